@@ -1,0 +1,44 @@
+#ifndef DISTGAT_COMM_H
+#define DISTGAT_COMM_H
+
+#include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <distgat/real.h>
+#include <distgat/status.h>
+
+/* The ranks of one job, on a communicator of our own so that tags cannot meet others'. */
+typedef struct dg_comm {
+  MPI_Comm mpi;
+  int rank, size;
+} dg_comm;
+
+/* Duplicates `parent`. Collective. */
+dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent);
+void dg_comm_destroy(dg_comm *comm);
+
+/* Agrees on a local result: DG_OK if it is DG_OK on every rank, else status and message of the lowest failing rank, on
+   every rank. One all-reduce of a word where nothing failed. Collective. */
+dg_status dg_comm_agree(const dg_comm *comm, dg_status local);
+
+/* Sends `bytes` bytes of root to all; any size. Collective. */
+void dg_comm_bcast(const dg_comm *comm, void *data, size_t bytes, int root);
+
+/* In-place sums, and the largest, over ranks. Collective. */
+void dg_comm_sum_real(const dg_comm *comm, dg_real *values, size_t count);
+void dg_comm_sum_double(const dg_comm *comm, double *values, size_t count);
+void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count);
+int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value);
+double dg_comm_max_double(const dg_comm *comm, double value);
+
+/* Exchanges blocks of elements of `size` bytes: rank r gets send_count[r] elements from `send`, where the blocks lie in
+   the order of ranks; `recv` gets the blocks in the order of ranks. Counts are elements and may be of any size; send
+   and recv do not overlap. [size] counts each. Collective. */
+void dg_comm_exchange(const dg_comm *comm, const void *send, const size_t *send_count, void *recv,
+                      const size_t *recv_count, size_t size);
+
+/* Tells every rank how many elements it will receive: recv_count[r] becomes rank r's send_count[here]. Collective. */
+void dg_comm_exchange_counts(const dg_comm *comm, const size_t *send_count, size_t *recv_count);
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef DISTGAT_CONFIG_H
+#define DISTGAT_CONFIG_H
+
+#include <distgat/h5io.h>
+#include <distgat/halo.h>
+#include <distgat/model.h>
+#include <distgat/options.h>
+
+typedef enum dg_early_stop { DG_STOP_NONE, DG_STOP_GAT, DG_STOP_GCN } dg_early_stop;
+typedef enum dg_select { DG_SELECT_LAST, DG_SELECT_BEST_VAL_LOSS, DG_SELECT_BEST_VAL_ACC } dg_select;
+
+/* Everything `train`, `bench` and `plan` can be told about model and training; strings are owned, NULL where not given.
+ */
+typedef struct dg_config {
+  dg_model_config model;
+  double lr, weight_decay;
+  int64_t epochs;
+  uint64_t seed;
+  int64_t runs;
+  bool row_normalize;
+  dg_early_stop early_stop;
+  int64_t patience;
+  dg_select select;
+  int64_t eval_every;
+  dg_halo_type halo_type;
+  int threads; /* 0: cores per rank */
+  bool prune;  /* training touches only the receptive field of its loss; exact */
+  bool reproducible, resume;
+  char *recipe, *split, *init, *save, *log, *checkpoint, *partition;
+  int64_t checkpoint_every;
+  char *save_gradients; /* file for /grads/NAME: the first step's gradients of the loss alone, without weight decay */
+} dg_config;
+
+/* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over the defaults of the
+   model. `extra` is a table (see options.h, ended by a NULL name, or NULL) of options that only the verb knows;
+   `operand` gets the n_operand file names. --help prints `usage` and the options and sets *help. Errors: DG_USAGE;
+   DG_INPUT (YAML). Local. */
+dg_status dg_config_parse(dg_config *config, dg_option *extra, int argc, char **argv, const char *usage,
+                          const char **operand, int n_operand, bool *help);
+void dg_config_destroy(dg_config *config);
+
+/* Stores the model's options as root attributes of a weights file, and reads them back. Errors: DG_IO; DG_INPUT. Local.
+ */
+dg_status dg_config_save(dg_h5 *file, const dg_config *config);
+dg_status dg_config_load(dg_h5 *file, dg_config *config);
+
+/* Name of a choice as typed on the command line. Local. */
+const char *dg_model_kind_name(dg_model_kind kind);
+
+#endif

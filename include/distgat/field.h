@@ -1,0 +1,70 @@
+#ifndef DISTGAT_FIELD_H
+#define DISTGAT_FIELD_H
+
+#include <distgat/graph.h>
+#include <distgat/halo.h>
+
+/* A shard with its halo: local rows [0, n) are owned, ascending by original id; [n, n + n_halo) are the distinct
+   foreign in-neighbours, grouped by owner. Features of halo rows are fetched once, since they never change. */
+typedef struct dg_local {
+  dg_comm comm;   /* borrowed handle */
+  dg_shard shard; /* taken over; in.indices hold local rows now, features have n + n_halo rows */
+  int32_t n, n_halo;
+  int32_t *ids;    /* [n + n_halo] original ids */
+  int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
+} dg_local;
+
+/* Takes over the contents of `shard` and fetches the halo. Errors: DG_MEMORY. Collective. */
+dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard);
+void dg_local_destroy(dg_local *local);
+
+/* Ranges of rows of about equal edge work: units of threads. They depend on the block alone, so that sums made chunk by
+   chunk do not depend on the number of threads. */
+typedef struct dg_chunks {
+  int n, n_first; /* the first n_first come before the others in time */
+  int32_t *begin, *end;
+} dg_chunks;
+
+/* The edges of one layer on one rank: targets are the rows [0, n_dst) of its sources; sources [0, n_src_owned) are
+   owned, the rest halo, grouped by owner. Self-loops are included. */
+typedef struct dg_block {
+  int32_t n_dst, n_src_owned, n_src;
+  int32_t *indptr, *indices;     /* in-edges of targets, in the order of original ids */
+  int32_t *t_indptr, *t_indices; /* out-edges of sources, ascending targets */
+  const int32_t *ids;            /* [n_src] original ids */
+  dg_real *norm;                 /* [n_src] 1 / sqrt(in-degree + 1) */
+  dg_halo_plan plan;             /* of the source rows */
+  dg_chunks dst;                 /* targets; first those that need no halo row */
+  dg_chunks src;                 /* sources; first the halo rows */
+  int32_t *id_store;             /* owns ids */
+} dg_block;
+
+/* The rows that a loss touches, layer by layer: all that a model of n_layers layers needs to make the outputs of a set
+   of nodes. Owned rows are numbered by the last layer that needs them, so the targets of every layer are a prefix of
+   its sources, and these a prefix of those of the layer below. Exact: what is left out cannot reach the outputs. */
+typedef struct dg_field {
+  int n_layers;
+  dg_block **block;     /* [n_layers], first layer first; layers of equal blocks share one */
+  int32_t n_out;        /* output rows on this rank */
+  int32_t *out_local;   /* [n_out] their local rows */
+  int32_t *labels;      /* [n_out] */
+  uint8_t *mask;        /* [n_out] splits of the row */
+  int32_t *input_local; /* [block[0]->n_src] local row of each source of the first layer */
+  int64_t *t_indptr;    /* transpose of sparse input rows [n_features + 1], NULL unless asked for */
+  int32_t *t_rows;      /* ascending source rows of the first layer */
+  float *t_values;
+} dg_field;
+
+/* What a field is for. */
+typedef struct dg_field_config {
+  int n_layers;
+  int splits;    /* bits of the nodes whose outputs are wanted; 0: all nodes */
+  bool edges;    /* false: rows only meet themselves (MLP) */
+  bool backward; /* with transposes */
+} dg_field_config;
+
+/* Errors: DG_MEMORY. Collective. */
+dg_status dg_field_create(dg_field **field, const dg_local *local, const dg_field_config *config);
+void dg_field_destroy(dg_field **field);
+
+#endif

@@ -1,0 +1,88 @@
+#ifndef DISTGAT_GRAPH_H
+#define DISTGAT_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <distgat/comm.h>
+#include <distgat/h5io.h>
+
+/* What a graph file says of itself; the same on every rank. Node ids fit int32. */
+typedef struct dg_graph_info {
+  char name[64];
+  int64_t n_nodes;
+  int64_t n_edges;    /* directed, without self-loops */
+  int64_t n_nonzeros; /* of sparse features; n_nodes * n_features where dense */
+  int32_t n_features;
+  int32_t n_classes;
+  bool sparse; /* features as CSR */
+} dg_graph_info;
+
+/* A compressed-sparse-row pattern [n_rows]; indices ascend in a row. */
+typedef struct dg_csr {
+  int64_t n_rows;
+  int64_t *indptr;  /* [n_rows + 1] */
+  int32_t *indices; /* [indptr[n_rows]] */
+} dg_csr;
+
+/* Rows of the feature matrix: dense [n_rows, n_cols] or CSR. */
+typedef struct dg_features {
+  bool sparse;
+  int64_t n_rows;
+  int32_t n_cols;
+  float *dense;
+  int64_t *indptr;
+  int32_t *indices;
+  float *values;
+} dg_features;
+void dg_features_destroy(dg_features *features);
+
+/* Splits of the label set, as bits of a node's mask. */
+enum { DG_TRAIN = 1, DG_VAL = 2, DG_TEST = 4 };
+
+/* The part of a graph that one rank owns. */
+typedef struct dg_shard {
+  dg_graph_info info;
+  int32_t n;                      /* nodes owned */
+  int32_t *ids;                   /* [n] their original ids, ascending */
+  dg_csr in;                      /* [n] in-neighbours of each, original ids, no self-loops */
+  dg_features features;           /* [n, n_features] */
+  int32_t *labels;                /* [n], -1 unknown */
+  uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
+  int64_t n_train, n_val, n_test; /* sizes of the split over all ranks */
+  int32_t *owner;                 /* [n_nodes] rank that owns each node; on every rank */
+} dg_shard;
+
+/* Opens a graph file, checks format, version, attributes, and that the shapes of all data sets agree. Errors: DG_INPUT.
+   Local. */
+dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path);
+
+/* Reads the whole edge structure and checks it (ids in range, ascending, no self-loops): for the partitioner and for
+   print-outs. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges);
+void dg_csr_destroy(dg_csr *csr);
+
+/* Chooses the split: `wanted`, or where NULL "public" or the file's only one; the name goes to `chosen`. Errors:
+   DG_INPUT with the names there are. Local. */
+dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[64]);
+
+/* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous blocks) gives
+   to each rank. Every rank reads a block of the file and sends rows to their owners, so that none ever holds the whole
+   graph. Checks all of it: ids, labels below n_classes, finite features, split ids in range. row_normalize scales each
+   feature row to sum 1 (rows of sum 0 stay). Errors: DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, const int32_t *owner, const char *split,
+                        bool row_normalize);
+void dg_shard_destroy(dg_shard *shard);
+
+/* Writes a data set of one row a node in original order: every rank gives its rows ids[n] (ascending), data
+   [n, columns] of `type`, contiguous; rank 0 streams them to `file` (NULL elsewhere) in blocks of bounded size. columns
+   0 makes a one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
+dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes, int32_t n,
+                        const int32_t *ids, int columns, const void *data);
+
+/* The same for rows of varying length (attention by target node): row_count[n] rows of `columns` each, following each
+   other in data in the order of ids; columns 0 as above. Errors: DG_IO, DG_MEMORY. Collective. */
+dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes,
+                          int32_t n, const int32_t *ids, const int64_t *row_count, int columns, const void *data);
+
+#endif

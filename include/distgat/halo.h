@@ -1,0 +1,57 @@
+#ifndef DISTGAT_HALO_H
+#define DISTGAT_HALO_H
+
+#include <stdint.h>
+
+#include <distgat/comm.h>
+
+/* Who needs which rows of whom: indices only, nothing of the size of the job. Rows of a matrix are numbered
+   [0, n_owned) owned, [n_owned, n_owned + n_halo) halo, halo grouped by owner in ascending rank. */
+typedef struct dg_halo_plan {
+  dg_comm comm;         /* borrowed handle of the ranks */
+  int32_t n_owned;      /* rows this rank owns */
+  int32_t n_halo;       /* halo rows this rank receives */
+  int n_recv_ranks;     /* neighbours that own halo rows of this rank */
+  int *recv_rank;       /* [n_recv_ranks] ascending */
+  int32_t *recv_offset; /* [n_recv_ranks + 1] into halo rows */
+  int n_send_ranks;     /* neighbours that need rows of this rank */
+  int *send_rank;       /* [n_send_ranks] ascending */
+  int32_t *send_offset; /* [n_send_ranks + 1] into send_row */
+  int32_t *send_row;    /* [send_offset[n_send_ranks]] owned rows, in the order of the receiver's halo rows */
+} dg_halo_plan;
+
+/* Builds the plan. halo_owner[n_halo] ascends; halo_key[n_halo] names each row to its owner; owned_key[n_owned] ascends
+   and gives the names of the rows here, row i having local number owned_row[i] (or i where owned_row is NULL). A key
+   its owner does not hold is a bug. Errors: DG_MEMORY. Collective. */
+dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, int32_t n_owned, const int32_t *owned_key,
+                              const int32_t *owned_row, int32_t n_halo, const int *halo_owner, const int32_t *halo_key);
+void dg_halo_plan_destroy(dg_halo_plan *plan);
+
+/* Precision of rows on the wire. bf16 rounds to nearest even; sums are always made in dg_real. */
+typedef enum dg_halo_type { DG_HALO_F32, DG_HALO_BF16 } dg_halo_type;
+
+/* A plan with its matrices, buffers and persistent requests; opaque. Starting and finishing allocates nothing. */
+typedef struct dg_halo_channel dg_halo_channel;
+
+/* Makes a channel for two matrices of leading dimension ld (elements), rows numbered as in the plan: `value`, whose
+   halo rows pull fills, and `gradient`, whose halo rows push sends home. Only the first `width` elements of a row
+   travel. `gradient` may be NULL (no push). Plan and matrices are borrowed and must outlive the channel. At most one of
+   pull and push is in flight. Errors: DG_MEMORY. Collective. */
+dg_status dg_halo_channel_create(dg_halo_channel **channel, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
+                                 int width, int ld, dg_halo_type type);
+void dg_halo_channel_destroy(dg_halo_channel **channel);
+
+/* Pull: owned rows of `value` travel to the halo rows of the neighbours. Between begin and end neither owned rows are
+   written nor halo rows read. Collective over neighbours. */
+void dg_halo_pull_begin(dg_halo_channel *channel);
+void dg_halo_pull_end(dg_halo_channel *channel);
+
+/* Push, the adjoint of pull: halo rows of `gradient` travel home and are added to the owned rows, in ascending order of
+   the ranks they come from. Halo rows keep their values. Collective over neighbours. */
+void dg_halo_push_begin(dg_halo_channel *channel);
+void dg_halo_push_end(dg_halo_channel *channel);
+
+/* Bytes this rank sends in one pull (a push receives as many). Local. */
+int64_t dg_halo_channel_bytes(const dg_halo_channel *channel);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef DISTGAT_LOG_H
+#define DISTGAT_LOG_H
+
+#include <stdbool.h>
+
+/* Progress and notes on standard error; results never go through here. Only rank 0 of the job writes. */
+
+/* Switches notes and progress off (--quiet); failures are still printed. Local. */
+void dg_log_quiet(bool quiet);
+
+/* Says whether this process writes: true on rank 0 only. Local. */
+void dg_log_speaker(bool speaker);
+
+/* Writes one line to standard error unless quiet. Local. */
+void dg_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Progress of long work: a live bar on a terminal, else a plain line at most every ten seconds; `done` of `total`
+   steps, `text` a short remark such as a loss. Local. */
+void dg_progress(const char *what, long done, long total, const char *text);
+
+#endif

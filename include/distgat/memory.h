@@ -1,0 +1,25 @@
+#ifndef DISTGAT_MEMORY_H
+#define DISTGAT_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <distgat/status.h>
+
+/* Alignment in bytes of every block of dg_alloc: a cache line, and a full vector register. */
+#define DG_ALIGN 64
+
+/* Allocates count elements of size bytes, zeroed and aligned to DG_ALIGN, into *out; count 0 gives a block that may be
+   freed. Errors: DG_MEMORY, with *out NULL. Local. */
+dg_status dg_alloc(void *out, size_t count, size_t size);
+
+/* Frees a block of dg_alloc and zeroes the pointer to it; NULL inside is fine. Local. */
+void dg_free(void *pointer_to_block);
+
+/* Peak resident memory of this process in bytes. Local. */
+int64_t dg_memory_peak(void);
+
+/* Makes the n-th allocation from now (1 = the next) fail with DG_MEMORY, for tests; 0 switches it off. Local. */
+void dg_memory_fail_at(int64_t n);
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef DISTGAT_MODEL_H
+#define DISTGAT_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <distgat/field.h>
+#include <distgat/params.h>
+#include <distgat/status.h>
+#include <distgat/timer.h>
+
+typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP } dg_model_kind;
+typedef enum dg_activation { DG_ELU, DG_RELU } dg_activation;
+
+/* What a model is; widths of data are added when it is made. */
+typedef struct dg_model_config {
+  dg_model_kind kind;
+  int layers;               /* >= 1 */
+  int hidden;               /* width of a head in hidden layers */
+  int heads;                /* heads of hidden layers, concatenated */
+  int out_heads;            /* heads of the last layer, averaged */
+  double dropout;           /* on each layer's input, in [0, 1) */
+  double input_dropout;     /* on the first layer's input */
+  double attention_dropout; /* on attention coefficients */
+  double negative_slope;    /* of LeakyReLU in attention scores */
+  dg_activation activation; /* between layers */
+} dg_model_config;
+
+/* A model: its configuration and parameters, the same on every rank. */
+typedef struct dg_model {
+  dg_model_config config;
+  int n_features, n_classes;
+  struct dg_layer *layer; /* [config.layers], see src/nn/layer.h */
+  dg_params params;
+} dg_model;
+
+/* Makes a model for graphs of n_features and n_classes, with zero weights. Errors: DG_USAGE, DG_MEMORY. Local. */
+dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes);
+void dg_model_destroy(dg_model *model);
+
+/* A model at work over a field: all buffers of forward and, where asked for, backward passes. Model, local graph and
+   field are borrowed. */
+typedef struct dg_pass {
+  dg_model *model;
+  const dg_local *local;
+  const dg_field *field;
+  struct dg_work *work; /* [layers], see src/nn/layer.h */
+  dg_real *logits;      /* [n_out, ld_classes] */
+  int ld_classes;
+} dg_pass;
+
+/* Errors: DG_MEMORY. Collective. */
+dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,
+                         dg_halo_type halo_type);
+void dg_pass_destroy(dg_pass *pass);
+
+/* Evaluates the model without dropout: logits of all output rows. Collective. */
+void dg_pass_evaluate(dg_pass *pass, dg_timer *timer);
+
+/* Cross-entropy summed over this rank's output rows of the splits, and how many are classified right. Local. */
+typedef struct dg_metrics {
+  double loss_sum, correct;
+} dg_metrics;
+dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
+
+/* Gradient of the loss of the last step with respect to the first layer's input rows, dx [block[0]->n_src, n_features];
+   halo rows hold this rank's share. For tests. Local. */
+void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx);
+
+#endif

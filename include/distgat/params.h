@@ -1,0 +1,64 @@
+#ifndef DISTGAT_PARAMS_H
+#define DISTGAT_PARAMS_H
+
+#include <stdint.h>
+
+#include <distgat/h5io.h>
+#include <distgat/real.h>
+
+/* How the channels of one side of a tensor lie in memory: channel d of head h, number h * dim + d in a file, lies at
+   d * hp + h (see src/nn/kernels.h). Plain channels have one head and hp 1. */
+typedef struct dg_channels {
+  int heads, dim, hp;
+  int ld; /* elements a row, padded */
+} dg_channels;
+
+/* How a tensor starts: Glorot as in PyTorch Geometric, uniform in +-1/sqrt(fan_in), or zero. */
+typedef enum dg_init { DG_INIT_ZERO, DG_INIT_GLOROT, DG_INIT_UNIFORM } dg_init;
+
+/* One tensor of the model. In memory it is [in, ld] (matrix) or [ld] (vector, in.dim 0); in files it has PyTorch
+   Geometric's name and shape. */
+typedef struct dg_tensor {
+  char name[64]; /* "conv1.lin_l.weight" */
+  int rank;      /* of the shape in files */
+  int64_t shape[3];
+  dg_channels in, out;
+  dg_init init;
+  double bound;          /* of the uniform start */
+  int64_t offset, count; /* elements in the block */
+} dg_tensor;
+
+/* All parameters: one table over one block each of values, gradients and the two moments of Adam. The gradient block is
+   followed by DG_TAIL numbers that are summed over ranks with it: the loss, the nodes classified right, and the ranks
+   that cannot go on. */
+enum { DG_TAIL_LOSS, DG_TAIL_CORRECT, DG_TAIL_FAILED, DG_TAIL = 16 };
+typedef struct dg_params {
+  int n_tensors;
+  dg_tensor *tensor;
+  int64_t count;
+  dg_real *value, *grad, *m, *v;
+} dg_params;
+
+/* Adds a tensor to the table (not yet to the block). Errors: DG_MEMORY. Local. */
+dg_status dg_params_add(dg_params *params, const char *name, dg_channels in, dg_channels out, int rank,
+                        const int64_t *shape, dg_init init, double bound);
+
+/* Allocates the blocks for the table. Errors: DG_MEMORY. Local. */
+dg_status dg_params_allocate(dg_params *params);
+void dg_params_destroy(dg_params *params);
+
+/* Position in the block of element `index` (row-major, as in files) of a tensor. Local. */
+int64_t dg_tensor_position(const dg_tensor *tensor, int64_t index);
+
+/* Number of elements of a tensor in files. Local. */
+int64_t dg_tensor_size(const dg_tensor *tensor);
+
+/* Sets all values to their start, functions of seed, tensor and element; clears gradients and moments. Local. */
+void dg_params_reset(dg_params *params, uint64_t seed);
+
+/* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes. Errors:
+   DG_IO, DG_MEMORY; DG_INPUT where a tensor is missing or of another shape. Local. */
+dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group);
+dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef DISTGAT_SUMMARY_H
+#define DISTGAT_SUMMARY_H
+
+#include <distgat/graph.h>
+
+/* Sizes of the lists of a split, as they are in the file. */
+typedef struct dg_split_summary {
+  char name[64];
+  int64_t n[3]; /* train, val, test */
+} dg_split_summary;
+
+/* What can be said of a graph file. */
+typedef struct dg_graph_summary {
+  dg_graph_info info;
+  bool undirected;       /* every edge is there both ways */
+  int64_t isolated;      /* nodes without any edge */
+  int64_t unlabelled;    /* nodes of label -1 */
+  int64_t n_nonzeros;    /* of the features, dense ones included */
+  int64_t max_degree;    /* in-neighbours */
+  int64_t *degree_count; /* [max_degree + 1] nodes of each degree */
+  int64_t *class_count;  /* [n_classes] nodes of each class */
+  int n_splits;
+  dg_split_summary *splits; /* [n_splits] in the order of their names */
+} dg_graph_summary;
+
+/* Reads a graph file block by block, checks all of it and counts. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path);
+void dg_graph_summary_destroy(dg_graph_summary *summary);
+
+#endif

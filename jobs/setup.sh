@@ -1,0 +1,64 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced by the entry scripts: the packages distgat needs (here only), how to install and build, how to start ranks.
+
+distgat_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+distgat_packages=(
+  # compiler, build, libraries
+  gcc libc6-dev cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libmetis-dev libopenblas-dev
+  libhdf5-openmpi-dev libpopt-dev libjansson-dev libyaml-dev libcmocka-dev
+  # import, report and the tests that read our files
+  python3 python3-h5py python3-numpy python3-scipy python3-matplotlib python3-sklearn hdf5-tools
+)
+# Wider checks: a second compiler and a batch system. Tests that need them skip without.
+distgat_slurm_packages=(slurm-wlm slurmctld slurmd slurm-client munge)
+distgat_extra_packages=(clang libomp-dev "${distgat_slurm_packages[@]}")
+
+# Ranks may outnumber cores and may belong to root; threads are distgat's to choose.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
+  OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+
+distgat_fail() {
+  echo "$(basename "$0"): $*" >&2
+  exit 2
+}
+
+# Prints those of the given packages that are not installed.
+distgat_missing() {
+  local package
+  for package; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+# Installs the given packages where missing: as root, else through sudo; ends with one line of advice where neither works.
+distgat_install() {
+  local missing as_root=()
+  command -v apt-get >/dev/null ||
+    distgat_fail "no apt-get here: install the equivalents of '$*', then run again with --no-install"
+  missing=$(distgat_missing "$@" | xargs)
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    # Without a terminal sudo must work without a password.
+    if ! command -v sudo >/dev/null || ! { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+      distgat_fail "packages are missing and this user cannot install them: run as root 'apt-get install $missing'"
+    fi
+    as_root=(sudo)
+  fi
+  echo "Installing $missing"
+  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+  "${as_root[@]}" update || echo "$(basename "$0"): package lists could not be renewed; trying the old ones" >&2
+  # shellcheck disable=SC2086 # a list of names
+  "${as_root[@]}" -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null ||
+    distgat_fail "installing failed (its messages are above): run as root 'apt-get install $missing'"
+}
+
+# distgat_build PRESET [TARGET]: configures and builds; a folder that was made for another source tree is made anew.
+distgat_build() {
+  local preset=$1 target=${2:-all} cache=$distgat_root/build/$1/CMakeCache.txt
+  if [ -e "$cache" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$distgat_root" "$cache"; then
+    rm -rf "${cache%/*}"
+  fi
+  (cd "$distgat_root" && cmake --preset "$preset" &&
+    cmake --build --preset "$preset" --target "$target" --parallel "$(nproc)")
+}

@@ -1,0 +1,123 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <distgat/h5io.h>
+#include <distgat/partition.h>
+
+static dg_status write_attributes(dg_h5 *file, const dg_partition_quality *quality, const char *method) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_h5_set_int64(file, "parts", quality->parts));
+  DG_TRY(dg_h5_set_int64(file, "edge_cut", quality->edge_cut));
+  DG_TRY(dg_h5_set_int64(file, "halo_nodes", quality->halo_nodes));
+  DG_TRY(dg_h5_set_double(file, "node_imbalance", quality->node_imbalance));
+  DG_TRY(dg_h5_set_double(file, "edge_imbalance", quality->edge_imbalance));
+  DG_TRY(dg_h5_set_string(file, "method", method));
+cleanup:
+  return status;
+}
+
+dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nodes, const dg_partition_quality *quality,
+                            const char *method) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  DG_TRY(dg_h5_create(&file, path));
+  DG_TRY(write_attributes(file, quality, method));
+  DG_TRY(dg_h5_write(file, "part", DG_H5_I32, 1, &n_nodes, part));
+  DG_TRY(dg_h5_commit(&file));
+cleanup:
+  dg_h5_close(&file);
+  return status;
+}
+
+static dg_status check_header(dg_h5 *file, const char *path, int64_t n_nodes, int *parts) {
+  dg_status status = DG_OK;
+  int rank;
+  int64_t extent[DG_H5_MAX_RANK], stored_parts;
+  dg_h5_type type;
+  if (!dg_h5_exists(file, "part") || !dg_h5_attribute_exists(file, "parts"))
+    return dg_fail(DG_INPUT,
+                   "%s is no partition file: it lacks /part or the attribute parts; write one with distgat "
+                   "partition",
+                   path);
+  DG_TRY(dg_h5_get_int64(file, "parts", &stored_parts));
+  DG_TRY(dg_h5_type_of(file, "part", &type));
+  DG_TRY(dg_h5_shape(file, "part", &rank, extent));
+  if (stored_parts < 1 || stored_parts > INT_MAX)
+    return dg_fail(DG_INPUT, "%s: attribute parts is %lld; it must be at least 1", path, (long long)stored_parts);
+  if (rank != 1 || (type != DG_H5_I32 && type != DG_H5_I64))
+    return dg_fail(DG_INPUT, "%s: /part must be one integer a node", path);
+  if (extent[0] != n_nodes)
+    return dg_fail(DG_INPUT, "%s is for %lld nodes, the graph has %lld; partition this graph again", path,
+                   (long long)extent[0], (long long)n_nodes);
+  *parts = (int)stored_parts;
+cleanup:
+  return status;
+}
+
+static dg_status load_h5(const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  DG_TRY(dg_h5_open(&file, path));
+  DG_TRY(check_header(file, path, n_nodes, parts));
+  DG_TRY(dg_h5_read(file, "part", DG_H5_I32, 0, n_nodes, part));
+  for (int64_t i = 0; i < n_nodes && status == DG_OK; i++)
+    if (part[i] < 0 || part[i] >= *parts)
+      status = dg_fail(DG_INPUT, "%s: node %lld is in part %d; of %d parts the numbers are 0 to %d", path, (long long)i,
+                       part[i], *parts, *parts - 1);
+cleanup:
+  dg_h5_close(&file);
+  return status;
+}
+
+/* Reads a line that holds one part number and nothing else. */
+static bool read_number(const char *line, int32_t *number) {
+  char *end;
+  errno = 0;
+  long value = strtol(line, &end, 10);
+  if (end == line || errno || value < 0 || value >= INT32_MAX) return false;
+  *number = (int32_t)value;
+  return end[strspn(end, " \t\r\n")] == '\0';
+}
+
+/* Blank lines may stand at the end only. */
+static dg_status read_lines(FILE *file, const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+  char line[64];
+  int64_t n = 0, at = 0, blank = 0, wrong = 0;
+  *parts = 1;
+  while (!wrong && fgets(line, sizeof line, file)) {
+    int32_t number;
+    at++;
+    if (line[strspn(line, " \t\r\n")] == '\0') {
+      blank = blank ? blank : at;
+    } else if (blank || !read_number(line, &number)) {
+      wrong = blank ? blank : at;
+    } else {
+      if (n < n_nodes) part[n] = number;
+      if (number >= *parts) *parts = number + 1;
+      n++;
+    }
+  }
+  if (ferror(file)) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  if (wrong)
+    return dg_fail(DG_INPUT, "%s: line %lld is no part number; there must be one a line, from 0", path,
+                   (long long)wrong);
+  if (n != n_nodes)
+    return dg_fail(DG_INPUT, "%s has %lld part numbers, the graph %lld nodes; partition this graph again", path,
+                   (long long)n, (long long)n_nodes);
+  return DG_OK;
+}
+
+dg_status dg_partition_load(const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+  static const char signature[] = "\211HDF\r\n\032\n";
+  char head[sizeof signature - 1];
+  FILE *file = fopen(path, "rb");
+  if (!file) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  bool is_h5 = fread(head, 1, sizeof head, file) == sizeof head && memcmp(head, signature, sizeof head) == 0;
+  rewind(file);
+  dg_status status = is_h5 ? DG_OK : read_lines(file, path, part, n_nodes, parts);
+  fclose(file);
+  return is_h5 ? load_h5(path, part, n_nodes, parts) : status;
+}

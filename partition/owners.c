@@ -1,0 +1,59 @@
+#include <distgat/memory.h>
+#include <distgat/partition.h>
+
+static dg_status load_owners(int32_t *owner, int64_t n_nodes, const char *path, int size) {
+  dg_status status = DG_OK;
+  int parts;
+  DG_TRY(dg_partition_load(path, owner, n_nodes, &parts));
+  if (parts > size)
+    return dg_fail(DG_INPUT, "%s has %d parts, the job %d rank%s; start as many ranks or partition again", path, parts,
+                   size, size == 1 ? "" : "s");
+cleanup:
+  return status;
+}
+
+static dg_status compute_owners(int32_t *owner, dg_h5 *graph, const dg_graph_info *info, int size, uint64_t seed) {
+  dg_status status = DG_OK;
+  dg_csr edges = {0};
+  dg_partition_config config = dg_partition_defaults(size);
+  config.seed = seed;
+  DG_TRY(dg_graph_read_edges(graph, info, &edges));
+  DG_TRY(dg_partition_compute(owner, &edges, &config));
+cleanup:
+  dg_csr_destroy(&edges);
+  return status;
+}
+
+/* What rank 0 does. */
+static dg_status choose_owners(int32_t **owner, int64_t *n_nodes, const char *graph_path, const char *path, int size,
+                               uint64_t seed) {
+  dg_status status = DG_OK;
+  dg_h5 *graph = NULL;
+  dg_graph_info info;
+  DG_TRY(dg_graph_open(&graph, &info, graph_path));
+  *n_nodes = info.n_nodes;
+  DG_TRY(dg_alloc(owner, (size_t)info.n_nodes, sizeof **owner)); /* zeroed: all on rank 0 */
+  if (path)
+    DG_TRY(load_owners(*owner, info.n_nodes, path, size));
+  else if (size > 1)
+    DG_TRY(compute_owners(*owner, graph, &info, size, seed));
+cleanup:
+  dg_h5_close(&graph);
+  return status;
+}
+
+dg_status dg_partition_owners(int32_t **owner, const dg_comm *comm, const char *graph_path, const char *path,
+                              uint64_t seed) {
+  dg_status status = DG_OK;
+  int64_t n_nodes = 0;
+  *owner = NULL;
+  if (comm->rank == 0) status = choose_owners(owner, &n_nodes, graph_path, path, comm->size, seed);
+  DG_TRY(dg_comm_agree(comm, status));
+  dg_comm_bcast(comm, &n_nodes, sizeof n_nodes, 0);
+  if (comm->rank != 0) status = dg_alloc(owner, (size_t)n_nodes, sizeof **owner);
+  DG_TRY(dg_comm_agree(comm, status));
+  dg_comm_bcast(comm, *owner, (size_t)n_nodes * sizeof **owner, 0);
+cleanup:
+  if (status != DG_OK) dg_free(owner);
+  return status;
+}

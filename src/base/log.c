@@ -1,0 +1,81 @@
+#include <distgat/log.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BAR_WIDTH 30
+#define BAR_SECONDS 0.1
+#define LINE_SECONDS 10.0
+
+static bool quiet_mode, speaker_mode = true;
+static bool bar_shown;
+static double last_shown;
+static long last_done;
+static char last_what[64];
+
+void dg_log_quiet(bool quiet) {
+  quiet_mode = quiet;
+}
+
+void dg_log_speaker(bool speaker) {
+  speaker_mode = speaker;
+}
+
+static void clear_bar(void) {
+  if (bar_shown) fputs("\r\033[K", stderr);
+  bar_shown = false;
+}
+
+void dg_log(const char *format, ...) {
+  if (quiet_mode || !speaker_mode) return;
+  clear_bar();
+  va_list arguments;
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Another name or a step back means new work, whose clock starts now. */
+static bool is_new_work(const char *what, long done) {
+  return done < last_done || strncmp(what, last_what, sizeof last_what - 1) != 0;
+}
+
+static void show_bar(const char *what, long done, long total, const char *text) {
+  int filled = total > 0 ? (int)((double)done / (double)total * BAR_WIDTH) : 0;
+  fprintf(stderr, "\r\033[K%s [", what);
+  for (int i = 0; i < BAR_WIDTH; i++) fputc(i < filled ? '#' : '.', stderr);
+  fprintf(stderr, "] %ld/%ld %s", done, total, text);
+  fflush(stderr);
+  bar_shown = true;
+}
+
+void dg_progress(const char *what, long done, long total, const char *text) {
+  if (quiet_mode || !speaker_mode) return;
+  bool terminal = isatty(STDERR_FILENO) == 1;
+  double time = now();
+  if (is_new_work(what, done)) {
+    snprintf(last_what, sizeof last_what, "%s", what);
+    last_shown = time;
+  }
+  last_done = done;
+  if (text == NULL) text = "";
+  if (terminal && done >= total) {
+    clear_bar();
+  } else if (time - last_shown >= (terminal ? BAR_SECONDS : LINE_SECONDS)) {
+    last_shown = time;
+    if (terminal)
+      show_bar(what, done, total, text);
+    else
+      fprintf(stderr, "%s %ld/%ld %s\n", what, done, total, text);
+  }
+}

@@ -1,0 +1,9 @@
+#ifndef DISTGAT_BASE_NEAREST_H
+#define DISTGAT_BASE_NEAREST_H
+
+#include <distgat/options.h>
+
+/* The known name nearest to what was typed, or NULL where none is near; a name that begins so counts as near. Local. */
+const char *dg_option_nearest(const dg_option *options, const char *name);
+
+#endif

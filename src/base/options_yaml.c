@@ -1,0 +1,93 @@
+#include <distgat/options.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/nearest.h"
+
+/* Finds an option by its name in a file, where weight_decay is as good as weight-decay. */
+static dg_option *find_option(dg_option *options, const char *name) {
+  for (dg_option *option = options; option->name; option++) {
+    const char *a = option->name, *b = name;
+    while (*a && (*a == *b || (*a == '-' && *b == '_'))) a++, b++;
+    if (!*a && !*b) return option;
+  }
+  return NULL;
+}
+
+static const char *scalar_text(yaml_document_t *document, int node) {
+  const yaml_node_t *scalar = yaml_document_get_node(document, node);
+  return scalar->type == YAML_SCALAR_NODE ? (const char *)scalar->data.scalar.value : NULL;
+}
+
+/* Whether one of the pairs before `pair` sets the same option. */
+static bool set_before(dg_option *options, yaml_document_t *document, const yaml_node_pair_t *first,
+                       const yaml_node_pair_t *pair, const dg_option *option) {
+  for (const yaml_node_pair_t *earlier = first; earlier < pair; earlier++)
+    if (find_option(options, scalar_text(document, earlier->key)) == option) return true;
+  return false;
+}
+
+static dg_status fail_unknown(const dg_option *options, const char *name, const char *where) {
+  const char *near = dg_option_nearest(options, name);
+  if (near) return dg_fail(DG_INPUT, "%s: unknown option '%s'; did you mean %s?", where, name, near);
+  return dg_fail(DG_INPUT, "%s: unknown option '%s'; --help lists the options", where, name);
+}
+
+static dg_status set_pair(dg_option *options, yaml_document_t *document, const yaml_node_pair_t *first,
+                          const yaml_node_pair_t *pair, const char *path) {
+  char where[512];
+  size_t line = yaml_document_get_node(document, pair->key)->start_mark.line + 1;
+  snprintf(where, sizeof where, "%s:%zu", path, line);
+  const char *name = scalar_text(document, pair->key), *text = scalar_text(document, pair->value);
+  if (!name) return dg_fail(DG_INPUT, "%s: the name of an option was expected", where);
+  dg_option *option = find_option(options, name);
+  if (!option) return fail_unknown(options, name, where);
+  if (!text) return dg_fail(DG_INPUT, "%s: %s must be one value, not a list or a mapping", where, name);
+  if (set_before(options, document, first, pair, option)) return dg_fail(DG_INPUT, "%s: %s is set twice", where, name);
+  if (option->given) return DG_OK;
+  dg_status status = dg_options_set(option, text, where);
+  return status == DG_USAGE ? DG_INPUT : status;
+}
+
+/* The document's pairs; an empty file has none. */
+static dg_status set_all(dg_option *options, yaml_document_t *document, const char *path) {
+  const yaml_node_t *root = yaml_document_get_root_node(document);
+  if (!root) return DG_OK;
+  if (root->type != YAML_MAPPING_NODE) return dg_fail(DG_INPUT, "%s: lines 'name: value' were expected", path);
+  const yaml_node_pair_t *first = root->data.mapping.pairs.start, *end = root->data.mapping.pairs.top;
+  dg_status status = DG_OK;
+  for (const yaml_node_pair_t *pair = first; pair < end && status == DG_OK; pair++)
+    status = set_pair(options, document, first, pair, path);
+  return status;
+}
+
+static dg_status fail_parse(const yaml_parser_t *parser, const char *path) {
+  if (parser->error == YAML_READER_ERROR) return dg_fail(DG_INPUT, "%s is not a readable text file", path);
+  if (parser->error == YAML_MEMORY_ERROR) return dg_fail(DG_MEMORY, "out of memory for %s", path);
+  return dg_fail(DG_INPUT, "%s:%zu: not YAML: %s", path, parser->problem_mark.line + 1, parser->problem);
+}
+
+dg_status dg_options_load_yaml(dg_option *options, const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return dg_fail(DG_INPUT, "cannot read %s: %s", path, strerror(errno));
+  dg_status status;
+  yaml_parser_t parser;
+  yaml_document_t document;
+  if (!yaml_parser_initialize(&parser)) {
+    fclose(file);
+    return dg_fail(DG_MEMORY, "out of memory for %s", path);
+  }
+  yaml_parser_set_input_file(&parser, file);
+  if (yaml_parser_load(&parser, &document)) {
+    status = set_all(options, &document, path);
+    yaml_document_delete(&document);
+  } else {
+    status = fail_parse(&parser, path);
+  }
+  yaml_parser_delete(&parser);
+  fclose(file);
+  return status;
+}

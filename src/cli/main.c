@@ -1,0 +1,118 @@
+#include <ctype.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <distgat/log.h>
+
+#include "cli/verbs.h"
+
+typedef struct verb {
+  const char *name;
+  dg_status (*run)(const dg_comm *comm, int argc, char **argv);
+  const char *help;
+} verb_entry;
+
+static const verb_entry verbs[] = {
+    {"generate", dg_verb_generate, "write a synthetic citation graph"},
+    {"info", dg_verb_info, "check a graph file and print what is in it"},
+    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report"},
+    {"train", dg_verb_train, "train a model"},
+    {"predict", dg_verb_predict, "apply a trained model to a whole graph"},
+    {"bench", dg_verb_bench, "time training steps, phase by phase"},
+};
+
+enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
+
+static const verb_entry *find_verb(const char *name) {
+  for (int i = 0; i < N_VERBS; i++)
+    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+  return NULL;
+}
+
+static void print_usage(void) {
+  puts("usage: distgat VERB [options]\n\nverbs:");
+  for (int i = 0; i < N_VERBS; i++) printf("  %-12s%s\n", verbs[i].name, verbs[i].help);
+  puts("\ndistgat VERB --help lists the options of a verb; distgat --version says which version this is.");
+}
+
+/* `name` is NULL where nothing was typed. */
+static dg_status fail_verb(const char *name) {
+  char list[256] = "";
+  size_t used = 0;
+  for (int i = 0; i < N_VERBS && used < sizeof list; i++)
+    used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", verbs[i].name);
+  if (!name) return dg_fail(DG_USAGE, "a verb is missing: %s; see distgat --help", list);
+  return dg_fail(DG_USAGE, "unknown %s '%s'; the verbs are %s", *name == '-' ? "option" : "verb", name, list);
+}
+
+/* What needs no ranks: the program's own help, and mistakes before a verb is known. */
+static dg_status answer(const char *word) {
+  if (!word) return fail_verb(NULL);
+  if (strcmp(word, "--version") == 0)
+    puts("distgat " DG_VERSION);
+  else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+    print_usage();
+  else
+    return fail_verb(word);
+  return DG_OK;
+}
+
+/* Results that could not be written are a failure, except to a pipe whose reader has had enough. */
+static dg_status flush_results(void) {
+  struct stat info;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return DG_OK;
+  if (fstat(fileno(stdout), &info) == 0 && !S_ISFIFO(info.st_mode) && !S_ISSOCK(info.st_mode))
+    return dg_fail(DG_IO, "cannot write the results to standard output");
+  return DG_OK;
+}
+
+/* The one line of a failure; whatever was typed, it stays one line. */
+static void print_failure(const char *verb_name) {
+  char line[2048];
+  const char *message = dg_status_message();
+  snprintf(line, sizeof line, "distgat%s%s: %s", verb_name ? " " : "", verb_name ? verb_name : "", message);
+  for (char *c = line; *c; c++)
+    if (iscntrl((unsigned char)*c)) *c = ' ';
+  fprintf(stderr, "%s\n", line);
+}
+
+/* Runs a verb, or the answer of the program itself, on all ranks of the job; rank 0 alone speaks. */
+static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
+  dg_comm comm = {0};
+  dg_status status = dg_comm_create(&comm, MPI_COMM_WORLD);
+  if (status != DG_OK) return status;
+  dg_log_speaker(comm.rank == 0);
+  if (comm.rank != 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout);
+  if (verb || comm.rank == 0) status = verb ? verb->run(&comm, argc - 1, argv + 1) : answer(argv[1]);
+  if (status == DG_OK && comm.rank == 0) status = flush_results();
+  status = dg_comm_agree(&comm, status);
+  if (status != DG_OK && comm.rank == 0) print_failure(verb ? verb->name : NULL);
+  dg_comm_destroy(&comm);
+  return status;
+}
+
+static bool launched_by_mpi(void) {
+  return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN); /* a closed pipe or a full quota is seen where it is written */
+  signal(SIGXFSZ, SIG_IGN);
+  dg_status status;
+  const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+  if (verb || launched_by_mpi()) {
+    int provided;
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    status = run_on_ranks(verb, argc, argv);
+    MPI_Finalize();
+  } else {
+    status = answer(argv[1]);
+    if (status == DG_OK) status = flush_results();
+    if (status != DG_OK) print_failure(NULL);
+  }
+  return dg_status_exit_code(status);
+}

@@ -1,0 +1,195 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <distgat/log.h>
+#include <distgat/memory.h>
+#include <distgat/options.h>
+#include <distgat/partition.h>
+#include <distgat/timer.h>
+
+#include "verbs.h"
+
+#define USAGE                                                                                                          \
+  "usage: distgat partition G.h5 --parts K --out P.h5 [options]\n"                                                     \
+  "Divides a graph into K parts and reports how good they are."
+
+/* More parts than this are not listed one by one. */
+#define MAX_LISTED_PARTS 32
+
+static const char *const objectives[] = {"cut", "vol", NULL};
+static const char *const balances[] = {"nodes", "edges", "both", NULL};
+static const char *const methods[] = {"metis", "random", "block", "file", NULL};
+
+typedef struct request {
+  int64_t parts, seed;
+  int objective, balance, method;
+  char *from, *out;
+  bool json, quiet;
+} request;
+
+typedef struct outcome {
+  dg_graph_info info;
+  dg_partition_quality quality;
+  dg_partition_part *each; /* [parts] */
+  double seconds;
+} outcome;
+
+static void destroy_request(request *req) {
+  free(req->from);
+  free(req->out);
+}
+
+static dg_status parse(request *req, const char **graph_path, bool *help, int argc, char **argv) {
+  dg_status status = DG_OK;
+  dg_option options[] = {
+      dg_option_int("parts", &req->parts, 1, INT32_MAX, "K", "number of parts"),
+      dg_option_choice("objective", &req->objective, objectives,
+                       "what METIS makes small: cut edges or communication volume (default cut)"),
+      dg_option_choice("balance", &req->balance, balances, "what every part gets as much of (default edges)"),
+      dg_option_choice("method", &req->method, methods, "how to divide (default metis)"),
+      dg_option_text("from", &req->from, "FILE", "partition that --method file reads: P.h5 or gpmetis text"),
+      dg_option_int("seed", &req->seed, 0, 0x1p63, "S", "seed of METIS and random (default 0)"),
+      dg_option_text("out", &req->out, "P.h5", "file to write"),
+      dg_option_flag("json", &req->json, "print one JSON object"),
+      dg_option_flag("quiet", &req->quiet, "no notes on standard error"),
+      dg_option_end()};
+  DG_TRY(dg_options_parse(options, argc, argv, USAGE, graph_path, 1, help));
+  if (*help) return DG_OK;
+  if (!req->parts) return dg_fail(DG_USAGE, "--parts K is missing, the number of parts");
+  if (!req->out) return dg_fail(DG_USAGE, "--out P.h5 is missing, the file to write");
+  if (req->method == DG_PART_FILE && !req->from)
+    return dg_fail(DG_USAGE, "--from FILE is missing, the partition that --method file reads");
+  if (req->method != DG_PART_FILE && req->from) return dg_fail(DG_USAGE, "--from is read with --method file only");
+cleanup:
+  return status;
+}
+
+/* Finds out before the work whether the result can be written, and keeps it from replacing the graph. */
+static dg_status probe_output(const char *path, const char *graph_path) {
+  struct stat out, graph;
+  if (stat(path, &out) == 0 && stat(graph_path, &graph) == 0 && out.st_dev == graph.st_dev &&
+      out.st_ino == graph.st_ino)
+    return dg_fail(DG_USAGE, "--out %s is the graph itself; give the partition another name", path);
+  dg_h5 *file = NULL;
+  dg_status status = dg_h5_create(&file, path);
+  dg_h5_close(&file);
+  return status;
+}
+
+static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, const request *req) {
+  dg_status status = DG_OK;
+  const int parts = (int)req->parts;
+  const dg_partition_config config = {.parts = parts,
+                                      .method = (dg_partition_method)req->method,
+                                      .objective = (dg_partition_objective)req->objective,
+                                      .balance = (dg_partition_balance)req->balance,
+                                      .from = req->from,
+                                      .seed = (uint64_t)req->seed};
+  const double start = dg_time();
+  DG_TRY(dg_partition_compute(part, edges, &config));
+  result->seconds = dg_time() - start;
+  DG_TRY(dg_partition_measure(&result->quality, edges, part, parts));
+  DG_TRY(dg_alloc(&result->each, (size_t)parts, sizeof *result->each));
+  DG_TRY(dg_partition_measure_parts(result->each, edges, part, parts));
+cleanup:
+  return status;
+}
+
+static dg_status work(outcome *result, const char *graph_path, const request *req) {
+  dg_status status = DG_OK;
+  dg_h5 *graph = NULL;
+  dg_csr edges = {0};
+  int32_t *part = NULL;
+  DG_TRY(dg_graph_open(&graph, &result->info, graph_path));
+  if (req->parts > result->info.n_nodes)
+    DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",
+                   (long long)req->parts, (long long)result->info.n_nodes, graph_path));
+  DG_TRY(probe_output(req->out, graph_path));
+  DG_TRY(dg_graph_read_edges(graph, &result->info, &edges));
+  DG_TRY(dg_alloc(&part, (size_t)edges.n_rows, sizeof *part));
+  DG_TRY(divide(result, part, &edges, req));
+  DG_TRY(dg_partition_save(req->out, part, edges.n_rows, &result->quality, methods[req->method]));
+cleanup:
+  dg_free(&part);
+  dg_csr_destroy(&edges);
+  dg_h5_close(&graph);
+  return status;
+}
+
+static double percent(int64_t share, int64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * (double)share / (double)whole;
+}
+
+static void print_text(const outcome *result, const request *req) {
+  const dg_partition_quality *q = &result->quality;
+  printf("%s: %lld nodes and %lld directed edges in %d part%s", result->info.name, (long long)result->info.n_nodes,
+         (long long)result->info.n_edges, q->parts, q->parts == 1 ? "" : "s");
+  printf(" (method %s, objective %s, balance %s, %.2f s)\n", methods[req->method], objectives[req->objective],
+         balances[req->balance], result->seconds);
+  printf("  edge cut        %lld of %lld pairs (%.1f %%)\n", (long long)q->edge_cut, (long long)q->edge_pairs,
+         percent(q->edge_cut, q->edge_pairs));
+  printf("  halo nodes      %lld (%.1f %% of nodes), at most %lld a part\n", (long long)q->halo_nodes,
+         percent(q->halo_nodes, result->info.n_nodes), (long long)q->halo_max);
+  printf("  nodes a part    %lld to %lld\n", (long long)q->nodes_min, (long long)q->nodes_max);
+  printf("  node imbalance  %.3f (largest part over mean)\n", q->node_imbalance);
+  printf("  edge imbalance  %.3f\n", q->edge_imbalance);
+  if (q->empty_parts) printf("  empty parts     %d\n", q->empty_parts);
+  if (q->parts > MAX_LISTED_PARTS) return;
+  printf("\n  part      nodes      edges       halo   boundary\n");
+  for (int p = 0; p < q->parts; p++)
+    printf("  %4d %10lld %10lld %10lld %10lld\n", p, (long long)result->each[p].nodes, (long long)result->each[p].edges,
+           (long long)result->each[p].halo, (long long)result->each[p].boundary);
+}
+
+static json_t *json_parts(const outcome *result) {
+  json_t *list = json_array();
+  for (int p = 0; p < result->quality.parts && p < MAX_LISTED_PARTS; p++) {
+    const dg_partition_part *one = &result->each[p];
+    json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:I}", "nodes", (json_int_t)one->nodes, "edges",
+                                          (json_int_t)one->edges, "halo", (json_int_t)one->halo, "boundary",
+                                          (json_int_t)one->boundary));
+  }
+  return list;
+}
+
+static dg_status print_json(const outcome *result, const request *req) {
+  const dg_partition_quality *q = &result->quality;
+  json_t *object = json_pack(
+      "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:i, s:f}", "dataset", result->info.name,
+      "parts", q->parts, "method", methods[req->method], "objective", objectives[req->objective], "balance",
+      balances[req->balance], "edge_pairs", (json_int_t)q->edge_pairs, "edge_cut", (json_int_t)q->edge_cut,
+      "halo_nodes", (json_int_t)q->halo_nodes, "node_imbalance", q->node_imbalance, "edge_imbalance", q->edge_imbalance,
+      "nodes_min", (json_int_t)q->nodes_min, "nodes_max", (json_int_t)q->nodes_max, "halo_max", (json_int_t)q->halo_max,
+      "empty_parts", q->empty_parts, "seconds", result->seconds);
+  if (!object) return dg_fail(DG_RUNTIME, "the results make no JSON object: is the graph's name not UTF-8?");
+  if (q->parts <= MAX_LISTED_PARTS) json_object_set_new(object, "each_part", json_parts(result));
+  json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  putchar('\n');
+  json_decref(object);
+  return DG_OK;
+}
+
+dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv) {
+  dg_status status = DG_OK;
+  request req = {.objective = DG_PART_CUT, .balance = DG_BALANCE_EDGES, .method = DG_PART_METIS};
+  outcome result = {0};
+  const char *graph_path = NULL;
+  bool help = false;
+  DG_TRY(dg_comm_agree(comm, parse(&req, &graph_path, &help, argc, argv)));
+  if (help) goto cleanup;
+  dg_log_quiet(req.quiet);
+  status = comm->rank == 0 ? work(&result, graph_path, &req) : DG_OK;
+  if (comm->rank == 0 && status == DG_OK) {
+    if (req.json)
+      status = print_json(&result, &req);
+    else
+      print_text(&result, &req);
+  }
+  DG_TRY(dg_comm_agree(comm, status));
+cleanup:
+  dg_free(&result.each);
+  destroy_request(&req);
+  return status;
+}

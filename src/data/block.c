@@ -1,0 +1,196 @@
+#include "data/block.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include <distgat/memory.h>
+
+#define CHUNK 262144 /* entries read at a time where they are converted or only looked at */
+
+static int64_t min_int64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Says that the rows of a CSR matrix do not fit its entries. */
+static dg_status bad_indptr(dg_h5 *file, const char *indptr, const char *why, int64_t row, int64_t value,
+                            int64_t good) {
+  return dg_fail(DG_INPUT, "%s: %s[%lld] is %lld, but %s %lld", dg_h5_path(file), indptr, (long long)row,
+                 (long long)value, why, (long long)good);
+}
+
+/* Reads where the rows [first, first + n) of a CSR matrix of n_rows rows and n_entries entries begin and end. */
+static dg_status read_indptr(int64_t *indptr, dg_h5 *file, const char *name, int64_t n_rows, int64_t n_entries,
+                             int64_t first, int64_t n) {
+  dg_status status = dg_h5_read(file, name, DG_H5_I64, first, n + 1, indptr);
+  if (status != DG_OK) return status;
+  if (first == 0 && indptr[0] != 0) return bad_indptr(file, name, "the first row starts at", 0, indptr[0], 0);
+  if (indptr[0] < 0) return bad_indptr(file, name, "rows start at or after", first, indptr[0], 0);
+  for (int64_t i = 0; i < n; i++)
+    if (indptr[i + 1] < indptr[i])
+      return bad_indptr(file, name, "the row before it starts at", first + i + 1, indptr[i + 1], indptr[i]);
+  if (indptr[n] > n_entries || (first + n == n_rows && indptr[n] != n_entries))
+    return bad_indptr(file, name, "the number of entries is", first + n, indptr[n], n_entries);
+  return DG_OK;
+}
+
+static dg_status check_range(const int64_t *ids, int64_t n, const char *what, int64_t limit, dg_h5 *file,
+                             const char *name, int64_t first) {
+  for (int64_t k = 0; k < n; k++)
+    if (ids[k] < 0 || ids[k] >= limit)
+      return dg_fail(DG_INPUT, "%s: %s[%lld] is %lld, but %s go from 0 to %lld", dg_h5_path(file), name,
+                     (long long)(first + k), (long long)ids[k], what, (long long)(limit - 1));
+  return DG_OK;
+}
+
+/* Reads ids [first, first + n) of nodes or columns, each in [0, limit), stored in any integer type. */
+static dg_status read_ids(int32_t *ids, dg_h5 *file, const char *name, const char *what, int64_t limit, int64_t first,
+                          int64_t n) {
+  dg_status status = DG_OK;
+  int64_t *chunk = NULL;
+  DG_TRY(dg_alloc(&chunk, (size_t)min_int64(n, CHUNK), sizeof *chunk));
+  for (int64_t at = 0; at < n; at += CHUNK) {
+    int64_t count = min_int64(n - at, CHUNK);
+    DG_TRY(dg_h5_read(file, name, DG_H5_I64, first + at, count, chunk));
+    DG_TRY(check_range(chunk, count, what, limit, file, name, first + at));
+    for (int64_t k = 0; k < count; k++) ids[at + k] = (int32_t)chunk[k];
+  }
+cleanup:
+  dg_free(&chunk);
+  return status;
+}
+
+/* Turns positions in the file into positions in the block. */
+static void rebase(int64_t *indptr, int64_t n) {
+  int64_t start = indptr[0];
+  for (int64_t i = 0; i <= n; i++) indptr[i] -= start;
+}
+
+static dg_status check_neighbours(const dg_csr *edges, dg_h5 *file, int64_t first) {
+  for (int64_t i = 0; i < edges->n_rows; i++)
+    for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) {
+      int32_t j = edges->indices[k];
+      const char *fault = NULL;
+      if (j == first + i) fault = "is its own in-neighbour %d: self-loops are added later, not stored";
+      if (k > edges->indptr[i] && j == edges->indices[k - 1]) fault = "has in-neighbour %d twice";
+      if (k > edges->indptr[i] && j < edges->indices[k - 1])
+        fault = "has in-neighbour %d out of order: they must ascend";
+      if (fault == NULL) continue;
+      char text[128];
+      snprintf(text, sizeof text, fault, j);
+      return dg_fail(DG_INPUT, "%s: graph/indices: node %lld %s", dg_h5_path(file), (long long)(first + i), text);
+    }
+  return DG_OK;
+}
+
+dg_status dg_block_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  *edges = (dg_csr){.n_rows = n};
+  DG_TRY(dg_alloc(&edges->indptr, (size_t)n + 1, sizeof *edges->indptr));
+  DG_TRY(read_indptr(edges->indptr, file, "graph/indptr", info->n_nodes, info->n_edges, first, n));
+  int64_t start = edges->indptr[0], n_edges = edges->indptr[n] - start;
+  rebase(edges->indptr, n);
+  DG_TRY(dg_alloc(&edges->indices, (size_t)n_edges, sizeof *edges->indices));
+  DG_TRY(read_ids(edges->indices, file, "graph/indices", "nodes", info->n_nodes, start, n_edges));
+  DG_TRY(check_neighbours(edges, file, first));
+cleanup:
+  return status;
+}
+
+static dg_status check_finite(dg_h5 *file, float value, int64_t row, int64_t column) {
+  if (isfinite(value)) return DG_OK;
+  return dg_fail(DG_INPUT, "%s: features: %s at node %lld, column %lld; features must be finite", dg_h5_path(file),
+                 isnan(value) ? "NaN" : "infinity", (long long)row, (long long)column);
+}
+
+/* Sorts one sparse row by column; rows are short and nearly always sorted. */
+static void sort_row(int32_t *columns, float *values, int64_t n) {
+  for (int64_t k = 1; k < n; k++) {
+    int32_t column = columns[k];
+    float value = values[k];
+    int64_t at = k;
+    for (; at > 0 && columns[at - 1] > column; at--) {
+      columns[at] = columns[at - 1];
+      values[at] = values[at - 1];
+    }
+    columns[at] = column;
+    values[at] = value;
+  }
+}
+
+static dg_status check_sparse(const dg_features *x, dg_h5 *file, int64_t first) {
+  for (int64_t i = 0; i < x->n_rows; i++) {
+    int64_t start = x->indptr[i], end = x->indptr[i + 1];
+    sort_row(x->indices + start, x->values + start, end - start);
+    for (int64_t k = start; k < end; k++) {
+      if (k > start && x->indices[k] == x->indices[k - 1])
+        return dg_fail(DG_INPUT, "%s: features/indices: node %lld has column %d twice", dg_h5_path(file),
+                       (long long)(first + i), x->indices[k]);
+      dg_status status = check_finite(file, x->values[k], first + i, x->indices[k]);
+      if (status != DG_OK) return status;
+    }
+  }
+  return DG_OK;
+}
+
+static dg_status read_sparse(dg_features *x, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&x->indptr, (size_t)n + 1, sizeof *x->indptr));
+  DG_TRY(read_indptr(x->indptr, file, "features/indptr", info->n_nodes, info->n_nonzeros, first, n));
+  int64_t start = x->indptr[0], n_nonzeros = x->indptr[n] - start;
+  rebase(x->indptr, n);
+  DG_TRY(dg_alloc(&x->indices, (size_t)n_nonzeros, sizeof *x->indices));
+  DG_TRY(dg_alloc(&x->values, (size_t)n_nonzeros, sizeof *x->values));
+  DG_TRY(read_ids(x->indices, file, "features/indices", "columns", info->n_features, start, n_nonzeros));
+  DG_TRY(dg_h5_read(file, "features/values", DG_H5_F32, start, n_nonzeros, x->values));
+  DG_TRY(check_sparse(x, file, first));
+cleanup:
+  return status;
+}
+
+static dg_status read_dense(dg_features *x, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  int64_t columns = info->n_features;
+  DG_TRY(dg_alloc(&x->dense, (size_t)(n * columns), sizeof *x->dense));
+  DG_TRY(dg_h5_read(file, "features/dense", DG_H5_F32, first, n, x->dense));
+  for (int64_t k = 0; k < n * columns; k++) DG_TRY(check_finite(file, x->dense[k], first + k / columns, k % columns));
+cleanup:
+  return status;
+}
+
+dg_status dg_block_features(dg_features *features, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  *features = (dg_features){.sparse = info->sparse, .n_rows = n, .n_cols = info->n_features};
+  return info->sparse ? read_sparse(features, file, info, first, n) : read_dense(features, file, info, first, n);
+}
+
+dg_status dg_block_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = dg_h5_read(file, "labels", DG_H5_I32, first, n, labels);
+  for (int64_t i = 0; i < n && status == DG_OK; i++)
+    if (labels[i] < -1 || labels[i] >= info->n_classes)
+      status = dg_fail(DG_INPUT, "%s: labels: node %lld has label %d, but classes go from 0 to %d (-1: unknown)",
+                       dg_h5_path(file), (long long)(first + i), labels[i], info->n_classes - 1);
+  return status;
+}
+
+dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
+                        dg_status (*take)(int32_t node, void *context), void *context) {
+  dg_status status = DG_OK;
+  int64_t length;
+  int32_t *ids = NULL;
+  char name[128];
+  snprintf(name, sizeof name, "splits/%s/%s", split, list);
+  DG_TRY(dg_list_length(&length, file, name, true));
+  DG_TRY(dg_alloc(&ids, (size_t)min_int64(length, CHUNK), sizeof *ids));
+  for (int64_t at = 0; at < length; at += CHUNK) {
+    int64_t count = min_int64(length - at, CHUNK);
+    DG_TRY(read_ids(ids, file, name, "nodes", info->n_nodes, at, count));
+    for (int64_t k = 0; k < count; k++) DG_TRY(take(ids[k], context));
+  }
+cleanup:
+  dg_free(&ids);
+  return status;
+}
+
+dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, int32_t node) {
+  return dg_fail(DG_INPUT, "%s: splits/%s/%s: node %d has no label; nodes of a split need one", dg_h5_path(file), split,
+                 list, node);
+}

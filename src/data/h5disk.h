@@ -1,0 +1,12 @@
+#ifndef DISTGAT_DATA_H5DISK_H
+#define DISTGAT_DATA_H5DISK_H
+
+#include <hdf5.h>
+
+/* Creates an HDF5 file whose writes never fail in the eyes of the library, which crashes at its end where it could not
+   write what it holds. The first error (an errno) is stored in *error instead, and nothing is written any more; the
+   caller looks there, and sets it to have the rest of the file thrown away. Closing synchronises with the disk. error
+   lives as long as the file. Gives H5I_INVALID_HID on failure. Local. */
+hid_t dg_h5disk_create(const char *path, int *error);
+
+#endif

@@ -1,0 +1,161 @@
+#include <distgat/field.h>
+
+#include <string.h>
+
+#include <distgat/memory.h>
+
+/* Original ids of foreign in-neighbours, by owner and then id; map [n_nodes] gets the local row of each node seen. */
+static dg_status find_halo(dg_local *local, int32_t *map) {
+  dg_status status = DG_OK;
+  const dg_shard *s = &local->shard;
+  size_t *start = NULL;
+  DG_TRY(dg_alloc(&start, (size_t)local->comm.size + 1, sizeof *start));
+  for (int64_t t = 0; t < s->in.indptr[s->n]; t++)
+    if (s->owner[s->in.indices[t]] != local->comm.rank) map[s->in.indices[t]] = 1;
+  for (int64_t i = 0; i < s->info.n_nodes; i++)
+    if (map[i]) local->n_halo++, start[s->owner[i] + 1]++;
+  for (int r = 0; r < local->comm.size; r++) start[r + 1] += start[r];
+  DG_TRY(dg_alloc(&local->ids, (size_t)local->n + local->n_halo, sizeof *local->ids));
+  for (int32_t i = 0; i < local->n; i++) local->ids[i] = s->ids[i];
+  for (int64_t i = 0; i < s->info.n_nodes; i++)
+    if (map[i]) {
+      int32_t row = local->n + (int32_t)start[s->owner[i]]++;
+      local->ids[row] = (int32_t)i;
+      map[i] = row;
+    }
+  for (int32_t i = 0; i < local->n; i++) map[s->ids[i]] = i;
+  for (int64_t t = 0; t < s->in.indptr[s->n]; t++) s->in.indices[t] = map[s->in.indices[t]];
+
+cleanup:
+  dg_free(&start);
+  return status;
+}
+
+/* Elements each rank gets and gives, where row r of the plan's lists has size[r] of them. */
+static void count_elements(size_t *count, int n_ranks, const int *rank, const int32_t *offset, const int32_t *row,
+                           int32_t base, const int64_t *indptr) {
+  for (int p = 0; p < n_ranks; p++)
+    for (int32_t t = offset[p]; t < offset[p + 1]; t++) {
+      int32_t r = row ? row[t] : base + t;
+      count[rank[p]] += (size_t)(indptr ? indptr[r + 1] - indptr[r] : 1);
+    }
+}
+
+/* Fills halo rows of `data` (elements of `size` bytes, row r at indptr[r], or r where NULL) from their owners. */
+static dg_status fetch(const dg_comm *comm, const dg_halo_plan *plan, void *data, const int64_t *indptr, size_t size) {
+  dg_status status = DG_OK;
+  size_t *send = NULL, *recv = NULL, total = 0, at = 0;
+  char *packed = NULL, *bytes = data;
+  const int32_t n_send = plan->send_offset[plan->n_send_ranks];
+  status = dg_alloc(&send, (size_t)comm->size, sizeof *send);
+  if (status == DG_OK) status = dg_alloc(&recv, (size_t)comm->size, sizeof *recv);
+  if (status == DG_OK) {
+    count_elements(send, plan->n_send_ranks, plan->send_rank, plan->send_offset, plan->send_row, 0, indptr);
+    count_elements(recv, plan->n_recv_ranks, plan->recv_rank, plan->recv_offset, NULL, plan->n_owned, indptr);
+    for (int r = 0; r < comm->size; r++) total += send[r];
+    status = dg_alloc(&packed, total, size);
+  }
+  DG_TRY(dg_comm_agree(comm, status));
+  for (int32_t t = 0; t < n_send; t++) {
+    int32_t r = plan->send_row[t];
+    size_t first = indptr ? (size_t)indptr[r] : (size_t)r, n = indptr ? (size_t)(indptr[r + 1] - indptr[r]) : 1;
+    memcpy(packed + at * size, bytes + first * size, n * size);
+    at += n;
+  }
+  size_t home = indptr ? (size_t)indptr[plan->n_owned] : (size_t)plan->n_owned;
+  dg_comm_exchange(comm, packed, send, bytes + home * size, recv, size);
+
+cleanup:
+  dg_free(&send);
+  dg_free(&recv);
+  dg_free(&packed);
+  return status;
+}
+
+/* Grows a block from `old` to `count` elements. */
+static dg_status grow(void *block, size_t old, size_t count, size_t size) {
+  void *bigger, *before;
+  dg_status status = dg_alloc(&bigger, count, size);
+  if (status != DG_OK) return status;
+  memcpy(&before, block, sizeof before);
+  if (old > 0) memcpy(bigger, before, old * size);
+  dg_free(&before);
+  memcpy(block, &bigger, sizeof bigger);
+  return DG_OK;
+}
+
+static dg_status fetch_sparse(dg_local *local, const dg_halo_plan *plan, int64_t *lengths) {
+  dg_status status = DG_OK;
+  dg_features *x = &local->shard.features;
+  const size_t rows = (size_t)local->n + local->n_halo;
+  for (int32_t i = 0; i < local->n; i++) lengths[i] = x->indptr[i + 1] - x->indptr[i];
+  DG_TRY(fetch(&local->comm, plan, lengths, NULL, sizeof *lengths));
+  const size_t old = (size_t)x->indptr[local->n];
+  status = grow(&x->indptr, (size_t)local->n + 1, rows + 1, sizeof *x->indptr);
+  if (status == DG_OK) {
+    for (size_t i = (size_t)local->n; i < rows; i++) x->indptr[i + 1] = x->indptr[i] + lengths[i];
+    status = grow(&x->indices, old, (size_t)x->indptr[rows], sizeof *x->indices);
+  }
+  if (status == DG_OK) status = grow(&x->values, old, (size_t)x->indptr[rows], sizeof *x->values);
+  DG_TRY(dg_comm_agree(&local->comm, status));
+  DG_TRY(fetch(&local->comm, plan, x->indices, x->indptr, sizeof *x->indices));
+  DG_TRY(fetch(&local->comm, plan, x->values, x->indptr, sizeof *x->values));
+
+cleanup:
+  return status;
+}
+
+static dg_status fetch_features(dg_local *local, const dg_halo_plan *plan) {
+  dg_status status = DG_OK;
+  dg_features *x = &local->shard.features;
+  const size_t rows = (size_t)local->n + local->n_halo;
+  int64_t *lengths = NULL;
+  status = dg_alloc(&lengths, rows, sizeof *lengths);
+  if (status == DG_OK && !x->sparse)
+    status = grow(&x->dense, (size_t)local->n * x->n_cols, rows * x->n_cols, sizeof *x->dense);
+  DG_TRY(dg_comm_agree(&local->comm, status));
+  if (x->sparse)
+    DG_TRY(fetch_sparse(local, plan, lengths));
+  else
+    DG_TRY(fetch(&local->comm, plan, x->dense, NULL, (size_t)x->n_cols * sizeof *x->dense));
+  x->n_rows = (int64_t)rows;
+
+cleanup:
+  dg_free(&lengths);
+  return status;
+}
+
+dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard) {
+  dg_status status = DG_OK;
+  int32_t *map = NULL;
+  int *owner = NULL;
+  dg_halo_plan plan = {0};
+  *local = (dg_local){.comm = *comm, .shard = *shard, .n = shard->n};
+  *shard = (dg_shard){0};
+  status = dg_alloc(&map, (size_t)local->shard.info.n_nodes, sizeof *map);
+  if (status == DG_OK) status = find_halo(local, map);
+  if (status == DG_OK) status = dg_alloc(&owner, (size_t)local->n_halo, sizeof *owner);
+  if (status == DG_OK) status = dg_alloc(&local->degree, (size_t)local->n + local->n_halo, sizeof *local->degree);
+  DG_TRY(dg_comm_agree(comm, status));
+  dg_free(&map);
+  for (int32_t h = 0; h < local->n_halo; h++) owner[h] = local->shard.owner[local->ids[local->n + h]];
+  for (int32_t i = 0; i < local->n; i++)
+    local->degree[i] = (int32_t)(local->shard.in.indptr[i + 1] - local->shard.in.indptr[i]);
+  DG_TRY(dg_halo_plan_create(&plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
+  DG_TRY(fetch(comm, &plan, local->degree, NULL, sizeof *local->degree));
+  if (comm->size > 1) DG_TRY(fetch_features(local, &plan));
+
+cleanup:
+  dg_halo_plan_destroy(&plan);
+  dg_free(&owner);
+  dg_free(&map);
+  if (status != DG_OK) dg_local_destroy(local);
+  return status;
+}
+
+void dg_local_destroy(dg_local *local) {
+  dg_shard_destroy(&local->shard);
+  dg_free(&local->ids);
+  dg_free(&local->degree);
+  *local = (dg_local){0};
+}

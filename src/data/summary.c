@@ -1,0 +1,157 @@
+#include <distgat/summary.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "data/block.h"
+
+#define BLOCK_BYTES ((int64_t)32 << 20)
+
+/* A walk through a file, with what it has to remember of every node. */
+typedef struct survey {
+  dg_graph_summary *summary;
+  dg_h5 *file;
+  uint8_t *touched; /* [n_nodes] whether the node has an edge */
+  int32_t *labels;  /* [n_nodes] */
+  uint64_t balance; /* sum over edges of a key of the pair, with the sign of their direction: 0 if undirected */
+  const char *split, *list;
+} survey;
+
+/* Rows a block so that features and edges of a common row fit BLOCK_BYTES. */
+static int64_t block_rows(const dg_graph_info *info) {
+  double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
+  double rows = (double)BLOCK_BYTES / (bytes / (double)info->n_nodes + 16);
+  return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
+}
+
+static void note_edge(survey *s, int64_t from, int64_t to) {
+  uint64_t low = (uint64_t)(from < to ? from : to), high = (uint64_t)(from < to ? to : from);
+  uint64_t key = dg_rng_key(dg_rng_key(1, low), high);
+  s->balance += from < to ? key : -key;
+  s->touched[from] = s->touched[to] = 1;
+}
+
+static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
+  dg_csr edges;
+  dg_graph_summary *sum = s->summary;
+  dg_status status = dg_block_edges(&edges, s->file, &sum->info, first, n);
+  for (int64_t i = 0; i < n && status == DG_OK; i++) {
+    int64_t degree = edges.indptr[i + 1] - edges.indptr[i];
+    sum->degree_count[degree]++;
+    if (degree > sum->max_degree) sum->max_degree = degree;
+    for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) note_edge(s, edges.indices[k], first + i);
+  }
+  dg_csr_destroy(&edges);
+  return status;
+}
+
+static dg_status survey_features(survey *s, int64_t first, int64_t n) {
+  dg_features x;
+  dg_status status = dg_block_features(&x, s->file, &s->summary->info, first, n);
+  if (status == DG_OK) {
+    const float *values = x.sparse ? x.values : x.dense;
+    int64_t n_values = x.sparse ? x.indptr[n] : n * x.n_cols;
+    for (int64_t k = 0; k < n_values; k++) s->summary->n_nonzeros += values[k] != 0;
+  }
+  dg_features_destroy(&x);
+  return status;
+}
+
+static dg_status survey_labels(survey *s) {
+  const dg_graph_info *info = &s->summary->info;
+  dg_status status = dg_block_labels(s->labels, s->file, info, 0, info->n_nodes);
+  for (int64_t i = 0; i < info->n_nodes && status == DG_OK; i++) {
+    if (s->labels[i] < 0)
+      s->summary->unlabelled++;
+    else
+      s->summary->class_count[s->labels[i]]++;
+  }
+  return status;
+}
+
+static dg_status count_split(const char *name, void *context) {
+  (void)name;
+  ((dg_graph_summary *)context)->n_splits++;
+  return DG_OK;
+}
+
+static dg_status name_split(const char *name, void *context) {
+  dg_graph_summary *sum = context;
+  dg_split_summary *split = &sum->splits[sum->n_splits++];
+  snprintf(split->name, sizeof split->name, "%s", name);
+  return DG_OK;
+}
+
+static dg_status check_label(int32_t node, void *context) {
+  const survey *s = context;
+  if (s->labels[node] >= 0) return DG_OK;
+  return dg_split_unlabelled(s->file, s->split, s->list, node);
+}
+
+static dg_status survey_splits(survey *s) {
+  static const char *const lists[] = {"train", "val", "test"};
+  dg_graph_summary *sum = s->summary;
+  dg_status status = DG_OK;
+  if (!dg_h5_exists(s->file, "splits")) return DG_OK;
+  DG_TRY(dg_h5_each_group(s->file, "splits", count_split, sum));
+  DG_TRY(dg_alloc(&sum->splits, (size_t)sum->n_splits, sizeof *sum->splits));
+  sum->n_splits = 0;
+  DG_TRY(dg_h5_each_group(s->file, "splits", name_split, sum));
+  for (int k = 0; k < 3 * sum->n_splits; k++) {
+    dg_split_summary *split = &sum->splits[k / 3];
+    char path[96];
+    s->split = split->name;
+    s->list = lists[k % 3];
+    snprintf(path, sizeof path, "splits/%s/%s", s->split, s->list);
+    DG_TRY(dg_list_length(&split->n[k % 3], s->file, path, true));
+    DG_TRY(dg_split_each(s->file, &sum->info, s->split, s->list, check_label, s));
+  }
+cleanup:
+  return status;
+}
+
+static dg_status survey_alloc(survey *s) {
+  dg_graph_summary *sum = s->summary;
+  size_t n = (size_t)sum->info.n_nodes;
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&s->touched, n, sizeof *s->touched));
+  DG_TRY(dg_alloc(&s->labels, n, sizeof *s->labels));
+  DG_TRY(dg_alloc(&sum->degree_count, n, sizeof *sum->degree_count));
+  DG_TRY(dg_alloc(&sum->class_count, (size_t)sum->info.n_classes, sizeof *sum->class_count));
+cleanup:
+  return status;
+}
+
+dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path) {
+  dg_status status = DG_OK;
+  survey s = {.summary = summary};
+  *summary = (dg_graph_summary){0};
+  DG_TRY(dg_graph_open(&s.file, &summary->info, path));
+  DG_TRY(survey_alloc(&s));
+  int64_t n = summary->info.n_nodes, step = block_rows(&summary->info);
+  for (int64_t first = 0; first < n; first += step) {
+    int64_t count = step < n - first ? step : n - first;
+    DG_TRY(survey_edges(&s, first, count));
+    DG_TRY(survey_features(&s, first, count));
+  }
+  DG_TRY(survey_labels(&s));
+  DG_TRY(survey_splits(&s));
+  summary->undirected = s.balance == 0;
+  for (int64_t i = 0; i < n; i++) summary->isolated += !s.touched[i];
+cleanup:
+  dg_free(&s.touched);
+  dg_free(&s.labels);
+  dg_h5_close(&s.file);
+  if (status != DG_OK) dg_graph_summary_destroy(summary);
+  return status;
+}
+
+void dg_graph_summary_destroy(dg_graph_summary *summary) {
+  dg_free(&summary->degree_count);
+  dg_free(&summary->class_count);
+  dg_free(&summary->splits);
+  *summary = (dg_graph_summary){0};
+}

@@ -1,0 +1,95 @@
+#include "data/synthetic.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <distgat/rng.h>
+
+/* Streams of random numbers; those of the graph come before. */
+enum { KEY_COUNT = 16, KEY_WORD, KEY_VOCABULARY, KEY_NOISE, KEY_MEAN, KEY_BORROWED };
+
+#define SHARE_CLASS 0.40 /* of a node's words: from the vocabulary of its class */
+#define SHARE_TOPIC 0.10 /* and of its topic; the others belong to the language */
+#define BORROWED 0.75    /* of the class' words, at most: from another class, so that some topics are hard to tell */
+#define CLASS_SPREAD 3.5 /* distance of the means of two classes, in standard deviations */
+#define TOPIC_SPREAD 1.0
+
+/* ---- Sparse: words ---- */
+
+int32_t dg_synthetic_word_count(const dg_synthetic *g, int64_t node) {
+  double mean = g->config->feature_density * g->config->n_features;
+  uint64_t key = dg_rng_key(g->config->seed, KEY_COUNT);
+  double count =
+      mean * (0.5 + dg_rng_uniform(key, (uint64_t)(2 * node))) + dg_rng_uniform(key, (uint64_t)(2 * node + 1));
+  return (int32_t)fmin(count, g->config->n_features);
+}
+
+/* A word of the vocabulary of a class or topic: `size` columns anywhere, the first ones the most frequent. */
+static int32_t word_of(const dg_synthetic *g, uint64_t owner, double size, double u) {
+  uint64_t rank = (uint64_t)(size * u * u);
+  return (int32_t)(dg_rng_uniform(dg_rng_key(dg_rng_key(g->config->seed, KEY_VOCABULARY), owner), rank) *
+                   g->config->n_features);
+}
+
+/* The class whose words a topic uses: its own, or now and then another one, always the same. */
+static int32_t borrowed_class(const dg_synthetic *g, int32_t topic, double u) {
+  int32_t class = topic / g->class_topics, n_classes = g->config->n_classes;
+  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, KEY_BORROWED), (uint64_t)topic);
+  if (n_classes == 1 || u >= BORROWED * dg_rng_uniform(key, 0)) return class;
+  return (class + 1 + (int32_t)(dg_rng_uniform(key, 1) * (n_classes - 1))) % n_classes;
+}
+
+static int32_t draw_word(const dg_synthetic *g, int32_t topic, uint64_t key) {
+  double kind = dg_rng_uniform(key, 0), u = dg_rng_uniform(key, 1), n = g->config->n_features;
+  if (kind < SHARE_CLASS) {
+    int32_t class = borrowed_class(g, topic, kind / SHARE_CLASS);
+    return word_of(g, 2 * (uint64_t) class, n * 0.05 + 1, u);
+  }
+  if (kind < SHARE_CLASS + SHARE_TOPIC) return word_of(g, 2 * (uint64_t)topic + 1, n * 0.03 + 1, u);
+  return (int32_t)(n * u * u);
+}
+
+static int compare_columns(const void *a, const void *b) {
+  int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+  return (x > y) - (x < y);
+}
+
+void dg_synthetic_words(int32_t *columns, const dg_synthetic *g, int64_t node, uint8_t *used) {
+  int32_t n = dg_synthetic_word_count(g, node), topic = dg_synthetic_topic(g, node);
+  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, KEY_WORD), (uint64_t)node);
+  for (int32_t k = 0; k < n; k++) {
+    int32_t word = 0;
+    for (uint64_t attempt = 0; attempt < 4; attempt++) {
+      word = draw_word(g, topic, dg_rng_key(key, (uint64_t)k * 4 + attempt));
+      if (!used[word]) break;
+    }
+    while (used[word]) word = (word + 1) % g->config->n_features;
+    used[word] = 1;
+    columns[k] = word;
+  }
+  for (int32_t k = 0; k < n; k++) used[columns[k]] = 0;
+  qsort(columns, (size_t)n, sizeof *columns, compare_columns);
+}
+
+/* ---- Dense ---- */
+
+/* Nearly normal, of mean 0 and variance 1: the sum of four uniform numbers of 16 bits. */
+static double bell(uint64_t bits) {
+  double sum = 0;
+  for (int k = 0; k < 4; k++) sum += (double)(bits >> 16 * k & 0xFFFF);
+  return (sum * 0x1p-16 - 2 + 0x1p-15) * 1.7320508075688772;
+}
+
+void dg_synthetic_dense(float *row, const dg_synthetic *g, int64_t node) {
+  int32_t topic = dg_synthetic_topic(g, node), n = g->config->n_features;
+  uint64_t means = dg_rng_key(g->config->seed, KEY_MEAN);
+  uint64_t class_key = dg_rng_key(means, 2 * (uint64_t)(topic / g->class_topics));
+  uint64_t topic_key = dg_rng_key(means, 2 * (uint64_t)topic + 1);
+  uint64_t noise_key = dg_rng_key(dg_rng_key(g->config->seed, KEY_NOISE), (uint64_t)node);
+  double class_scale = CLASS_SPREAD / sqrt(2.0 * n), topic_scale = TOPIC_SPREAD / sqrt(2.0 * n);
+  for (int32_t j = 0; j < n; j++) {
+    uint64_t column = (uint64_t)j;
+    row[j] = (float)(class_scale * bell(dg_rng_key(class_key, column)) +
+                     topic_scale * bell(dg_rng_key(topic_key, column)) + bell(dg_rng_key(noise_key, column)));
+  }
+}

@@ -1,0 +1,32 @@
+#include "nn/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const dg_kernels dg_kernels_portable;
+#if defined(__x86_64__) && !defined(DG_REAL_DOUBLE)
+extern const dg_kernels dg_kernels_avx2, dg_kernels_avx512;
+#endif
+
+const dg_kernels *const *dg_kernels_all(void) {
+  static const dg_kernels *found[4];
+  int n = 0;
+#if defined(__x86_64__) && !defined(DG_REAL_DOUBLE)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw"))
+    found[n++] = &dg_kernels_avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found[n++] = &dg_kernels_avx2;
+#endif
+  found[n++] = &dg_kernels_portable;
+  found[n] = NULL;
+  return found;
+}
+
+const dg_kernels *dg_kernels_get(void) {
+  const dg_kernels *const *all = dg_kernels_all();
+  const char *wanted = getenv("DISTGAT_SIMD");
+  for (int i = 0; wanted && all[i]; i++)
+    if (strcmp(all[i]->name, wanted) == 0) return all[i];
+  return all[0];
+}

@@ -1,0 +1,135 @@
+#ifndef DG_NN_KERNELS_H
+#define DG_NN_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <distgat/real.h>
+
+/* Inner loops of training, compiled once for each instruction set from kernels_impl.h and chosen at run time.
+
+   Channel layout: channel d of head h lies at d * hp + h, hp being the heads padded to 1, 2, 4, 8 or a multiple of 16,
+   and a row has ld >= D * hp elements, a multiple of 16. Heads thus fill vector lanes and sums over d need no shuffles.
+   Padding is zero in every matrix, parameters included, and stays so. */
+
+#define DG_MAX_HEADS 256
+
+/* Random mask of a layer's input or of its attention: element kept when its 32 bits reach `threshold`. */
+typedef struct dg_dropout {
+  uint64_t key;       /* of (seed, epoch, layer, purpose) */
+  uint32_t threshold; /* p * 2^32; 0: off */
+  dg_real scale;      /* 1 / (1 - p) */
+} dg_dropout;
+
+/* Statistics of a target row, each [hp]: score maximum, 1 / sum, <dOut, Out>, target score (GAT). */
+enum { DG_STAT_MAX, DG_STAT_RSUM, DG_STAT_DOT, DG_STAT_SCORE, DG_STATS };
+
+/* One layer's aggregation over one block. */
+typedef struct dg_edges {
+  int hp, ld;
+  const int32_t *indptr, *indices;     /* in-edges of targets [n_dst + 1] */
+  const int32_t *t_indptr, *t_indices; /* out-edges of sources [n_src + 1] */
+  const int32_t *ids;                  /* original ids of sources; targets are their prefix */
+  int32_t n_dst;
+  int32_t n_edges, ahead; /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
+  const dg_real *z;       /* [n_src, ld] projected sources */
+  const dg_real *zr;      /* [n_dst, ld] projected targets (GATv2) */
+  const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
+  const dg_real *att_dst; /* [ld] a_dst (GAT) */
+  dg_real *score_src;     /* [n_src, hp] (GAT) */
+  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN) */
+  dg_real slope;          /* of LeakyReLU */
+  dg_dropout drop;        /* of attention */
+  dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
+  dg_real *stat;          /* [n_dst, DG_STATS * hp] */
+  const dg_real *dagg;    /* [n_dst, ld] */
+  dg_real *dz;            /* [n_src, ld] */
+  dg_real *dzr;           /* [n_dst, ld] (GATv2) */
+  dg_real *dscore_dst;    /* [n_dst, hp] (GAT) */
+} dg_edges;
+
+/* Rows of a sparse or dense input of the first layer. */
+typedef struct dg_input {
+  const int64_t *indptr; /* of the feature store */
+  const int32_t *columns;
+  const float *values;
+  const int32_t *row; /* [n_src] row of the store of each source */
+  const int32_t *ids; /* [n_src] */
+  dg_dropout drop;
+} dg_input;
+
+/* All functions treat rows [begin, end) and are Local; sums over rows go to `partial`, which they overwrite. */
+typedef struct dg_kernels {
+  const char *name;
+
+  /* Aggregation forward: agg and stat of targets. GATv2: Brody et al. 2022, eq. 7; GAT: Velickovic et al. 2018, eq.
+     3-4; GCN: Kipf and Welling 2017, eq. 2. */
+  void (*gatv2_forward)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*gat_forward)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*gcn_forward)(const dg_edges *e, int32_t begin, int32_t end);
+
+  /* Scores of GAT: score_src of rows, and the target score of those below n_dst. */
+  void (*gat_scores)(const dg_edges *e, int32_t begin, int32_t end);
+
+  /* <dagg, agg> of each head into stat, for targets. */
+  void (*row_dots)(const dg_edges *e, int32_t begin, int32_t end);
+
+  /* Backward over in-edges of targets: dzr and partial [ld] of att (GATv2), dscore_dst (GAT). */
+  void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+  void (*gat_backward_dst)(const dg_edges *e, int32_t begin, int32_t end);
+
+  /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld] of a_src and a_dst, `target` saying whether
+     the rows below n_dst take their own target's share. */
+  void (*gatv2_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*gat_backward_src)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+  void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
+
+  /* Attention coefficients of the in-edges of targets, alpha [indptr[end] - indptr[begin], hp]. */
+  void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
+  void (*gat_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
+
+  /* out[r, :] = bias + sum over kept non-zeros x[r, f] * w[f, :]. bias may be NULL. */
+  void (*sparse_forward)(dg_real *out, const dg_input *x, const dg_real *w, const dg_real *bias, int ld, int32_t begin,
+                         int32_t end);
+  /* dw[f, :] = sum over rows below n_rows with a kept non-zero in column f of x[r, f] * dz[r, :], f in [begin, end);
+     the transpose (indptr [F + 1], rows, values) holds block rows in ascending order, keys [n_rows] their dropout keys.
+   */
+  void (*sparse_backward)(dg_real *dw, const int64_t *indptr, const int32_t *rows, const float *values,
+                          const dg_dropout *drop, const uint64_t *keys, const dg_real *dz, int ld, int32_t n_rows,
+                          int32_t begin, int32_t end);
+
+  /* Copies dense feature rows [end - begin, n] through dropout; out has `ld` elements a row, the rest zero. */
+  void (*dense_dropout)(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin, int32_t end);
+
+  /* x[r, :] = dropout(activation(agg[r, :] + bias)); a dropped element is stored as -0. */
+  void (*activate)(dg_real *x, const dg_real *agg, const dg_real *bias, bool elu, int ld, const int32_t *ids,
+                   const dg_dropout *drop, int32_t begin, int32_t end);
+  /* dx[r, :] becomes the gradient before activation, given x of `activate`; partial [ld] sums it over rows. */
+  void (*activate_backward)(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
+                            int32_t end, dg_real *partial);
+  /* partial[c] = sum over rows of x[r, c]. */
+  void (*column_sums)(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *partial);
+
+  /* logits [., ldc] = mean over heads of agg + bias; ldc = C rounded up to 16. */
+  void (*output)(dg_real *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,
+                 int ldc, int32_t begin, int32_t end);
+
+  /* Adam with L2 in the gradient over elements [begin, end): Kingma and Ba 2015, algorithm 1. */
+  void (*adam)(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, int64_t begin, int64_t end, dg_real decay,
+               dg_real step, dg_real rsqrt_correction);
+
+  /* Runs independent fused multiply-adds and returns how many floating-point operations they were; for benchmarks. */
+  double (*fma_flops)(int64_t rounds);
+
+  /* y = exp(x), n a multiple of 16. */
+  void (*exp)(dg_real *y, const dg_real *x, int64_t n);
+} dg_kernels;
+
+/* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,
+   avx512) where it runs. Local. */
+const dg_kernels *dg_kernels_get(void);
+
+/* Every variant this processor runs, ended by NULL; for tests and benchmarks. Local. */
+const dg_kernels *const *dg_kernels_all(void);
+
+#endif

@@ -1,0 +1,41 @@
+/* The kernels for one instruction set: the including file defines DG_VL (numbers in a vector) and DG_VARIANT (its name)
+   and selects the target. */
+#include "nn/vector_impl.h"
+#include "nn/edges_impl.h"
+#ifdef DG_REAL_DOUBLE
+#define DG_SQRT sqrt
+#else
+#define DG_SQRT sqrtf
+#endif
+#include "nn/rows_impl.h"
+
+#define DG_CONCAT_(a, b) a##b
+#define DG_CONCAT(a, b) DG_CONCAT_(a, b)
+#define DG_TEXT_(a) #a
+#define DG_TEXT(a) DG_TEXT_(a)
+
+const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
+    .name = DG_TEXT(DG_VARIANT),
+    .gatv2_forward = gatv2_forward,
+    .gat_forward = gat_forward,
+    .gcn_forward = gcn_forward,
+    .gat_scores = gat_scores,
+    .row_dots = row_dots,
+    .gatv2_backward_dst = gatv2_backward_dst,
+    .gat_backward_dst = gat_backward_dst,
+    .gatv2_backward_src = gatv2_backward_src,
+    .gat_backward_src = gat_backward_src,
+    .gcn_backward_src = gcn_backward_src,
+    .gatv2_alpha = gatv2_alpha,
+    .gat_alpha = gat_alpha,
+    .sparse_forward = sparse_forward,
+    .sparse_backward = sparse_backward,
+    .dense_dropout = dense_dropout,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .column_sums = column_sums,
+    .output = output,
+    .adam = adam,
+    .fma_flops = fma_flops,
+    .exp = vector_exp,
+};

@@ -1,0 +1,7 @@
+#ifdef DG_REAL_DOUBLE
+#define DG_VL 2
+#else
+#define DG_VL 4
+#endif
+#define DG_VARIANT portable
+#include "nn/kernels_impl.h"

@@ -1,0 +1,478 @@
+#include "nn/layer.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#ifdef DG_REAL_DOUBLE
+#define GEMM cblas_dgemm
+#else
+#define GEMM cblas_sgemm
+#endif
+
+enum { CACHED_BYTES = 1 << 20, PREFETCH = 6 }; /* a table that the second-level cache holds; edges looked ahead */
+enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
+
+static const dg_kernels *kernels(void) {
+  static const dg_kernels *chosen;
+  if (chosen == NULL) chosen = dg_kernels_get();
+  return chosen;
+}
+
+/* Runs BODY for tiles [begin, end) of n rows; their bounds do not depend on the number of threads. */
+#define FOR_TILES(n_rows, ...)                                                                                         \
+  do {                                                                                                                 \
+    const int32_t rows_ = (n_rows), tiles_ = (rows_ + TILE_ROWS - 1) / TILE_ROWS;                                      \
+    _Pragma("omp parallel for schedule(dynamic, 1) if (tiles_ > 1)") for (int32_t tile_ = 0; tile_ < tiles_;           \
+                                                                          tile_++) {                                   \
+      const int32_t begin = tile_ * TILE_ROWS, end = begin + TILE_ROWS < rows_ ? begin + TILE_ROWS : rows_;            \
+      __VA_ARGS__;                                                                                                     \
+    }                                                                                                                  \
+  } while (0)
+
+/* Runs BODY for chunks [from, to) of a block's rows. */
+#define FOR_CHUNKS(chunks, from, to, ...)                                                                              \
+  do {                                                                                                                 \
+    const int first_ = (from), last_ = (to);                                                                           \
+    _Pragma("omp parallel for schedule(dynamic, 1) if (last_ - first_ > 1)") for (int c_ = first_; c_ < last_; c_++) { \
+      const int32_t begin = (chunks).begin[c_], end = (chunks).end[c_];                                                \
+      __VA_ARGS__;                                                                                                     \
+    }                                                                                                                  \
+  } while (0)
+
+/* Rows summed into one partial result, so that there are at most MAX_SUMS of these. */
+static int32_t sum_rows(int32_t n) {
+  int32_t rows = (n + MAX_SUMS - 1) / MAX_SUMS;
+  rows = (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+  return rows > MIN_SUM_ROWS ? rows : MIN_SUM_ROWS;
+}
+
+static int n_sums(int32_t n) {
+  return (n + sum_rows(n) - 1) / sum_rows(n);
+}
+
+/* out[count] = sum of n partial results of `count` elements, in order. */
+static void add_up(dg_real *out, const dg_real *partial, int n, int64_t count) {
+  memset(out, 0, (size_t)count * sizeof *out);
+  for (int s = 0; s < n; s++)
+    for (int64_t i = 0; i < count; i++) out[i] += partial[(size_t)s * count + i];
+}
+
+static dg_dropout make_dropout(double p, const dg_step *step, int layer, int purpose) {
+  dg_dropout d = {.scale = 1};
+  if (!step->training || p <= 0) return d;
+  d.key = dg_rng_key(dg_rng_key(dg_rng_key(step->seed, step->epoch), (uint64_t)layer), (uint64_t)purpose);
+  d.threshold = (uint32_t)(p * 4294967296.0);
+  d.scale = (dg_real)(1 / (1 - p));
+  return d;
+}
+
+static bool has_edges(const dg_layer *l) {
+  return l->kind != DG_MODEL_MLP;
+}
+
+/* ---- buffers ---- */
+
+static dg_status alloc_forward(dg_work *w) {
+  dg_status status = DG_OK;
+  const dg_layer *l = w->layer;
+  const size_t n_src = (size_t)w->block->n_src, n_dst = (size_t)w->block->n_dst, ld = (size_t)l->ld;
+  DG_TRY(dg_alloc(&w->z, n_src * ld, sizeof *w->z));
+  if (l->kind == DG_MODEL_GATV2) DG_TRY(dg_alloc(&w->zr, n_dst * ld, sizeof *w->zr));
+  if (l->kind == DG_MODEL_GAT) DG_TRY(dg_alloc(&w->score_src, n_src * (size_t)l->hp, sizeof *w->score_src));
+  if (has_edges(l)) {
+    DG_TRY(dg_alloc(&w->agg, n_dst * ld, sizeof *w->agg));
+    DG_TRY(dg_alloc(&w->stat, n_dst * DG_STATS * (size_t)l->hp, sizeof *w->stat));
+  }
+  if (!w->features) DG_TRY(dg_alloc(&w->input, (size_t)w->block->n_src_owned * (size_t)l->in_ld, sizeof *w->input));
+  if (w->features && !w->features->sparse)
+    DG_TRY(dg_alloc(&w->tile, (size_t)omp_get_max_threads() * TILE_ROWS * (size_t)l->n_in, sizeof *w->tile));
+
+cleanup:
+  return status;
+}
+
+static dg_status alloc_backward(dg_work *w) {
+  dg_status status = DG_OK;
+  const dg_layer *l = w->layer;
+  const dg_block *b = w->block;
+  const size_t n_src = (size_t)b->n_src, n_dst = (size_t)b->n_dst, ld = (size_t)l->ld;
+  DG_TRY(dg_alloc(&w->dagg, n_dst * ld, sizeof *w->dagg));
+  if (has_edges(l)) DG_TRY(dg_alloc(&w->dz, n_src * ld, sizeof *w->dz));
+  if (l->kind == DG_MODEL_GATV2) DG_TRY(dg_alloc(&w->dzr, n_dst * ld, sizeof *w->dzr));
+  if (l->kind == DG_MODEL_GAT) DG_TRY(dg_alloc(&w->dscore_dst, n_dst * (size_t)l->hp, sizeof *w->dscore_dst));
+  if (w->features && w->features->sparse) DG_TRY(dg_alloc(&w->keys, n_src, sizeof *w->keys));
+  size_t sums = (size_t)n_sums(b->n_src);
+  size_t matrix = w->features && w->features->sparse ? 0 : (size_t)l->in_ld * ld;
+  size_t vectors = (size_t)(b->dst.n > b->src.n ? b->dst.n : b->src.n) * 2 * ld;
+  size_t elements = sums * (matrix > ld ? matrix : ld);
+  DG_TRY(dg_alloc(&w->partial, elements > vectors ? elements : vectors, sizeof *w->partial));
+
+cleanup:
+  return status;
+}
+
+dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *local, const dg_field *field,
+                         bool backward, dg_halo_type halo_type) {
+  dg_status status = DG_OK;
+  const dg_block *b = field->block[layer->index];
+  *work = (dg_work){.layer = layer, .block = b, .field = field};
+  if (layer->index == 0) work->features = &local->shard.features;
+  status = alloc_forward(work);
+  if (status == DG_OK && backward) status = alloc_backward(work);
+  DG_TRY(dg_comm_agree(&local->comm, status));
+  if (!has_edges(layer)) work->agg = work->z, work->dz = work->dagg;
+  if (layer->index > 0 && has_edges(layer) && local->comm.size > 1)
+    DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->z, work->dz, layer->dim * layer->hp, layer->ld,
+                                  halo_type));
+  work->e = (dg_edges){.hp = layer->hp,
+                       .slope = (dg_real)layer->slope,
+                       .n_edges = b->indptr[b->n_dst],
+                       .ahead = (size_t)b->n_src * (size_t)layer->ld * sizeof(dg_real) > CACHED_BYTES ? PREFETCH : 0,
+                       .ld = layer->ld,
+                       .indptr = b->indptr,
+                       .indices = b->indices,
+                       .t_indptr = b->t_indptr,
+                       .t_indices = b->t_indices,
+                       .ids = b->ids,
+                       .n_dst = b->n_dst,
+                       .z = work->z,
+                       .zr = work->zr,
+                       .score_src = work->score_src,
+                       .norm = b->norm,
+                       .agg = work->agg,
+                       .stat = work->stat,
+                       .dagg = work->dagg,
+                       .dz = work->dz,
+                       .dzr = work->dzr,
+                       .dscore_dst = work->dscore_dst};
+  if (work->features)
+    work->x = (dg_input){.indptr = work->features->indptr,
+                         .columns = work->features->indices,
+                         .values = work->features->values,
+                         .row = field->input_local,
+                         .ids = b->ids};
+
+cleanup:
+  return status;
+}
+
+void dg_work_destroy(dg_work *work) {
+  dg_halo_channel_destroy(&work->channel);
+  if (work->layer && !has_edges(work->layer)) work->agg = work->dz = NULL;
+  dg_free(&work->z);
+  dg_free(&work->zr);
+  dg_free(&work->agg);
+  dg_free(&work->stat);
+  dg_free(&work->score_src);
+  dg_free(&work->input);
+  dg_free(&work->dagg);
+  dg_free(&work->dz);
+  dg_free(&work->dzr);
+  dg_free(&work->dscore_dst);
+  dg_free(&work->partial);
+  dg_free(&work->tile);
+  dg_free(&work->keys);
+  *work = (dg_work){0};
+}
+
+/* ---- forward ---- */
+
+/* out [rows, ld] = in [rows, n] w [n, ld] + bias, bias -1 for none. */
+static void multiply(dg_real *out, const dg_real *in, int ld_in, const dg_params *p, int64_t w, int64_t bias, int n,
+                     int ld, int rows) {
+  if (bias >= 0)
+    for (int r = 0; r < rows; r++) memcpy(out + (size_t)r * ld, p->value + bias, (size_t)ld * sizeof *out);
+  GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, n, 1, in, ld_in, p->value + w, ld, bias >= 0, out, ld);
+}
+
+static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int ld_in, int n, int32_t begin,
+                         int32_t end) {
+  const dg_layer *l = w->layer;
+  multiply(w->z + (size_t)begin * l->ld, in, ld_in, p, l->w, l->b, n, l->ld, end - begin);
+  if (l->wr >= 0 && begin < w->block->n_dst) {
+    int32_t stop = end < w->block->n_dst ? end : w->block->n_dst;
+    multiply(w->zr + (size_t)begin * l->ld, in, ld_in, p, l->wr, l->br, n, l->ld, stop - begin);
+  }
+}
+
+static void project_sparse(dg_work *w, const dg_params *p) {
+  const dg_layer *l = w->layer;
+  const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
+  FOR_TILES(w->block->n_src, kernels()->sparse_forward(w->z, &w->x, p->value + l->w, bias, l->ld, begin, end));
+  if (l->wr >= 0)
+    FOR_TILES(w->block->n_dst,
+              kernels()->sparse_forward(w->zr, &w->x, p->value + l->wr, p->value + l->br, l->ld, begin, end));
+}
+
+static void project_dense(dg_work *w, const dg_params *p) {
+  const int n = w->layer->n_in;
+  FOR_TILES(w->block->n_src, {
+    dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
+    kernels()->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
+    project_rows(w, p, tile, n, n, begin, end);
+  });
+}
+
+static void project_hidden(dg_work *w, const dg_work *below, const dg_params *p, const dg_dropout *drop) {
+  const dg_layer *l = w->layer;
+  FOR_TILES(w->block->n_src_owned, {
+    kernels()->activate(w->input, below->agg, p->value + below->layer->bias, below->layer->elu, l->in_ld, w->block->ids,
+                        drop, begin, end);
+    project_rows(w, p, w->input + (size_t)begin * l->in_ld, l->in_ld, l->in_ld, begin, end);
+  });
+}
+
+void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step) {
+  const dg_layer *l = work->layer;
+  const dg_dropout drop = make_dropout(l->dropout, step, l->index, 0);
+  work->e.drop = make_dropout(l->attention_dropout, step, l->index, 1);
+  work->x.drop = drop;
+  if (!work->features)
+    project_hidden(work, below, params, &drop);
+  else if (work->features->sparse)
+    project_sparse(work, params);
+  else
+    project_dense(work, params);
+}
+
+void dg_layer_score(dg_work *work, const dg_params *params, enum dg_part part) {
+  const dg_layer *l = work->layer;
+  dg_edges *e = &work->e;
+  if (l->att >= 0) e->att = params->value + l->att;
+  if (l->att_dst >= 0) e->att_dst = params->value + l->att_dst;
+  if (l->kind != DG_MODEL_GAT) return;
+  const int32_t owned = work->block->n_src_owned, first = part == DG_INTERIOR ? 0 : owned;
+  FOR_TILES((part == DG_INTERIOR ? owned : work->block->n_src) - first,
+            kernels()->gat_scores(e, first + begin, first + end));
+}
+
+void dg_layer_aggregate(dg_work *work, enum dg_part part) {
+  const dg_chunks *c = &work->block->dst;
+  const int from = part == DG_INTERIOR ? 0 : c->n_first, to = part == DG_INTERIOR ? c->n_first : c->n;
+  const dg_edges *e = &work->e;
+  switch (work->layer->kind) {
+  case DG_MODEL_GATV2:
+    FOR_CHUNKS(*c, from, to, kernels()->gatv2_forward(e, begin, end));
+    break;
+  case DG_MODEL_GAT:
+    FOR_CHUNKS(*c, from, to, kernels()->gat_forward(e, begin, end));
+    break;
+  case DG_MODEL_GCN:
+    FOR_CHUNKS(*c, from, to, kernels()->gcn_forward(e, begin, end));
+    break;
+  case DG_MODEL_MLP:
+    break;
+  }
+}
+
+void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes) {
+  const dg_layer *l = work->layer;
+  FOR_TILES(work->block->n_dst, kernels()->output(logits, work->agg, params->value + l->bias, l->heads, l->hp, l->ld,
+                                                  n_classes, ld_classes, begin, end));
+}
+
+/* ---- loss ---- */
+
+/* Turns logits of one row into the gradient of its cross-entropy; returns the loss. */
+static double row_loss(dg_real *d, const dg_real *logits, int label, int n, int ld, dg_real share, bool *correct) {
+  int best = 0;
+  double sum = 0;
+  for (int c = 1; c < n; c++)
+    if (logits[c] > logits[best]) best = c;
+  const dg_real top = logits[best]; /* d may be the logits themselves */
+  for (int c = 0; c < ld; c++) d[c] = c < n ? logits[c] - top : -80;
+  double margin = (double)d[label];
+  kernels()->exp(d, d, ld);
+  for (int c = 0; c < n; c++) sum += (double)d[c];
+  for (int c = 0; c < ld; c++) d[c] = c < n ? d[c] * (dg_real)(1 / sum) * share : 0;
+  d[label] -= share;
+  *correct = best == label;
+  return log(sum) - margin;
+}
+
+/* Gradient of a logits row spread over the heads that were averaged. */
+static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int n_classes) {
+  memset(dagg, 0, (size_t)l->ld * sizeof *dagg);
+  for (int c = 0; c < n_classes; c++)
+    for (int h = 0; h < l->heads; h++) dagg[c * l->hp + h] = d[c] / l->heads;
+}
+
+dg_metrics dg_layer_loss(dg_work *work, dg_params *params, const dg_pass *pass, int split, int64_t n_total) {
+  const dg_layer *l = work->layer;
+  const int32_t n = work->block->n_dst, rows = sum_rows(n);
+  const int ldc = pass->ld_classes, sums = n_sums(n);
+  dg_metrics part[MAX_SUMS] = {{0}}, total = {0};
+#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
+  for (int s = 0; s < sums; s++) {
+    dg_real *bias = work->partial + (size_t)s * ldc, *d = pass->logits;
+    memset(bias, 0, (size_t)ldc * sizeof *bias);
+    for (int32_t i = s * rows; i < n && i < (s + 1) * rows; i++) {
+      dg_real *row = d + (size_t)i * ldc, *dagg = work->dagg + (size_t)i * l->ld;
+      bool correct = false;
+      if (pass->field->mask[i] & split) {
+        part[s].loss_sum += row_loss(row, row, pass->field->labels[i], pass->model->n_classes, ldc,
+                                     (dg_real)(1.0 / (double)n_total), &correct);
+        part[s].correct += correct;
+      } else {
+        memset(row, 0, (size_t)ldc * sizeof *row);
+      }
+      for (int c = 0; c < ldc; c++) bias[c] += row[c];
+      spread_heads(dagg, row, l, pass->model->n_classes);
+    }
+  }
+  add_up(params->grad + l->bias, work->partial, sums, ldc);
+  for (int s = 0; s < sums; s++) total.loss_sum += part[s].loss_sum, total.correct += part[s].correct;
+  return total;
+}
+
+/* ---- backward ---- */
+
+static void backward_sources(dg_work *w, int from, int to) {
+  const dg_chunks *c = &w->block->src;
+  const dg_edges *e = &w->e;
+  const size_t ld = (size_t)w->layer->ld;
+  switch (w->layer->kind) {
+  case DG_MODEL_GATV2:
+    FOR_CHUNKS(*c, from, to, kernels()->gatv2_backward_src(e, begin, end));
+    break;
+  case DG_MODEL_GAT:
+    FOR_CHUNKS(*c, from, to, kernels()->gat_backward_src(e, begin, end, w->partial + c_ * 2 * ld));
+    break;
+  case DG_MODEL_GCN:
+    FOR_CHUNKS(*c, from, to, kernels()->gcn_backward_src(e, begin, end));
+    break;
+  case DG_MODEL_MLP:
+    break;
+  }
+}
+
+void dg_layer_backward_halo(dg_work *work) {
+  const dg_edges *e = &work->e;
+  if (work->layer->kind == DG_MODEL_GAT || work->layer->kind == DG_MODEL_GATV2)
+    FOR_TILES(work->block->n_dst, kernels()->row_dots(e, begin, end));
+  backward_sources(work, 0, work->block->src.n_first);
+}
+
+void dg_layer_backward_owned(dg_work *work, dg_params *params) {
+  const dg_layer *l = work->layer;
+  const dg_block *b = work->block;
+  const dg_edges *e = &work->e;
+  const size_t ld = (size_t)l->ld;
+  if (l->kind == DG_MODEL_GAT) FOR_TILES(b->n_dst, kernels()->gat_backward_dst(e, begin, end));
+  backward_sources(work, b->src.n_first, b->src.n);
+  if (l->kind == DG_MODEL_GAT) { /* a_src and a_dst lie side by side in the block */
+    DG_CHECK(l->att_dst == l->att + l->ld);
+    add_up(params->grad + l->att, work->partial, b->src.n, 2 * (int64_t)ld);
+  }
+  if (l->kind == DG_MODEL_GATV2) {
+    FOR_CHUNKS(b->dst, 0, b->dst.n, kernels()->gatv2_backward_dst(e, begin, end, work->partial + c_ * ld));
+    add_up(params->grad + l->att, work->partial, b->dst.n, (int64_t)ld);
+  }
+}
+
+/* grad = column sums of x [n, ld]. */
+static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) {
+  const int ld = w->layer->ld, sums = n_sums(n);
+  const int32_t rows = sum_rows(n);
+#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
+  for (int s = 0; s < sums; s++)
+    kernels()->column_sums(x, ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n, w->partial + (size_t)s * ld);
+  add_up(grad, w->partial, sums, ld);
+}
+
+/* grad [F, ld] = X^T d over the first n source rows, X sparse. */
+static void sparse_weights(dg_work *w, dg_real *grad, const dg_real *d, int32_t n) {
+  const dg_field *f = w->field;
+  FOR_TILES(w->layer->n_in, kernels()->sparse_backward(grad, f->t_indptr, f->t_rows, f->t_values, &w->x.drop, w->keys,
+                                                       d, w->layer->ld, n, begin, end));
+}
+
+/* grad [in, ld] = X^T d over n rows, X the dense input or that of a hidden layer. */
+static void dense_weights(dg_work *w, dg_real *grad, const dg_real *d, int32_t n) {
+  const dg_layer *l = w->layer;
+  const int sums = n_sums(n), n_in = l->in_ld;
+  const int32_t rows = sum_rows(n);
+  const int64_t count = (int64_t)n_in * l->ld;
+#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
+  for (int s = 0; s < sums; s++) {
+    dg_real *out = sums > 1 ? w->partial + (size_t)s * count : grad;
+    const int32_t stop = (s + 1) * rows < n ? (s + 1) * rows : n;
+    for (int32_t begin = s * rows; begin < stop; begin += TILE_ROWS) {
+      const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop;
+      const dg_real *x =
+          w->input ? w->input + (size_t)begin * n_in : w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n_in;
+      if (!w->input)
+        kernels()->dense_dropout(w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n_in, w->features->dense, &w->x,
+                                 n_in, n_in, begin, end);
+      GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, n_in, l->ld, end - begin, 1, x, n_in, d + (size_t)begin * l->ld,
+           l->ld, begin > s * rows, out, l->ld);
+    }
+  }
+  if (sums > 1) add_up(grad, w->partial, sums, count);
+  if (sums == 0) memset(grad, 0, (size_t)count * sizeof *grad);
+}
+
+static void weights(dg_work *w, dg_params *p, int64_t weight, int64_t bias, const dg_real *d, int32_t n) {
+  if (w->features && w->features->sparse)
+    sparse_weights(w, p->grad + weight, d, n);
+  else
+    dense_weights(w, p->grad + weight, d, n);
+  if (bias >= 0) sum_columns(w, p->grad + bias, d, n);
+}
+
+void dg_layer_backward_weights(dg_work *work, dg_params *params, const dg_step *step) {
+  const dg_layer *l = work->layer;
+  const dg_block *b = work->block;
+  (void)step;
+  /* Without an exchange, halo rows are inputs like the others. */
+  const int32_t n = work->features ? b->n_src : b->n_src_owned;
+  if (work->keys && work->x.drop.threshold)
+    for (int32_t i = 0; i < b->n_src; i++) work->keys[i] = dg_rng_key(work->x.drop.key, (uint64_t)b->ids[i]);
+  weights(work, params, l->w, l->b, work->dz, n);
+  if (l->wr >= 0) weights(work, params, l->wr, l->br, work->dzr, b->n_dst);
+}
+
+void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
+  const dg_layer *l = work->layer;
+  const dg_block *b = work->block;
+  const int32_t n = b->n_src_owned, rows = sum_rows(n);
+  const int sums = n_sums(n), in = l->in_ld, ld = l->ld;
+  dg_real *dx = below->dagg;
+#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
+  for (int s = 0; s < sums; s++) {
+    const int32_t begin = s * rows, end = begin + rows < n ? begin + rows : n;
+    GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, end - begin, in, ld, 1, work->dz + (size_t)begin * ld, ld,
+         params->value + l->w, ld, 0, dx + (size_t)begin * in, in);
+    const int32_t stop = end < b->n_dst ? end : b->n_dst;
+    if (l->wr >= 0 && begin < stop)
+      GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, stop - begin, in, ld, 1, work->dzr + (size_t)begin * ld, ld,
+           params->value + l->wr, ld, 1, dx + (size_t)begin * in, in);
+    kernels()->activate_backward(dx, work->input, below->layer->elu, in, &work->x.drop, begin, end,
+                                 work->partial + (size_t)s * in);
+  }
+  add_up(params->grad + below->layer->bias, work->partial, sums, in);
+}
+
+void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx) {
+  const dg_work *w = &pass->work[0];
+  const dg_layer *l = w->layer;
+  const dg_real *value = pass->model->params.value;
+  for (int32_t i = 0; i < w->block->n_src; i++) {
+    const uint64_t key = dg_rng_key(w->x.drop.key, (uint64_t)w->block->ids[i]);
+    for (int f = 0; f < l->n_in; f++) {
+      dg_real sum = 0;
+      for (int c = 0; c < l->ld; c++) {
+        sum += w->dz[(size_t)i * l->ld + c] * value[l->w + (int64_t)f * l->ld + c];
+        if (l->wr >= 0 && i < w->block->n_dst)
+          sum += w->dzr[(size_t)i * l->ld + c] * value[l->wr + (int64_t)f * l->ld + c];
+      }
+      bool keep = dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)f) >= w->x.drop.threshold;
+      dx[(size_t)i * l->n_in + f] = keep ? sum * w->x.drop.scale : 0;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+#ifndef DG_NN_LAYER_H
+#define DG_NN_LAYER_H
+
+#include <distgat/model.h>
+
+#include "nn/kernels.h"
+
+/* What a layer is. Positions of its tensors in the parameter block; -1 where the kind has none. */
+typedef struct dg_layer {
+  dg_model_kind kind;
+  int index; /* 0 first */
+  bool last, elu;
+  int heads, dim, hp, ld; /* output channels, see kernels.h */
+  int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
+  double dropout, attention_dropout, slope;
+  int64_t w, b;   /* projection of sources */
+  int64_t wr, br; /* projection of targets (GATv2) */
+  int64_t att, att_dst;
+  int64_t bias;
+  int bias_ld; /* elements of the bias: ld, last layer classes padded */
+} dg_layer;
+
+/* A layer at work over a block. Shapes in e and x, see kernels.h. */
+typedef struct dg_work {
+  const dg_layer *layer;
+  const dg_block *block;
+  const dg_features *features; /* of the first layer, else NULL */
+  const dg_field *field;
+  dg_edges e;
+  dg_input x;                               /* the first layer's input rows */
+  dg_real *z, *zr, *agg, *stat, *score_src; /* agg is z itself for MLP */
+  dg_real *input; /* [n_src_owned, in_ld] activated, dropped input; NULL for the first layer */
+  dg_real *dagg;  /* [n_dst, ld]; doubles as the gradient of the next layer's input */
+  dg_real *dz, *dzr, *dscore_dst;
+  dg_real *partial;         /* sums over chunks */
+  dg_real *tile;            /* dense input rows, one tile a thread */
+  uint64_t *keys;           /* [n_src] dropout keys of sparse input rows */
+  dg_halo_channel *channel; /* NULL where nothing is exchanged */
+} dg_work;
+
+/* Dropout of one step; epoch 0 with training false: none. */
+typedef struct dg_step {
+  uint64_t seed, epoch;
+  bool training;
+} dg_step;
+
+enum dg_part { DG_INTERIOR, DG_BORDER }; /* rows that need no halo; the others */
+
+/* Makes the buffers of one layer; those of the layer above come after. Collective. */
+dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *local, const dg_field *field,
+                         bool backward, dg_halo_type halo_type);
+void dg_work_destroy(dg_work *work);
+
+/* Forward: projects the input into z (and zr); `below` is the layer below, NULL for the first. Local. */
+void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step);
+/* Scores of source rows (GAT), halo included. Local. */
+void dg_layer_score(dg_work *work, const dg_params *params, enum dg_part part);
+/* Aggregates over the in-edges of one kind of target rows. Local. */
+void dg_layer_aggregate(dg_work *work, enum dg_part part);
+
+/* Backward, given dagg. Each is Local; in this order: */
+void dg_layer_backward_halo(dg_work *work); /* dz of halo rows, ready to travel home */
+void dg_layer_backward_owned(dg_work *work,
+                             dg_params *params); /* dzr, dz of owned rows, attention vectors' gradients */
+void dg_layer_backward_weights(dg_work *work, dg_params *params,
+                               const dg_step *step);                            /* after the halo gradients came home */
+void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params); /* dagg of the layer below */
+
+/* Logits from the last layer. Local. */
+void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes);
+/* Loss and its gradient: metrics of rows of `split`, dagg and the bias gradient of the last layer; n_total rows over
+   all ranks. Local. */
+dg_metrics dg_layer_loss(dg_work *work, dg_params *params, const dg_pass *pass, int split, int64_t n_total);
+
+#endif

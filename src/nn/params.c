@@ -1,0 +1,136 @@
+#include <distgat/params.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+dg_status dg_params_add(dg_params *params, const char *name, dg_channels in, dg_channels out, int rank,
+                        const int64_t *shape, dg_init init, double bound) {
+  dg_tensor *table;
+  dg_status status = dg_alloc(&table, (size_t)params->n_tensors + 1, sizeof *table);
+  if (status != DG_OK) return status;
+  if (params->n_tensors > 0) memcpy(table, params->tensor, (size_t)params->n_tensors * sizeof *table);
+  dg_free(&params->tensor);
+  params->tensor = table;
+  dg_tensor *t = &table[params->n_tensors++];
+  *t = (dg_tensor){.rank = rank, .in = in, .out = out, .init = init, .bound = bound};
+  snprintf(t->name, sizeof t->name, "%s", name);
+  memcpy(t->shape, shape, (size_t)rank * sizeof *shape);
+  t->offset = params->count;
+  t->count = (int64_t)(in.dim > 0 ? in.ld : 1) * out.ld;
+  params->count += t->count;
+  return DG_OK;
+}
+
+dg_status dg_params_allocate(dg_params *params) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&params->value, (size_t)params->count, sizeof *params->value));
+  DG_TRY(dg_alloc(&params->grad, (size_t)params->count + DG_TAIL, sizeof *params->grad));
+  DG_TRY(dg_alloc(&params->m, (size_t)params->count, sizeof *params->m));
+  DG_TRY(dg_alloc(&params->v, (size_t)params->count, sizeof *params->v));
+
+cleanup:
+  return status;
+}
+
+void dg_params_destroy(dg_params *params) {
+  dg_free(&params->tensor);
+  dg_free(&params->value);
+  dg_free(&params->grad);
+  dg_free(&params->m);
+  dg_free(&params->v);
+  *params = (dg_params){0};
+}
+
+static int64_t channel_position(const dg_channels *c, int64_t channel) {
+  return channel % c->dim * c->hp + channel / c->dim;
+}
+
+int64_t dg_tensor_position(const dg_tensor *t, int64_t index) {
+  if (t->in.dim == 0) return t->offset + channel_position(&t->out, index);
+  const int64_t n_in = (int64_t)t->in.heads * t->in.dim;
+  return t->offset + channel_position(&t->in, index % n_in) * t->out.ld + channel_position(&t->out, index / n_in);
+}
+
+int64_t dg_tensor_size(const dg_tensor *t) {
+  int64_t size = 1;
+  for (int d = 0; d < t->rank; d++) size *= t->shape[d];
+  return size;
+}
+
+void dg_params_reset(dg_params *params, uint64_t seed) {
+  const size_t bytes = (size_t)params->count * sizeof *params->value;
+  memset(params->value, 0, bytes);
+  memset(params->grad, 0, bytes);
+  memset(params->m, 0, bytes);
+  memset(params->v, 0, bytes);
+  for (int n = 0; n < params->n_tensors; n++) {
+    const dg_tensor *t = &params->tensor[n];
+    const uint64_t key = dg_rng_key(dg_rng_key(seed, 0x77656967), (uint64_t)n);
+    if (t->init == DG_INIT_ZERO) continue;
+    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--)
+      params->value[dg_tensor_position(t, i)] = (dg_real)((2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound);
+  }
+}
+
+dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group) {
+  dg_status status = DG_OK;
+  float *data = NULL;
+  for (int n = 0; n < params->n_tensors; n++) {
+    const dg_tensor *t = &params->tensor[n];
+    char name[128];
+    DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
+    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) data[i] = (float)block[dg_tensor_position(t, i)];
+    snprintf(name, sizeof name, "%s/%s", group, t->name);
+    DG_TRY(dg_h5_write(file, name, DG_H5_F32, t->rank, t->shape, data));
+    dg_free(&data);
+  }
+
+cleanup:
+  dg_free(&data);
+  return status;
+}
+
+static void print_shape(char *out, size_t size, int rank, const int64_t *shape) {
+  size_t at = 0;
+  for (int d = 0; d < rank && at < size; d++)
+    at += (size_t)snprintf(out + at, size - at, "%s%lld", d ? ", " : "", (long long)shape[d]);
+}
+
+static dg_status check_shape(const dg_tensor *t, dg_h5 *file, const char *name) {
+  int rank = 0;
+  int64_t shape[DG_H5_MAX_RANK] = {0};
+  dg_status status = dg_h5_shape(file, name, &rank, shape);
+  if (status != DG_OK) return status;
+  if (rank == t->rank && memcmp(shape, t->shape, (size_t)rank * sizeof *shape) == 0) return DG_OK;
+  char is[80] = "", wanted[80] = "";
+  print_shape(is, sizeof is, rank, shape);
+  print_shape(wanted, sizeof wanted, t->rank, t->shape);
+  return dg_fail(DG_INPUT, "%s has shape [%s], the model needs [%s]", name, is, wanted);
+}
+
+dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
+  dg_status status = DG_OK;
+  double *data = NULL;
+  for (int n = 0; n < params->n_tensors; n++) {
+    const dg_tensor *t = &params->tensor[n];
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", group, t->name);
+    DG_TRY(check_shape(t, file, name));
+    DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
+    DG_TRY(dg_h5_read(file, name, DG_H5_F64, 0, t->shape[0], data));
+    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
+      if (!isfinite(data[i])) status = dg_fail(DG_INPUT, "%s holds a number that is not finite", name);
+      block[dg_tensor_position(t, i)] = (dg_real)data[i];
+    }
+    if (status != DG_OK) goto cleanup;
+    dg_free(&data);
+  }
+
+cleanup:
+  dg_free(&data);
+  return status;
+}

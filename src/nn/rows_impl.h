@@ -1,0 +1,226 @@
+/* Kernels over rows of matrices: sparse input, activation, output, optimizer. */
+
+#define STRIP 64 /* columns of a row whose sums stay in registers */
+
+/* acc[0 .. nv-1] += x[t] * w[t, strip], over n listed rows. */
+INLINE void gather_strip(dg_real *out, const dg_real *start, const int32_t *index, const dg_real *x, int n,
+                         const dg_real *w, int ld, int nv) {
+  vf acc[STRIP / DG_VL];
+  for (int v = 0; v < nv; v++) acc[v] = start ? load(start + v * DG_VL) : splat(0);
+  for (int t = 0; t < n; t++) {
+    const vf *row = (const vf *)(w + (size_t)index[t] * ld);
+    vf a = splat(x[t]);
+    for (int v = 0; v < nv; v++) acc[v] += a * row[v];
+  }
+  for (int v = 0; v < nv; v++) store(out + v * DG_VL, acc[v]);
+}
+
+/* out[ld] = start + sum of x[t] * w[index[t], :]. */
+INLINE void gather_rows(dg_real *out, const dg_real *start, const int32_t *index, const dg_real *x, int n,
+                        const dg_real *w, int ld) {
+  int c = 0;
+  for (; c + STRIP <= ld; c += STRIP)
+    gather_strip(out + c, start ? start + c : NULL, index, x, n, w + c, ld, STRIP / DG_VL);
+  for (; c < ld; c += 16) gather_strip(out + c, start ? start + c : NULL, index, x, n, w + c, ld, 16 / DG_VL);
+}
+
+enum { LIST = 512 }; /* kept non-zeros listed at a time; lists have room for a vector more */
+
+#if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
+/* Appends the lanes of `mask` to the lists. */
+INLINE int append_lanes(int32_t *index, dg_real *x, int m, __mmask16 mask, __m512i i, __m512 v) {
+  _mm512_storeu_si512(index + m, _mm512_maskz_compress_epi32(mask, i));
+  _mm512_storeu_ps(x + m, _mm512_maskz_compress_ps(mask, v));
+  return m + __builtin_popcount(mask);
+}
+
+/* Lists the kept ones of n <= LIST non-zeros, scaled: of one row with its key, or where `keys` is given of column
+   `fixed`, each non-zero having the key of its row. */
+INLINE int keep_list(int32_t *index, dg_real *x, const int32_t *indices, const float *values, int n, uint64_t key,
+                     const uint64_t *keys, uint32_t fixed, const dg_dropout *drop) {
+  const vu zero = {0};
+  int m = 0;
+  for (int t = 0; t < n; t += 16) {
+    const __mmask16 inside = n - t < 16 ? (__mmask16)((1u << (n - t)) - 1) : (__mmask16)0xffff;
+    const __m512i i = _mm512_maskz_loadu_epi32(inside, indices + t);
+    const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(inside, values + t), _mm512_set1_ps(drop->scale));
+    __mmask16 keep = inside;
+    if (drop->threshold) {
+      vu bits;
+      if (keys)
+        bits = mix_bits((vu)_mm512_i32gather_epi32(i, (const int *)keys, 8),
+                        (vu)_mm512_i32gather_epi32(i, (const int *)keys + 1, 8), zero + fixed);
+      else
+        bits = random_bits(key, (vu)i);
+      keep = _mm512_mask_cmpge_epu32_mask(inside, (__m512i)bits, _mm512_set1_epi32((int)drop->threshold));
+    }
+    m = append_lanes(index, x, m, keep, i, v);
+  }
+  return m;
+}
+#else
+/* Lists the kept ones of n <= LIST non-zeros, scaled: of one row with its key, or where `keys` is given of column
+   `fixed`, each non-zero having the key of its row. */
+INLINE int keep_list(int32_t *index, dg_real *x, const int32_t *indices, const float *values, int n, uint64_t key,
+                     const uint64_t *keys, uint32_t fixed, const dg_dropout *drop) {
+  int m = 0;
+  for (int t = 0; t < n; t += DG_VL) {
+    const int lanes = n - t < DG_VL ? n - t : DG_VL;
+    vu k0 = {0}, k1 = {0}, column = {0};
+    for (int l = 0; l < lanes; l++) {
+      const uint64_t k = keys ? keys[indices[t + l]] : key;
+      k0[l] = (uint32_t)k, k1[l] = (uint32_t)(k >> 32), column[l] = keys ? fixed : (uint32_t)indices[t + l];
+    }
+    const vs keep = (vs)(mix_bits(k0, k1, column) >= drop->threshold);
+    for (int l = 0; l < lanes; l++) {
+      index[m] = indices[t + l];
+      x[m] = values[t + l] * drop->scale;
+      m -= keep[l];
+    }
+  }
+  return m;
+}
+#endif
+
+static void sparse_forward(dg_real *out, const dg_input *x, const dg_real *w, const dg_real *bias, int ld,
+                           int32_t begin, int32_t end) {
+  int32_t index[LIST + DG_VL];
+  dg_real value[LIST + DG_VL];
+  for (int32_t r = begin; r < end; r++) {
+    const uint64_t key = dg_rng_key(x->drop.key, (uint64_t)x->ids[r]);
+    const int64_t stop = x->indptr[x->row[r] + 1];
+    dg_real *row = out + (size_t)r * ld;
+    const dg_real *start = bias;
+    int64_t first = x->indptr[x->row[r]];
+    do {
+      int n = stop - first < LIST ? (int)(stop - first) : LIST;
+      n = keep_list(index, value, x->columns + first, x->values + first, n, key, NULL, 0, &x->drop);
+      gather_rows(row, start, index, value, n, w, ld);
+      start = row, first += LIST;
+    } while (first < stop);
+  }
+}
+
+static void sparse_backward(dg_real *dw, const int64_t *indptr, const int32_t *rows, const float *values,
+                            const dg_dropout *drop, const uint64_t *keys, const dg_real *dz, int ld, int32_t n_rows,
+                            int32_t begin, int32_t end) {
+  int32_t index[LIST + DG_VL];
+  dg_real value[LIST + DG_VL];
+  for (int32_t f = begin; f < end; f++) {
+    dg_real *out = dw + (size_t)f * ld;
+    const dg_real *start = NULL;
+    int64_t first = indptr[f], stop = indptr[f + 1];
+    while (stop > first && rows[stop - 1] >= n_rows) stop--;
+    do {
+      int n = stop - first < LIST ? (int)(stop - first) : LIST;
+      int m = keep_list(index, value, rows + first, values + first, n, 0, keys, (uint32_t)f, drop);
+      gather_rows(out, start, index, value, m, dz, ld);
+      start = out, first += LIST;
+    } while (first < stop);
+  }
+}
+
+static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin,
+                          int32_t end) {
+  const dg_dropout *drop = &rows->drop;
+  for (int32_t r = begin; r < end; r++, out += ld) {
+    const float *in = x + (size_t)rows->row[r] * n;
+    const uint64_t key = dg_rng_key(drop->key, (uint64_t)rows->ids[r]);
+    int c = 0;
+    for (; c + DG_VL <= n; c += DG_VL) {
+      vf v;
+      for (int l = 0; l < DG_VL; l++) v[l] = in[c + l];
+      if (drop->threshold) v = (vf)((vi)(v * drop->scale) & kept(key, iota((uint32_t)c), drop->threshold));
+      memcpy(out + c, &v, sizeof v); /* rows of any length need not be aligned */
+    }
+    for (; c < n; c++) {
+      bool keep = dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)c) >= drop->threshold;
+      out[c] = keep ? in[c] * drop->scale : 0;
+    }
+    for (; c < ld; c++) out[c] = 0;
+  }
+}
+
+INLINE vf activation(vf y, bool elu) {
+  if (elu) return blend(y > 0, y, vexp(y) - 1);
+  return vmax(y, splat(0));
+}
+
+static void activate(dg_real *x, const dg_real *agg, const dg_real *bias, bool elu, int ld, const int32_t *ids,
+                     const dg_dropout *drop, int32_t begin, int32_t end) {
+  const vi dropped = (vi)splat((dg_real)-0.0);
+  for (int32_t r = begin; r < end; r++) {
+    const uint64_t key = dg_rng_key(drop->key, (uint64_t)ids[r]);
+    for (int c = 0; c < ld; c += DG_VL) {
+      /* Adding zero makes a kept -0 positive: the sign of zero tells the backward pass what was dropped. */
+      vf y = activation(load(agg + (size_t)r * ld + c) + load(bias + c), elu) * drop->scale + splat(0);
+      if (drop->threshold) y = blend(kept(key, iota((uint32_t)c), drop->threshold), y, (vf)dropped);
+      store(x + (size_t)r * ld + c, y);
+    }
+  }
+}
+
+static void activate_backward(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
+                              int32_t end, dg_real *partial) {
+  const vi dropped = (vi)splat((dg_real)-0.0);
+  const vf scale = splat(drop->scale);
+  memset(partial, 0, (size_t)ld * sizeof *partial);
+  for (int32_t r = begin; r < end; r++)
+    for (int c = 0; c < ld; c += DG_VL) {
+      vf y = load(x + (size_t)r * ld + c);
+      vf left = splat(0);
+      if (elu) left = y + scale;
+      vf slope = blend(y > 0, scale, left);
+      vf d = (vf)((vi)(load(dx + (size_t)r * ld + c) * slope) & ((vi)y != dropped));
+      store(dx + (size_t)r * ld + c, d);
+      store(partial + c, load(partial + c) + d);
+    }
+}
+
+static void column_sums(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *partial) {
+  memset(partial, 0, (size_t)ld * sizeof *partial);
+  for (int32_t r = begin; r < end; r++)
+    for (int c = 0; c < ld; c += DG_VL) store(partial + c, load(partial + c) + load(x + (size_t)r * ld + c));
+}
+
+static void output(dg_real *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,
+                   int ldc, int32_t begin, int32_t end) {
+  const dg_real share = (dg_real)1 / heads;
+  for (int32_t r = begin; r < end; r++) {
+    dg_real *out = logits + (size_t)r * ldc;
+    for (int c = 0; c < n_classes; c++) {
+      dg_real sum = 0;
+      for (int h = 0; h < heads; h++) sum += agg[(size_t)r * ld + (size_t)c * hp + h];
+      out[c] = sum * share + bias[c];
+    }
+  }
+}
+
+static void adam(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, int64_t begin, int64_t end, dg_real decay,
+                 dg_real step, dg_real rsqrt_correction) {
+  /* 1 - beta is rounded from its own value: 1 - 0.999f would be off by 5e-5. */
+  const dg_real b1 = (dg_real)0.9, b2 = (dg_real)0.999, c1 = (dg_real)0.1, c2 = (dg_real)0.001, eps = (dg_real)1e-8;
+  for (int64_t i = begin; i < end; i++) {
+    dg_real g = grad[i] + decay * value[i];
+    m[i] = b1 * m[i] + c1 * g;
+    v[i] = b2 * v[i] + c2 * g * g;
+    value[i] -= step * m[i] / (DG_SQRT(v[i]) * rsqrt_correction + eps);
+  }
+}
+
+static void vector_exp(dg_real *y, const dg_real *x, int64_t n) {
+  for (int64_t i = 0; i < n; i += DG_VL) store(y + i, vexp(load(x + i)));
+}
+
+static double fma_flops(int64_t rounds) {
+  enum { CHAINS = 12 };
+  vf x[CHAINS];
+  for (int i = 0; i < CHAINS; i++) x[i] = splat((dg_real)i);
+  for (int64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < CHAINS; i++) x[i] = x[i] * (dg_real)0.999 + (dg_real)0.5;
+  vf sum = splat(0);
+  for (int i = 0; i < CHAINS; i++) sum += x[i];
+  volatile dg_real sink = sum[0];
+  (void)sink;
+  return 2.0 * CHAINS * DG_VL * (double)rounds;
+}

@@ -1,0 +1,163 @@
+/* Vectors of DG_VL numbers by the compiler's vector extensions: one source for every instruction set. A "pattern" holds
+   one number a head, repeated with period hp over q vectors, as channels do (see kernels.h). */
+#include <math.h>
+#include <string.h>
+
+#include "nn/kernels.h"
+#include <distgat/rng.h>
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#ifdef DG_REAL_DOUBLE
+typedef int64_t lane;
+typedef uint64_t ulane;
+#else
+typedef int32_t lane;
+typedef uint32_t ulane;
+#endif
+typedef dg_real vf __attribute__((vector_size(DG_VL * sizeof(dg_real)), may_alias));
+typedef lane vi __attribute__((vector_size(DG_VL * sizeof(lane)), may_alias));
+typedef uint32_t vu __attribute__((vector_size(DG_VL * sizeof(uint32_t)), may_alias));
+typedef int32_t vs __attribute__((vector_size(DG_VL * sizeof(int32_t)), may_alias));
+
+/* x in every lane; subtracting zero keeps every x, -0 included, and compiles to a broadcast. */
+INLINE vf splat(dg_real x) {
+  const vf zero = {0};
+  return x - zero;
+}
+
+INLINE vf load(const dg_real *p) {
+  return *(const vf *)p;
+}
+
+INLINE void store(dg_real *p, vf v) {
+  *(vf *)p = v;
+}
+
+/* mask ? a : b, lane by lane. */
+INLINE vf blend(vi mask, vf a, vf b) {
+  return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+
+INLINE vf vmax(vf a, vf b) {
+  return blend(a > b, a, b);
+}
+
+#ifdef DG_REAL_DOUBLE
+INLINE vf vexp(vf x) {
+  vf y;
+  for (int l = 0; l < DG_VL; l++) y[l] = exp(x[l]);
+  return y;
+}
+#else
+/* exp for single precision: 2^n * p(r), |r| <= ln 2 / 2, relative error below 2e-7; saturates at both ends. */
+INLINE vf vexp(vf x) {
+  x = vmax(x, splat(-87.3f));
+  x = -vmax(-x, splat(-88.3f));
+  vf n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds to the nearest integer */
+  vf r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  vf p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  vi power = (__builtin_convertvector(n, vi) + 127) << 23;
+  return p * (vf)power;
+}
+#endif
+
+/* Lane numbers l ^ 1, l ^ 2, l ^ 4, l ^ 8, and l itself: tables, since vectors filled lane by lane are built anew in
+   every loop. A narrower vector uses the front of a row. */
+static const lane swapped_lanes[4][16]
+    __attribute__((aligned(64))) = {{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14},
+                                    {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13},
+                                    {4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11},
+                                    {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7}};
+static const uint32_t lane_numbers[16]
+    __attribute__((aligned(64))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* Lanes whose numbers differ by a multiple of `hp` are summed; every lane gets its sum: scalar heads become a pattern.
+ */
+INLINE vf fold(vf v, int hp) {
+  for (int bit = 0; (1 << bit) < DG_VL; bit++) {
+    if ((1 << bit) < hp) continue;
+#ifdef __clang__
+    vf swapped;
+    for (int l = 0; l < DG_VL; l++) swapped[l] = v[l ^ (1 << bit)];
+    v += swapped;
+#else
+    v += __builtin_shuffle(v, *(const vi *)swapped_lanes[bit]);
+#endif
+  }
+  return v;
+}
+
+/* Loads hp numbers as vector `k` of a pattern. */
+INLINE vf load_pattern(const dg_real *p, int hp, int k) {
+  if (hp >= DG_VL) return load(p + k * DG_VL);
+#if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
+  if (hp == 8) return (vf)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+  if (hp == 4) return (vf)_mm512_broadcast_f32x4(_mm_loadu_ps(p));
+#endif
+  if (hp == 1) return splat(*p);
+  vf v;
+  for (int l = 0; l < DG_VL; l++) v[l] = p[l & (hp - 1)];
+  return v;
+}
+
+INLINE void store_pattern(dg_real *p, int hp, int k, vf v) {
+  if (hp >= DG_VL)
+    store(p + k * DG_VL, v);
+  else
+    memcpy(p, &v, (size_t)hp * sizeof *p);
+}
+
+/* Vectors in a pattern. */
+INLINE int pattern_size(int hp) {
+  return hp > DG_VL ? hp / DG_VL : 1;
+}
+
+/* 32 random bits for each lane's column of the row with key (k0, k1); the same bits as dg_rng_column. */
+INLINE vu mix_bits(vu k0, vu k1, vu column) {
+  vu x = column * 0x9E3779B1u ^ k0;
+  x = (x ^ (x >> 16)) * 0x7FEB352Du;
+  x = (x ^ (x >> 15)) + k1;
+  x = x * 0x846CA68Bu;
+  return x ^ (x >> 16);
+}
+
+/* The same for a row whose key all lanes share. */
+INLINE vu random_bits(uint64_t key, vu column) {
+  const vu zero = {0};
+  return mix_bits(zero + (uint32_t)key, zero + (uint32_t)(key >> 32), column);
+}
+
+INLINE vu iota(uint32_t first) {
+  return *(const vu *)lane_numbers + first;
+}
+
+/* All ones in lanes that are kept. */
+INLINE vi kept(uint64_t key, vu column, uint32_t threshold) {
+  vs mask = (vs)(random_bits(key, column) >= threshold);
+#ifdef DG_REAL_DOUBLE
+  return __builtin_convertvector(mask, vi);
+#else
+  return (vi)mask;
+#endif
+}
+
+/* Head of each lane of vector k of a pattern. */
+INLINE vu lane_heads(int hp, int k) {
+  if (hp >= DG_VL) return iota((uint32_t)(k * DG_VL));
+  return iota(0) & (uint32_t)(hp - 1);
+}
+
+/* Factor of an attention coefficient under dropout: 0 or scale. */
+INLINE vf edge_mask(const dg_edges *e, int32_t dst, int32_t src, int k) {
+  uint64_t key = dg_rng_key(e->drop.key, (uint64_t)e->ids[dst]);
+  vu column = lane_heads(e->hp, k) + (uint32_t)e->ids[src] * (uint32_t)e->hp;
+  return (vf)(kept(key, column, e->drop.threshold) & (vi)splat(e->drop.scale));
+}

@@ -1,0 +1,113 @@
+#include <distgat/comm.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts travel as 64-bit words");
+
+/* MPI counts are int: longer data goes in pieces of this many elements or bytes. */
+#define PIECE ((size_t)1 << 30)
+
+enum { TAG_EXCHANGE = 1 };
+
+static size_t min_size(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
+  MPI_Comm_dup(parent, &comm->mpi);
+  MPI_Comm_rank(comm->mpi, &comm->rank);
+  MPI_Comm_size(comm->mpi, &comm->size);
+  return DG_OK;
+}
+
+void dg_comm_destroy(dg_comm *comm) {
+  if (comm->size > 0) MPI_Comm_free(&comm->mpi);
+  memset(comm, 0, sizeof *comm);
+}
+
+dg_status dg_comm_agree(const dg_comm *comm, dg_status local) {
+  int first = local == DG_OK ? INT_MAX : comm->rank;
+  MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi);
+  if (first == INT_MAX) return DG_OK;
+
+  struct {
+    int status;
+    char message[1024];
+  } failure = {.status = (int)local};
+  strncpy(failure.message, dg_status_message(), sizeof failure.message - 1);
+  dg_comm_bcast(comm, &failure, sizeof failure, first);
+  dg_status_clear();
+  return dg_fail((dg_status)failure.status, "%s", failure.message);
+}
+
+void dg_comm_bcast(const dg_comm *comm, void *data, size_t bytes, int root) {
+  for (size_t at = 0; at < bytes; at += PIECE)
+    MPI_Bcast((char *)data + at, (int)min_size(PIECE, bytes - at), MPI_BYTE, root, comm->mpi);
+}
+
+static void sum(const dg_comm *comm, void *values, size_t count, size_t size, MPI_Datatype type) {
+  for (size_t at = 0; at < count; at += PIECE)
+    MPI_Allreduce(MPI_IN_PLACE, (char *)values + at * size, (int)min_size(PIECE, count - at), type, MPI_SUM, comm->mpi);
+}
+
+void dg_comm_sum_real(const dg_comm *comm, dg_real *values, size_t count) {
+  sum(comm, values, count, sizeof *values, DG_MPI_REAL);
+}
+
+void dg_comm_sum_double(const dg_comm *comm, double *values, size_t count) {
+  sum(comm, values, count, sizeof *values, MPI_DOUBLE);
+}
+
+void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count) {
+  sum(comm, values, count, sizeof *values, MPI_INT64_T);
+}
+
+int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value) {
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
+  return value;
+}
+
+double dg_comm_max_double(const dg_comm *comm, double value) {
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, comm->mpi);
+  return value;
+}
+
+/* Sends one block and receives one, piece by piece; nothing where a block is empty. */
+static void exchange_pair(const dg_comm *comm, const char *send, size_t send_bytes, int to, char *recv,
+                          size_t recv_bytes, int from) {
+  for (size_t at = 0; at < send_bytes || at < recv_bytes; at += PIECE) {
+    MPI_Request request[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    if (at < recv_bytes)
+      MPI_Irecv(recv + at, (int)min_size(PIECE, recv_bytes - at), MPI_BYTE, from, TAG_EXCHANGE, comm->mpi, &request[0]);
+    if (at < send_bytes)
+      MPI_Isend(send + at, (int)min_size(PIECE, send_bytes - at), MPI_BYTE, to, TAG_EXCHANGE, comm->mpi, &request[1]);
+    MPI_Waitall(2, request, MPI_STATUSES_IGNORE);
+  }
+}
+
+/* Round k pairs every rank with the k-th above and below it, which needs no memory and cannot fail. */
+void dg_comm_exchange(const dg_comm *comm, const void *send, const size_t *send_count, void *recv,
+                      const size_t *recv_count, size_t size) {
+  const char *send_at = send;
+  char *recv_at = recv, *recv_end = recv;
+  for (int r = 0; r < comm->rank; r++) send_at += send_count[r] * size;
+  for (int r = 0; r < comm->size; r++) recv_end += recv_count[r] * size;
+  for (int r = 0; r < comm->rank; r++) recv_at += recv_count[r] * size;
+  DG_CHECK(send_count[comm->rank] == recv_count[comm->rank]);
+  if (recv_count[comm->rank] > 0) memcpy(recv_at, send_at, recv_count[comm->rank] * size);
+
+  int to = comm->rank, from = comm->rank;
+  for (int k = 1; k < comm->size; k++) {
+    send_at += send_count[to] * size;
+    if (++to == comm->size) to = 0, send_at = send;
+    if (--from < 0) from = comm->size - 1, recv_at = recv_end;
+    recv_at -= recv_count[from] * size;
+    exchange_pair(comm, send_at, send_count[to] * size, to, recv_at, recv_count[from] * size, from);
+  }
+}
+
+void dg_comm_exchange_counts(const dg_comm *comm, const size_t *send_count, size_t *recv_count) {
+  MPI_Alltoall(send_count, 1, MPI_UINT64_T, recv_count, 1, MPI_UINT64_T, comm->mpi);
+}

@@ -1,0 +1,29 @@
+#ifndef DG_TRAIN_MODEL_FILE_H
+#define DG_TRAIN_MODEL_FILE_H
+
+#include <distgat/config.h>
+#include <distgat/model.h>
+
+/* One epoch of training; NaN where there was no validation. */
+typedef struct dg_history {
+  double train_loss, train_acc, val_loss, val_acc;
+  double seconds;      /* since the run began */
+  double step_seconds; /* of the training step alone */
+} dg_history;
+
+/* Writes a trained model: options, /weights, /initial_weights, /history and the result line. Errors: DG_IO, DG_MEMORY.
+   Local. */
+dg_status dg_model_save(const char *path, const dg_config *config, const dg_model *model, const dg_real *initial,
+                        const dg_history *history, int64_t epochs, const char *result);
+
+/* Reads /weights (or another group) of a file into the model. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_model_load_weights(dg_model *model, const char *path, const char *group);
+
+/* Writes one block of the parameters as group/NAME. Errors: DG_IO, DG_MEMORY. Local. */
+dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group);
+
+/* Fails at once where a file could not be written later; leaves nothing behind. path may be NULL. Errors: DG_IO. Local.
+ */
+dg_status dg_check_writable(const char *path);
+
+#endif

@@ -1,0 +1,66 @@
+#include "train/recipes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Named sets of options, as one would type them. */
+static const struct {
+  const char *name, *options;
+} recipes[] = {
+    /* The tutorial's two models, as its code runs. */
+    {"tutorial-gcn", "model=gcn hidden=16 dropout=0.5 lr=0.01 weight-decay=5e-4 epochs=200 eval-every=10"},
+    {"tutorial-gat", "model=gatv2 hidden=8 heads=8 dropout=0.6 input-dropout=0 attention-dropout=0 lr=0.005 "
+                     "weight-decay=5e-4 epochs=200 eval-every=10"},
+
+    /* The baseline that sees no edges. */
+    {"mlp", "model=mlp hidden=16 dropout=0.5 lr=0.01 weight-decay=5e-4 normalize=row epochs=200"},
+
+    /* Kipf and Welling 2017, section 5.2. */
+    {"gcn-paper", "model=gcn hidden=16 dropout=0.5 lr=0.01 weight-decay=5e-4 normalize=row epochs=200 "
+                  "select=best-val-loss"},
+
+    /* Velickovic et al. 2018, section 3.3; PubMed has settings of its own there. */
+    {"gat-paper", "model=gat hidden=8 heads=8 out-heads=1 dropout=0.6 attention-dropout=0.6 lr=0.005 "
+                  "weight-decay=5e-4 normalize=row epochs=2000 early-stop=gat patience=100 select=best-val-loss"},
+    {"gat-paper-pubmed", "model=gat hidden=8 heads=8 out-heads=8 dropout=0.6 attention-dropout=0.6 lr=0.01 "
+                         "weight-decay=0.001 normalize=row epochs=2000 early-stop=gat patience=100 "
+                         "select=best-val-loss"},
+
+    {"best", "model=gat hidden=8 heads=8 out-heads=1 dropout=0.6 attention-dropout=0.6 lr=0.005 "
+             "weight-decay=5e-4 normalize=row epochs=2000 early-stop=gat patience=100 select=best-val-loss"},
+};
+
+enum { N_RECIPES = sizeof recipes / sizeof recipes[0] };
+
+void dg_recipe_list(char *out, size_t size) {
+  size_t used = 0;
+  out[0] = '\0';
+  for (int i = 0; i < N_RECIPES && used < size; i++) {
+    const char *before = i == 0 ? "" : i + 1 < N_RECIPES ? ", " : " or ";
+    used += (size_t)snprintf(out + used, size - used, "%s%s", before, recipes[i].name);
+  }
+}
+
+static dg_option *find_option(dg_option *options, const char *name) {
+  while (options->name && strcmp(options->name, name) != 0) options++;
+  DG_CHECK(options->name);
+  return options;
+}
+
+dg_status dg_recipe_apply(dg_option *options, const char *name) {
+  int recipe = 0;
+  while (recipe < N_RECIPES && strcmp(recipes[recipe].name, name) != 0) recipe++;
+  char text[512], *rest = NULL;
+  if (recipe == N_RECIPES) {
+    dg_recipe_list(text, sizeof text);
+    return dg_fail(DG_USAGE, "--recipe must be %s, not '%s'", text, name);
+  }
+  DG_CHECK(snprintf(text, sizeof text, "%s", recipes[recipe].options) < (int)sizeof text);
+  for (char *pair = strtok_r(text, " ", &rest); pair; pair = strtok_r(NULL, " ", &rest)) {
+    char *value = strchr(pair, '=');
+    *value++ = '\0';
+    dg_option *option = find_option(options, pair);
+    if (!option->given) DG_CHECK(dg_options_set(option, value, name) == DG_OK);
+  }
+  return DG_OK;
+}

@@ -1,0 +1,21 @@
+#ifndef DG_TRAIN_ROOFLINE_H
+#define DG_TRAIN_ROOFLINE_H
+
+#include "train/trainer.h"
+
+/* What this rank can do while all ranks work, with its threads. */
+typedef struct dg_machine {
+  double bytes_per_second; /* of the triad a = b + s c, counting 12 bytes an element */
+  double flops_per_second; /* of independent fused multiply-adds */
+  double cache_bytes;      /* second-level cache of a core */
+} dg_machine;
+
+/* Measures the machine, all ranks at once. Errors: DG_MEMORY. Collective. */
+dg_status dg_machine_measure(dg_machine *machine, const dg_comm *comm);
+
+/* Least seconds of a training step on this rank: summed over phases, the larger of flops over the measured rate and
+   compulsory bytes over the measured bandwidth. Compulsory bytes count each array once, and one row an edge and pass
+   where the gathered table does not fit the second-level cache. Local. */
+double dg_step_bound(const dg_trainer *trainer, const dg_machine *machine);
+
+#endif

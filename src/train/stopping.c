@@ -1,0 +1,57 @@
+#include "train/stopping.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include <distgat/memory.h>
+
+dg_status dg_stopping_create(dg_stopping *stopping, const dg_config *config) {
+  *stopping = (dg_stopping){.rule = config->early_stop,
+                            .select = config->select,
+                            .patience = config->patience,
+                            .least_loss = INFINITY,
+                            .most_acc = -INFINITY,
+                            .best_loss = INFINITY,
+                            .best_acc = -INFINITY};
+  return dg_alloc(&stopping->recent, (size_t)config->patience, sizeof *stopping->recent);
+}
+
+void dg_stopping_destroy(dg_stopping *stopping) {
+  dg_free(&stopping->recent);
+}
+
+bool dg_stopping_is_best(dg_stopping *s, dg_score val, int64_t epoch) {
+  bool best = false;
+  if (s->select == DG_SELECT_BEST_VAL_LOSS) best = val.loss < s->best_loss;
+  if (s->select == DG_SELECT_BEST_VAL_ACC)
+    best = val.acc > s->best_acc || (val.acc == s->best_acc && val.loss < s->best_loss);
+  if (best) s->best_loss = val.loss, s->best_acc = val.acc, s->best_epoch = epoch;
+  return best;
+}
+
+static bool gat_is_over(dg_stopping *s, dg_score val, char *reason, size_t size) {
+  const bool better = val.loss <= s->least_loss || val.acc >= s->most_acc;
+  if (val.loss < s->least_loss) s->least_loss = val.loss;
+  if (val.acc > s->most_acc) s->most_acc = val.acc;
+  s->waited = better ? 0 : s->waited + 1;
+  if (s->waited < s->patience) return false;
+  snprintf(reason, size, "neither validation loss (best %.4f) nor accuracy (best %.2f %%) improved in %lld validations",
+           s->least_loss, 100 * s->most_acc, (long long)s->patience);
+  return true;
+}
+
+static bool gcn_is_over(dg_stopping *s, dg_score val, char *reason, size_t size) {
+  double mean = 0;
+  for (int64_t i = 0; i < s->patience; i++) mean += s->recent[i] / (double)s->patience;
+  s->recent[s->seen % s->patience] = val.loss;
+  if (s->seen++ <= s->patience || !(val.loss > mean)) return false;
+  snprintf(reason, size, "validation loss %.4f exceeds the mean %.4f of the %lld validations before", val.loss, mean,
+           (long long)s->patience);
+  return true;
+}
+
+bool dg_stopping_is_over(dg_stopping *s, dg_score val, char *reason, size_t size) {
+  if (s->rule == DG_STOP_GAT) return gat_is_over(s, val, reason, size);
+  if (s->rule == DG_STOP_GCN) return gcn_is_over(s, val, reason, size);
+  return false;
+}

@@ -1,0 +1,59 @@
+#ifndef DG_TRAIN_TRAINER_H
+#define DG_TRAIN_TRAINER_H
+
+#include <distgat/config.h>
+#include <distgat/field.h>
+#include <distgat/model.h>
+#include <distgat/timer.h>
+
+/* A graph, a model and what training needs of both, on one rank. */
+typedef struct dg_trainer {
+  const dg_comm *comm;
+  const dg_config *config;
+  dg_local local;
+  dg_model model;
+  dg_field *train_field, *val_field, *final_field;
+  dg_pass train, val, final;
+  dg_timer timer;
+  int threads;
+  bool failed; /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
+} dg_trainer;
+
+/* Loss and accuracy over all ranks; NaN where there are no nodes. */
+typedef struct dg_score {
+  double loss, acc;
+} dg_score;
+
+/* Threads of each rank: `wanted`, or where 0 the cores of the node over its ranks; sets them for OpenMP, and one for
+   BLAS. Collective. */
+int dg_threads_set(const dg_comm *comm, int wanted);
+
+/* Loads the graph's shard and halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
+ * Collective. */
+dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
+                        const char *split, bool row_normalize, uint64_t seed);
+
+/* Loads the graph and makes model and training pass; `config` is borrowed. Errors: any. Collective. */
+dg_status dg_trainer_create(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path);
+void dg_trainer_destroy(dg_trainer *trainer);
+
+/* One training step: forward, loss, backward, all-reduce, Adam. epoch counts from 1. Collective. */
+dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch);
+
+/* Makes the pass of validation, or of the final evaluation of all splits, where it is not there yet. Errors: DG_MEMORY.
+   Collective. */
+dg_status dg_trainer_prepare_val(dg_trainer *trainer);
+dg_status dg_trainer_prepare_final(dg_trainer *trainer);
+
+/* Frees the buffers of training and validation. Local. */
+void dg_trainer_release_steps(dg_trainer *trainer);
+
+/* Evaluates a pass without dropout. Collective. */
+dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split);
+/* Scores another split of the last evaluation. Collective. */
+dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split);
+
+/* Bytes exchanged in one training step, summed over ranks. Collective. */
+int64_t dg_trainer_halo_bytes(const dg_trainer *trainer);
+
+#endif

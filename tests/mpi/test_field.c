@@ -1,0 +1,305 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+
+#include "support/random_graph.h"
+
+enum { NODES = 90, MAX_LAYERS = 3 };
+
+/* Which nodes each layer needs, found naively on the whole graph: sources of layer k (1 ...) are source[k], its targets
+   source[k + 1]. */
+typedef struct oracle {
+  const random_graph *graph;
+  const int32_t *owner;
+  int rank;
+  dg_field_config config;
+  bool source[MAX_LAYERS + 2][NODES];
+} oracle;
+
+/* Whether j is an in-neighbour of i, self-loop included. */
+static bool linked(const oracle *o, int32_t i, int32_t j) {
+  const random_graph *g = o->graph;
+  if (i == j) return true;
+  for (int64_t t = g->indptr[i]; o->config.edges && t < g->indptr[i + 1]; t++)
+    if (g->indices[t] == j) return true;
+  return false;
+}
+
+static void find_sources(oracle *o) {
+  const int last = o->config.n_layers + 1;
+  for (int32_t i = 0; i < o->graph->n_nodes; i++)
+    o->source[last][i] = !o->config.splits || (o->graph->mask[i] & o->config.splits);
+  for (int k = last - 1; k >= 1; k--)
+    for (int32_t i = 0; i < o->graph->n_nodes; i++)
+      for (int32_t j = 0; o->source[k + 1][i] && j < o->graph->n_nodes; j++) o->source[k][j] |= linked(o, i, j);
+}
+
+/* Whether a target of layer k of this rank has node j as a source. */
+static bool needed_here(const oracle *o, int k, int32_t j) {
+  for (int32_t i = 0; i < o->graph->n_nodes; i++)
+    if (o->owner[i] == o->rank && o->source[k + 1][i] && linked(o, i, j)) return true;
+  return false;
+}
+
+/* Whether rows [begin, end) of a block are exactly the nodes marked in `wanted`. */
+static bool are_nodes(const dg_block *b, int32_t begin, int32_t end, const bool wanted[NODES]) {
+  bool seen[NODES] = {false}, right = true;
+  for (int32_t r = begin; r < end; r++) {
+    right &= !seen[b->ids[r]];
+    seen[b->ids[r]] = true;
+  }
+  return right && memcmp(seen, wanted, sizeof seen) == 0;
+}
+
+static bool rows_are_right(const dg_block *b, const oracle *o, int k) {
+  bool target[NODES] = {false}, owned[NODES] = {false}, halo[NODES] = {false};
+  for (int32_t j = 0; j < o->graph->n_nodes; j++) {
+    bool mine = o->owner[j] == o->rank, needed = needed_here(o, k, j);
+    target[j] = mine && o->source[k + 1][j];
+    /* Inputs of the first layer lie at hand on every rank: nobody makes them for others. */
+    owned[j] = mine && (k > 1 && o->config.edges ? o->source[k][j] : needed);
+    halo[j] = !mine && needed;
+  }
+  return are_nodes(b, 0, b->n_dst, target) && are_nodes(b, 0, b->n_src_owned, owned) &&
+         are_nodes(b, b->n_src_owned, b->n_src, halo);
+}
+
+static bool halo_is_grouped(const dg_block *b, const int32_t *owner) {
+  bool right = true;
+  for (int32_t r = b->n_src_owned + 1; r < b->n_src; r++) {
+    int32_t before = b->ids[r - 1], here = b->ids[r];
+    right &= owner[before] < owner[here] || (owner[before] == owner[here] && before < here);
+  }
+  return right;
+}
+
+static bool edges_are_right(const dg_block *b, const oracle *o) {
+  int32_t at = 0;
+  for (int32_t i = 0; i < b->n_dst; i++) {
+    if (b->indptr[i] != at) return false;
+    for (int32_t j = 0; j < o->graph->n_nodes; j++) {
+      if (!linked(o, b->ids[i], j)) continue;
+      if (at >= b->indptr[i + 1] || b->ids[b->indices[at]] != j) return false;
+      at++;
+    }
+  }
+  return b->indptr[b->n_dst] == at;
+}
+
+static bool norms_are_right(const dg_block *b, const random_graph *g) {
+  bool right = true;
+  for (int32_t r = 0; r < b->n_src; r++) {
+    double degree = (double)(g->indptr[b->ids[r] + 1] - g->indptr[b->ids[r]]);
+    right &= fabs((double)b->norm[r] * sqrt(degree + 1) - 1) < 1e-6;
+  }
+  return right;
+}
+
+/* Walks the edges by ascending targets: each must be the next of its source. */
+static bool transpose_is_right(const dg_block *b) {
+  int32_t next[NODES];
+  bool right = b->t_indptr[0] == 0 && b->t_indptr[b->n_src] == b->indptr[b->n_dst];
+  for (int32_t j = 0; j < b->n_src; j++) next[j] = b->t_indptr[j];
+  for (int32_t i = 0; i < b->n_dst; i++)
+    for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) {
+      int32_t j = b->indices[t];
+      right &= next[j] < b->t_indptr[j + 1] && b->t_indices[next[j]] == i;
+      next[j]++;
+    }
+  return right;
+}
+
+static bool chunks_cover(const dg_chunks *c, int32_t n) {
+  int count[NODES] = {0};
+  bool right = c->n_first <= c->n;
+  for (int k = 0; k < c->n; k++) {
+    right &= c->begin[k] < c->end[k] && c->begin[k] >= 0 && c->end[k] <= n;
+    for (int32_t r = c->begin[k]; r < c->end[k]; r++) count[r]++;
+  }
+  for (int32_t r = 0; r < n; r++) right &= count[r] == 1;
+  return right;
+}
+
+/* First come targets without halo sources, and halo sources. */
+static bool chunks_are_timely(const dg_block *b, bool backward) {
+  bool right = true;
+  for (int c = 0; c < b->dst.n; c++)
+    for (int32_t i = b->dst.begin[c]; i < b->dst.end[c]; i++) {
+      bool border = false;
+      for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) border |= b->indices[t] >= b->n_src_owned;
+      right &= border == (c >= b->dst.n_first);
+    }
+  for (int c = 0; backward && c < b->src.n; c++)
+    for (int32_t j = b->src.begin[c]; j < b->src.end[c]; j++) right &= (j >= b->n_src_owned) == (c < b->src.n_first);
+  return right;
+}
+
+/* Exchanges ids of rows and compares. Collective. */
+static void check_exchange(const dg_block *b) {
+  dg_real *value;
+  dg_halo_channel *channel;
+  bool right = true;
+  assert_all_true(&test_comm, dg_alloc(&value, (size_t)b->n_src, sizeof *value) == DG_OK);
+  for (int32_t r = 0; r < b->n_src_owned; r++) value[r] = (dg_real)b->ids[r];
+  assert_all_true(&test_comm, dg_halo_channel_create(&channel, &b->plan, value, NULL, 1, 1, DG_HALO_F32) == DG_OK);
+  dg_halo_pull_begin(channel);
+  dg_halo_pull_end(channel);
+  for (int32_t r = 0; r < b->n_src; r++) right &= value[r] == (dg_real)b->ids[r];
+  assert_all_true(&test_comm, right);
+  dg_halo_channel_destroy(&channel);
+  dg_free(&value);
+}
+
+static void check_block(const dg_block *b, const oracle *o, int k) {
+  assert_all_true(&test_comm, rows_are_right(b, o, k));
+  assert_all_true(&test_comm, halo_is_grouped(b, o->owner));
+  assert_all_true(&test_comm, edges_are_right(b, o));
+  assert_all_true(&test_comm, norms_are_right(b, o->graph));
+  assert_all_true(&test_comm, chunks_cover(&b->dst, b->n_dst));
+  assert_all_true(&test_comm, chunks_are_timely(b, o->config.backward));
+  assert_all_true(&test_comm, (b->t_indptr != NULL) == o->config.backward);
+  if (o->config.backward) {
+    assert_all_true(&test_comm, transpose_is_right(b));
+    assert_all_true(&test_comm, chunks_cover(&b->src, b->n_src));
+  }
+  if (k > 1) check_exchange(b);
+}
+
+static bool ends_are_right(const dg_field *f, const dg_local *l, const random_graph *g) {
+  const dg_block *first = f->block[0], *last = f->block[f->n_layers - 1];
+  bool right = f->n_out == last->n_dst;
+  for (int32_t i = 0; i < f->n_out; i++) {
+    int32_t id = last->ids[i];
+    right &= l->ids[f->out_local[i]] == id && f->labels[i] == g->labels[id] && f->mask[i] == g->mask[id];
+  }
+  for (int32_t r = 0; r < first->n_src; r++) right &= l->ids[f->input_local[r]] == first->ids[r];
+  return right;
+}
+
+/* Sparse inputs by columns hold what their rows hold. */
+static bool input_transpose_is_right(const dg_field *f, const dg_features *x) {
+  int64_t count = 0;
+  bool right = f->t_indptr[0] == 0;
+  for (int32_t c = 0; c < x->n_cols; c++) {
+    int64_t t = f->t_indptr[c];
+    for (int32_t r = 0; r < f->block[0]->n_src; r++)
+      for (int64_t s = x->indptr[f->input_local[r]]; s < x->indptr[f->input_local[r] + 1]; s++) {
+        if (x->indices[s] != c) continue;
+        right &= t < f->t_indptr[c + 1] && f->t_rows[t] == r && f->t_values[t] == x->values[s];
+        t++, count++;
+      }
+    right &= t == f->t_indptr[c + 1];
+  }
+  return right && f->t_indptr[x->n_cols] == count;
+}
+
+static void check_field(const random_graph *g, dg_field_config config, uint64_t owner_seed) {
+  dg_local local;
+  dg_field *field;
+  assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, owner_seed) == DG_OK);
+  assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
+  oracle o = {.graph = g, .owner = local.shard.owner, .rank = test_comm.rank, .config = config};
+  find_sources(&o);
+  for (int k = 1; k <= config.n_layers; k++) {
+    const dg_block *b = field->block[k - 1];
+    check_block(b, &o, k);
+    if (config.splits == 0) assert_ptr_equal(b, field->block[config.n_layers - 1]);
+    /* What a layer makes is what the next one takes. */
+    if (k > 1) assert_all_true(&test_comm, field->block[k - 2]->n_dst == b->n_src_owned);
+    if (k > 1)
+      assert_all_true(&test_comm,
+                      memcmp(field->block[k - 2]->ids, b->ids, (size_t)b->n_src_owned * sizeof *b->ids) == 0);
+  }
+  assert_all_true(&test_comm, ends_are_right(field, &local, g));
+  if (config.backward && g->sparse) assert_all_true(&test_comm, input_transpose_is_right(field, &local.shard.features));
+  dg_field_destroy(&field);
+  dg_local_destroy(&local);
+}
+
+/* Degree 1.2 leaves rows out of every layer; a hub draws all in. */
+static const random_graph thin = {
+    .seed = 12, .n_nodes = NODES, .n_features = 6, .n_classes = 3, .degree = 1.2, .sparse = true};
+static const random_graph hub = {.seed = 13, .n_nodes = 40, .n_features = 2, .n_classes = 3, .degree = 3, .hub = true};
+
+static void check_graph(const random_graph *description, dg_field_config config) {
+  random_graph g = *description;
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  for (uint64_t owner_seed = 0; owner_seed < 3; owner_seed++) check_field(&g, config, owner_seed);
+  random_graph_destroy(&g);
+}
+
+static void pruned_fields_follow_the_graph(void **state) {
+  (void)state;
+  for (int layers = 1; layers <= MAX_LAYERS; layers++)
+    check_graph(&thin, (dg_field_config){.n_layers = layers, .splits = DG_TRAIN, .edges = true, .backward = true});
+  check_graph(&hub, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true});
+}
+
+static void several_splits_and_no_transposes(void **state) {
+  (void)state;
+  check_graph(&thin, (dg_field_config){.n_layers = 2, .splits = DG_VAL | DG_TEST, .edges = true});
+}
+
+static void full_fields_share_one_block(void **state) {
+  (void)state;
+  check_graph(&thin, (dg_field_config){.n_layers = 3, .edges = true, .backward = true});
+  check_graph(&hub, (dg_field_config){.n_layers = 2, .edges = true});
+}
+
+static void without_edges_rows_meet_themselves(void **state) {
+  (void)state;
+  check_graph(&thin, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .backward = true});
+  check_graph(&thin, (dg_field_config){.n_layers = 2});
+}
+
+static void pruning_leaves_rows_out(void **state) {
+  (void)state;
+  random_graph g = thin;
+  dg_local local;
+  dg_field *field;
+  int64_t rows[4] = {0};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0) == DG_OK);
+  const dg_field_config config = {.n_layers = 3, .splits = DG_TRAIN, .edges = true};
+  assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
+  for (int k = 0; k < 3; k++) rows[k] = field->block[k]->n_dst;
+  rows[3] = local.n;
+  dg_comm_sum_int64(&test_comm, rows, 4);
+  assert_true(rows[2] == local.shard.n_train && rows[2] < rows[1] && rows[1] < rows[0] && rows[0] < rows[3]);
+  dg_field_destroy(&field);
+  dg_local_destroy(&local);
+  random_graph_destroy(&g);
+}
+
+static void memory_of_one_rank_stops_all(void **state) {
+  (void)state;
+  random_graph g = thin;
+  dg_local local;
+  dg_field *field;
+  const dg_field_config config = {.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0) == DG_OK);
+  for (int64_t n = 1; n <= 64; n += 3) {
+    if (test_comm.rank == test_comm.size - 1) dg_memory_fail_at(n);
+    dg_status status = dg_field_create(&field, &local, &config);
+    dg_memory_fail_at(0);
+    dg_status_clear();
+    assert_all_true(&test_comm, status == DG_OK || (status == DG_MEMORY && field == NULL));
+    assert_all_true(&test_comm, n > 1 || status == DG_MEMORY);
+    dg_field_destroy(&field);
+  }
+  dg_local_destroy(&local);
+  random_graph_destroy(&g);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pruned_fields_follow_the_graph), cmocka_unit_test(several_splits_and_no_transposes),
+      cmocka_unit_test(full_fields_share_one_block),    cmocka_unit_test(without_edges_rows_meet_themselves),
+      cmocka_unit_test(pruning_leaves_rows_out),        cmocka_unit_test(memory_of_one_rank_stops_all),
+  };
+  return mpi_test_main(argc, argv, "field", tests, sizeof tests / sizeof *tests);
+}

@@ -1,0 +1,175 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <distgat/generate.h>
+#include <distgat/graph.h>
+#include <distgat/summary.h>
+
+#include "support/support.h"
+
+static char shared_path[64], own_path[64];
+
+static dg_generate_config sizes(int64_t nodes, double degree, int32_t features, int32_t classes) {
+  return (dg_generate_config){.name = "test",
+                              .n_nodes = nodes,
+                              .avg_degree = degree,
+                              .n_features = features,
+                              .n_classes = classes,
+                              .homophily = 0.8,
+                              .feature_density = features > 10 ? 0.1 : 1,
+                              .train_per_class = 5,
+                              .n_val = 50,
+                              .n_test = 100,
+                              .seed = 3};
+}
+
+static bool same_content(const char *a, const char *b) {
+  FILE *left = fopen(a, "rb"), *right = fopen(b, "rb");
+  bool same = left != NULL && right != NULL;
+  for (int x = 0, y = 0; same && x != EOF;) {
+    x = getc(left);
+    y = getc(right);
+    same = x == y;
+  }
+  if (left != NULL) fclose(left);
+  if (right != NULL) fclose(right);
+  return same;
+}
+
+/* All ranks together make the file that one makes alone. */
+static void check_same_bytes(const dg_generate_config *config) {
+  dg_comm alone = {0};
+  dg_comm_create(&alone, MPI_COMM_SELF);
+  dg_status status = dg_generate(&test_comm, config, shared_path);
+  assert_all_true(&test_comm, status == DG_OK);
+  status = test_comm.rank == test_comm.size - 1 ? dg_generate(&alone, config, own_path) : DG_OK;
+  assert_all_true(&test_comm, status == DG_OK);
+  assert_all_true(&test_comm, test_comm.rank != test_comm.size - 1 || same_content(shared_path, own_path));
+  dg_comm_destroy(&alone);
+  if (test_comm.rank == test_comm.size - 1) unlink(own_path);
+  MPI_Barrier(test_comm.mpi);
+}
+
+static void every_number_of_ranks_makes_the_same_file(void **state) {
+  (void)state;
+  dg_generate_config config = sizes(700, 5, 40, 4);
+  check_same_bytes(&config);
+  config = sizes(300, 12, 8, 3);
+  check_same_bytes(&config);
+}
+
+/* Reading checks ids, order, splits and features; what is left are the sizes. */
+static void check_valid(const dg_generate_config *config) {
+  dg_graph_summary s;
+  dg_status status = dg_generate(&test_comm, config, shared_path);
+  assert_all_true(&test_comm, status == DG_OK);
+  status = dg_graph_summarize(&s, shared_path);
+  assert_all_true(&test_comm, status == DG_OK);
+  assert_all_true(&test_comm, s.undirected && s.unlabelled == 0 && s.info.n_nodes == config->n_nodes);
+  assert_all_true(&test_comm, s.info.n_features == config->n_features && s.info.n_classes == config->n_classes);
+  assert_all_true(&test_comm, s.n_splits == 1 && s.splits[0].n[0] > 0);
+  assert_all_true(&test_comm, s.splits[0].n[0] + s.splits[0].n[1] + s.splits[0].n[2] <= config->n_nodes);
+  dg_graph_summary_destroy(&s);
+  MPI_Barrier(test_comm.mpi);
+}
+
+static void tiny_graphs_are_possible(void **state) {
+  (void)state;
+  dg_generate_config all[] = {sizes(1, 0, 1, 1),   sizes(1, 0, 12, 7),  sizes(2, 1, 1, 2),   sizes(5, 2, 3, 1),
+                              sizes(5, 4, 20, 5),  sizes(6, 0, 1, 2),   sizes(40, 39, 2, 3), sizes(40, 1, 1, 40),
+                              sizes(60, 5, 11, 2), sizes(60, 5, 11, 2), sizes(60, 3, 30, 3)};
+  all[8].homophily = 0;
+  all[9].homophily = 1;
+  all[10].feature_density = 0.97;
+  for (size_t k = 0; k < sizeof all / sizeof all[0]; k++) check_valid(&all[k]);
+}
+
+/* Edges and their share inside classes are what was asked for; hubs are there. */
+static void check_shape(const dg_generate_config *config) {
+  dg_h5 *file;
+  dg_graph_info info;
+  dg_csr edges = {0};
+  int64_t inside = 0, most = 0;
+  dg_status status = dg_generate(&test_comm, config, shared_path);
+  assert_all_true(&test_comm, status == DG_OK);
+  int32_t *labels = calloc((size_t)config->n_nodes, sizeof *labels);
+  status = dg_graph_open(&file, &info, shared_path);
+  if (status == DG_OK) status = dg_graph_read_edges(file, &info, &edges);
+  if (status == DG_OK) status = dg_h5_read(file, "labels", DG_H5_I32, 0, info.n_nodes, labels);
+  assert_all_true(&test_comm, status == DG_OK);
+  for (int64_t i = 0; i < edges.n_rows; i++) {
+    if (edges.indptr[i + 1] - edges.indptr[i] > most) most = edges.indptr[i + 1] - edges.indptr[i];
+    for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) inside += labels[i] == labels[edges.indices[k]];
+  }
+  double wanted = (double)config->n_nodes * config->avg_degree;
+  assert_all_true(&test_comm, fabs((double)info.n_edges - wanted) < 0.03 * wanted);
+  assert_all_true(&test_comm, fabs((double)inside / (double)info.n_edges - config->homophily) < 0.03);
+  assert_all_true(&test_comm, (double)most > 5 * config->avg_degree);
+  free(labels);
+  dg_csr_destroy(&edges);
+  dg_h5_close(&file);
+  MPI_Barrier(test_comm.mpi);
+}
+
+static void edges_are_as_asked(void **state) {
+  (void)state;
+  dg_generate_config config = sizes(4000, 4, 20, 5);
+  check_shape(&config);
+  config.homophily = 0.3;
+  config.seed = 9;
+  check_shape(&config);
+  config = sizes(4000, 20, 20, 2);
+  check_shape(&config);
+}
+
+static void check_failure(const dg_generate_config *config, const char *path, dg_status expected, const char *words) {
+  dg_status status = dg_generate(&test_comm, config, path);
+  assert_all_true(&test_comm, status == expected && strstr(dg_status_message(), words) != NULL);
+  dg_status_clear();
+}
+
+static void impossible_graphs_are_refused(void **state) {
+  (void)state;
+  dg_generate_config config = sizes(10, 12, 3, 2);
+  check_failure(&config, shared_path, DG_USAGE, "average degree of 12");
+  config = sizes(0, 0, 3, 2);
+  check_failure(&config, shared_path, DG_USAGE, "0 nodes");
+  config = sizes(10, 2, 3, 2);
+  config.homophily = NAN;
+  check_failure(&config, shared_path, DG_USAGE, "homophily");
+  config = sizes(10, 2, 3, 2);
+  check_failure(&config, "absent/graph.h5", DG_IO, "absent/graph.h5: cannot be written");
+  dg_status status = dg_generate_preset(&config, "reddit");
+  assert_all_true(&test_comm, status == DG_USAGE && strstr(dg_status_message(), "cora") != NULL);
+  dg_status_clear();
+  assert_all_true(&test_comm, access(shared_path, F_OK) != 0);
+}
+
+static int name_files(void **state) {
+  (void)state;
+  long id = (long)getpid();
+  dg_comm_bcast(&test_comm, &id, sizeof id, 0);
+  snprintf(shared_path, sizeof shared_path, "/tmp/distgat-generate-%ld.h5", id);
+  snprintf(own_path, sizeof own_path, "/tmp/distgat-generate-%ld-alone.h5", id);
+  return 0;
+}
+
+static int remove_files(void **state) {
+  (void)state;
+  MPI_Barrier(test_comm.mpi);
+  if (test_comm.rank == 0) unlink(shared_path);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(every_number_of_ranks_makes_the_same_file, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(tiny_graphs_are_possible, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(edges_are_as_asked, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(impossible_graphs_are_refused, name_files, remove_files),
+  };
+  return mpi_test_main(argc, argv, "generate", tests, sizeof tests / sizeof tests[0]);
+}

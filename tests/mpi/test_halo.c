@@ -1,0 +1,363 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <distgat/halo.h>
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+/* A pattern says who owns and who needs each of `n` nodes; every rank can evaluate it for all ranks, which gives the
+   expected results without any message. */
+typedef struct pattern {
+  const char *name;
+  int n;
+  int (*owner)(int node, int size);
+  bool (*needs)(int rank, int node);
+  bool reversed; /* local numbers run against the keys */
+} pattern;
+
+static int owner_random(int node, int size) {
+  return (int)(dg_rng_uniform(1, (uint64_t)node) * size);
+}
+
+static int owner_last(int node, int size) {
+  (void)node;
+  return size - 1;
+}
+
+static int owner_round(int node, int size) {
+  return node % size;
+}
+
+static bool needs_some(int rank, int node) {
+  return dg_rng_uniform(dg_rng_key(2, (uint64_t)rank), (uint64_t)node) < 0.3;
+}
+
+static bool needs_hub(int rank, int node) {
+  (void)rank;
+  return node == 0;
+}
+
+static bool needs_all(int rank, int node) {
+  (void)rank, (void)node;
+  return true;
+}
+
+static bool needs_none(int rank, int node) {
+  (void)rank, (void)node;
+  return false;
+}
+
+static const pattern patterns[] = {
+    {"random", 60, owner_random, needs_some, false},       {"random, reversed", 60, owner_random, needs_some, true},
+    {"all on the last", 20, owner_last, needs_some, true}, {"hub", 15, owner_round, needs_hub, false},
+    {"complete", 30, owner_round, needs_all, false},       {"isolated", 30, owner_round, needs_none, false},
+    {"few nodes", 3, owner_round, needs_all, false},       {"no nodes", 0, owner_round, needs_all, false},
+};
+#define N_PATTERNS (sizeof patterns / sizeof patterns[0])
+#define MAX_NODES 64
+
+/* A pattern as this rank sees it: the node of each row, owned then halo. */
+typedef struct local {
+  const pattern *of;
+  int n_owned, n_halo;
+  int32_t node[MAX_NODES];
+  dg_halo_plan plan;
+} local;
+
+static bool is_halo(const pattern *p, int rank, int node) {
+  return p->owner(node, test_comm.size) != rank && p->needs(rank, node);
+}
+
+static dg_status local_create(local *l, const pattern *p) {
+  int32_t owned_key[MAX_NODES], owned_row[MAX_NODES], *halo_key;
+  int halo_owner[MAX_NODES];
+  *l = (local){.of = p};
+  for (int v = 0; v < p->n; v++)
+    if (p->owner(v, test_comm.size) == test_comm.rank) owned_key[l->n_owned++] = v;
+  for (int i = 0; i < l->n_owned; i++) {
+    owned_row[i] = p->reversed ? l->n_owned - 1 - i : i;
+    l->node[owned_row[i]] = owned_key[i];
+  }
+  halo_key = l->node + l->n_owned;
+  for (int r = 0; r < test_comm.size; r++) {
+    for (int v = p->n - 1; v >= 0; v--) { /* the order inside an owner's group is free */
+      if (p->owner(v, test_comm.size) != r || !is_halo(p, test_comm.rank, v)) continue;
+      halo_owner[l->n_halo] = r;
+      halo_key[l->n_halo++] = v;
+    }
+  }
+  return dg_halo_plan_create(&l->plan, &test_comm, l->n_owned, owned_key, p->reversed ? owned_row : NULL, l->n_halo,
+                             halo_owner, halo_key);
+}
+
+typedef struct shape {
+  int width, ld;
+} shape;
+static const shape shapes[] = {{1, 1}, {8, 8}, {5, 8}, {64, 64}, {63, 65}};
+#define N_SHAPES (sizeof shapes / sizeof shapes[0])
+
+static dg_real *matrix_create(const local *l, int ld) {
+  dg_real *matrix = NULL;
+  DG_CHECK(dg_alloc(&matrix, (size_t)(l->n_owned + l->n_halo) * (size_t)ld, sizeof *matrix) == DG_OK);
+  return matrix;
+}
+
+/* A number in [-1, 1) of a rank, a node and a column. */
+static dg_real number_of(int rank, int node, int column) {
+  uint64_t key = dg_rng_key(dg_rng_key(77, (uint64_t)rank), (uint64_t)node);
+  return (dg_real)(2 * dg_rng_uniform(key, (uint64_t)column) - 1);
+}
+
+static void fill(dg_real *matrix, const local *l, int ld, int salt) {
+  for (int i = 0; i < l->n_owned + l->n_halo; i++)
+    for (int c = 0; c < ld; c++) matrix[i * ld + c] = number_of(salt, l->node[i], c);
+}
+
+/* The number as it arrives, rounded as the definition of round-to-nearest-even says. */
+static dg_real on_wire(dg_real x, dg_halo_type type) {
+  if (type == DG_HALO_F32 || x == 0) return x;
+  int exponent;
+  double mantissa = frexp((double)(float)x, &exponent);
+  return (dg_real)ldexp(nearbyint(ldexp(mantissa, 8)), exponent - 8);
+}
+
+/* Owned rows stay, halo rows hold their owners' numbers in `width` columns and what they held beyond. */
+static bool pulled_right(const dg_real *matrix, const local *l, shape s, int salt, dg_halo_type type) {
+  bool right = true;
+  for (int i = 0; i < l->n_owned + l->n_halo; i++) {
+    for (int c = 0; c < s.ld; c++) {
+      dg_real expected = number_of(salt, l->node[i], c);
+      if (i >= l->n_owned) expected = c < s.width ? on_wire(expected, type) : 99;
+      right = right && matrix[i * s.ld + c] == expected;
+    }
+  }
+  return right;
+}
+
+static void check_pull(const local *l, shape s, dg_halo_type type) {
+  dg_real *value = matrix_create(l, s.ld);
+  dg_halo_channel *channel = NULL;
+  dg_status status = dg_halo_channel_create(&channel, &l->plan, value, NULL, s.width, s.ld, type);
+  assert_all_true(&test_comm, status == DG_OK);
+  for (int round = 0; round < 3; round++) {
+    fill(value, l, s.ld, round);
+    for (int i = l->n_owned * s.ld; i < (l->n_owned + l->n_halo) * s.ld; i++) value[i] = 99;
+    dg_halo_pull_begin(channel);
+    dg_halo_pull_end(channel);
+    assert_all_true(&test_comm, pulled_right(value, l, s, round, type));
+  }
+  dg_halo_channel_destroy(&channel);
+  assert_null(channel);
+  dg_free(&value);
+}
+
+/* Number of owned row `i` after a push: what it held, then the halo rows of the ranks that need it, in their order. */
+static dg_real pushed(const local *l, int i, int c, shape s, dg_halo_type type) {
+  dg_real sum = number_of(test_comm.rank, l->node[i], c);
+  for (int r = 0; r < test_comm.size && c < s.width; r++)
+    if (is_halo(l->of, r, l->node[i])) sum += on_wire(number_of(r, l->node[i], c), type);
+  return sum;
+}
+
+static bool pushed_right(const dg_real *matrix, const local *l, shape s, dg_halo_type type) {
+  bool right = true;
+  for (int i = 0; i < l->n_owned + l->n_halo; i++) {
+    for (int c = 0; c < s.ld; c++) {
+      dg_real expected = i < l->n_owned ? pushed(l, i, c, s, type) : number_of(test_comm.rank, l->node[i], c);
+      right = right && matrix[i * s.ld + c] == expected; /* to the last bit: the order of the sum is fixed */
+    }
+  }
+  return right;
+}
+
+static void check_push(const local *l, shape s, dg_halo_type type) {
+  dg_real *value = matrix_create(l, s.ld), *gradient = matrix_create(l, s.ld);
+  dg_halo_channel *channel = NULL;
+  dg_status status = dg_halo_channel_create(&channel, &l->plan, value, gradient, s.width, s.ld, type);
+  assert_all_true(&test_comm, status == DG_OK);
+  for (int round = 0; round < 3; round++) {
+    fill(gradient, l, s.ld, test_comm.rank);
+    dg_halo_pull_begin(channel); /* shares the buffers */
+    dg_halo_pull_end(channel);
+    dg_halo_push_begin(channel);
+    dg_halo_push_end(channel);
+    assert_all_true(&test_comm, pushed_right(gradient, l, s, type));
+  }
+  dg_halo_channel_destroy(&channel);
+  dg_free(&value);
+  dg_free(&gradient);
+}
+
+static void for_each_case(void (*check)(const local *l, shape s, dg_halo_type type)) {
+  for (size_t p = 0; p < N_PATTERNS; p++) {
+    local l;
+    assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
+    for (size_t s = 0; s < N_SHAPES; s++) {
+      check(&l, shapes[s], DG_HALO_F32);
+      check(&l, shapes[s], DG_HALO_BF16);
+    }
+    dg_halo_plan_destroy(&l.plan);
+  }
+}
+
+static void pull_fills_the_halo_rows(void **state) {
+  (void)state;
+  for_each_case(check_pull);
+}
+
+static void push_adds_in_the_order_of_ranks(void **state) {
+  (void)state;
+  for_each_case(check_push);
+}
+
+static double dot(const dg_real *a, const dg_real *b, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += (double)a[i] * b[i];
+  return sum;
+}
+
+/* <pull(x), y> over all rows equals <x, push(y)> over owned rows. */
+static void check_adjoint(const local *l, shape s, dg_halo_type type) {
+  if (s.width < s.ld) return; /* what stays home has no adjoint */
+  int owned = l->n_owned * s.ld, all = (l->n_owned + l->n_halo) * s.ld;
+  dg_real *x = matrix_create(l, s.ld), *y = matrix_create(l, s.ld);
+  dg_halo_channel *channel = NULL;
+  assert_all_true(&test_comm, dg_halo_channel_create(&channel, &l->plan, x, y, s.width, s.ld, type) == DG_OK);
+  fill(x, l, s.ld, 1);
+  fill(y, l, s.ld, 100 + test_comm.rank);
+  dg_halo_pull_begin(channel);
+  dg_halo_pull_end(channel);
+  double side[3] = {dot(x, y, all), 0, (double)all};
+  dg_halo_push_begin(channel);
+  dg_halo_push_end(channel);
+  side[1] = dot(x, y, owned);
+  dg_comm_sum_double(&test_comm, side, 3);
+  assert_all_true(&test_comm, fabs(side[0] - side[1]) <= (type == DG_HALO_BF16 ? 0.01 : 1e-6) * (side[2] + 1));
+  dg_halo_channel_destroy(&channel);
+  dg_free(&x);
+  dg_free(&y);
+}
+
+static void pull_and_push_are_adjoint(void **state) {
+  (void)state;
+  for_each_case(check_adjoint);
+}
+
+static void bytes_count_what_travels(void **state) {
+  (void)state;
+  for (size_t p = 0; p < N_PATTERNS; p++) {
+    local l;
+    dg_halo_channel *wide = NULL, *narrow = NULL;
+    assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
+    dg_real *value = matrix_create(&l, 8);
+    bool made = dg_halo_channel_create(&wide, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK &&
+                dg_halo_channel_create(&narrow, &l.plan, value, NULL, 5, 8, DG_HALO_BF16) == DG_OK;
+    assert_all_true(&test_comm, made);
+    int64_t total[3] = {dg_halo_channel_bytes(wide), dg_halo_channel_bytes(narrow), l.n_halo};
+    dg_comm_sum_int64(&test_comm, total, 3);
+    assert_all_true(&test_comm, total[0] == total[2] * 5 * (int64_t)sizeof(dg_real) && total[1] == total[2] * 5 * 2);
+    dg_halo_channel_destroy(&wide);
+    dg_halo_channel_destroy(&narrow);
+    dg_free(&value);
+    dg_halo_plan_destroy(&l.plan);
+  }
+}
+
+/* Values at the edges of bf16, and what must arrive. */
+static void bf16_rounds_to_nearest_even(void **state) {
+  (void)state;
+  static const dg_real sent[] = {1,        1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1.01p-8f, -0.0f,
+                                 INFINITY, -INFINITY,   0x1.ffp127f, 3e-39f};
+  static const dg_real expected[] = {1,        1,         1 + 0x1p-6f, 1 + 0x1p-7f, -0.0f,
+                                     INFINITY, -INFINITY, INFINITY,    0x1.08p-128f};
+  enum { N = sizeof sent / sizeof sent[0] };
+  local l;
+  dg_halo_channel *channel = NULL;
+  assert_all_true(&test_comm, local_create(&l, &patterns[4]) == DG_OK);
+  dg_real *value = matrix_create(&l, N + 2);
+  const uint32_t low_nan_bits = 0x7F800001u; /* its upper half alone would be infinite */
+  float low_nan;
+  memcpy(&low_nan, &low_nan_bits, sizeof low_nan);
+  for (int i = 0; i < l.n_owned; i++) {
+    memcpy(value + i * (N + 2), sent, sizeof sent);
+    value[i * (N + 2) + N] = NAN;
+    value[i * (N + 2) + N + 1] = (dg_real)low_nan;
+  }
+  assert_all_true(&test_comm,
+                  dg_halo_channel_create(&channel, &l.plan, value, NULL, N + 2, N + 2, DG_HALO_BF16) == DG_OK);
+  dg_halo_pull_begin(channel);
+  dg_halo_pull_end(channel);
+  bool right = true;
+  for (int i = l.n_owned; i < l.n_owned + l.n_halo; i++) {
+    const dg_real *row = value + i * (N + 2);
+    for (int c = 0; c < N; c++) right = right && row[c] == expected[c] && !signbit(row[c]) == !signbit(expected[c]);
+    right = right && isnan(row[N]) && isnan(row[N + 1]);
+  }
+  assert_all_true(&test_comm, right);
+  dg_halo_channel_destroy(&channel);
+  dg_free(&value);
+  dg_halo_plan_destroy(&l.plan);
+}
+
+static void channels_of_one_plan_do_not_mix(void **state) {
+  (void)state;
+  local l;
+  dg_halo_channel *a = NULL, *b = NULL;
+  assert_all_true(&test_comm, local_create(&l, &patterns[0]) == DG_OK);
+  dg_real *x = matrix_create(&l, 8), *y = matrix_create(&l, 8);
+  fill(x, &l, 8, 1);
+  fill(y, &l, 8, 2);
+  for (int i = l.n_owned * 8; i < (l.n_owned + l.n_halo) * 8; i++) x[i] = y[i] = 99;
+  bool made = dg_halo_channel_create(&a, &l.plan, x, NULL, 8, 8, DG_HALO_F32) == DG_OK &&
+              dg_halo_channel_create(&b, &l.plan, y, NULL, 8, 8, DG_HALO_F32) == DG_OK;
+  assert_all_true(&test_comm, made);
+  dg_halo_pull_begin(a);
+  dg_halo_pull_begin(b);
+  dg_halo_pull_end(b);
+  dg_halo_pull_end(a);
+  shape s = {8, 8};
+  assert_all_true(&test_comm, pulled_right(x, &l, s, 1, DG_HALO_F32) && pulled_right(y, &l, s, 2, DG_HALO_F32));
+  dg_halo_channel_destroy(&a);
+  dg_halo_channel_destroy(&b);
+  dg_free(&x);
+  dg_free(&y);
+  dg_halo_plan_destroy(&l.plan);
+}
+
+/* One rank runs out of memory at its n-th allocation: all ranks hear of it, and nothing is left over. */
+static void failed_allocation_is_agreed_on(void **state) {
+  (void)state;
+  bool victim = test_comm.rank == test_comm.size - 1;
+  int failures = 0;
+  for (int n = 1;; n++) {
+    local l;
+    dg_halo_channel *channel = NULL;
+    dg_real none[MAX_NODES];
+    dg_status_clear();
+    dg_memory_fail_at(victim ? n : 0);
+    dg_status status = local_create(&l, &patterns[0]);
+    if (status == DG_OK) status = dg_halo_channel_create(&channel, &l.plan, none, none, 1, 1, DG_HALO_BF16);
+    dg_memory_fail_at(0);
+    assert_all_true(&test_comm, status == DG_OK || (status == DG_MEMORY && channel == NULL));
+    assert_all_true(&test_comm, dg_comm_max_int64(&test_comm, status) == (int64_t)status);
+    dg_halo_channel_destroy(&channel);
+    dg_halo_plan_destroy(&l.plan);
+    if (status == DG_OK) break;
+    failures++;
+  }
+  assert_all_true(&test_comm, failures >= 6);
+  dg_status_clear();
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pull_fills_the_halo_rows),       cmocka_unit_test(push_adds_in_the_order_of_ranks),
+      cmocka_unit_test(pull_and_push_are_adjoint),      cmocka_unit_test(bytes_count_what_travels),
+      cmocka_unit_test(bf16_rounds_to_nearest_even),    cmocka_unit_test(channels_of_one_plan_do_not_mix),
+      cmocka_unit_test(failed_allocation_is_agreed_on),
+  };
+  return mpi_test_main(argc, argv, "halo", tests, sizeof tests / sizeof tests[0]);
+}

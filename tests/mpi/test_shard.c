@@ -1,0 +1,229 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <distgat/graph.h>
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "support/support.h"
+
+/* A graph small enough to be written by hand: node i of N is linked with i - 1, i + 1 and, for even i, with node 0. */
+enum { N = 23, F = 5, C = 3 };
+static char path[64];
+
+static bool linked(int i, int j) {
+  if (i == j || i == N - 1 || j == N - 1) return false; /* the last node is isolated */
+  return i - j == 1 || j - i == 1 || (i == 0 && j % 2 == 0) || (j == 0 && i % 2 == 0);
+}
+
+static float feature(int i, int j) {
+  return (i + j) % 3 == 0 ? 0 : (float)(1 + i * F + j);
+}
+
+static int32_t label(int i) {
+  return i % 7 == 6 ? -1 : i % C;
+}
+
+static uint8_t mask(int i) {
+  if (label(i) < 0) return 0;
+  return (uint8_t)((i % 4 == 0 ? DG_TRAIN : 0) | (i % 4 == 1 ? DG_VAL : 0) | (i % 4 >= 2 ? DG_TEST : 0));
+}
+
+static void write_list(dg_h5 *file, const char *name, uint8_t bit) {
+  int64_t ids[N + 1], n = 0;
+  for (int i = 0; i < N; i++)
+    if (mask(i) == bit) ids[n++] = i;
+  if (n > 0) ids[n] = ids[0], n++; /* listed twice: it counts once */
+  assert_int_equal(dg_h5_write(file, name, DG_H5_I64, 1, &n, ids), DG_OK);
+}
+
+static void write_features(dg_h5 *file, bool sparse) {
+  float dense[N * F], values[N * F];
+  int64_t indptr[N + 1] = {0}, lengths[] = {N + 1, 0};
+  int32_t columns[N * F];
+  for (int i = 0; i < N; i++) {
+    int64_t at = indptr[i];
+    for (int j = 0; j < F; j++) dense[i * F + j] = feature(i, j);
+    for (int j = F - 1; j >= 0; j--) /* out of order, as SciPy may leave them */
+      if (feature(i, j) != 0) columns[at] = j, values[at++] = feature(i, j);
+    indptr[i + 1] = at;
+  }
+  lengths[1] = indptr[N];
+  if (!sparse) {
+    assert_int_equal(dg_h5_write(file, "features/dense", DG_H5_F32, 2, (int64_t[]){N, F}, dense), DG_OK);
+    return;
+  }
+  assert_int_equal(dg_h5_write(file, "features/indptr", DG_H5_I64, 1, &lengths[0], indptr), DG_OK);
+  assert_int_equal(dg_h5_write(file, "features/indices", DG_H5_I32, 1, &lengths[1], columns), DG_OK);
+  assert_int_equal(dg_h5_write(file, "features/values", DG_H5_F32, 1, &lengths[1], values), DG_OK);
+}
+
+static void write_graph(bool sparse, bool wide, int32_t bad_label) {
+  dg_h5 *file;
+  int64_t indptr[N + 1] = {0}, indices[N * N], length = N + 1, n = N;
+  int32_t narrow[N * N], labels[N];
+  for (int i = 0; i < N; i++) {
+    indptr[i + 1] = indptr[i];
+    for (int j = 0; j < N; j++)
+      if (linked(i, j)) narrow[indptr[i + 1]] = j, indices[indptr[i + 1]++] = j;
+    labels[i] = label(i);
+  }
+  if (bad_label != 0) labels[N - 2] = bad_label;
+  assert_int_equal(dg_h5_create(&file, path), DG_OK);
+  dg_h5_set_string(file, "format", "distgat-graph");
+  dg_h5_set_int64(file, "version", 1);
+  dg_h5_set_string(file, "name", "ladder");
+  dg_h5_set_int64(file, "num_classes", C);
+  dg_h5_set_int64(file, "num_features", F);
+  assert_int_equal(dg_h5_write(file, "graph/indptr", DG_H5_I64, 1, &length, indptr), DG_OK);
+  assert_int_equal(dg_h5_write(file, "graph/indices", wide ? DG_H5_I64 : DG_H5_I32, 1, &indptr[N],
+                               wide ? (void *)indices : (void *)narrow),
+                   DG_OK);
+  assert_int_equal(dg_h5_write(file, "labels", DG_H5_I32, 1, &n, labels), DG_OK);
+  write_features(file, sparse);
+  write_list(file, "splits/public/train", DG_TRAIN);
+  write_list(file, "splits/public/val", DG_VAL);
+  write_list(file, "splits/public/test", DG_TEST);
+  assert_int_equal(dg_h5_commit(&file), DG_OK);
+}
+
+/* Rank 0 writes; the others wait. */
+static void make_graph(bool sparse, bool wide, int32_t bad_label) {
+  if (test_comm.rank == 0) write_graph(sparse, wide, bad_label);
+  MPI_Barrier(test_comm.mpi);
+}
+
+static float shard_feature(const dg_features *x, int32_t row, int column) {
+  if (!x->sparse) return x->dense[row * F + column];
+  for (int64_t k = x->indptr[row]; k < x->indptr[row + 1]; k++)
+    if (x->indices[k] == column) return x->values[k];
+  return 0;
+}
+
+static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
+  int i = s->ids[row];
+  float sum = 0;
+  int64_t k = s->in.indptr[row];
+  for (int j = 0; j < N; j++)
+    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->in.indices[k++] != j)) return false;
+  for (int j = 0; j < F; j++) sum += feature(i, j);
+  for (int j = 0; j < F; j++)
+    if (fabsf(shard_feature(&s->features, row, j) - feature(i, j) / (normalized ? sum : 1)) > 1e-6f * sum) return false;
+  return k == s->in.indptr[row + 1] && s->labels[row] == label(i) && s->mask[row] == mask(i);
+}
+
+static bool ascending(const dg_features *x) {
+  for (int64_t i = 0; x->sparse && i < x->n_rows; i++)
+    for (int64_t k = x->indptr[i] + 1; k < x->indptr[i + 1]; k++)
+      if (x->indices[k] <= x->indices[k - 1]) return false;
+  return true;
+}
+
+/* Loads, and compares every row with what the graph is by definition. */
+static void check_load(const int32_t *owner, bool normalize) {
+  dg_shard s;
+  int64_t expected = 0, sizes[3] = {0};
+  dg_status status = dg_shard_load(&s, &test_comm, path, owner, NULL, normalize);
+  assert_all_true(&test_comm, status == DG_OK);
+  for (int i = 0; i < N; i++) {
+    for (int k = 0; k < 3; k++) sizes[k] += mask(i) >> k & 1;
+    expected += s.owner[i] == test_comm.rank && (owner == NULL || owner[i] == s.owner[i]);
+  }
+  bool same = s.n == expected && s.in.n_rows == s.n && s.features.n_rows == s.n && s.in.indptr[0] == 0;
+  for (int32_t row = 0; same && row < s.n; row++) {
+    same = s.owner[s.ids[row]] == test_comm.rank && same_row(&s, row, normalize);
+    if (row > 0) same = same && s.ids[row - 1] < s.ids[row];
+  }
+  assert_all_true(&test_comm, same && ascending(&s.features));
+  assert_all_true(&test_comm, s.n_train == sizes[0] && s.n_val == sizes[1] && s.n_test == sizes[2]);
+  assert_all_true(&test_comm, s.info.n_nodes == N && s.info.n_classes == C && strcmp(s.info.name, "ladder") == 0);
+  dg_shard_destroy(&s);
+  dg_shard_destroy(&s);
+}
+
+static void check_owners(void) {
+  int32_t owner[N];
+  check_load(NULL, false);
+  check_load(NULL, true);
+  for (int seed = 0; seed < 3; seed++) {
+    for (int i = 0; i < N; i++) owner[i] = (int32_t)(dg_rng_uniform((uint64_t)seed, (uint64_t)i) * test_comm.size);
+    check_load(owner, seed == 1);
+  }
+  for (int i = 0; i < N; i++) owner[i] = test_comm.size - 1; /* all other ranks are empty */
+  check_load(owner, false);
+}
+
+static void loads_sparse_features(void **state) {
+  (void)state;
+  make_graph(true, false, 0);
+  check_owners();
+}
+
+static void loads_dense_features(void **state) {
+  (void)state;
+  make_graph(false, true, 0);
+  check_owners();
+}
+
+/* A fault in the block of one rank is the same failure on all. */
+static void agrees_on_bad_input(void **state) {
+  (void)state;
+  dg_shard s;
+  make_graph(true, false, C);
+  dg_status status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "node 21 has label 3") != NULL);
+  assert_all_true(&test_comm, s.n == 0 && s.ids == NULL && s.in.indptr == NULL);
+  dg_status_clear();
+  make_graph(true, false, -1);
+  status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "node 21 has no label") != NULL);
+  dg_status_clear();
+  status = dg_shard_load(&s, &test_comm, path, NULL, "private", false);
+  assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "choose one of: public") != NULL);
+  dg_status_clear();
+}
+
+/* Whichever allocation fails on one rank, all come back with the same status and nothing is lost. */
+static void survives_lack_of_memory(void **state) {
+  (void)state;
+  int32_t owner[N];
+  dg_shard s;
+  dg_status status = DG_MEMORY;
+  for (int i = 0; i < N; i++) owner[i] = i % test_comm.size;
+  make_graph(true, false, 0);
+  for (int64_t n = 1; status != DG_OK && n < 200; n++) {
+    dg_memory_fail_at(test_comm.rank == test_comm.size / 2 ? n : 0);
+    status = dg_shard_load(&s, &test_comm, path, owner, NULL, false);
+    dg_memory_fail_at(0);
+    assert_all_true(&test_comm, status == DG_OK || status == DG_MEMORY);
+    dg_status_clear();
+    dg_shard_destroy(&s);
+  }
+  assert_all_true(&test_comm, status == DG_OK);
+}
+
+static int name_file(void **state) {
+  (void)state;
+  long id = (long)getpid();
+  dg_comm_bcast(&test_comm, &id, sizeof id, 0);
+  snprintf(path, sizeof path, "/tmp/distgat-shard-%ld.h5", id);
+  return 0;
+}
+
+static int remove_file(void **state) {
+  (void)state;
+  MPI_Barrier(test_comm.mpi);
+  return test_comm.rank == 0 ? unlink(path) : 0;
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(loads_sparse_features, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(loads_dense_features, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(agrees_on_bad_input, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(survives_lack_of_memory, name_file, remove_file),
+  };
+  return mpi_test_main(argc, argv, "shard", tests, sizeof tests / sizeof tests[0]);
+}

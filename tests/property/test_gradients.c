@@ -1,0 +1,199 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "support/job.h"
+
+/* Gradients of the loss against central differences, in double precision and with all dropout on. */
+
+/* Elements tried of a tensor on one rank, and on several, where messages take most of the time; test_invariance
+   compares all gradients between these. */
+enum { SAMPLES = 64, FEW_SAMPLES = 12 };
+static const double tolerance = 1e-6; /* of a tensor's largest entry */
+static const dg_step step = {.seed = 11, .epoch = 3, .training = true};
+
+/* Exact in the single precision of features. A kink (of ReLU, LeakyReLU) between the two points spoils a difference: a
+   smaller step then leaves it outside. */
+static const double steps[] = {0x1p-15, 0x1p-18, 0x1p-20};
+
+/* One number the loss depends on: a weight, or a feature, NULL where this rank lacks the row. */
+typedef struct variable {
+  dg_real *weight;
+  float *feature;
+  double gradient, scale; /* largest gradient of the tensor */
+  char name[96];
+  bool agrees;
+} variable;
+
+typedef struct variables {
+  variable *all;
+  int n;
+} variables;
+
+static int n_samples(void) {
+  return test_comm.size == 1 ? SAMPLES : FEW_SAMPLES;
+}
+
+static void move(const variable *v, double by) {
+  if (v->weight) *v->weight += (dg_real)by;
+  if (v->feature) *v->feature += (float)by;
+}
+
+/* Central differences of all that do not agree yet; the sums over ranks are made at once, since messages cost most. */
+static int compare(test_job *job, const variables *v, double h) {
+  double *difference = NULL;
+  int left = 0;
+  assert_all_true(&job->local.comm, dg_alloc(&difference, (size_t)v->n, sizeof *difference) == DG_OK);
+  for (int i = 0; i < v->n; i++) {
+    variable *x = &v->all[i];
+    if (x->agrees) continue;
+    move(x, h);
+    double above = job_forward(job, &step);
+    move(x, -2 * h);
+    double below = job_forward(job, &step);
+    move(x, h);
+    difference[i] = (above - below) / (2 * h);
+  }
+  dg_comm_sum_double(&job->local.comm, difference, (size_t)v->n);
+  dg_comm_bcast(&job->local.comm, difference, (size_t)v->n * sizeof *difference, 0);
+  for (int i = 0; i < v->n; i++) {
+    variable *x = &v->all[i];
+    if (x->agrees) continue;
+    x->agrees = fabs(x->gradient - difference[i]) <= tolerance * x->scale + 1e-12;
+    left += !x->agrees;
+    if (!x->agrees && h == steps[sizeof steps / sizeof *steps - 1] && job->local.comm.rank == 0)
+      fprintf(stderr, "%s: gradient %.12g, difference %.12g, largest %.3g\n", x->name, x->gradient, difference[i],
+              x->scale);
+  }
+  dg_free(&difference);
+  return left;
+}
+
+static void add_tensor(variables *v, test_job *job, const dg_tensor *t) {
+  const dg_params *p = &job->model.params;
+  const int64_t size = dg_tensor_size(t), n = size < n_samples() ? size : n_samples();
+  double scale = 0;
+  for (int64_t i = 0; i < size; i++) scale = fmax(scale, fabs(p->grad[dg_tensor_position(t, i)]));
+  for (int64_t k = 0; k < n; k++) {
+    /* A random one of each of n equal ranges. */
+    int64_t first = k * size / n, width = (k + 1) * size / n - first;
+    int64_t i = first + (int64_t)(dg_rng_uniform((uint64_t)t->offset, (uint64_t)k) * (double)width);
+    variable *x = &v->all[v->n++];
+    *x = (variable){.weight = &p->value[dg_tensor_position(t, i)], .scale = scale};
+    x->gradient = p->grad[dg_tensor_position(t, i)];
+    snprintf(x->name, sizeof x->name, "%s[%lld]", t->name, (long long)i);
+  }
+}
+
+/* Where this rank holds feature f of a node, NULL where it does not. */
+static float *find_feature(test_job *job, int32_t node, int32_t f) {
+  dg_features *x = &job->local.shard.features;
+  for (int32_t r = 0; r < job->local.n + job->local.n_halo; r++) {
+    if (job->local.ids[r] != node) continue;
+    if (!x->sparse) return &x->dense[(int64_t)r * x->n_cols + f];
+    for (int64_t t = x->indptr[r]; t < x->indptr[r + 1]; t++)
+      if (x->indices[t] == f) return &x->values[t];
+  }
+  return NULL;
+}
+
+static void add_input(variables *v, test_job *job) {
+  const dg_comm *comm = &job->local.comm;
+  const int32_t n_nodes = (int32_t)job->local.shard.info.n_nodes, width = job->model.n_features;
+  double *dx = NULL, scale = 0;
+  assert_all_true(comm, dg_alloc(&dx, (size_t)n_nodes * width, sizeof *dx) == DG_OK);
+  assert_int_equal(job_input_gradient(job, dx), DG_OK);
+  for (int32_t i = 0; i < n_nodes * width; i++) scale = fmax(scale, fabs(dx[i]));
+  for (int k = 0; k < n_samples(); k++) {
+    const int32_t node = (int32_t)(dg_rng_uniform(98, (uint64_t)k) * n_nodes),
+                  f = (int32_t)(dg_rng_uniform(99, (uint64_t)k) * width);
+    float *place = find_feature(job, node, f);
+    if (dg_comm_max_int64(comm, place != NULL) == 0) continue; /* a zero of a sparse row */
+    variable *x = &v->all[v->n++];
+    *x = (variable){.feature = place, .scale = scale, .gradient = dx[node * width + f]};
+    snprintf(x->name, sizeof x->name, "input of node %d, %d", (int)node, (int)f);
+  }
+  dg_free(&dx);
+}
+
+static void check_model(const dg_model_config *config, bool sparse) {
+  random_graph g = {.seed = 5, .n_nodes = 40, .n_features = 9, .n_classes = 3, .degree = 2, .hub = true};
+  test_job job;
+  variables v = {0};
+  g.sparse = sparse;
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  assert_int_equal(job_create(&job, &g, &test_comm, config, true, 3 + (uint64_t)config->heads), DG_OK);
+  const double loss = job_step(&job, &step);
+  double again = job_forward(&job, &step);
+  dg_comm_sum_double(&test_comm, &again, 1);
+  assert_all_true(&test_comm, fabs(loss - again) < 1e-13 * loss);
+
+  const size_t capacity = (size_t)(job.model.params.n_tensors + 1) * SAMPLES;
+  assert_all_true(&test_comm, dg_alloc(&v.all, capacity, sizeof *v.all) == DG_OK);
+  job_step(&job, &step);
+  for (int t = 0; t < job.model.params.n_tensors; t++) add_tensor(&v, &job, &job.model.params.tensor[t]);
+  add_input(&v, &job);
+  int left = v.n;
+  for (size_t k = 0; k < sizeof steps / sizeof *steps && left > 0; k++) left = compare(&job, &v, steps[k]);
+  assert_int_equal(left, 0);
+  dg_free(&v.all);
+  job_destroy(&job);
+  random_graph_destroy(&g);
+}
+
+/* Every number of heads and, spread over these, each value of everything else. */
+static void check_kind(dg_model_kind kind) {
+  static const struct {
+    int heads, out_heads, layers;
+    dg_activation activation;
+    bool sparse;
+  } cases[] = {
+      {1, 3, 3, DG_ELU, false},
+      {2, 1, 2, DG_RELU, true},
+      {3, 3, 2, DG_ELU, true},
+      {8, 1, 3, DG_RELU, false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const dg_model_config config = {.kind = kind,
+                                    .layers = cases[i].layers,
+                                    .hidden = 4,
+                                    .heads = cases[i].heads,
+                                    .out_heads = cases[i].out_heads,
+                                    .dropout = 0.3,
+                                    .input_dropout = 0.2,
+                                    .attention_dropout = 0.25,
+                                    .negative_slope = 0.2,
+                                    .activation = cases[i].activation};
+    check_model(&config, cases[i].sparse);
+  }
+}
+
+static void gcn(void **state) {
+  (void)state;
+  check_kind(DG_MODEL_GCN);
+}
+
+static void gat(void **state) {
+  (void)state;
+  check_kind(DG_MODEL_GAT);
+}
+
+static void gatv2(void **state) {
+  (void)state;
+  check_kind(DG_MODEL_GATV2);
+}
+
+static void mlp(void **state) {
+  (void)state;
+  check_kind(DG_MODEL_MLP);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(gcn), cmocka_unit_test(gat), cmocka_unit_test(gatv2),
+                                     cmocka_unit_test(mlp)};
+  return mpi_test_main(argc, argv, "gradients", tests, sizeof tests / sizeof *tests);
+}

@@ -1,0 +1,169 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+
+#include <distgat/memory.h>
+
+#include "support/job.h"
+
+/* What training computes does not depend on who owns what, nor on leaving out rows the loss does not touch. */
+
+static const double tolerance = 1e-12; /* of a tensor's largest entry */
+static const dg_step step = {.seed = 4, .epoch = 9, .training = true};
+
+/* Everything one step gives. */
+typedef struct outcome {
+  double loss;
+  double *weights; /* [params.count] */
+  double *input;   /* [n_nodes, n_features] */
+} outcome;
+
+static void outcome_destroy(outcome *o) {
+  dg_free(&o->weights);
+  dg_free(&o->input);
+}
+
+static dg_status run_step(outcome *o, test_job *job, const random_graph *g) {
+  dg_status status = DG_OK;
+  const dg_params *p = &job->model.params;
+  DG_TRY(dg_alloc(&o->weights, (size_t)p->count, sizeof *o->weights));
+  DG_TRY(dg_alloc(&o->input, (size_t)g->n_nodes * g->n_features, sizeof *o->input));
+  o->loss = job_step(job, &step);
+  for (int64_t i = 0; i < p->count; i++) o->weights[i] = (double)p->grad[i];
+  DG_TRY(job_input_gradient(job, o->input));
+cleanup:
+  return status;
+}
+
+static double largest(const double *a, int64_t n) {
+  double most = 0;
+  for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(a[i]));
+  return most;
+}
+
+static bool close_to(const double *a, const double *b, int64_t n, double floor, const char *what) {
+  double scale = fmax(floor, largest(a, n)), error = 0;
+  for (int64_t i = 0; i < n; i++) error = fmax(error, isfinite(b[i]) ? fabs(a[i] - b[i]) : INFINITY);
+  bool close = error <= tolerance * scale;
+  if (!close) fprintf(stderr, "%s: error %.3g of %.3g\n", what, error, scale);
+  return close;
+}
+
+static bool same_outcome(const outcome *a, const outcome *b, const test_job *job, const random_graph *g) {
+  const dg_params *p = &job->model.params;
+  bool same = close_to(&a->loss, &b->loss, 1, 0, "loss");
+  /* A tensor whose gradient vanishes (a softmax over one edge) has no size of its own: there, what is left of terms
+     that cancel is measured by the whole gradient. */
+  const double floor = 1e-3 * largest(a->weights, p->count);
+  for (int n = 0; n < p->n_tensors; n++) {
+    const dg_tensor *t = &p->tensor[n];
+    same &= close_to(a->weights + t->offset, b->weights + t->offset, t->count, floor, t->name);
+  }
+  return same & close_to(a->input, b->input, (int64_t)g->n_nodes * g->n_features, 0, "input");
+}
+
+static void run(outcome *o, test_job *job, const random_graph *g, const dg_comm *comm, const dg_model_config *config,
+                bool prune, uint64_t owner_seed) {
+  *o = (outcome){0};
+  dg_status status = job_create(job, g, comm, config, prune, owner_seed);
+  if (status == DG_OK) status = run_step(o, job, g);
+  assert_all_true(&test_comm, status == DG_OK);
+}
+
+/* Compares steps on all ranks, pruned and full, with a full step that each rank makes alone. */
+static void check(const random_graph *g, const dg_model_config *config) {
+  dg_comm self;
+  test_job job;
+  outcome alone, together;
+  assert_all_true(&test_comm, dg_comm_create(&self, MPI_COMM_SELF) == DG_OK);
+  run(&alone, &job, g, &self, config, false, 0);
+  assert_all_true(&test_comm, isfinite(alone.loss) && alone.loss > 0);
+  job_destroy(&job);
+  for (uint64_t owner_seed = 1; owner_seed <= 3; owner_seed++) {
+    run(&together, &job, g, &test_comm, config, owner_seed != 2, owner_seed);
+    bool same = same_outcome(&alone, &together, &job, g);
+    assert_all_true(&test_comm, same);
+    /* A second step of the same mask gives the same again: nothing is left over from the first. */
+    double again = job_step(&job, &step);
+    assert_all_true(&test_comm, fabs(again - alone.loss) <= tolerance * alone.loss);
+    outcome_destroy(&together);
+    job_destroy(&job);
+  }
+  outcome_destroy(&alone);
+  dg_comm_destroy(&self);
+}
+
+static dg_model_config make_config(dg_model_kind kind, int layers, int heads, int out_heads) {
+  return (dg_model_config){.kind = kind,
+                           .layers = layers,
+                           .hidden = 5,
+                           .heads = heads,
+                           .out_heads = out_heads,
+                           .dropout = 0.4,
+                           .input_dropout = 0.3,
+                           .attention_dropout = 0.2,
+                           .negative_slope = 0.2,
+                           .activation = heads % 2 ? DG_ELU : DG_RELU};
+}
+
+static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP};
+
+static void owners_and_pruning_change_nothing(void **state) {
+  (void)state;
+  for (int sparse = 0; sparse < 2; sparse++) {
+    random_graph g = {.seed = 8, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .sparse = sparse};
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+      dg_model_config two = make_config(kinds[k], 2, sparse ? 8 : 3, 1);
+      dg_model_config three = make_config(kinds[k], 3, sparse ? 1 : 2, 3);
+      check(&g, &two);
+      check(&g, &three);
+    }
+    random_graph_destroy(&g);
+  }
+}
+
+static void one_layer_will_do(void **state) {
+  (void)state;
+  random_graph g = {.seed = 2, .n_nodes = 30, .n_features = 7, .n_classes = 3, .degree = 3, .hub = true};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    dg_model_config config = make_config(kinds[k], 1, 1, 2);
+    check(&g, &config);
+  }
+  random_graph_destroy(&g);
+}
+
+static void fewer_nodes_than_ranks(void **state) {
+  (void)state;
+  random_graph g = {.seed = 3, .n_nodes = 4, .n_features = 3, .n_classes = 2, .degree = 2, .sparse = true};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  dg_model_config config = make_config(DG_MODEL_GATV2, 2, 2, 1);
+  check(&g, &config);
+  random_graph_destroy(&g);
+}
+
+/* Enough rows and edges for several tiles, chunks and partial sums, shared by threads. */
+static void threads_and_chunks_change_nothing(void **state) {
+  (void)state;
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(3);
+  for (int sparse = 0; sparse < 2; sparse++) {
+    random_graph g = {.seed = 6, .n_nodes = 2500, .n_features = 12, .n_classes = 3, .degree = 6, .hub = true};
+    g.sparse = sparse;
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    dg_model_config config = make_config(sparse ? DG_MODEL_GAT : DG_MODEL_GATV2, 2, 2, 1);
+    check(&g, &config);
+    random_graph_destroy(&g);
+  }
+  omp_set_num_threads(before);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(owners_and_pruning_change_nothing),
+                                     cmocka_unit_test(one_layer_will_do), cmocka_unit_test(fewer_nodes_than_ranks),
+                                     cmocka_unit_test(threads_and_chunks_change_nothing)};
+  return mpi_test_main(argc, argv, "invariance", tests, sizeof tests / sizeof *tests);
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds and passes all tests; then unit and MPI tests again under sanitizers.
+# The exit code is that of ctest.
+usage="usage: tests/run.sh [--no-install] [--quick] [-R REGEX]
+  --no-install  leave the system's packages alone
+  --quick       without the sanitizers' build
+  -R REGEX      only the tests whose names match"
+
+. "$(dirname "${BASH_SOURCE[0]}")/../jobs/setup.sh"
+install=yes sanitizers=yes select=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-install) install= && export DISTGAT_NO_INSTALL=1 ;; # some tests install what they alone need
+    --quick) sanitizers= ;;
+    -R)
+      [ $# -gt 1 ] || distgat_fail "-R needs a regular expression"
+      select=(-R "$2")
+      shift
+      ;;
+    -h | --help) echo "$usage" && exit 0 ;;
+    *) distgat_fail "unknown option '$1'; see tests/run.sh --help" ;;
+  esac
+  shift
+done
+if [ -n "$install" ]; then
+  distgat_install "${distgat_packages[@]}"
+  # On a machine of its own the suite is to skip as little as possible, but a missing extra is no failure.
+  [ -z "$CI" ] || (distgat_install "${distgat_extra_packages[@]}") || echo "tests/run.sh: goes on without the extras" >&2
+fi
+
+cd "$distgat_root" || exit 2
+distgat_build release || exit
+ctest --preset release --parallel "$(nproc)" "${select[@]}"
+code=$?
+if [ -n "$sanitizers" ]; then
+  distgat_build asan || exit
+  ctest --preset asan --parallel "$(nproc)" "${select[@]}" ${select:+--no-tests=ignore}
+  sanitizers_code=$?
+  [ $code -ne 0 ] || code=$sanitizers_code
+fi
+exit $code

@@ -1,0 +1,87 @@
+"""Graph and weight files for tests: small graphs with awkward shapes, written and read with h5py."""
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+
+class Graph:
+    """In-neighbours as CSR (indptr, indices), features x (dense array or CSR), labels, and the ids of each split."""
+
+    def __init__(self, indptr, indices, x, labels, train, val, test, classes, name="test"):
+        self.indptr, self.indices = np.asarray(indptr, np.int64), np.asarray(indices, np.int32)
+        self.x, self.labels, self.classes, self.name = x, np.asarray(labels, np.int32), int(classes), name
+        self.train, self.val, self.test = (np.asarray(ids, np.int64) for ids in (train, val, test))
+
+    @property
+    def n(self):
+        return len(self.indptr) - 1
+
+    def write(self, path):
+        with h5py.File(path, "w") as f:
+            f.attrs.update(format="distgat-graph", version=1, name=self.name, num_classes=self.classes,
+                           num_features=self.x.shape[1])
+            f["graph/indptr"], f["graph/indices"] = self.indptr, self.indices
+            if sp.issparse(self.x):
+                f["features/indptr"] = self.x.indptr.astype(np.int64)
+                f["features/indices"] = self.x.indices.astype(np.int32)
+                f["features/values"] = self.x.data.astype(np.float32)
+            else:
+                f["features/dense"] = self.x.astype(np.float32)
+            f["labels"] = self.labels
+            for split in ("train", "val", "test"):
+                f[f"splits/public/{split}"] = getattr(self, split)
+
+    def relabelled(self, new):
+        """The same graph where node i is called new[i]."""
+        old = np.argsort(new)
+        rows = [np.sort(new[self.indices[self.indptr[i]:self.indptr[i + 1]]]) for i in old]
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+        x = self.x[old]
+        return Graph(indptr, np.concatenate(rows), x, self.labels[old], new[self.train], new[self.val], new[self.test],
+                     self.classes, self.name)
+
+
+def read(path, split="public"):
+    with h5py.File(path, "r") as f:
+        n, columns = len(f["labels"]), int(f.attrs["num_features"])
+        if "dense" in f["features"]:
+            x = f["features/dense"][:]
+        else:
+            parts = [f["features/" + part][:] for part in ("values", "indices", "indptr")]
+            x = sp.csr_matrix(tuple(parts), (n, columns))
+        ids = [f[f"splits/{split}/{part}"][:] for part in ("train", "val", "test")]
+        return Graph(f["graph/indptr"][:], f["graph/indices"][:], x, f["labels"][:], *ids, f.attrs["num_classes"])
+
+
+def random_graph(n, features=6, classes=3, degree=3.0, dense=False, isolated=0, hub=False, symmetric=False, seed=0):
+    """Directed unless symmetric; the last `isolated` nodes have no edges; a hub, node 0, is linked with all others."""
+    rng = np.random.default_rng(seed)
+    linked = n - isolated
+    adjacency = rng.random((n, n)) < degree / max(linked, 1)
+    if hub:
+        adjacency[0, :] = adjacency[:, 0] = True
+    if symmetric:
+        adjacency |= adjacency.T
+    adjacency[linked:, :] = adjacency[:, linked:] = False
+    np.fill_diagonal(adjacency, False)
+    csr = sp.csr_matrix(adjacency)
+    csr.sort_indices()
+    x = rng.uniform(-1, 1, (n, features)).astype(np.float32)
+    if not dense:
+        x = sp.csr_matrix(np.where(rng.random((n, features)) < 0.3, x, 0))
+        x.sort_indices()
+    order = rng.permutation(n)
+    part = max(n // 3, 1)
+    return Graph(csr.indptr, csr.indices, x, rng.integers(0, classes, n), np.sort(order[:part]),
+                 np.sort(order[part:2 * part]), np.sort(order[2 * part:]), classes)
+
+
+def write_weights(path, weights):
+    with h5py.File(path, "w") as f:
+        for name, value in weights.items():
+            f[f"weights/{name}"] = np.asarray(value, np.float32)
+
+
+def read_weights(path, group="weights"):
+    with h5py.File(path, "r") as f:
+        return {name: value[:] for name, value in f[group].items()}

@@ -1,0 +1,78 @@
+"""Runs the program as users do, and finds the real data."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.environ.get("DISTGAT_SOURCE") or os.path.dirname(os.path.dirname(HERE))
+DISTGAT = os.environ.get("DISTGAT") or os.path.join(SOURCE, "build", "release", "distgat")
+DATA = os.environ.get("DISTGAT_DATA") or os.path.join(SOURCE, "..", "shared")
+MPI_ENVIRONMENT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_mpi_yield_when_idle="1",
+                       OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
+                       OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
+
+
+def run(*arguments, ranks=None, timeout=120, **popen):
+    """Runs `distgat arguments`, alone or under mpirun; returns the finished process with its text."""
+    launcher = [] if ranks is None else ["mpirun", "--quiet", "-np", str(ranks)]
+    command = launcher + [DISTGAT] + [str(a) for a in arguments]
+    return subprocess.run(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=timeout, **popen)
+
+
+def distgat(*arguments, **options):
+    """As run, for a command that must succeed; returns its standard output."""
+    done = run(*arguments, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"distgat {' '.join(map(str, arguments))} ({options}) ended with {done.returncode}:\n"
+                             f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def read_log(path, event):
+    """The lines of one event of a JSON log."""
+    with open(path) as f:
+        return [line for line in map(json.loads, f) if line["event"] == event]
+
+
+def losses(path):
+    return [line["train_loss"] for line in read_log(path, "epoch")]
+
+
+def planetoid(name, folder):
+    """Imports a real graph into `folder`; None where the data is not on this machine."""
+    source = os.path.join(DATA, "planetoid")
+    if not os.path.exists(os.path.join(source, f"ind.{name}.graph")):
+        return None
+    out = os.path.join(folder, name + ".h5")
+    subprocess.run([os.path.join(SOURCE, "data", "import.py"), "planetoid", source, name, "--out", out], check=True,
+                   stdout=subprocess.DEVNULL, timeout=300)
+    return out
+
+
+class Case(unittest.TestCase):
+    """A test case with a scratch folder of its class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="distgat-test-")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.folder.name, name)
+
+
+def main():
+    """Runs the tests of the script; 77, skipped, where nothing could run."""
+    done = unittest.main(exit=False, verbosity=2).result
+    if not done.wasSuccessful():
+        sys.exit(1)
+    skipped = sum(isinstance(test, unittest.TestCase) for test, _ in done.skipped)  # the others are whole classes
+    sys.exit(77 if done.skipped and skipped == done.testsRun else 0)

@@ -1,0 +1,284 @@
+#include "support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <distgat/config.h>
+
+static dg_config config;
+static bool help;
+static const char *operand[1];
+
+enum { MAX_WORDS = 32 };
+
+/* Parses words that spaces separate, after the operand. */
+static dg_status parse_with(dg_option *extra, const char *line) {
+  char text[512], *argv[MAX_WORDS] = {"train", "G.h5"}, *rest = NULL;
+  int argc = 2;
+  dg_status_clear();
+  dg_config_destroy(&config);
+  snprintf(text, sizeof text, "%s", line);
+  for (char *word = strtok_r(text, " ", &rest); word && argc < MAX_WORDS - 1; word = strtok_r(NULL, " ", &rest))
+    argv[argc++] = word;
+  return dg_config_parse(&config, extra, argc, argv, "usage", operand, 1, &help);
+}
+
+static void parse(const char *line) {
+  assert_int_equal(parse_with(NULL, line), DG_OK);
+}
+
+static void assert_message(const char *line, const char *message) {
+  assert_int_equal(parse_with(NULL, line), DG_USAGE);
+  assert_string_equal(dg_status_message(), message);
+}
+
+/* Parses a line that ends with "--config" and the path of a file with this text. */
+static dg_status parse_with_file(const char *line, const char *text) {
+  char path[] = "/tmp/distgat-test-XXXXXX", whole[512];
+  int descriptor = mkstemp(path);
+  assert_true(descriptor >= 0);
+  assert_int_equal(write(descriptor, text, strlen(text)), (int)strlen(text));
+  close(descriptor);
+  snprintf(whole, sizeof whole, "%s --config %s", line, path);
+  dg_status status = parse_with(NULL, whole);
+  unlink(path);
+  return status;
+}
+
+static void defaults_are_gatv2(void **state) {
+  (void)state;
+  parse("");
+  const dg_model_config *m = &config.model;
+  assert_int_equal(m->kind, DG_MODEL_GATV2);
+  assert_int_equal(m->layers, 2);
+  assert_int_equal(m->hidden, 8);
+  assert_int_equal(m->heads, 8);
+  assert_int_equal(m->out_heads, 1);
+  assert_true(m->dropout == 0.6 && m->input_dropout == 0.6 && m->attention_dropout == 0);
+  assert_true(m->negative_slope == 0.2);
+  assert_int_equal(m->activation, DG_ELU);
+  assert_true(config.lr == 0.005 && config.weight_decay == 5e-4);
+  assert_int_equal(config.epochs, 200);
+  assert_int_equal(config.seed, 0);
+  assert_int_equal(config.runs, 1);
+  assert_int_equal(config.eval_every, 10);
+  assert_int_equal(config.early_stop, DG_STOP_NONE);
+  assert_int_equal(config.select, DG_SELECT_LAST);
+  assert_int_equal(config.halo_type, DG_HALO_F32);
+  assert_int_equal(config.threads, 0);
+  assert_true(config.prune && !config.row_normalize);
+  assert_null(config.save);
+  assert_null(config.recipe);
+}
+
+static void gcn_and_mlp_differ(void **state) {
+  (void)state;
+  const char *const lines[] = {"--model gcn", "--model=mlp"};
+  for (int i = 0; i < 2; i++) {
+    parse(lines[i]);
+    const dg_model_config *m = &config.model;
+    assert_int_equal(m->kind, i == 0 ? DG_MODEL_GCN : DG_MODEL_MLP);
+    assert_int_equal(m->hidden, 16);
+    assert_int_equal(m->heads, 1);
+    assert_true(m->dropout == 0.5 && m->input_dropout == 0.5);
+    assert_int_equal(m->activation, DG_RELU);
+    assert_true(config.lr == 0.01);
+  }
+  parse("--model gcn --hidden 32 --lr 0.1 --activation elu --dropout 0 --heads 1");
+  assert_int_equal(config.model.hidden, 32);
+  assert_int_equal(config.model.activation, DG_ELU);
+  assert_true(config.lr == 0.1 && config.model.dropout == 0 && config.model.input_dropout == 0);
+}
+
+static void heads_need_attention(void **state) {
+  (void)state;
+  assert_message("--model gcn --heads 8", "--heads is for gat and gatv2; gcn has no heads");
+  assert_message("--model mlp --out-heads 2", "--out-heads is for gat and gatv2; mlp has no heads");
+  parse("--recipe gat-paper --model gcn");
+  assert_int_equal(config.model.heads, 1);
+}
+
+static void every_option_arrives(void **state) {
+  (void)state;
+  parse("--layers 3 --hidden 4 --heads 2 --out-heads 5 --dropout 0.1 --input-dropout 0.2 --attention-dropout 0.3");
+  assert_int_equal(config.model.layers, 3);
+  assert_int_equal(config.model.hidden, 4);
+  assert_int_equal(config.model.heads, 2);
+  assert_int_equal(config.model.out_heads, 5);
+  assert_true(config.model.dropout == 0.1 && config.model.input_dropout == 0.2 &&
+              config.model.attention_dropout == 0.3);
+  parse("--negative-slope -1 --weight-decay 0 --epochs 0 --seed 9 --runs 20 --normalize row --early-stop gcn "
+        "--patience 7 --select best-val-acc");
+  assert_true(config.model.negative_slope == -1 && config.weight_decay == 0 && config.row_normalize);
+  assert_int_equal(config.epochs, 0);
+  assert_int_equal(config.seed, 9);
+  assert_int_equal(config.runs, 20);
+  assert_int_equal(config.early_stop, DG_STOP_GCN);
+  assert_int_equal(config.patience, 7);
+  assert_int_equal(config.select, DG_SELECT_BEST_VAL_ACC);
+  parse("--split s --init i --save m --log l --partition p --halo-type bf16 --threads 3 --prune off");
+  assert_string_equal(config.split, "s");
+  assert_string_equal(config.init, "i");
+  assert_string_equal(config.save, "m");
+  assert_string_equal(config.log, "l");
+  assert_string_equal(config.partition, "p");
+  assert_int_equal(config.halo_type, DG_HALO_BF16);
+  assert_int_equal(config.threads, 3);
+  assert_false(config.prune);
+}
+
+static void validation_follows_what_watches_it(void **state) {
+  (void)state;
+  parse("--early-stop gat");
+  assert_int_equal(config.eval_every, 1);
+  parse("--select best-val-loss");
+  assert_int_equal(config.eval_every, 1);
+  parse("--select best-val-loss --eval-every 5");
+  assert_int_equal(config.eval_every, 5);
+}
+
+static void nearer_sources_win(void **state) {
+  (void)state;
+  assert_int_equal(parse_with_file("--lr 0.3", "lr: 0.2\nweight-decay: 0.1\nrecipe: gat-paper\n"), DG_OK);
+  assert_int_equal(config.model.kind, DG_MODEL_GAT);
+  assert_true(config.lr == 0.3);
+  assert_true(config.weight_decay == 0.1);
+  assert_true(config.model.attention_dropout == 0.6);
+  assert_int_equal(config.eval_every, 1);
+  assert_int_equal(parse_with_file("--recipe gcn-paper", "hidden: 5\nrecipe: gat-paper\n"), DG_OK);
+  assert_int_equal(config.model.kind, DG_MODEL_GCN);
+  assert_int_equal(config.model.hidden, 5);
+  assert_string_equal(config.recipe, "gcn-paper");
+  assert_int_equal(parse_with_file("", "model: gcn\nheads: 8\n"), DG_USAGE);
+  assert_int_equal(parse_with_file("", "model: tree\n"), DG_INPUT);
+}
+
+static void recipes_are_as_published(void **state) {
+  (void)state;
+  parse("--recipe tutorial-gat");
+  assert_int_equal(config.model.kind, DG_MODEL_GATV2);
+  assert_true(config.model.dropout == 0.6 && config.model.input_dropout == 0);
+  assert_int_equal(config.eval_every, 10);
+  parse("--recipe tutorial-gcn");
+  assert_int_equal(config.model.kind, DG_MODEL_GCN);
+  assert_true(config.model.dropout == 0.5 && config.model.input_dropout == 0.5 && config.lr == 0.01);
+  parse("--recipe gat-paper-pubmed");
+  assert_int_equal(config.model.out_heads, 8);
+  assert_true(config.lr == 0.01 && config.weight_decay == 0.001 && config.row_normalize);
+  parse("--recipe gat-paper --dropout 0.2");
+  assert_true(config.model.dropout == 0.2 && config.model.input_dropout == 0.2);
+  const char *const others[] = {"--recipe mlp", "--recipe gcn-paper", "--recipe best"};
+  for (int i = 0; i < 3; i++) parse(others[i]);
+  assert_int_equal(parse_with(NULL, "--recipe magic"), DG_USAGE);
+  assert_non_null(strstr(dg_status_message(), "--recipe must be tutorial-gcn, tutorial-gat, mlp, gcn-paper, gat-paper, "
+                                              "gat-paper-pubmed or best, not 'magic'"));
+}
+
+static void impossible_values_are_refused(void **state) {
+  (void)state;
+  const char *const lines[] = {
+      "--layers 0",      "--hidden 0",     "--heads 0",    "--out-heads 0",          "--dropout 1",
+      "--lr 0",          "--epochs -1",    "--runs 0",     "--patience 0",           "--threads 0",
+      "--seed -1",       "--eval-every 0", "--layers 1.5", "--dropout -0.1",         "--weight-decay -1",
+      "--halo-type f16", "--prune maybe",  "second.h5",    "--attention-dropout 1.0"};
+  for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_int_equal(parse_with(NULL, lines[i]), DG_USAGE);
+}
+
+static void options_to_come_say_so(void **state) {
+  (void)state;
+  assert_message("--checkpoint c.h5", "--checkpoint is not available in this version");
+  assert_message("--checkpoint-every 5", "--checkpoint-every is not available in this version");
+  assert_message("--resume", "--resume is not available in this version");
+  assert_message("--reproducible", "--reproducible is not available in this version");
+}
+
+static void verbs_add_options(void **state) {
+  (void)state;
+  int64_t steps = 200;
+  bool json = false;
+  dg_option extra[] = {dg_option_int("steps", &steps, 1, 1000, "N", "steps"), dg_option_flag("json", &json, "JSON"),
+                       dg_option_end()};
+  assert_int_equal(parse_with(extra, "--steps 5 --hidden 3"), DG_OK);
+  assert_int_equal(steps, 5);
+  assert_true(extra[0].given && !extra[1].given && !json);
+  assert_int_equal(config.model.hidden, 3);
+  assert_string_equal(operand[0], "G.h5");
+}
+
+static void model_options_travel_with_weights(void **state) {
+  (void)state;
+  char folder[] = "/tmp/distgat-test-XXXXXX", path[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/model.h5", folder);
+  parse("--model gat --layers 3 --hidden 5 --heads 2 --out-heads 4 --dropout 0.1 --input-dropout 0.123456789012345 "
+        "--attention-dropout 0.3 --negative-slope 0.05 --activation relu --normalize row");
+  dg_h5 *file = NULL;
+  assert_int_equal(dg_h5_create(&file, path), DG_OK);
+  assert_int_equal(dg_config_save(file, &config), DG_OK);
+  assert_int_equal(dg_h5_commit(&file), DG_OK);
+
+  dg_config loaded = {0};
+  assert_int_equal(dg_h5_open(&file, path), DG_OK);
+  assert_int_equal(dg_config_load(file, &loaded), DG_OK);
+  dg_h5_close(&file);
+  const dg_model_config *a = &config.model, *b = &loaded.model;
+  assert_int_equal(b->kind, DG_MODEL_GAT);
+  assert_true(a->layers == b->layers && a->hidden == b->hidden && a->heads == b->heads && a->out_heads == b->out_heads);
+  assert_true(a->dropout == b->dropout && a->input_dropout == b->input_dropout);
+  assert_true(a->attention_dropout == b->attention_dropout && a->negative_slope == b->negative_slope);
+  assert_int_equal(b->activation, DG_RELU);
+  assert_true(loaded.row_normalize && loaded.prune);
+  dg_config_destroy(&loaded);
+  unlink(path);
+  rmdir(folder);
+}
+
+/* Loads a complete file of model options with one of them replaced. */
+static dg_status load_with_layers(int64_t layers) {
+  char folder[] = "/tmp/distgat-test-XXXXXX", path[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/model.h5", folder);
+  dg_h5 *file = NULL;
+  parse("");
+  config.model.layers = (int)layers;
+  assert_int_equal(dg_h5_create(&file, path), DG_OK);
+  assert_int_equal(dg_config_save(file, &config), DG_OK);
+  assert_int_equal(dg_h5_commit(&file), DG_OK);
+  assert_int_equal(dg_h5_open(&file, path), DG_OK);
+  dg_config loaded = {0};
+  dg_status status = dg_config_load(file, &loaded);
+  dg_config_destroy(&loaded);
+  dg_h5_close(&file);
+  unlink(path);
+  rmdir(folder);
+  return status;
+}
+
+static void strange_model_files_are_refused(void **state) {
+  (void)state;
+  assert_int_equal(load_with_layers(2), DG_OK);
+  assert_int_equal(load_with_layers(0), DG_INPUT);
+  assert_non_null(strstr(dg_status_message(), "model.h5: layers must be at least 1 and at most 1000, not 0"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(defaults_are_gatv2),
+      cmocka_unit_test(gcn_and_mlp_differ),
+      cmocka_unit_test(heads_need_attention),
+      cmocka_unit_test(every_option_arrives),
+      cmocka_unit_test(validation_follows_what_watches_it),
+      cmocka_unit_test(nearer_sources_win),
+      cmocka_unit_test(recipes_are_as_published),
+      cmocka_unit_test(impossible_values_are_refused),
+      cmocka_unit_test(options_to_come_say_so),
+      cmocka_unit_test(verbs_add_options),
+      cmocka_unit_test(model_options_travel_with_weights),
+      cmocka_unit_test(strange_model_files_are_refused),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  dg_config_destroy(&config);
+  return failed;
+}

@@ -1,0 +1,410 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "nn/kernels.h"
+
+/* Aggregation over edges, forward and backward: every variant against plain loops in double precision. */
+
+/* In-degrees of targets, their self-loop included: about the tiles of a row, 32 vectors. */
+static const int degrees[] = {1, 2, 31, 32, 33, 200, 1, 63, 64, 65, 5};
+enum { N_DST = sizeof degrees / sizeof *degrees, N_SRC = 230, N_EDGES = 497 };
+
+static const struct {
+  int heads, dim, hp, ld;
+} shapes[] = {
+    {8, 8, 8, 64},                                                        /* paths of their own: */
+    {1, 7, 1, 16},      {1, 40, 1, 48},   {1, 64, 1, 64},                 /* hidden layers, classes */
+    {5, 8, 8, 64},      {2, 8, 2, 16},    {3, 7, 4, 32},   {8, 3, 8, 32}, /* any other: part of a vector a pattern, */
+    {9, 3, 16, 48},     {17, 2, 32, 64},  {40, 1, 48, 48},                /* several, */
+    {200, 2, 208, 416}, {1, 100, 1, 112},
+};
+
+static int32_t indptr[N_DST + 1], indices[N_EDGES], t_indptr[N_SRC + 1], t_indices[N_EDGES], ids[N_SRC];
+
+/* One problem: what kernels are given and make. */
+typedef struct problem {
+  dg_edges e;
+  int heads, dim;
+  dg_real *z, *zr, *att, *att_dst, *norm, *dagg; /* given */
+  dg_real *score_src, *agg, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
+} problem;
+
+/* What they should make, [row, head, channel of it], [row, head] or [edge, head]. */
+typedef struct answer {
+  double *score, *alpha, *ds; /* of edges; ds is the gradient of the score after LeakyReLU */
+  double *agg, *dz, *dzr, *datt, *datt_dst;
+} answer;
+
+static double draw(uint64_t what, uint64_t n) {
+  return 2 * dg_rng_uniform(dg_rng_key(17, what), n) - 1;
+}
+
+/* Self-loops first, then distinct sources at random distances. */
+static int make_graph(void **state) {
+  (void)state;
+  for (int32_t i = 0; i < N_DST; i++) {
+    int32_t *row = indices + indptr[i], first = (int32_t)(100 * (1 + draw(1, (uint64_t)i)));
+    for (int t = 0; t < degrees[i]; t++) row[t] = t == 0 ? i : N_DST + (first + t * 7) % (N_SRC - N_DST);
+    indptr[i + 1] = indptr[i] + degrees[i];
+  }
+  int32_t at = 0;
+  for (int32_t j = 0; j < N_SRC; j++) {
+    ids[j] = (int32_t)(1 + 9999991 * (int64_t)j % 2000000011);
+    for (int32_t i = 0; i < N_DST; i++)
+      for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
+        if (indices[t] == j) t_indices[at++] = i;
+    t_indptr[j + 1] = at;
+  }
+  return indptr[N_DST] != N_EDGES || at != N_EDGES;
+}
+
+static void *room(size_t count, size_t size) {
+  void *block;
+  assert_int_equal(dg_alloc(&block, count, size), DG_OK);
+  return block;
+}
+
+/* Where channel d of head h lies. */
+static size_t at(const problem *p, size_t row, int h, int d) {
+  return row * (size_t)p->e.ld + (size_t)(d * p->e.hp + h);
+}
+
+static dg_real *draw_rows(const problem *p, int n, uint64_t what, double size) {
+  dg_real *x = room((size_t)n * p->e.ld, sizeof *x);
+  for (int r = 0; r < n; r++)
+    for (int h = 0; h < p->heads; h++)
+      for (int d = 0; d < p->dim; d++) x[at(p, r, h, d)] = (dg_real)(size * draw(what + (uint64_t)r, at(p, 0, h, d)));
+  return x;
+}
+
+static void make_problem(problem *p, size_t shape, double size_of_scores, double dropout) {
+  *p = (problem){.heads = shapes[shape].heads, .dim = shapes[shape].dim};
+  const size_t hp = (size_t)shapes[shape].hp, ld = (size_t)shapes[shape].ld;
+  p->e = (dg_edges){.hp = (int)hp,
+                    .ld = (int)ld,
+                    .indptr = indptr,
+                    .indices = indices,
+                    .t_indptr = t_indptr,
+                    .t_indices = t_indices,
+                    .ids = ids,
+                    .n_dst = N_DST,
+                    .n_edges = N_EDGES,
+                    .ahead = dropout > 0 ? 6 : 0, /* prefetching is tried along with dropout */
+                    .slope = (dg_real)0.2,
+                    .drop = {.scale = 1}};
+  if (dropout > 0)
+    p->e.drop = (dg_dropout){dg_rng_key(3, shape), (uint32_t)(dropout * 0x1p32), (dg_real)(1 / (1 - dropout))};
+  p->e.z = p->z = draw_rows(p, N_SRC, 1000, 1);
+  p->e.zr = p->zr = draw_rows(p, N_DST, 2000, 1);
+  p->e.att = p->att = draw_rows(p, 1, 3000, size_of_scores);
+  p->e.att_dst = p->att_dst = draw_rows(p, 1, 4000, size_of_scores);
+  p->e.dagg = p->dagg = draw_rows(p, N_DST, 5000, 1);
+  p->e.norm = p->norm = room(N_SRC, sizeof *p->norm);
+  for (int r = 0; r < N_SRC; r++) p->norm[r] = (dg_real)(1 / sqrt(1 + r % 9));
+  p->e.score_src = p->score_src = room(N_SRC * hp, sizeof *p->score_src);
+  p->e.agg = p->agg = room(N_DST * ld, sizeof *p->agg);
+  p->e.stat = p->stat = room(N_DST * DG_STATS * hp, sizeof *p->stat);
+  p->e.dz = p->dz = room(N_SRC * ld, sizeof *p->dz);
+  p->e.dzr = p->dzr = room(N_DST * ld, sizeof *p->dzr);
+  p->e.dscore_dst = p->dscore_dst = room(N_DST * hp, sizeof *p->dscore_dst);
+  p->alpha = room(N_EDGES * hp, sizeof *p->alpha);
+  p->datt = room(2 * ld, sizeof *p->datt);
+}
+
+static void free_problem(problem *p) {
+  dg_real **all[] = {&p->z,   &p->zr,   &p->att, &p->att_dst, &p->norm,       &p->dagg,  &p->score_src,
+                     &p->agg, &p->stat, &p->dz,  &p->dzr,     &p->dscore_dst, &p->alpha, &p->datt};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
+}
+
+static void make_answer(answer *a, const problem *p) {
+  const size_t h = (size_t)p->heads, row = h * (size_t)p->dim;
+  a->score = room(N_EDGES * h, sizeof(double));
+  a->alpha = room(N_EDGES * h, sizeof(double));
+  a->ds = room(N_EDGES * h, sizeof(double));
+  a->agg = room(N_DST * row, sizeof(double));
+  a->dz = room(N_SRC * row, sizeof(double));
+  a->dzr = room(N_DST * row, sizeof(double));
+  a->datt = room(row, sizeof(double));
+  a->datt_dst = room(row, sizeof(double));
+}
+
+static void free_answer(answer *a) {
+  double **all[] = {&a->score, &a->alpha, &a->ds, &a->agg, &a->dz, &a->dzr, &a->datt, &a->datt_dst};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
+}
+
+/* ---- the plain loops ---- */
+
+static double leaky(double u) {
+  return u > 0 ? u : 0.2 * u;
+}
+
+static double leaky_slope(double u) {
+  return u > 0 ? 1 : 0.2;
+}
+
+static double mask(const problem *p, int32_t i, int32_t j, int h) {
+  if (p->e.drop.threshold == 0) return 1;
+  const uint64_t key = dg_rng_key(p->e.drop.key, (uint64_t)ids[i]);
+  const uint32_t column = (uint32_t)ids[j] * (uint32_t)p->e.hp + (uint32_t)h;
+  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), column) >= p->e.drop.threshold ? p->e.drop.scale : 0;
+}
+
+static double dot(const problem *p, const dg_real *x, size_t r, const dg_real *y, size_t s, int h) {
+  double sum = 0;
+  for (int d = 0; d < p->dim; d++) sum += (double)x[at(p, r, h, d)] * (double)y[at(p, s, h, d)];
+  return sum;
+}
+
+/* Score of GAT before LeakyReLU. */
+static double gat_sum(const problem *p, int32_t i, int32_t j, int h) {
+  return dot(p, p->z, j, p->att, 0, h) + dot(p, p->z, i, p->att_dst, 0, h);
+}
+
+static double score(const problem *p, bool v2, int32_t i, int32_t j, int h) {
+  double sum = 0;
+  if (!v2) return leaky(gat_sum(p, i, j, h));
+  for (int d = 0; d < p->dim; d++)
+    sum += (double)p->att[at(p, 0, h, d)] * leaky((double)p->z[at(p, j, h, d)] + (double)p->zr[at(p, i, h, d)]);
+  return sum;
+}
+
+static void plain_forward(answer *a, const problem *p, bool v2, int32_t i, int h) {
+  double top = -INFINITY, sum = 0;
+  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
+    a->score[t * p->heads + h] = score(p, v2, i, indices[t], h);
+    top = fmax(top, a->score[t * p->heads + h]);
+  }
+  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) sum += exp(a->score[t * p->heads + h] - top);
+  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
+    double alpha = a->alpha[t * p->heads + h] = exp(a->score[t * p->heads + h] - top) / sum;
+    for (int d = 0; d < p->dim; d++)
+      a->agg[(i * p->heads + h) * p->dim + d] += alpha * mask(p, i, indices[t], h) * p->z[at(p, indices[t], h, d)];
+  }
+}
+
+/* Gradient of one score to z, zr and the attention vectors. */
+static void plain_score_backward(answer *a, const problem *p, bool v2, int32_t i, int32_t j, int h, double ds) {
+  if (!v2) ds *= leaky_slope(gat_sum(p, i, j, h));
+  for (int d = 0; d < p->dim; d++) {
+    const int c = h * p->dim + d, width = p->heads * p->dim;
+    const double zi = p->z[at(p, i, h, d)], zj = p->z[at(p, j, h, d)], u = zj + (double)p->zr[at(p, i, h, d)];
+    const double att = p->att[at(p, 0, h, d)];
+    if (v2) {
+      a->dz[j * width + c] += ds * att * leaky_slope(u);
+      a->dzr[i * width + c] += ds * att * leaky_slope(u);
+      a->datt[c] += ds * leaky(u);
+    } else {
+      a->dz[j * width + c] += ds * att;
+      a->dz[i * width + c] += ds * p->att_dst[at(p, 0, h, d)];
+      a->datt[c] += ds * zj;
+      a->datt_dst[c] += ds * zi;
+    }
+  }
+}
+
+static void plain_backward(answer *a, const problem *p, bool v2, int32_t i, int h) {
+  double mean = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
+      const double alpha = a->alpha[t * p->heads + h], m = mask(p, i, indices[t], h);
+      const double dalpha = m * dot(p, p->dagg, i, p->z, indices[t], h);
+      if (pass == 0) {
+        mean += alpha * dalpha;
+        continue;
+      }
+      for (int d = 0; d < p->dim; d++)
+        a->dz[(indices[t] * p->heads + h) * p->dim + d] += alpha * m * p->dagg[at(p, i, h, d)];
+      plain_score_backward(a, p, v2, i, indices[t], h, alpha * (dalpha - mean));
+    }
+}
+
+static void plain_attention(answer *a, const problem *p, bool v2) {
+  make_answer(a, p);
+  for (int32_t i = 0; i < N_DST; i++)
+    for (int h = 0; h < p->heads; h++) {
+      plain_forward(a, p, v2, i, h);
+      plain_backward(a, p, v2, i, h);
+    }
+}
+
+static void plain_gcn(answer *a, const problem *p) {
+  make_answer(a, p);
+  for (int32_t i = 0; i < N_DST; i++)
+    for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
+      for (int c = 0; c < p->heads * p->dim; c++) {
+        const int h = c / p->dim, d = c % p->dim, width = p->heads * p->dim;
+        const double norm = (double)p->norm[i] * (double)p->norm[indices[t]];
+        a->agg[i * width + c] += norm * p->z[at(p, indices[t], h, d)];
+        a->dz[indices[t] * width + c] += norm * p->dagg[at(p, i, h, d)];
+      }
+}
+
+/* ---- comparison ---- */
+
+/* Rows as kernels lay them out are `wanted` to single precision of terms about 1, and their padding zero. */
+static void check_rows(const problem *p, const dg_real *x, const double *wanted, int n, const char *variant,
+                       const char *what) {
+  double error = 0, scale = 1, padding = 0;
+  for (int r = 0; r < n; r++)
+    for (int c = 0; c < p->e.ld; c++) {
+      const int h = c % p->e.hp, d = c / p->e.hp;
+      const double is = x[(size_t)r * p->e.ld + c];
+      if (h >= p->heads || d >= p->dim) {
+        padding = fmax(padding, isfinite(is) ? fabs(is) : INFINITY);
+        continue;
+      }
+      const double right = wanted[(r * p->heads + h) * p->dim + d];
+      error = fmax(error, isfinite(is) ? fabs(is - right) : INFINITY);
+      scale = fmax(scale, fabs(right));
+    }
+  if (error > 5e-6 * scale || padding != 0)
+    fail_msg("%s, hp %d, ld %d: %s: error %g of %g, padding up to %g", variant, p->e.hp, p->e.ld, what, error, scale,
+             padding);
+}
+
+static void check_alpha(const problem *p, const answer *a, const char *variant) {
+  double error = 0;
+  for (int t = 0; t < N_EDGES; t++)
+    for (int h = 0; h < p->heads; h++)
+      error = fmax(error, fabs((double)p->alpha[t * p->e.hp + h] - a->alpha[t * p->heads + h]));
+  if (!(error < 5e-6)) fail_msg("%s, hp %d, ld %d: alpha: error %g", variant, p->e.hp, p->e.ld, error);
+}
+
+/* Kernels treat ranges of rows: all are made in two, of which the sums are added. */
+typedef void summing(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+static void run_summing(problem *p, summing *kernel, int32_t n, int32_t middle, size_t width) {
+  dg_real *partial = room(width, sizeof *partial);
+  kernel(&p->e, 0, middle, p->datt);
+  kernel(&p->e, middle, n, partial);
+  for (size_t c = 0; c < width; c++) p->datt[c] += partial[c];
+  dg_free(&partial);
+}
+
+static void run_gatv2(problem *p, const dg_kernels *k) {
+  const dg_edges *e = &p->e;
+  k->gatv2_forward(e, 0, 5);
+  k->gatv2_forward(e, 5, N_DST);
+  k->gatv2_alpha(e, 0, N_DST, p->alpha);
+  k->row_dots(e, 0, N_DST);
+  run_summing(p, k->gatv2_backward_dst, N_DST, 4, (size_t)e->ld);
+  k->gatv2_backward_src(e, 0, 40);
+  k->gatv2_backward_src(e, 40, N_SRC);
+}
+
+static void run_gat(problem *p, const dg_kernels *k) {
+  const dg_edges *e = &p->e;
+  k->gat_scores(e, 0, 7);
+  k->gat_scores(e, 7, N_SRC);
+  k->gat_forward(e, 0, 5);
+  k->gat_forward(e, 5, N_DST);
+  k->gat_alpha(e, 0, N_DST, p->alpha);
+  k->row_dots(e, 0, N_DST);
+  k->gat_backward_dst(e, 0, 5);
+  k->gat_backward_dst(e, 5, N_DST);
+  run_summing(p, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e->ld);
+}
+
+static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout) {
+  problem p;
+  answer a;
+  make_problem(&p, shape, 1, dropout);
+  plain_attention(&a, &p, v2);
+  if (v2)
+    run_gatv2(&p, k);
+  else
+    run_gat(&p, k);
+  check_rows(&p, p.agg, a.agg, N_DST, k->name, "agg");
+  check_alpha(&p, &a, k->name);
+  check_rows(&p, p.dz, a.dz, N_SRC, k->name, "dz");
+  check_rows(&p, p.datt, a.datt, 1, k->name, "gradient of att");
+  if (v2)
+    check_rows(&p, p.dzr, a.dzr, N_DST, k->name, "dzr");
+  else
+    check_rows(&p, p.datt + p.e.ld, a.datt_dst, 1, k->name, "gradient of att_dst");
+  free_problem(&p);
+  free_answer(&a);
+}
+
+#define FOR_ALL(k, shape)                                                                                              \
+  for (const dg_kernels *const *k = dg_kernels_all(); *k; k++)                                                         \
+    for (size_t shape = 0; shape < sizeof shapes / sizeof *shapes; shape++)
+
+static void gatv2_is_what_plain_loops_give(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0);
+}
+
+static void gatv2_drops_as_plain_loops_do(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0.4);
+}
+
+static void gat_is_what_plain_loops_give(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0);
+}
+
+static void gat_drops_as_plain_loops_do(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4);
+}
+
+static void gcn_is_what_plain_loops_give(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    problem p;
+    answer a;
+    make_problem(&p, shape, 1, 0);
+    plain_gcn(&a, &p);
+    (*k)->gcn_forward(&p.e, 0, 5);
+    (*k)->gcn_forward(&p.e, 5, N_DST);
+    (*k)->gcn_backward_src(&p.e, 0, 40);
+    (*k)->gcn_backward_src(&p.e, 40, N_SRC);
+    check_rows(&p, p.agg, a.agg, N_DST, (*k)->name, "agg");
+    check_rows(&p, p.dz, a.dz, N_SRC, (*k)->name, "dz");
+    free_problem(&p);
+    free_answer(&a);
+  }
+}
+
+/* Coefficients of each row sum to one, and an aggregate lies among its sources, within [-1, 1]. */
+static void check_extreme(problem *p, const char *variant) {
+  for (int32_t i = 0; i < N_DST; i++)
+    for (int h = 0; h < p->heads; h++) {
+      double sum = 0;
+      for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) sum += (double)p->alpha[t * p->e.hp + h];
+      if (!(fabs(sum - 1) < 1e-5))
+        fail_msg("%s, hp %d, ld %d: coefficients sum to %.9g", variant, p->e.hp, p->e.ld, sum);
+      for (int d = 0; d < p->dim; d++) assert_true(fabs((double)p->agg[at(p, i, h, d)]) <= 1.00001);
+    }
+}
+
+static void extreme_scores_sum_to_one(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    problem p;
+    make_problem(&p, shape, 1e4, 0);
+    run_gatv2(&p, *k);
+    check_extreme(&p, (*k)->name);
+    run_gat(&p, *k);
+    check_extreme(&p, (*k)->name);
+    free_problem(&p);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(gatv2_is_what_plain_loops_give), cmocka_unit_test(gatv2_drops_as_plain_loops_do),
+      cmocka_unit_test(gat_is_what_plain_loops_give),   cmocka_unit_test(gat_drops_as_plain_loops_do),
+      cmocka_unit_test(gcn_is_what_plain_loops_give),   cmocka_unit_test(extreme_scores_sum_to_one),
+  };
+  return cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
+}

@@ -1,0 +1,85 @@
+#include "support/support.h"
+
+#include <string.h>
+
+#include <distgat/memory.h>
+
+static bool all_zero(const unsigned char *block, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++)
+    if (block[i] != 0) return false;
+  return true;
+}
+
+static void blocks_are_zeroed_and_aligned(void **state) {
+  (void)state;
+  const size_t sizes[] = {1, 63, 64, 1000, (4u << 20) - 1, 4u << 20, (9u << 20) + 5};
+  for (int round = 0; round < 2; round++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+      unsigned char *block = NULL;
+      assert_int_equal(dg_alloc(&block, sizes[i], 1), DG_OK);
+      assert_int_equal((uintptr_t)block % DG_ALIGN, 0);
+      assert_true(all_zero(block, sizes[i]));
+      memset(block, 0xFF, sizes[i]); /* the second round may get this memory back */
+      dg_free(&block);
+      assert_null(block);
+    }
+  }
+}
+
+static void count_zero_gives_a_block(void **state) {
+  (void)state;
+  double *block = NULL;
+  assert_int_equal(dg_alloc(&block, 0, sizeof *block), DG_OK);
+  assert_non_null(block);
+  dg_free(&block);
+  dg_free(&block);
+  assert_null(block);
+}
+
+static void impossible_sizes_fail(void **state) {
+  (void)state;
+  char unset;
+  char *block = &unset;
+  dg_status_clear();
+  assert_int_equal(dg_alloc(&block, SIZE_MAX / 2, 4), DG_MEMORY); /* product overflows */
+  assert_null(block);
+  assert_non_null(strstr(dg_status_message(), "out of memory"));
+  dg_status_clear();
+}
+
+static void chosen_allocation_fails(void **state) {
+  (void)state;
+  char *block[3] = {NULL, NULL, NULL};
+  dg_status_clear();
+  dg_memory_fail_at(2);
+  assert_int_equal(dg_alloc(&block[0], 8, 1), DG_OK);
+  assert_int_equal(dg_alloc(&block[1], 8, 1), DG_MEMORY);
+  assert_null(block[1]);
+  assert_int_equal(dg_alloc(&block[2], 8, 1), DG_OK);
+  dg_memory_fail_at(1);
+  dg_memory_fail_at(0);
+  assert_int_equal(dg_alloc(&block[1], 8, 1), DG_OK);
+  for (int i = 0; i < 3; i++) dg_free(&block[i]);
+  dg_status_clear();
+}
+
+static void peak_grows_with_use(void **state) {
+  (void)state;
+  const size_t bytes = (size_t)64 << 20;
+  char *block = NULL;
+  int64_t before = dg_memory_peak();
+  assert_true(before > 0);
+  assert_int_equal(dg_alloc(&block, bytes, 1), DG_OK);
+  assert_true(dg_memory_peak() >= (int64_t)bytes);
+  dg_free(&block);
+  assert_true(dg_memory_peak() >= (int64_t)bytes);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(blocks_are_zeroed_and_aligned), cmocka_unit_test(count_zero_gives_a_block),
+      cmocka_unit_test(impossible_sizes_fail),         cmocka_unit_test(chosen_allocation_fails),
+      cmocka_unit_test(peak_grows_with_use),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

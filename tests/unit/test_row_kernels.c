@@ -1,0 +1,342 @@
+#include "support/support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "nn/kernels.h"
+
+/* Kernels over rows of matrices: every variant against plain loops in double precision. */
+
+/* Non-zeros of rows; 512 are listed at a time. */
+static const int lengths[] = {0, 1, 3, 16, 511, 512, 513, 0, 1030};
+enum { N_ROWS = sizeof lengths / sizeof *lengths, N_COLUMNS = 1100, NNZ = 2586, MAX_LD = 192 };
+
+static const int widths[] = {16, 48, 64, 112, 128, MAX_LD};
+static const dg_dropout off = {.scale = 1}, half = {0x123456789abcdefu, 0x80000000u, 2};
+static const dg_dropout *const drops[] = {&off, &half};
+static const int32_t ids[N_ROWS] = {9, 0, 70000, 5, 2147483646, 3, 11, 12, 1000};
+
+static double draw(uint64_t what, uint64_t n) {
+  return 2 * dg_rng_uniform(dg_rng_key(23, what), n) - 1;
+}
+
+static void *room(size_t count, size_t size) {
+  void *block;
+  assert_int_equal(dg_alloc(&block, count, size), DG_OK);
+  return block;
+}
+
+static dg_real *draw_block(size_t n, uint64_t what) {
+  dg_real *x = room(n, sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = (dg_real)draw(what, i);
+  return x;
+}
+
+static bool is_kept(const dg_dropout *drop, int32_t id, int column) {
+  const uint64_t key = dg_rng_key(drop->key, (uint64_t)id);
+  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)column) >= drop->threshold;
+}
+
+static void check_close(double is, double wanted, double scale, const dg_kernels *k) {
+  if (!(fabs(is - wanted) <= 2e-6 * scale)) fail_msg("%s: %.9g instead of %.9g", k->name, is, wanted);
+}
+
+#define FOR_VARIANTS(k) for (const dg_kernels *const *list = dg_kernels_all(), *k = *list; k; k = *++list)
+#define FOR_WIDTHS(ld) for (size_t w = 0, ld; w < sizeof widths / sizeof *widths && (ld = (size_t)widths[w], true); w++)
+#define FOR_DROPS(drop)                                                                                                \
+  for (const dg_dropout *const *drop##s_ = drops, *drop; drop##s_ < drops + 2 && (drop = *drop##s_, true); drop##s_++)
+
+/* ---- sparse rows ---- */
+
+static int64_t indptr[N_ROWS + 1], t_indptr[N_COLUMNS + 1];
+static int32_t columns[NNZ], t_rows[NNZ], row_of[N_ROWS];
+static float values[NNZ], t_values[NNZ];
+
+/* Rows lie in the feature store in another order than in the block. */
+static int make_input(void **state) {
+  (void)state;
+  int64_t at = 0;
+  for (int s = 0; s < N_ROWS; s++) {
+    const int n = lengths[s], first = (int)(400 * (1 + draw(1, (uint64_t)s)) / 10);
+    for (int t = 0; t < n; t++) {
+      columns[indptr[s] + t] = n > 511 ? first * (n < 1000) + t : (first + 97 * t) % N_COLUMNS;
+      values[indptr[s] + t] = (float)draw(2 + (uint64_t)s, (uint64_t)t);
+    }
+    indptr[s + 1] = indptr[s] + n;
+    row_of[s] = (s * 4) % N_ROWS;
+  }
+  for (int c = 0; c < N_COLUMNS; c++) {
+    for (int r = 0; r < N_ROWS; r++)
+      for (int64_t t = indptr[row_of[r]]; t < indptr[row_of[r] + 1]; t++)
+        if (columns[t] == c) t_rows[at] = r, t_values[at++] = values[t];
+    t_indptr[c + 1] = at;
+  }
+  return at != NNZ;
+}
+
+static void check_sparse_forward(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool with_bias) {
+  const dg_input x = {indptr, columns, values, row_of, ids, *drop};
+  dg_real *w = draw_block(N_COLUMNS * ld, 40), *bias = draw_block(ld, 41), *out = room(N_ROWS * ld, sizeof *out);
+  k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 0, 4);
+  k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 4, N_ROWS);
+  for (int r = 0; r < N_ROWS; r++)
+    for (size_t c = 0; c < ld; c++) {
+      double sum = with_bias ? (double)bias[c] : 0;
+      for (int64_t t = indptr[row_of[r]]; t < indptr[row_of[r] + 1]; t++)
+        if (is_kept(drop, ids[r], columns[t]))
+          sum += (double)values[t] * (double)drop->scale * (double)w[(size_t)columns[t] * ld + c];
+      check_close(out[(size_t)r * ld + c], sum, 30, k);
+    }
+  dg_free(&w);
+  dg_free(&bias);
+  dg_free(&out);
+}
+
+static void sparse_rows_are_multiplied(void **state) {
+  (void)state;
+  FOR_VARIANTS(k) FOR_WIDTHS(ld) FOR_DROPS(drop) {
+    check_sparse_forward(k, ld, drop, true);
+    check_sparse_forward(k, ld, drop, false);
+  }
+}
+
+static void check_sparse_backward(const dg_kernels *k, size_t ld, const dg_dropout *drop, int32_t n_rows) {
+  uint64_t keys[N_ROWS];
+  dg_real *dz = draw_block(N_ROWS * ld, 50), *dw = draw_block(N_COLUMNS * ld, 51);
+  for (int r = 0; r < N_ROWS; r++) keys[r] = dg_rng_key(drop->key, (uint64_t)ids[r]);
+  k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 0, 500);
+  k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 500, N_COLUMNS);
+  for (int f = 0; f < N_COLUMNS; f++)
+    for (size_t c = 0; c < ld; c++) {
+      double sum = 0;
+      for (int64_t t = t_indptr[f]; t < t_indptr[f + 1]; t++)
+        if (t_rows[t] < n_rows && is_kept(drop, ids[t_rows[t]], f))
+          sum += (double)t_values[t] * (double)drop->scale * (double)dz[(size_t)t_rows[t] * ld + c];
+      check_close(dw[(size_t)f * ld + c], sum, 10, k);
+    }
+  dg_free(&dz);
+  dg_free(&dw);
+}
+
+static void sparse_gradients_are_summed(void **state) {
+  (void)state;
+  FOR_VARIANTS(k) FOR_WIDTHS(ld) FOR_DROPS(drop) {
+    check_sparse_backward(k, ld, drop, N_ROWS);
+    check_sparse_backward(k, ld, drop, 5);
+  }
+}
+
+/* A column with more non-zeros than are listed at a time. */
+static void long_columns_are_summed(void **state) {
+  (void)state;
+  enum { ROWS = 1025, LD = 16 };
+  static int32_t rows[ROWS];
+  static float ones[ROWS];
+  static uint64_t keys[ROWS];
+  const int64_t ends[] = {0, ROWS};
+  dg_real dw[LD] __attribute__((aligned(DG_ALIGN))), *dz = room(ROWS * LD, sizeof *dz);
+  for (int r = 0; r < ROWS; r++) {
+    rows[r] = r, ones[r] = 1, keys[r] = dg_rng_key(half.key, (uint64_t)r);
+    for (int c = 0; c < LD; c++) dz[r * LD + c] = (dg_real)c;
+  }
+  FOR_VARIANTS(k) for (int n = 511; n <= ROWS; n += n == 511 || n == 512 ? 1 : 512) {
+    int kept = 0;
+    for (int r = 0; r < n; r++) kept += is_kept(&half, r, 0);
+    k->sparse_backward(dw, ends, rows, ones, &half, keys, dz, LD, n, 0, 1);
+    for (int c = 0; c < LD; c++) assert_true(dw[c] == (dg_real)(2 * kept * c));
+  }
+  dg_free(&dz);
+}
+
+/* ---- dense rows ---- */
+
+/* Rows of any width, aligned or not, their padding zero. */
+static void check_dense_dropout(const dg_kernels *k, int n, int ld, const dg_dropout *drop) {
+  const dg_input x = {.row = row_of, .ids = ids, .drop = *drop};
+  float *store = room((size_t)N_ROWS * (size_t)n, sizeof *store);
+  dg_real *out = draw_block((size_t)N_ROWS * (size_t)ld, 61);
+  for (int i = 0; i < N_ROWS * n; i++) store[i] = (float)draw(60, (uint64_t)i);
+  k->dense_dropout(out, store, &x, n, ld, 2, N_ROWS);
+  for (int r = 2; r < N_ROWS; r++)
+    for (int c = 0; c < ld; c++) {
+      const bool kept = c < n && is_kept(drop, ids[r], c);
+      assert_true(out[(r - 2) * ld + c] == (kept ? (dg_real)store[row_of[r] * n + c] * drop->scale : 0));
+    }
+  dg_free(&store);
+  dg_free(&out);
+}
+
+static void dense_rows_are_dropped(void **state) {
+  (void)state;
+  static const int sizes[] = {1, 7, 8, 15, 16, 17, 33, 100};
+  FOR_VARIANTS(k) FOR_DROPS(drop) for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    check_dense_dropout(k, sizes[s], sizes[s], drop);
+    check_dense_dropout(k, sizes[s], (sizes[s] + 15) / 16 * 16 + 16, drop);
+  }
+}
+
+/* ---- activation ---- */
+
+static double activation(double y, bool elu) {
+  return y > 0 ? y : elu ? exp(y) - 1 : 0;
+}
+
+static double activation_slope(double y, bool elu) {
+  return y > 0 ? 1 : elu ? exp(y) : 0;
+}
+
+static void check_activation(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool elu) {
+  dg_real *agg = draw_block(N_ROWS * ld, 70), *bias = draw_block(ld, 71), *x = room(N_ROWS * ld, sizeof *x);
+  dg_real *dx = draw_block(N_ROWS * ld, 72), *before = draw_block(N_ROWS * ld, 72), *partial = draw_block(ld, 73);
+  double sums[MAX_LD] = {0};
+  for (size_t c = 0; c < ld; c++) agg[c] = (dg_real)(c % 3 ? -30 : 30) - bias[c], agg[ld + c] = -bias[c];
+  k->activate(x, agg, bias, elu, (int)ld, ids, drop, 0, 4);
+  k->activate(x, agg, bias, elu, (int)ld, ids, drop, 4, N_ROWS);
+  k->activate_backward(dx, x, elu, (int)ld, drop, 0, N_ROWS, partial);
+  for (int r = 0; r < N_ROWS; r++)
+    for (size_t c = 0; c < ld; c++) {
+      const size_t i = (size_t)r * ld + c;
+      const double y = (double)(agg[i] + bias[c]);
+      const bool kept = is_kept(drop, ids[r], (int)c);
+      /* The sign of a zero tells the backward pass what was dropped. */
+      assert_true(kept ? !(x[i] == 0 && signbit(x[i])) : x[i] == 0 && signbit(x[i]));
+      check_close(x[i], kept ? activation(y, elu) * (double)drop->scale : 0, fmax(1, fabs(y)), k);
+      const double d = kept ? (double)before[i] * (double)drop->scale * activation_slope(y, elu) : 0;
+      check_close(dx[i], d, 1, k);
+      sums[c] += (double)dx[i];
+    }
+  for (size_t c = 0; c < ld; c++) check_close(partial[c], sums[c], 10, k);
+  dg_real *all[] = {agg, bias, x, dx, before, partial};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
+}
+
+static void rows_are_activated(void **state) {
+  (void)state;
+  FOR_VARIANTS(k) FOR_WIDTHS(ld) FOR_DROPS(drop) {
+    check_activation(k, ld, drop, true);
+    check_activation(k, ld, drop, false);
+  }
+}
+
+static void columns_are_summed(void **state) {
+  (void)state;
+  FOR_VARIANTS(k) FOR_WIDTHS(ld) {
+    dg_real *x = draw_block(N_ROWS * ld, 80), *partial = draw_block(ld, 81);
+    k->column_sums(x, (int)ld, 2, 7, partial);
+    for (size_t c = 0; c < ld; c++) {
+      double sum = 0;
+      for (size_t r = 2; r < 7; r++) sum += (double)x[r * ld + c];
+      check_close(partial[c], sum, 5, k);
+    }
+    k->column_sums(x, (int)ld, 3, 3, partial);
+    for (size_t c = 0; c < ld; c++) assert_true(partial[c] == 0);
+    dg_free(&x);
+    dg_free(&partial);
+  }
+}
+
+/* ---- output, optimizer, exp ---- */
+
+static void heads_are_averaged(void **state) {
+  (void)state;
+  static const struct {
+    int heads, hp, classes, ld, ldc;
+  } shapes[] = {{1, 1, 7, 16, 16}, {3, 4, 7, 32, 16}, {8, 8, 6, 48, 16}, {9, 16, 3, 48, 16}, {1, 1, 47, 48, 48}};
+  FOR_VARIANTS(k) for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    const int heads = shapes[s].heads, hp = shapes[s].hp, n = shapes[s].classes, ld = shapes[s].ld, ldc = shapes[s].ldc;
+    dg_real *agg = draw_block((size_t)(N_ROWS * ld), 90), *bias = draw_block((size_t)ldc, 91);
+    dg_real *logits = room((size_t)(N_ROWS * ldc), sizeof *logits);
+    k->output(logits, agg, bias, heads, hp, ld, n, ldc, 1, N_ROWS);
+    for (int r = 1; r < N_ROWS; r++)
+      for (int c = 0; c < n; c++) {
+        double sum = 0;
+        for (int h = 0; h < heads; h++) sum += (double)agg[r * ld + c * hp + h];
+        check_close(logits[r * ldc + c], sum / heads + (double)bias[c], 1, k);
+      }
+    dg_free(&agg);
+    dg_free(&bias);
+    dg_free(&logits);
+  }
+}
+
+static void adam_takes_its_steps(void **state) {
+  (void)state;
+  enum { N = 101, STEPS = 25 };
+  const double lr = 0.01, decay = 5e-3;
+  FOR_VARIANTS(k) {
+    dg_real *value = draw_block(N, 100), *m = room(N, sizeof *m), *v = room(N, sizeof *v);
+    double plain[N], pm[N] = {0}, pv[N] = {0};
+    for (int i = 0; i < N; i++) plain[i] = (double)value[i];
+    for (int t = 1; t <= STEPS; t++) {
+      dg_real *grad = draw_block(N, 100 + (uint64_t)t);
+      const double c1 = 1 - pow(0.9, t), c2 = 1 - pow(0.999, t);
+      k->adam(value, grad, m, v, 0, 17, (dg_real)decay, (dg_real)(lr / c1), (dg_real)(1 / sqrt(c2)));
+      k->adam(value, grad, m, v, 17, N, (dg_real)decay, (dg_real)(lr / c1), (dg_real)(1 / sqrt(c2)));
+      for (int i = 0; i < N; i++) {
+        const double g = (double)grad[i] + decay * plain[i];
+        pm[i] = 0.9 * pm[i] + 0.1 * g;
+        pv[i] = 0.999 * pv[i] + 0.001 * g * g;
+        plain[i] -= lr * (pm[i] / c1) / (sqrt(pv[i] / c2) + 1e-8);
+      }
+      dg_free(&grad);
+    }
+    for (int i = 0; i < N; i++) check_close(value[i], plain[i], 1, k);
+    dg_free(&value);
+    dg_free(&m);
+    dg_free(&v);
+  }
+}
+
+static void exp_is_exact_to_its_last_bits(void **state) {
+  (void)state;
+  enum { N = 16384 };
+  dg_real *x = room(N, sizeof *x), *y = room(N, sizeof *y);
+  for (int i = 0; i < N; i++) x[i] = (dg_real)(-87.2 + 175.0 * i / N);
+  FOR_VARIANTS(k) {
+    k->exp(y, x, N);
+    for (int i = 0; i < N; i++) {
+      const double wanted = exp((double)x[i]);
+      if (!(fabs((double)y[i] - wanted) <= 2e-7 * wanted)) fail_msg("%s: exp(%g) is %.9g", k->name, x[i], y[i]);
+    }
+  }
+  dg_free(&x);
+  dg_free(&y);
+}
+
+static void exp_saturates(void **state) {
+  (void)state;
+  dg_real x[16] __attribute__((aligned(DG_ALIGN))) = {0, -88, -1000, (dg_real)-1e30, 89, 1000, (dg_real)1e30, 1};
+  dg_real y[16] __attribute__((aligned(DG_ALIGN)));
+  FOR_VARIANTS(k) {
+    k->exp(y, x, 16);
+    assert_true(y[0] == 1);
+    for (int i = 1; i <= 3; i++) assert_true(y[i] >= 0 && y[i] < 2e-38);
+    for (int i = 4; i <= 6; i++) assert_true(y[i] > 1e38 && isfinite(y[i]));
+    check_close(y[7], exp(1), 1, k);
+  }
+}
+
+static void flops_are_counted(void **state) {
+  (void)state;
+  FOR_VARIANTS(k) assert_true(k->fma_flops(20) == 2 * k->fma_flops(10) && k->fma_flops(10) > 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(sparse_rows_are_multiplied),
+      cmocka_unit_test(sparse_gradients_are_summed),
+      cmocka_unit_test(long_columns_are_summed),
+      cmocka_unit_test(dense_rows_are_dropped),
+      cmocka_unit_test(rows_are_activated),
+      cmocka_unit_test(columns_are_summed),
+      cmocka_unit_test(heads_are_averaged),
+      cmocka_unit_test(adam_takes_its_steps),
+      cmocka_unit_test(exp_is_exact_to_its_last_bits),
+      cmocka_unit_test(exp_saturates),
+      cmocka_unit_test(flops_are_counted),
+  };
+  return cmocka_run_group_tests_name("row_kernels", tests, make_input, NULL);
+}
