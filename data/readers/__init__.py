@@ -1,0 +1,1 @@
+"""Readers of foreign graph formats: each returns a graph.Graph."""

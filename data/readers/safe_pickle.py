@@ -1,0 +1,163 @@
+"""Reads pickles of plain numpy arrays, CSR matrices, dict and list without running anything they name.
+
+Every name in a pickle is looked up in NAMES, and stands there for a class of this file that only checks and keeps
+what it is given: neither numpy's nor scipy's own constructors ever see the content. Any other name is refused."""
+
+import io
+import math
+import pickle
+import re
+import struct
+
+import numpy as np
+
+from .graph import InputError, make_csr
+
+
+class Refused(Exception):
+  """The pickle asks for something that is not on the list."""
+
+
+class DType:
+  """numpy.dtype of plain numbers."""
+  __slots__ = ("value",)
+
+  def __init__(self, code, *_):
+    if not isinstance(code, str) or not re.fullmatch("b1|[iu][1248]|f[248]", code):
+      raise Refused(f"an array of type {ascii(code)[:20]}")
+    self.value = np.dtype(code)
+
+  def __setstate__(self, state):
+    if any(part is not None for part in state[2:5]):
+      raise Refused("an array of records")
+    self.value = self.value.newbyteorder(state[1] if state[1] in "<>" else "=")
+
+
+class Array:
+  """numpy.ndarray, and the function that numpy's pickles make an empty one with."""
+  __slots__ = ("value",)
+
+  def __init__(self, *_):
+    self.value = None
+
+  def __setstate__(self, state):
+    _, shape, dtype, fortran, data = state
+    self.value = array(data, dtype, shape, "F" if fortran else "C")
+
+
+class Buffer(Array):
+  """numpy's _frombuffer, of newer pickles."""
+  __slots__ = ()
+
+  def __init__(self, data, dtype, shape, order):
+    self.value = array(data, dtype, shape, order)
+
+
+class Scalar:
+  """numpy's scalar: becomes a plain number."""
+
+  def __new__(cls, dtype, data):
+    return array(data, dtype, (1,), "C")[0].item()
+
+  def __setstate__(self, _):
+    raise Refused("a state for a number")
+
+
+class Latin1(bytes):
+  """_codecs.encode, with which Python 3 spells bytes in old protocols."""
+
+  def __new__(cls, text, encoding):
+    return text.encode("latin1")
+
+  def __setstate__(self, _):
+    raise Refused("a state for bytes")
+
+
+class Csr:
+  """scipy.sparse.csr_matrix."""
+  __slots__ = ("state",)
+
+  def __setstate__(self, state):
+    self.state = state
+
+  def matrix(self, path):
+    data, indices, indptr = (self.state[key].value for key in ("data", "indices", "indptr"))
+    return make_csr(path, data, indices, indptr, [int(size) for size in self.state["_shape"]])
+
+
+class DefaultDict(dict):
+  """collections.defaultdict, without its factory."""
+  __slots__ = ()
+
+  def __init__(self, *_):
+    super().__init__()
+
+  def __setstate__(self, _):
+    raise Refused("a state for a dict")
+
+
+NAMES = {
+  "builtins.list": list,
+  "builtins.dict": dict,
+  "collections.defaultdict": DefaultDict,
+  "_codecs.encode": Latin1,
+  "numpy.dtype": DType,
+  "numpy.ndarray": Array,
+  "scipy.sparse.csr.csr_matrix": Csr,
+  "scipy.sparse._csr.csr_matrix": Csr,
+}
+for package in ("numpy.core", "numpy._core"):
+  NAMES[f"{package}.multiarray._reconstruct"] = Array
+  NAMES[f"{package}.multiarray.scalar"] = Scalar
+  NAMES[f"{package}.numeric._frombuffer"] = Buffer
+
+
+def array(data, dtype, shape, order):
+  """Returns the numbers of a buffer as an array; its size must be exactly right."""
+  if not isinstance(dtype, DType) or not isinstance(data, (str, bytes, bytearray)):
+    raise Refused("an array of Python objects")
+  if not all(type(size) is int and size >= 0 for size in shape):
+    raise ValueError("bad shape")
+  data = data.encode("latin1") if isinstance(data, str) else bytes(data)
+  if len(data) != math.prod(shape) * dtype.value.itemsize:
+    raise ValueError("bad length of an array")
+  return np.frombuffer(data, dtype.value).reshape(shape, order=order)
+
+
+# The reader in Python rather than the one in C: that one allocates whatever a damaged memo index asks for.
+class Unpickler(pickle._Unpickler):
+
+  def find_class(self, module, name):
+    module = "builtins" if module == "__builtin__" else module
+    full = f"{module}.{name}"
+    if full not in NAMES:
+      raise Refused(full.encode("unicode_escape").decode()[:100])
+    return NAMES[full]
+
+  def load_bytearray(self):
+    """Reads what is there, where the original first allocates the length that the file claims."""
+    (length,) = struct.unpack("<Q", self.read(8))
+    self.append(bytearray(self.read(length)))
+
+  dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray}
+
+
+def load(path):
+  """Returns the content of a pickle: an array, a CSR matrix, or what dict and list hold of numbers."""
+  try:
+    with open(path, "rb") as file:
+      content = file.read()
+  except OSError as error:
+    raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+  try:
+    value = Unpickler(io.BytesIO(content), encoding="latin1").load()
+    if isinstance(value, Array):
+      return value.value
+    return value.matrix(path) if isinstance(value, Csr) else value
+  except Refused as refused:
+    raise InputError(f"{path}: refuses to load {refused}; only numpy arrays, CSR matrices, dict and list are read"
+                     ) from refused
+  except InputError:
+    raise
+  except Exception as error:  # a damaged pickle may raise anything
+    raise InputError(f"{path}: is truncated, damaged or no pickle ({type(error).__name__})") from error
