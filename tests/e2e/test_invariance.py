@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""What must not depend on ranks, threads, names of nodes or pruning does not, dropout on."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import oracle  # noqa: E402
+import program  # noqa: E402
+
+RANKS = (1, 2, 3, 4, 7, 16)
+MODELS = {
+    "gatv2": ("--attention-dropout", 0.6),
+    "gat": ("--attention-dropout", 0.6, "--out-heads", 2),
+    "gcn": (),
+    "mlp": (),
+}
+
+
+class Invariance(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.graph = program.planetoid("cora", cls.folder.name)
+        if cls.graph is None:
+            cls.graph = cls.path("generated.h5")
+            program.distgat("generate", "--preset", "cora", "--seed", 1, "--out", cls.graph)
+
+    def losses(self, *options, ranks=None, epochs=3, graph=None):
+        log = self.path("log.jsonl")
+        program.distgat("train", graph or self.graph, "--epochs", epochs, "--log", log, *options, ranks=ranks)
+        return np.array(program.losses(log))
+
+    def logits(self, graph, model_file, ranks=None, **options):
+        out = self.path("prediction.h5")
+        program.distgat("predict", graph, "--model-file", model_file, "--out", out, ranks=ranks, **options)
+        with h5py.File(out) as f:
+            return f["logits"][:]
+
+    def test_ranks(self):
+        """The same three losses with dropout on at every number of ranks."""
+        for model, options in MODELS.items():
+            alone = self.losses("--model", model, *options)
+            self.assertGreater(np.ptp(alone), 0)
+            for ranks in RANKS:
+                with self.subTest(model=model, ranks=ranks):
+                    got = self.losses("--model", model, *options, ranks=ranks)
+                    np.testing.assert_allclose(got, alone, rtol=1e-5)
+
+    def test_threads(self):
+        """The same bits at one and two threads, and in a second run."""
+        for model, options in MODELS.items():
+            for ranks in (1, 3):
+                with self.subTest(model=model, ranks=ranks):
+                    one, two, again = (self.losses("--model", model, *options, "--threads", threads, ranks=ranks)
+                                       for threads in (1, 2, 2))
+                    np.testing.assert_array_equal(one, two)
+                    np.testing.assert_array_equal(two, again)
+
+    def test_seed(self):
+        """Another seed draws other weights and masks."""
+        self.assertNotEqual(self.losses("--seed", 1)[0], self.losses("--seed", 2)[0])
+
+    def test_prune(self):
+        """Training only what its loss depends on changes nothing; three layers, dropout on."""
+        for model in ("gatv2", "gat", "gcn"):
+            with self.subTest(model=model):
+                weights = {}
+                for prune in ("on", "off"):
+                    saved = self.path("model.h5")
+                    options = ("--model", model, "--layers", 3, "--prune", prune, "--save", saved)
+                    weights[prune] = self.losses(*options, ranks=2), graphs.read_weights(saved)
+                np.testing.assert_allclose(weights["on"][0], weights["off"][0], rtol=1e-6)
+                for name, value in weights["on"][1].items():
+                    np.testing.assert_allclose(value, weights["off"][1][name], atol=1e-4, err_msg=name)
+
+    def test_relabelling(self):
+        """Renamed nodes give renamed logits, before and after training without dropout."""
+        graph = graphs.read(self.graph)
+        new = np.random.default_rng(3).permutation(graph.n)
+        graph.relabelled(new).write(self.path("renamed.h5"))
+        for model in ("gatv2", "gcn"):
+            weights = oracle.random_weights(model, graph.x.shape[1], graph.classes, hidden=8)
+            graphs.write_weights(self.path("init.h5"), weights)
+            found = {}
+            for path in (self.graph, self.path("renamed.h5")):
+                options = ("--model", model, "--hidden", 8, "--init", self.path("init.h5"), "--dropout", 0)
+                losses = self.losses(*options, "--save", self.path("model.h5"), ranks=3, graph=path)
+                found[path] = losses, self.logits(path, self.path("model.h5"), ranks=3)
+            (losses, logits), (renamed_losses, renamed_logits) = found.values()
+            np.testing.assert_allclose(renamed_losses, losses, rtol=1e-5)
+            np.testing.assert_allclose(renamed_logits[new], logits, atol=1e-4)
+
+    def test_partition(self):
+        """Any partition gives the same losses and logits; fewer parts than ranks leave ranks empty."""
+        alone = self.losses("--save", self.path("model.h5"))
+        logits = self.logits(self.graph, self.path("model.h5"))
+        for method in ("random", "block"):
+            part = self.path(method + ".h5")
+            program.distgat("partition", self.graph, "--parts", 3, "--method", method, "--out", part)
+            with self.subTest(method=method):
+                np.testing.assert_allclose(self.losses("--partition", part, ranks=4), alone, rtol=1e-5)
+        for ranks in RANKS:
+            with self.subTest(ranks=ranks):
+                got = self.logits(self.graph, self.path("model.h5"), ranks=ranks)
+                np.testing.assert_allclose(got, logits, atol=1e-5)
+
+    def test_attention(self):
+        """Coefficients of real size: rows sum to one, in the order of original ids, the same at 1 and 4 ranks."""
+        saved, out, found = self.path("model.h5"), self.path("prediction.h5"), {}
+        self.losses("--save", saved)
+        for ranks in (1, 4):
+            program.distgat("predict", self.graph, "--model-file", saved, "--out", out, "--attention", ranks=ranks)
+            with h5py.File(out) as f:
+                found[ranks] = {name: f["attention/conv1"][name][:] for name in ("src", "dst", "alpha")}
+        graph = graphs.read(self.graph)
+        edges = oracle.Edges(graph.indptr, graph.indices)
+        for ranks, f in found.items():
+            self.assertEqual(len(f["src"]), len(graph.indices) + graph.n)
+            np.testing.assert_array_equal(f["dst"], edges.dst)
+            np.testing.assert_array_equal(f["src"], found[1]["src"])
+            np.testing.assert_allclose(f["alpha"], found[1]["alpha"], atol=1e-5)
+            sums = np.zeros((graph.n, f["alpha"].shape[1]))
+            np.add.at(sums, f["dst"], f["alpha"])
+            np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,90 @@
+#!/bin/sh
+# A mistake on the command line: exit code 2 and one line on standard error, alone and on four ranks; help: exit code 0.
+set -u
+program=${DISTGAT:?names the program}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+# run RANKS ARGUMENT... leaves exit code, out and err
+run() {
+  ranks=$1
+  shift
+  if [ "$ranks" = 1 ]; then
+    "$program" "$@" >out 2>err </dev/null
+  else
+    mpirun --quiet -np "$ranks" "$program" "$@" >out 2>err </dev/null
+  fi
+  code=$?
+}
+
+complain() {
+  failures=$((failures + 1))
+  echo "distgat $* ($ranks ranks): exit code $code, standard error:"
+  cat err
+}
+
+# refused EXPECTED ARGUMENT... on one rank and on four
+refused() {
+  expected=$1
+  shift
+  for n in 1 4; do
+    run $n "$@"
+    if [ $code -ne 2 ] || [ "$(wc -l <err)" -ne 1 ] || [ -s out ] || ! grep -qF -- "$expected" err; then
+      echo "expected: $expected"
+      complain "$@"
+    fi
+  done
+}
+
+# prints EXPECTED ARGUMENT... once, on standard output
+prints() {
+  expected=$1
+  shift
+  for n in 1 4; do
+    run $n "$@"
+    if [ $code -ne 0 ] || [ -s err ] || [ "$(grep -cF -- "$expected" out)" -ne 1 ]; then
+      echo "expected on standard output, once: $expected"
+      complain "$@"
+    fi
+  done
+}
+
+printf 'hidden: 4\nlrr: 1\n' >wrong.yaml
+
+refused "distgat: a verb is missing"
+refused "distgat: unknown verb 'trian'" trian
+refused "distgat: unknown option '--fast'" --fast
+refused "distgat train: unknown option --lrr; did you mean --lr?" train G.h5 --lrr 3
+refused "distgat train: --lr must be a finite number, not 'fast'" train G.h5 --lr fast
+refused "distgat train: --epochs must be a whole number, not '1.5'" train G.h5 --epochs=1.5
+refused "distgat train: --dropout must be at least 0 and below 1, not 1" train G.h5 --dropout 1
+refused "distgat train: --model must be gcn, gat, gatv2 or mlp, not 'tree'" train G.h5 --model tree
+refused "distgat train: --recipe must be tutorial-gcn, " train G.h5 --recipe magic
+refused "distgat train: --lr needs a value" train G.h5 --lr
+refused "distgat train: 1 file name is needed, 0 given" train
+refused "distgat train: unexpected argument 'H.h5'" train G.h5 H.h5
+refused "distgat train: wrong.yaml:2: unknown option 'lrr'" train G.h5 --config wrong.yaml
+refused "distgat train: cannot read absent.yaml" train G.h5 --config absent.yaml
+refused "distgat bench: --steps must be at least 1" bench G.h5 --steps 0
+refused "distgat predict: --model-file is needed" predict G.h5 --out O.h5
+refused "distgat predict: --weights must be trained or initial, not 'best'" predict G.h5 --weights best
+
+prints "distgat VERB --help" --help
+prints "distgat " --version
+for verb in generate info partition train predict bench; do
+  prints "usage: distgat $verb" $verb --help
+done
+
+# Results that cannot be written are a failure, but not a reader who leaves early.
+if [ -c /dev/full ]; then
+  "$program" --help >/dev/full 2>err
+  code=$? ranks=1
+  if [ $code -ne 3 ] || [ "$(wc -l <err)" -ne 1 ]; then complain "--help >/dev/full"; fi
+fi
+{ "$program" --help 2>err; echo $? >code; } | true
+code=$(cat code)
+if [ "$code" -ne 0 ] || [ -s err ]; then complain "--help | true"; fi
+
+[ "$failures" -eq 0 ] || { echo "$failures failures"; exit 1; }
