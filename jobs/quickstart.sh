@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained model: installs what is missing, builds, trains on a synthetic citation graph, reports.
+usage="usage: jobs/quickstart.sh [--ranks P] [--no-install]
+  --ranks P     MPI ranks to train on (default 2)
+  --no-install  leave the system's packages alone"
+
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+install=yes ranks=2
+while [ $# -gt 0 ]; do
+  case $1 in
+    --ranks)
+      [ $# -gt 1 ] || distgat_fail "--ranks needs a number"
+      ranks=$2
+      shift
+      ;;
+    --ranks=*) ranks=${1#*=} ;;
+    --no-install) install= ;;
+    -h | --help) echo "$usage" && exit 0 ;;
+    *) distgat_fail "unknown option '$1'; see jobs/quickstart.sh --help" ;;
+  esac
+  shift
+done
+[[ $ranks =~ ^[1-9][0-9]*$ ]] || distgat_fail "--ranks '$ranks' is no number of ranks: give 1, 2, 3, ..."
+[ -z "$install" ] || distgat_install "${distgat_packages[@]}"
+
+set -e
+distgat_build release distgat
+cd "$distgat_root"
+distgat=build/release/distgat out=out/quickstart
+mkdir -p $out
+step() {
+  printf '\n$ %s\n' "$*"
+  "$@"
+}
+step $distgat generate --preset cora --out $out/cora.h5
+step $distgat info $out/cora.h5
+step mpirun -np "$ranks" $distgat train $out/cora.h5 --recipe tutorial-gat --save $out/model.h5 --log $out/train.jsonl
+step python3 jobs/report.py $out/cora.h5 $out/model.h5 --out $out/report.html
+printf '\nThe report is %s\n' "$distgat_root/$out/report.html"

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The job scripts without Slurm: train.sbatch and scaling.sh through mpirun, and the tutorial on real data where it is.
+set -euo pipefail
+jobs=${DISTGAT_SOURCE:?}/jobs
+: "${DISTGAT:?}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/distgat-jobs.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "failed: $*" >&2 && exit 1; }
+
+"$DISTGAT" generate --nodes 200 --avg-degree 3 --features 30 --classes 3 --out graph.h5 --quiet
+
+RANKS=3 bash "$jobs/train.sbatch" graph.h5 --epochs 3 --json --quiet >train.json 2>train.err || fail "$(<train.err)"
+grep -q '"ranks": *3' train.json || fail "train.sbatch did not run on 3 ranks: $(<train.json)"
+
+code=0
+bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
+[ "$code" -eq 2 ] || fail "train.sbatch of a missing graph ended with $code"
+
+for script in train.sbatch scaling.sbatch scaling.sh tutorial.sh; do
+  "$jobs/$script" --help | grep -qi '^usage' || fail "$script --help prints no usage"
+done
+code=0
+"$jobs/scaling.sh" --ranks "1 two" 2>usage.err || code=$?
+[[ $code -eq 2 && $(wc -l <usage.err) -eq 1 ]] || fail "scaling.sh took 'two' ranks: $code, $(<usage.err)"
+
+if python3 "$jobs/scaling_plot.py" --help >/dev/null; then
+  "$jobs/scaling.sh" --graphs graph.h5 --ranks "1 2" --steps 3 --out scaling -- --hidden 4 >scaling.txt 2>scaling.err ||
+    fail "$(<scaling.err)"
+  [ "$(wc -l <scaling/scaling.csv)" -eq 3 ] || fail "scaling.csv has not a header and two rows: $(<scaling/scaling.csv)"
+  cut -d, -f1,2,3 scaling/scaling.csv | grep -qx 'graph,2,1' || fail "no row of 2 ranks: $(<scaling/scaling.csv)"
+  [[ -s scaling/scaling.svg && -s scaling/scaling.png ]] || fail "scaling.sh drew no picture"
+fi
+
+raw=${DISTGAT_DATA:-$DISTGAT_SOURCE/../shared}/planetoid
+if [ -d "$raw" ]; then
+  "$jobs/tutorial.sh" --from "$raw" --graphs cora --quick --ranks 2 --out tutorial >tutorial.txt 2>tutorial.err ||
+    fail "$(tail -n 3 tutorial.err)"
+  for model in MLP GCN GAT GATv2; do
+    grep -Eq "^\| cora \| $model \| [0-9.]+ ± [0-9.]+ \| [0-9.–]+ \| [0-9.]+ \|$" tutorial.txt ||
+      fail "no row of $model in the tutorial's table: $(<tutorial.txt)"
+  done
+  [ -s tutorial/cora.html ] || fail "the tutorial wrote no page"
+else
+  echo "the tutorial was left out: no Planetoid files in $raw"
+fi

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Submits jobs/train.sbatch over two virtual nodes of a real Slurm and compares the run with one on a single rank.
+set -euo pipefail
+source_dir=${DISTGAT_SOURCE:?} program=${DISTGAT:?}
+vslurm=$source_dir/../shared/cluster/vslurm.sh
+# shellcheck source-path=SCRIPTDIR source=../../jobs/setup.sh
+. "$source_dir/jobs/setup.sh"
+
+skip() { echo "skipped: $*" && exit 77; }
+fail() { echo "failed: $*" >&2 && exit 1; }
+
+[ -e "$vslurm" ] || skip "shared/cluster is not here, its vslurm.sh starts the virtual nodes"
+[ "$(id -u)" -eq 0 ] || skip "the virtual Slurm needs root"
+if [ -n "$(distgat_missing "${distgat_slurm_packages[@]}")" ]; then
+  [ -z "${DISTGAT_NO_INSTALL:-}" ] || skip "Slurm is missing and installing is switched off"
+  (distgat_install "${distgat_slurm_packages[@]}") || skip "Slurm cannot be installed here"
+fi
+exec 9>"${TMPDIR:-/tmp}/distgat-vslurm.lock"
+flock -w 300 9 || skip "another virtual Slurm holds the ports"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/distgat-slurm.XXXXXX")
+chmod 755 "$work" # munge wants its socket within reach of all
+export VSLURM_DIR=$work/vslurm SLURM_CONF=$work/vslurm/slurm.conf
+trap 'bash "$vslurm" down; rm -rf "$work"' EXIT
+# The daemons must not inherit the lock, nor keep the pipe of ctest open.
+bash "$vslurm" up 2 loop 9>&- >"$work/up.log" 2>&1 || skip "Slurm does not start here: $(tail -n 1 "$work/up.log")"
+
+# Both nodes share one /dev/shm, where the segments of their ranks would collide.
+export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
+cd "$work"
+"$program" generate --nodes 400 --avg-degree 4 --features 60 --classes 3 --seed 5 --out graph.h5 --quiet
+options=(--epochs 20 --seed 3 --recipe tutorial-gat)
+
+submit() { timeout 240 sbatch --quiet --wait -N 2 --ntasks-per-node=2 -o "$1" "$source_dir/jobs/train.sbatch" "${@:2}"; }
+submit job.txt graph.h5 "${options[@]}" --save job.h5 --log job.jsonl || { cat job.txt && fail "the job ended with $?"; }
+grep -q '4 ranks of 1 threads' job.txt || { cat job.txt && fail "the job does not say where it ran"; }
+"$program" train graph.h5 "${options[@]}" --threads 1 --log alone.jsonl --quiet >alone.txt
+
+python3 - <<'PYTHON' || fail "the job and the run on one rank differ"
+import json
+
+def read(path):
+  lines = [json.loads(line) for line in open(path)]
+  return [line for line in lines if line["event"] == "epoch"], [line for line in lines if line["event"] == "result"][0]
+
+(job, job_result), (alone, alone_result) = read("job.jsonl"), read("alone.jsonl")
+assert job_result["ranks"] == 4 and alone_result["ranks"] == 1, "ranks"
+assert len(job) == len(alone) == 20, "epochs"
+first = job[0]["train_loss"] / alone[0]["train_loss"]
+assert abs(first - 1) < 1e-5, f"loss after the first step: {first}"
+assert abs(job_result["test_acc"] - alone_result["test_acc"]) <= 0.02, "test accuracy"
+print(f"4 ranks on 2 nodes: test accuracy {job_result['test_acc']:.3f}, alone {alone_result['test_acc']:.3f}")
+PYTHON
+[ -s job.h5 ] || fail "the job saved no model"
+
+code=0
+submit missing.txt no-such-graph.h5 || code=$?
+[ "$code" -eq 2 ] || { cat missing.txt && fail "a missing graph ended the job with $code, not 2"; }
+[ "$(grep -c 'no-such-graph.h5' missing.txt)" -eq 1 ] || { cat missing.txt && fail "its message is not one line"; }
