@@ -7,7 +7,7 @@
 #include <distgat/options.h>
 
 typedef enum dg_early_stop { DG_STOP_NONE, DG_STOP_GAT, DG_STOP_GCN } dg_early_stop;
-typedef enum dg_select { DG_SELECT_LAST, DG_SELECT_BEST_VAL_LOSS, DG_SELECT_BEST_VAL_ACC } dg_select;
+typedef enum dg_select { DG_SELECT_LAST, DG_SELECT_BEST_VAL_LOSS, DG_SELECT_BEST_VAL_ACC, DG_SELECT_BEST_VAL_BOTH } dg_select;
 
 /* Everything `train`, `bench` and `plan` can be told about model and training; strings are owned, NULL where not given.
  */

@@ -12,6 +12,7 @@ typedef struct dg_local {
   int32_t n, n_halo;
   int32_t *ids;    /* [n + n_halo] original ids */
   int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
+  int32_t *order;  /* [n] owned rows, neighbours near each other: fields number their rows so */
 } dg_local;
 
 /* Takes over the contents of `shard` and fetches the halo. Errors: DG_MEMORY. Collective. */

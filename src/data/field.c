@@ -97,13 +97,15 @@ cleanup:
   return status;
 }
 
-/* Numbers owned rows: by level downwards, rows without halo neighbours first. */
+/* Numbers owned rows: by level downwards, rows without halo neighbours first, neighbours near each other. */
 static void number_rows(builder *b) {
   int32_t next = 0;
   for (int k = b->config.n_layers + 1; k >= 1; k--) {
     for (int border = 0; border < 2; border++)
-      for (int32_t i = 0; i < b->local->n; i++)
+      for (int32_t s = 0; s < b->local->n; s++) {
+        const int32_t i = b->local->order[s];
         if (b->level[i] == k && b->border[i] == border) b->order[next] = i, b->number[i] = next++;
+      }
     b->count[k] = next;
   }
 }

@@ -4,6 +4,8 @@
 
 #include <distgat/memory.h>
 
+#include "data/order.h"
+
 /* Original ids of foreign in-neighbours, by owner and then id; map [n_nodes] gets the local row of each node seen. */
 static dg_status find_halo(dg_local *local, int32_t *map) {
   dg_status status = DG_OK;
@@ -144,6 +146,9 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   DG_TRY(dg_halo_plan_create(&plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
   DG_TRY(fetch(comm, &plan, local->degree, NULL, sizeof *local->degree));
   if (comm->size > 1) DG_TRY(fetch_features(local, &plan));
+  status = dg_alloc(&local->order, (size_t)local->n, sizeof *local->order);
+  if (status == DG_OK) status = dg_order_rows(local->order, &local->shard.in);
+  DG_TRY(dg_comm_agree(comm, status));
 
 cleanup:
   dg_halo_plan_destroy(&plan);
@@ -157,5 +162,6 @@ void dg_local_destroy(dg_local *local) {
   dg_shard_destroy(&local->shard);
   dg_free(&local->ids);
   dg_free(&local->degree);
+  dg_free(&local->order);
   *local = (dg_local){0};
 }

@@ -1,8 +1,31 @@
-/* Aggregation over edges, forward and backward. Row bodies take the number nv of vectors in a row and q in a pattern as
-   constants where a fast path exists, and keep sums in registers then; `DG_SPECIALISE` makes the paths. */
+/* Aggregation over edges, forward and backward. The edges of a row pass in tiles, three times each: scores, one after
+   the other; exponentials of the tile, whose numbers then lie side by side and fill vectors whatever the heads; sums.
+   Row bodies take the number nv of vectors in a row and q in a pattern as constants where a fast path exists, and keep
+   sums in registers then; `DG_SPECIALISE` makes the paths. */
 
-#define TILE 32                            /* pattern vectors scored before their edges are accumulated */
+enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
+
+/* Sums of a row in registers, where its length is known to the compiler; else in the memory they are meant for. */
+#define MAX_FIXED (64 / DG_VL)
+#define IS_FIXED(nv) (__builtin_constant_p(nv) && (nv) <= MAX_FIXED)
+
+/* Numbers of a tile's edges, hp for each. */
+typedef struct tile {
+  dg_real weight[TILE_NUMBERS + DG_VL]; /* score less the row's maximum, then coefficient */
+  dg_real slope[TILE_NUMBERS + DG_VL];  /* gradient of the score over the coefficient, then gradient of the score */
+  dg_real rsum[TILE_NUMBERS + DG_VL];   /* 1 / sum of the row */
+  dg_real mask[TILE_NUMBERS + DG_VL];   /* of dropout, where it is on */
+  dg_real sign[TILE_NUMBERS + DG_VL];   /* 1 where the argument of LeakyReLU is positive (GAT) */
+} __attribute__((aligned(64))) tile;
+
+INLINE int tile_edges(int hp) {
+  return hp * TILE_EDGES <= TILE_NUMBERS ? TILE_EDGES : TILE_NUMBERS / hp;
+}
+
+INLINE int min_int(int a, int b) {
+  return a < b ? a : b;
+}
 
 /* Row index of the edge to prefetch while edge t is worked on. */
 INLINE int32_t row_ahead(const dg_edges *e, const int32_t *indices, int32_t t) {
@@ -11,6 +34,13 @@ INLINE int32_t row_ahead(const dg_edges *e, const int32_t *indices, int32_t t) {
 
 INLINE void prefetch(const dg_real *row, int n) {
   for (int c = 0; c < n; c += 64 / (int)sizeof *row) __builtin_prefetch(row + c);
+}
+
+/* What the forward pass gathers of a source. */
+INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
+  const int32_t j = row_ahead(e, e->indices, t);
+  prefetch(e->z + j * ld, (int)ld);
+  if (!v2) prefetch(e->score_src + (size_t)j * hp, hp);
 }
 
 /* What the transposed passes gather of a target. */
@@ -34,142 +64,214 @@ INLINE void gatv2_score(vf *s, const vf *zj, const vf *zi, const vf *att, dg_rea
   for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
 }
 
-INLINE void gat_score(vf *s, const dg_edges *e, const vf *si, int32_t j, int q) {
+/* The same of GAT, and where its argument is positive. */
+INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t j, int q, int hp) {
   for (int k = 0; k < q; k++) {
-    vf u = load_pattern(e->score_src + (size_t)j * e->hp, e->hp, k) + si[k];
-    s[k] = blend(u > 0, u, u * e->slope);
+    vf u = load_pattern(e->score_src + (size_t)j * hp, hp, k) + si[k];
+    s[k] = where_positive(u, u, u * e->slope);
+    sign[k] = where_positive(u, splat(1), splat(0));
   }
 }
 
-/* Softmax-weighted sum over the in-edges of target i in one pass with running maximum and sum. */
-INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, int hp, vf *acc) {
+/* Stores the pattern p of edge t of a tile. */
+INLINE void put(dg_real *numbers, int t, const vf *p, int q, int hp) {
+  for (int k = 0; k < q; k++) store_pattern(numbers + (size_t)t * hp, hp, k, p[k]);
+}
+
+/* Fills the lanes after the last of n numbers. */
+INLINE void pad(dg_real *numbers, int n, dg_real x) {
+  if (n % DG_VL) store_unaligned(numbers + n, splat(x));
+}
+
+/* Running sums of one target row, as patterns; `sum` and `positive` over the lanes of all edges. */
+typedef struct softmax {
+  vf top[MAX_PATTERN], sum[MAX_PATTERN], positive[MAX_PATTERN];
+} softmax;
+
+/* Scores of edges [first, first + n) into the tile; raises the maximum. */
+INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32_t first, int n, const vf *zi, bool v2,
+                       int nv, int q, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
-  const int tile_edges = q < TILE ? TILE / q : 1;
-  vf weight[TILE + MAX_PATTERN], top[MAX_PATTERN], sum[MAX_PATTERN], si[MAX_PATTERN];
-  dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
-  const vf *zi = v2 ? (const vf *)(e->zr + i * ld) : NULL;
+  for (int t = 0; t < n; t++) {
+    const int32_t j = e->indices[first + t];
+    vf s[MAX_PATTERN], sign[MAX_PATTERN];
+    if (e->ahead) prefetch_source(e, first + t, ld, hp, v2);
+    if (v2)
+      gatv2_score(s, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, nv, q, hp);
+    else
+      gat_score(s, sign, e, zi, j, q, hp);
+    for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
+    put(tl->weight, t, s, q, hp);
+    if (!v2 && e->positive) put(tl->sign, t, sign, q, hp);
+    if (e->drop.threshold)
+      for (int k = 0; k < q; k++) store_pattern(tl->mask + (size_t)t * hp, hp, k, edge_mask(e, i, j, k, hp));
+  }
+  pad(tl->weight, n * hp, (dg_real)-1e30); /* no edges: they weigh nothing */
+  if (!v2 && e->positive) pad(tl->sign, n * hp, 0);
+}
+
+/* Scores become weights, exponentials under dropout; their sums grow. With `positive` those of positive arguments
+   alone go to `slope`. */
+INLINE void weigh_tile(tile *tl, softmax *m, const dg_edges *e, int numbers, bool positive, int q) {
+  for (int at = 0; at < numbers; at += q * DG_VL)
+    for (int k = 0; k < q; k++) {
+      const int c = at + k * DG_VL;
+      vf p = vexp(load(tl->weight + c) - m->top[k]);
+      m->sum[k] += p;
+      if (positive) m->positive[k] += p * load(tl->sign + c);
+      if (e->drop.threshold) p *= load(tl->mask + c);
+      store(tl->weight + c, p);
+      if (positive) store(tl->slope + c, p * load(tl->sign + c));
+    }
+}
+
+/* acc += weighted rows of the tile's sources; acc_positive, unless NULL, those of positive arguments alone. */
+INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, int nv, int q,
+                     int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  for (int t = 0; t < n; t++) {
+    const vf *zj = (const vf *)(e->z + e->indices[first + t] * ld);
+    for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, v % q) * zj[v];
+    for (int v = 0; acc_positive && v < nv; v++)
+      acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, v % q) * zj[v];
+  }
+}
+
+/* A new maximum shrinks what was summed before. */
+INLINE void shrink(softmax *m, const vf *before, vf *acc, vf *acc_positive, int nv, int q) {
   for (int k = 0; k < q; k++) {
-    top[k] = splat((dg_real)-1e30), sum[k] = splat(0);
+    const vf factor = vexp(before[k] - m->top[k]);
+    m->sum[k] *= factor, m->positive[k] *= factor;
+    for (int v = k; v < nv; v += q) acc[v] *= factor;
+    for (int v = k; acc_positive && v < nv; v += q) acc_positive[v] *= factor;
+  }
+}
+
+/* Softmax-weighted sum over the in-edges of target i in one pass with running maximum and sum. For the backward pass of
+   GAT acc_positive, unless NULL, gets the sum over edges whose score's argument is positive alone, and dscore_dst that
+   of their coefficients: row_dots makes the gradient of the target's score of them. */
+INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, int hp, vf *acc, vf *acc_positive) {
+  const int most = tile_edges(hp);
+  tile tl;
+  softmax m;
+  vf si[MAX_PATTERN];
+  dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
+  for (int k = 0; k < q; k++) {
+    m.top[k] = splat((dg_real)-1e30), m.sum[k] = splat(0), m.positive[k] = splat(0);
     if (!v2) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
   }
   for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += tile_edges) {
-    int n = e->indptr[i + 1] - first < tile_edges ? e->indptr[i + 1] - first : tile_edges;
+  for (int v = 0; acc_positive && v < nv; v++) acc_positive[v] = splat(0);
+  for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += most) {
+    const int n = min_int(e->indptr[i + 1] - first, most);
     vf before[MAX_PATTERN];
-    for (int k = 0; k < q; k++) before[k] = top[k];
-    for (int t = 0; t < n; t++) {
-      int32_t j = e->indices[first + t];
-      if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, first + t) * ld, (int)ld);
-      if (v2)
-        gatv2_score(weight + t * q, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, nv, q, hp);
-      else
-        gat_score(weight + t * q, e, si, j, q);
-      for (int k = 0; k < q; k++) top[k] = vmax(top[k], weight[t * q + k]);
-    }
-    if (first > e->indptr[i]) {
-      vf shrink[MAX_PATTERN];
-      for (int k = 0; k < q; k++) shrink[k] = vexp(before[k] - top[k]), sum[k] *= shrink[k];
-      for (int v = 0; v < nv; v++) acc[v] *= shrink[v % q];
-    }
-    for (int t = 0; t < n; t++) {
-      int32_t j = e->indices[first + t];
-      const vf *zj = (const vf *)(e->z + j * ld);
-      vf p[MAX_PATTERN];
-      for (int k = 0; k < q; k++) {
-        p[k] = vexp(weight[t * q + k] - top[k]);
-        sum[k] += p[k];
-        if (e->drop.threshold) p[k] *= edge_mask(e, i, j, k);
-      }
-      for (int v = 0; v < nv; v++) acc[v] += p[v % q] * zj[v];
-    }
+    for (int k = 0; k < q; k++) before[k] = m.top[k];
+    score_tile(&tl, &m, e, i, first, n, v2 ? (const vf *)(e->zr + i * (size_t)nv * DG_VL) : si, v2, nv, q, hp);
+    if (first > e->indptr[i]) shrink(&m, before, acc, acc_positive, nv, q);
+    weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, q);
+    add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
   }
-  vf rsum[MAX_PATTERN];
   for (int k = 0; k < q; k++) {
-    rsum[k] = 1 / sum[k];
-    store_pattern(stat + DG_STAT_MAX * hp, hp, k, top[k]);
-    store_pattern(stat + DG_STAT_RSUM * hp, hp, k, rsum[k]);
+    const vf rsum = 1 / fold(m.sum[k], hp);
+    store_pattern(stat + DG_STAT_MAX * hp, hp, k, m.top[k]);
+    store_pattern(stat + DG_STAT_RSUM * hp, hp, k, rsum);
+    if (acc_positive) store_pattern(e->dscore_dst + (size_t)i * hp, hp, k, fold(m.positive[k], hp) * rsum);
+    for (int v = k; v < nv; v += q) acc[v] *= rsum;
+    for (int v = k; acc_positive && v < nv; v += q) acc_positive[v] *= rsum;
   }
-  for (int v = 0; v < nv; v++) acc[v] *= rsum[v % q];
 }
 
-/* What the backward pass needs of target i: maximum, 1 / sum, <dOut, Out>. */
-typedef struct row_stat {
-  vf top[MAX_PATTERN], rsum[MAX_PATTERN], dot[MAX_PATTERN], score[MAX_PATTERN];
-} row_stat;
-
-INLINE void load_stat(row_stat *r, const dg_edges *e, int32_t i, int q, int hp, bool v2) {
+/* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
+   (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
+INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
+                      int32_t j, bool v2, int nv, int q, int hp) {
   const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
-  for (int k = 0; k < q; k++) {
-    r->top[k] = load_pattern(stat + DG_STAT_MAX * hp, hp, k);
-    r->rsum[k] = load_pattern(stat + DG_STAT_RSUM * hp, hp, k);
-    r->dot[k] = load_pattern(stat + DG_STAT_DOT * hp, hp, k);
-    if (!v2) r->score[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
-  }
-}
-
-/* Coefficient after dropout, and gradient of the score, of the edge j -> i. */
-INLINE void edge_gradient(vf *alpha, vf *ds, const dg_edges *e, const row_stat *r, const vf *zj, const vf *zi,
-                          const vf *dagg, int32_t i, int32_t j, bool v2, int nv, int q, int hp) {
-  vf s[MAX_PATTERN], g[MAX_PATTERN];
-  if (v2)
+  vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
+  if (v2) {
     gatv2_score(s, zj, zi, (const vf *)e->att, e->slope, nv, q, hp);
-  else
-    gat_score(s, e, r->score, j, q);
+  } else {
+    for (int k = 0; k < q; k++) s[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
+    gat_score(s, sign, e, s, j, q, hp);
+  }
   for (int k = 0; k < q; k++) g[k] = splat(0);
   for (int v = 0; v < nv; v++) g[v % q] += dagg[v] * zj[v];
   for (int k = 0; k < q; k++) {
-    vf a = vexp(s[k] - r->top[k]) * r->rsum[k];
-    vf mask = e->drop.threshold ? edge_mask(e, i, j, k) : splat(1);
-    ds[k] = a * (fold(g[k], hp) * mask - r->dot[k]);
-    alpha[k] = a * mask;
-    if (!v2) {
-      vf u = load_pattern(e->score_src + (size_t)j * hp, hp, k) + r->score[k];
-      ds[k] *= blend(u > 0, splat(1), splat(e->slope));
+    g[k] = fold(g[k], hp);
+    if (e->drop.threshold) {
+      const vf mask = edge_mask(e, i, j, k, hp);
+      g[k] *= mask;
+      store_pattern(tl->mask + (size_t)t * hp, hp, k, mask);
     }
+    g[k] -= load_pattern(stat + DG_STAT_DOT * hp, hp, k);
+    if (!v2) g[k] *= sign[k] * (1 - e->slope) + e->slope;
+    store_pattern(tl->weight + (size_t)t * hp, hp, k, s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k));
+    store_pattern(tl->slope + (size_t)t * hp, hp, k, g[k]);
+    store_pattern(tl->rsum + (size_t)t * hp, hp, k, load_pattern(stat + DG_STAT_RSUM * hp, hp, k));
   }
 }
 
-/* acc = d loss / d zr_i; datt += its share. */
-INLINE void gatv2_dst_row(const dg_edges *e, int32_t i, int nv, int q, int hp, vf *acc, vf *datt) {
+/* Terms become coefficients after dropout (`weight`) and gradients of scores (`slope`). */
+INLINE void finish_terms(tile *tl, const dg_edges *e, int numbers) {
+  for (int c = 0; c < numbers; c += DG_VL) {
+    vf a = vexp(load(tl->weight + c)) * load(tl->rsum + c);
+    store(tl->slope + c, a * load(tl->slope + c));
+    if (e->drop.threshold) a *= load(tl->mask + c);
+    store(tl->weight + c, a);
+  }
+}
+
+/* acc = d loss / d zr_i; sum += its share of the attention vector's gradient. */
+INLINE void gatv2_dst_row(const dg_edges *e, int32_t i, int nv, int q, int hp, vf *acc, vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
   const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld), *att = (const vf *)e->att;
-  const vf slope = splat(e->slope);
-  row_stat r;
-  load_stat(&r, e, i, q, hp, true);
+  tile tl;
+  vf local[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) datt[v] = splat(0);
   for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++) {
-    int32_t j = e->indices[t];
-    const vf *zj = (const vf *)(e->z + j * ld);
-    if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
-    vf alpha[MAX_PATTERN], ds[MAX_PATTERN];
-    edge_gradient(alpha, ds, e, &r, zj, zi, dagg, i, j, true, nv, q, hp);
-    for (int v = 0; v < nv; v++) {
-      vf u = zj[v] + zi[v];
-      vf d = ds[v % q] * blend(u > 0, splat(1), slope);
-      acc[v] += d;
-      datt[v] += d * u;
+  for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += tile_edges(hp)) {
+    const int n = min_int(e->indptr[i + 1] - first, tile_edges(hp));
+    for (int t = 0; t < n; t++) {
+      const int32_t j = e->indices[first + t];
+      if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, first + t) * ld, (int)ld);
+      put_terms(&tl, t, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, true, nv, q, hp);
+    }
+    finish_terms(&tl, e, n * hp);
+    for (int t = 0; t < n; t++) {
+      const vf *zj = (const vf *)(e->z + e->indices[first + t] * ld);
+      for (int v = 0; v < nv; v++) {
+        const vf ds = load_pattern(tl.slope + (size_t)t * hp, hp, v % q), u = zj[v] + zi[v];
+        const vf d = where_positive(u, ds, ds * e->slope);
+        acc[v] += d;
+        datt[v] += d * u;
+      }
     }
   }
   for (int v = 0; v < nv; v++) acc[v] *= att[v];
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] += datt[v];
 }
 
 /* acc = d loss / d z_j over the out-edges of j. */
 INLINE void gatv2_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, vf *acc) {
   const size_t ld = (size_t)nv * DG_VL;
   const vf *zj = (const vf *)(e->z + j * ld), *att = (const vf *)e->att;
-  const vf slope = splat(e->slope);
+  tile tl;
   for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t t = e->t_indptr[j]; t < e->t_indptr[j + 1]; t++) {
-    int32_t i = e->t_indices[t];
-    if (e->ahead) prefetch_target(e, t, ld, hp, true);
-    const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld);
-    row_stat r;
-    load_stat(&r, e, i, q, hp, true);
-    vf alpha[MAX_PATTERN], ds[MAX_PATTERN];
-    edge_gradient(alpha, ds, e, &r, zj, zi, dagg, i, j, true, nv, q, hp);
-    for (int v = 0; v < nv; v++) {
-      vf u = zj[v] + zi[v];
-      acc[v] += alpha[v % q] * dagg[v] + ds[v % q] * blend(u > 0, att[v], att[v] * slope);
+  for (int32_t first = e->t_indptr[j]; first < e->t_indptr[j + 1]; first += tile_edges(hp)) {
+    const int n = min_int(e->t_indptr[j + 1] - first, tile_edges(hp));
+    for (int t = 0; t < n; t++) {
+      const int32_t i = e->t_indices[first + t];
+      if (e->ahead) prefetch_target(e, first + t, ld, hp, true);
+      put_terms(&tl, t, e, zj, (const vf *)(e->zr + i * ld), (const vf *)(e->dagg + i * ld), i, j, true, nv, q, hp);
+    }
+    finish_terms(&tl, e, n * hp);
+    for (int t = 0; t < n; t++) {
+      const size_t i = (size_t)e->t_indices[first + t] * ld;
+      const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
+      for (int v = 0; v < nv; v++) {
+        const vf alpha = load_pattern(tl.weight + (size_t)t * hp, hp, v % q);
+        const vf ds = load_pattern(tl.slope + (size_t)t * hp, hp, v % q), u = zj[v] + zi[v];
+        acc[v] += alpha * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+      }
     }
   }
 }
@@ -178,45 +280,32 @@ INLINE void gatv2_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, v
 INLINE void gat_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, vf *acc, vf *da) {
   const size_t ld = (size_t)nv * DG_VL;
   const vf *zj = (const vf *)(e->z + j * ld);
+  tile tl;
   vf dsrc[MAX_PATTERN], ddst[MAX_PATTERN];
   for (int k = 0; k < q; k++) {
     dsrc[k] = splat(0);
     ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
   }
   for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t t = e->t_indptr[j]; t < e->t_indptr[j + 1]; t++) {
-    int32_t i = e->t_indices[t];
-    if (e->ahead) prefetch_target(e, t, ld, hp, false);
-    const vf *dagg = (const vf *)(e->dagg + i * ld);
-    row_stat r;
-    load_stat(&r, e, i, q, hp, false);
-    vf alpha[MAX_PATTERN], ds[MAX_PATTERN];
-    edge_gradient(alpha, ds, e, &r, zj, NULL, dagg, i, j, false, nv, q, hp);
-    for (int k = 0; k < q; k++) dsrc[k] += ds[k];
-    for (int v = 0; v < nv; v++) acc[v] += alpha[v % q] * dagg[v];
+  for (int32_t first = e->t_indptr[j]; first < e->t_indptr[j + 1]; first += tile_edges(hp)) {
+    const int n = min_int(e->t_indptr[j + 1] - first, tile_edges(hp));
+    for (int t = 0; t < n; t++) {
+      const int32_t i = e->t_indices[first + t];
+      if (e->ahead) prefetch_target(e, first + t, ld, hp, false);
+      put_terms(&tl, t, e, zj, NULL, (const vf *)(e->dagg + i * ld), i, j, false, nv, q, hp);
+    }
+    finish_terms(&tl, e, n * hp);
+    for (int t = 0; t < n; t++) {
+      const vf *dagg = (const vf *)(e->dagg + e->t_indices[first + t] * ld);
+      for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + (size_t)t * hp, hp, k);
+      for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl.weight + (size_t)t * hp, hp, v % q) * dagg[v];
+    }
   }
   for (int v = 0; v < nv; v++) {
     acc[v] += dsrc[v % q] * ((const vf *)e->att)[v] + ddst[v % q] * ((const vf *)e->att_dst)[v];
     da[v] += dsrc[v % q] * zj[v];
     da[nv + v] += ddst[v % q] * zj[v];
   }
-}
-
-INLINE void gat_dst_row(const dg_edges *e, int32_t i, int nv, int q, int hp) {
-  const size_t ld = (size_t)nv * DG_VL;
-  const vf *dagg = (const vf *)(e->dagg + i * ld);
-  row_stat r;
-  load_stat(&r, e, i, q, hp, false);
-  vf sum[MAX_PATTERN];
-  for (int k = 0; k < q; k++) sum[k] = splat(0);
-  for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++) {
-    int32_t j = e->indices[t];
-    if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
-    vf alpha[MAX_PATTERN], ds[MAX_PATTERN];
-    edge_gradient(alpha, ds, e, &r, (const vf *)(e->z + j * ld), NULL, dagg, i, j, false, nv, q, hp);
-    for (int k = 0; k < q; k++) sum[k] += ds[k];
-  }
-  for (int k = 0; k < q; k++) store_pattern(e->dscore_dst + (size_t)i * hp, hp, k, sum[k]);
 }
 
 /* acc = sum of norm_row * norm_other * x_other over a row of `indices`. */
@@ -257,14 +346,25 @@ INLINE void gcn_row(const dg_edges *e, const dg_real *x, const int32_t *indptr, 
     ANY_ROWS(e->hp / DG_VL, OUT, BODY)                                                                                 \
   }
 
+/* Target i of GAT, with what the backward pass needs where there is one. */
+INLINE void gat_row(const dg_edges *e, int32_t i, int nv, int q, int hp, vf *acc) {
+  if (!e->positive) {
+    attention_row(e, i, false, nv, q, hp, acc, NULL);
+    return;
+  }
+  vf local[MAX_FIXED], *row = (vf *)(e->positive + i * (size_t)nv * DG_VL);
+  attention_row(e, i, false, nv, q, hp, acc, IS_FIXED(nv) ? local : row);
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) row[v] = local[v];
+}
+
 static void gatv2_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) attention_row(e, row, true, nv, q, hp, acc)
+#define BODY(row, nv, q, hp, acc) attention_row(e, row, true, nv, q, hp, acc, NULL)
   DG_SPECIALISE(e->agg, BODY)
 #undef BODY
 }
 
 static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) attention_row(e, row, false, nv, q, hp, acc)
+#define BODY(row, nv, q, hp, acc) gat_row(e, row, nv, q, hp, acc)
   DG_SPECIALISE(e->agg, BODY)
 #undef BODY
 }
@@ -301,13 +401,6 @@ static void gat_backward_src(const dg_edges *e, int32_t begin, int32_t end, dg_r
 #undef BODY
 }
 
-static void gat_backward_dst(const dg_edges *e, int32_t begin, int32_t end) {
-  if (e->hp == 8 && e->ld == 64)
-    for (int32_t i = begin; i < end; i++) gat_dst_row(e, i, 64 / DG_VL, 8 > DG_VL ? 8 / DG_VL : 1, 8);
-  else
-    for (int32_t i = begin; i < end; i++) gat_dst_row(e, i, e->ld / DG_VL, pattern_size(e->hp), e->hp);
-}
-
 /* Pattern of <x, y> a head. */
 INLINE void head_dots(vf *s, const vf *x, const vf *y, int nv, int q, int hp) {
   for (int k = 0; k < q; k++) s[k] = splat(0);
@@ -329,30 +422,40 @@ static void gat_scores(const dg_edges *e, int32_t begin, int32_t end) {
   }
 }
 
+/* The gradients of the scores of a row sum to zero: those at the lower slope of LeakyReLU cancel, and what is left of
+   the target's score is (1 - slope) times the sum over edges of positive argument, <dOut, P> - <dOut, Out> A. */
 static void row_dots(const dg_edges *e, int32_t begin, int32_t end) {
   const int nv = e->ld / DG_VL, q = pattern_size(e->hp), hp = e->hp;
-  vf s[MAX_PATTERN];
+  vf s[MAX_PATTERN], p[MAX_PATTERN];
   for (int32_t i = begin; i < end; i++) {
-    head_dots(s, (const vf *)(e->dagg + (size_t)i * e->ld), (const vf *)(e->agg + (size_t)i * e->ld), nv, q, hp);
+    const vf *dagg = (const vf *)(e->dagg + (size_t)i * e->ld);
+    head_dots(s, dagg, (const vf *)(e->agg + (size_t)i * e->ld), nv, q, hp);
     dg_real *stat = e->stat + ((size_t)i * DG_STATS + DG_STAT_DOT) * hp;
     for (int k = 0; k < q; k++) store_pattern(stat, hp, k, s[k]);
+    if (!e->positive) continue;
+    head_dots(p, dagg, (const vf *)(e->positive + (size_t)i * e->ld), nv, q, hp);
+    dg_real *d = e->dscore_dst + (size_t)i * hp;
+    for (int k = 0; k < q; k++) store_pattern(d, hp, k, (p[k] - s[k] * load_pattern(d, hp, k)) * (1 - e->slope));
   }
 }
 
 INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2) {
   const int nv = e->ld / DG_VL, q = pattern_size(e->hp), hp = e->hp;
   for (int32_t i = begin; i < end; i++) {
-    row_stat r;
-    load_stat(&r, e, i, q, hp, v2);
+    const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
     for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++, alpha += hp) {
-      vf s[MAX_PATTERN];
+      vf s[MAX_PATTERN], si[MAX_PATTERN], sign[MAX_PATTERN];
       int32_t j = e->indices[t];
+      for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
       if (v2)
         gatv2_score(s, (const vf *)(e->z + (size_t)j * e->ld), (const vf *)(e->zr + (size_t)i * e->ld),
                     (const vf *)e->att, e->slope, nv, q, hp);
       else
-        gat_score(s, e, r.score, j, q);
-      for (int k = 0; k < q; k++) store_pattern(alpha, hp, k, vexp(s[k] - r.top[k]) * r.rsum[k]);
+        gat_score(s, sign, e, si, j, q, hp);
+      for (int k = 0; k < q; k++)
+        store_pattern(alpha, hp, k,
+                      vexp(s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k)) *
+                          load_pattern(stat + DG_STAT_RSUM * hp, hp, k));
     }
   }
 }

@@ -41,11 +41,13 @@ typedef struct dg_edges {
   dg_real slope;          /* of LeakyReLU */
   dg_dropout drop;        /* of attention */
   dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
+  dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
+                             without a backward pass */
   dg_real *stat;          /* [n_dst, DG_STATS * hp] */
   const dg_real *dagg;    /* [n_dst, ld] */
   dg_real *dz;            /* [n_src, ld] */
   dg_real *dzr;           /* [n_dst, ld] (GATv2) */
-  dg_real *dscore_dst;    /* [n_dst, hp] (GAT) */
+  dg_real *dscore_dst;    /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */
 } dg_edges;
 
 /* Rows of a sparse or dense input of the first layer. */
@@ -71,12 +73,11 @@ typedef struct dg_kernels {
   /* Scores of GAT: score_src of rows, and the target score of those below n_dst. */
   void (*gat_scores)(const dg_edges *e, int32_t begin, int32_t end);
 
-  /* <dagg, agg> of each head into stat, for targets. */
+  /* <dagg, agg> of each head into stat, for targets; for GAT also dscore_dst. */
   void (*row_dots)(const dg_edges *e, int32_t begin, int32_t end);
 
-  /* Backward over in-edges of targets: dzr and partial [ld] of att (GATv2), dscore_dst (GAT). */
+  /* Backward over in-edges of targets: dzr and partial [ld] of att. GAT needs no such pass, see row_dots. */
   void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
-  void (*gat_backward_dst)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld] of a_src and a_dst, `target` saying whether
      the rows below n_dst take their own target's share. */
@@ -101,18 +102,29 @@ typedef struct dg_kernels {
   /* Copies dense feature rows [end - begin, n] through dropout; out has `ld` elements a row, the rest zero. */
   void (*dense_dropout)(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin, int32_t end);
 
+  /* out [rows, ld] = x [rows, n] w [n, ld] + bias, or with `add` plus what out holds; bias may be NULL. */
+  void (*multiply)(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add, int n,
+                   int ld, int32_t rows);
+  /* dw [n, ld] = x^T [n, rows] dz [rows, ld], or with `add` plus what dw holds. */
+  void (*multiply_transposed)(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n, int ld,
+                              int32_t rows);
+
   /* x[r, :] = dropout(activation(agg[r, :] + bias)); a dropped element is stored as -0. */
   void (*activate)(dg_real *x, const dg_real *agg, const dg_real *bias, bool elu, int ld, const int32_t *ids,
                    const dg_dropout *drop, int32_t begin, int32_t end);
-  /* dx[r, :] becomes the gradient before activation, given x of `activate`; partial [ld] sums it over rows. */
+  /* dx[r, :] becomes the gradient before activation, given x of `activate`; its sum over rows is added to sum [ld]. */
   void (*activate_backward)(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
-                            int32_t end, dg_real *partial);
-  /* partial[c] = sum over rows of x[r, c]. */
-  void (*column_sums)(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *partial);
+                            int32_t end, dg_real *sum);
+  /* sum[c] += sum over rows of x[r, c]. */
+  void (*column_sums)(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *sum);
 
   /* logits [., ldc] = mean over heads of agg + bias; ldc = C rounded up to 16. */
   void (*output)(dg_real *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,
                  int ldc, int32_t begin, int32_t end);
+
+  /* Cross-entropy of a row of n logits, and its gradient times `share` in d [ld], which may be the logits; says whether
+     the label's logit is the largest, the first of equals. */
+  double (*cross_entropy)(dg_real *d, const dg_real *logits, int label, int n, int ld, dg_real share, bool *correct);
 
   /* Adam with L2 in the gradient over elements [begin, end): Kingma and Ba 2015, algorithm 1. */
   void (*adam)(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, int64_t begin, int64_t end, dg_real decay,

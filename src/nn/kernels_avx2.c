@@ -1,4 +1,5 @@
 #if defined(__x86_64__) && !defined(DG_REAL_DOUBLE)
+#include <immintrin.h>
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
 #else

@@ -2,6 +2,7 @@
    and selects the target. */
 #include "nn/vector_impl.h"
 #include "nn/edges_impl.h"
+#include "nn/dense_impl.h"
 #ifdef DG_REAL_DOUBLE
 #define DG_SQRT sqrt
 #else
@@ -22,7 +23,6 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .gat_scores = gat_scores,
     .row_dots = row_dots,
     .gatv2_backward_dst = gatv2_backward_dst,
-    .gat_backward_dst = gat_backward_dst,
     .gatv2_backward_src = gatv2_backward_src,
     .gat_backward_src = gat_backward_src,
     .gcn_backward_src = gcn_backward_src,
@@ -31,10 +31,13 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .sparse_forward = sparse_forward,
     .sparse_backward = sparse_backward,
     .dense_dropout = dense_dropout,
+    .multiply = multiply,
+    .multiply_transposed = multiply_transposed,
     .activate = activate,
     .activate_backward = activate_backward,
     .column_sums = column_sums,
     .output = output,
+    .cross_entropy = cross_entropy,
     .adam = adam,
     .fma_flops = fma_flops,
     .exp = vector_exp,

@@ -14,8 +14,9 @@
 #define GEMM cblas_sgemm
 #endif
 
-enum { CACHED_BYTES = 1 << 20, PREFETCH = 6 }; /* a table that the second-level cache holds; edges looked ahead */
+enum { CACHED_BYTES = 1 << 20, PREFETCH = 32 }; /* a table that the second-level cache holds; edges looked ahead */
 enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
+enum { NARROW = 256 }; /* columns up to which our own product beats that of BLAS */
 
 static const dg_kernels *kernels(void) {
   static const dg_kernels *chosen;
@@ -55,11 +56,11 @@ static int n_sums(int32_t n) {
   return (n + sum_rows(n) - 1) / sum_rows(n);
 }
 
-/* out[count] = sum of n partial results of `count` elements, in order. */
-static void add_up(dg_real *out, const dg_real *partial, int n, int64_t count) {
+/* out[count] = sum of n partial results, `stride` elements apart, in order. */
+static void add_up(dg_real *out, const dg_real *partial, int n, int64_t stride, int64_t count) {
   memset(out, 0, (size_t)count * sizeof *out);
   for (int s = 0; s < n; s++)
-    for (int64_t i = 0; i < count; i++) out[i] += partial[(size_t)s * count + i];
+    for (int64_t i = 0; i < count; i++) out[i] += partial[s * stride + i];
 }
 
 static dg_dropout make_dropout(double p, const dg_step *step, int layer, int purpose) {
@@ -104,12 +105,16 @@ static dg_status alloc_backward(dg_work *w) {
   DG_TRY(dg_alloc(&w->dagg, n_dst * ld, sizeof *w->dagg));
   if (has_edges(l)) DG_TRY(dg_alloc(&w->dz, n_src * ld, sizeof *w->dz));
   if (l->kind == DG_MODEL_GATV2) DG_TRY(dg_alloc(&w->dzr, n_dst * ld, sizeof *w->dzr));
-  if (l->kind == DG_MODEL_GAT) DG_TRY(dg_alloc(&w->dscore_dst, n_dst * (size_t)l->hp, sizeof *w->dscore_dst));
+  if (l->kind == DG_MODEL_GAT) {
+    DG_TRY(dg_alloc(&w->positive, n_dst * ld, sizeof *w->positive));
+    DG_TRY(dg_alloc(&w->dscore_dst, n_dst * (size_t)l->hp, sizeof *w->dscore_dst));
+  }
   if (w->features && w->features->sparse) DG_TRY(dg_alloc(&w->keys, n_src, sizeof *w->keys));
   size_t sums = (size_t)n_sums(b->n_src);
-  size_t matrix = w->features && w->features->sparse ? 0 : (size_t)l->in_ld * ld;
+  size_t matrix = w->features && w->features->sparse ? 0 : 2 * (size_t)(l->in_ld + 1) * ld;
   size_t vectors = (size_t)(b->dst.n > b->src.n ? b->dst.n : b->src.n) * 2 * ld;
   size_t elements = sums * (matrix > ld ? matrix : ld);
+  if (w->input) DG_TRY(dg_alloc(&w->turned, 2 * (size_t)l->in_ld * ld, sizeof *w->turned));
   DG_TRY(dg_alloc(&w->partial, elements > vectors ? elements : vectors, sizeof *w->partial));
 
 cleanup:
@@ -129,10 +134,11 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *l
   if (layer->index > 0 && has_edges(layer) && local->comm.size > 1)
     DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->z, work->dz, layer->dim * layer->hp, layer->ld,
                                   halo_type));
+  const int ahead = layer->kind == DG_MODEL_GCN ? 2 * PREFETCH : PREFETCH; /* GCN does less between two gathers */
   work->e = (dg_edges){.hp = layer->hp,
                        .slope = (dg_real)layer->slope,
                        .n_edges = b->indptr[b->n_dst],
-                       .ahead = (size_t)b->n_src * (size_t)layer->ld * sizeof(dg_real) > CACHED_BYTES ? PREFETCH : 0,
+                       .ahead = (size_t)b->n_src * (size_t)layer->ld * sizeof(dg_real) > CACHED_BYTES ? ahead : 0,
                        .ld = layer->ld,
                        .indptr = b->indptr,
                        .indices = b->indices,
@@ -145,6 +151,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *l
                        .score_src = work->score_src,
                        .norm = b->norm,
                        .agg = work->agg,
+                       .positive = work->positive,
                        .stat = work->stat,
                        .dagg = work->dagg,
                        .dz = work->dz,
@@ -173,8 +180,10 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->dagg);
   dg_free(&work->dz);
   dg_free(&work->dzr);
+  dg_free(&work->positive);
   dg_free(&work->dscore_dst);
   dg_free(&work->partial);
+  dg_free(&work->turned);
   dg_free(&work->tile);
   dg_free(&work->keys);
   *work = (dg_work){0};
@@ -182,21 +191,35 @@ void dg_work_destroy(dg_work *work) {
 
 /* ---- forward ---- */
 
-/* out [rows, ld] = in [rows, n] w [n, ld] + bias, bias -1 for none. */
-static void multiply(dg_real *out, const dg_real *in, int ld_in, const dg_params *p, int64_t w, int64_t bias, int n,
+/* out [rows, ld] = in [rows, n] w [n, ld] + bias, or with `add` plus what out holds; bias may be NULL. */
+static void multiply(dg_real *out, const dg_real *in, int ld_in, const dg_real *w, const dg_real *bias, bool add, int n,
                      int ld, int rows) {
-  if (bias >= 0)
-    for (int r = 0; r < rows; r++) memcpy(out + (size_t)r * ld, p->value + bias, (size_t)ld * sizeof *out);
-  GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, n, 1, in, ld_in, p->value + w, ld, bias >= 0, out, ld);
+  if (ld <= NARROW) {
+    kernels()->multiply(out, in, ld_in, w, bias, add, n, ld, rows);
+    return;
+  }
+  for (int r = 0; bias && r < rows; r++) memcpy(out + (size_t)r * ld, bias, (size_t)ld * sizeof *out);
+  GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, n, 1, in, ld_in, w, ld, add || bias, out, ld);
+}
+
+/* dw [n, ld] = in^T [n, rows] d [rows, ld], or with `add` plus what dw holds. */
+static void multiply_transposed(dg_real *dw, const dg_real *in, int ld_in, const dg_real *d, bool add, int n, int ld,
+                                int rows) {
+  if (ld <= NARROW)
+    kernels()->multiply_transposed(dw, in, ld_in, d, add, n, ld, rows);
+  else
+    GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, n, ld, rows, 1, in, ld_in, d, ld, add, dw, ld);
 }
 
 static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int ld_in, int n, int32_t begin,
                          int32_t end) {
   const dg_layer *l = w->layer;
-  multiply(w->z + (size_t)begin * l->ld, in, ld_in, p, l->w, l->b, n, l->ld, end - begin);
+  const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
+  multiply(w->z + (size_t)begin * l->ld, in, ld_in, p->value + l->w, bias, false, n, l->ld, end - begin);
   if (l->wr >= 0 && begin < w->block->n_dst) {
     int32_t stop = end < w->block->n_dst ? end : w->block->n_dst;
-    multiply(w->zr + (size_t)begin * l->ld, in, ld_in, p, l->wr, l->br, n, l->ld, stop - begin);
+    multiply(w->zr + (size_t)begin * l->ld, in, ld_in, p->value + l->wr, p->value + l->br, false, n, l->ld,
+             stop - begin);
   }
 }
 
@@ -278,23 +301,6 @@ void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logi
 
 /* ---- loss ---- */
 
-/* Turns logits of one row into the gradient of its cross-entropy; returns the loss. */
-static double row_loss(dg_real *d, const dg_real *logits, int label, int n, int ld, dg_real share, bool *correct) {
-  int best = 0;
-  double sum = 0;
-  for (int c = 1; c < n; c++)
-    if (logits[c] > logits[best]) best = c;
-  const dg_real top = logits[best]; /* d may be the logits themselves */
-  for (int c = 0; c < ld; c++) d[c] = c < n ? logits[c] - top : -80;
-  double margin = (double)d[label];
-  kernels()->exp(d, d, ld);
-  for (int c = 0; c < n; c++) sum += (double)d[c];
-  for (int c = 0; c < ld; c++) d[c] = c < n ? d[c] * (dg_real)(1 / sum) * share : 0;
-  d[label] -= share;
-  *correct = best == label;
-  return log(sum) - margin;
-}
-
 /* Gradient of a logits row spread over the heads that were averaged. */
 static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int n_classes) {
   memset(dagg, 0, (size_t)l->ld * sizeof *dagg);
@@ -302,30 +308,41 @@ static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int
     for (int h = 0; h < l->heads; h++) dagg[c * l->hp + h] = d[c] / l->heads;
 }
 
-dg_metrics dg_layer_loss(dg_work *work, dg_params *params, const dg_pass *pass, int split, int64_t n_total) {
+/* Rows [begin, end) of the loss; the gradient of the bias is added to `bias`. */
+static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, int split, dg_real share, dg_real *bias, int32_t begin,
+                            int32_t end) {
   const dg_layer *l = work->layer;
+  const int ldc = pass->ld_classes;
+  dg_metrics sum = {0};
+  for (int32_t i = begin; i < end; i++) {
+    dg_real *logits = pass->logits + (size_t)i * ldc, *dagg = work->dagg + (size_t)i * l->ld;
+    dg_real *d = l->heads == 1 ? dagg : logits; /* one head: the gradient of its rows is that of the logits */
+    bool correct = false;
+    if (pass->field->mask[i] & split) {
+      sum.loss_sum +=
+          kernels()->cross_entropy(d, logits, pass->field->labels[i], pass->model->n_classes, ldc, share, &correct);
+      sum.correct += correct;
+      kernels()->column_sums(d, ldc, 0, 1, bias);
+    } else {
+      memset(d, 0, (size_t)ldc * sizeof *d);
+    }
+    if (d != dagg) spread_heads(dagg, d, l, pass->model->n_classes);
+  }
+  return sum;
+}
+
+dg_metrics dg_layer_loss(dg_work *work, dg_params *params, const dg_pass *pass, int split, int64_t n_total) {
   const int32_t n = work->block->n_dst, rows = sum_rows(n);
   const int ldc = pass->ld_classes, sums = n_sums(n);
+  const dg_real share = (dg_real)(1.0 / (double)n_total);
   dg_metrics part[MAX_SUMS] = {{0}}, total = {0};
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
-    dg_real *bias = work->partial + (size_t)s * ldc, *d = pass->logits;
+    dg_real *bias = work->partial + (size_t)s * ldc;
     memset(bias, 0, (size_t)ldc * sizeof *bias);
-    for (int32_t i = s * rows; i < n && i < (s + 1) * rows; i++) {
-      dg_real *row = d + (size_t)i * ldc, *dagg = work->dagg + (size_t)i * l->ld;
-      bool correct = false;
-      if (pass->field->mask[i] & split) {
-        part[s].loss_sum += row_loss(row, row, pass->field->labels[i], pass->model->n_classes, ldc,
-                                     (dg_real)(1.0 / (double)n_total), &correct);
-        part[s].correct += correct;
-      } else {
-        memset(row, 0, (size_t)ldc * sizeof *row);
-      }
-      for (int c = 0; c < ldc; c++) bias[c] += row[c];
-      spread_heads(dagg, row, l, pass->model->n_classes);
-    }
+    part[s] = loss_rows(work, pass, split, share, bias, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   }
-  add_up(params->grad + l->bias, work->partial, sums, ldc);
+  add_up(params->grad + work->layer->bias, work->partial, sums, ldc, ldc);
   for (int s = 0; s < sums; s++) total.loss_sum += part[s].loss_sum, total.correct += part[s].correct;
   return total;
 }
@@ -363,15 +380,14 @@ void dg_layer_backward_owned(dg_work *work, dg_params *params) {
   const dg_block *b = work->block;
   const dg_edges *e = &work->e;
   const size_t ld = (size_t)l->ld;
-  if (l->kind == DG_MODEL_GAT) FOR_TILES(b->n_dst, kernels()->gat_backward_dst(e, begin, end));
   backward_sources(work, b->src.n_first, b->src.n);
   if (l->kind == DG_MODEL_GAT) { /* a_src and a_dst lie side by side in the block */
     DG_CHECK(l->att_dst == l->att + l->ld);
-    add_up(params->grad + l->att, work->partial, b->src.n, 2 * (int64_t)ld);
+    add_up(params->grad + l->att, work->partial, b->src.n, 2 * (int64_t)ld, 2 * (int64_t)ld);
   }
   if (l->kind == DG_MODEL_GATV2) {
     FOR_CHUNKS(b->dst, 0, b->dst.n, kernels()->gatv2_backward_dst(e, begin, end, work->partial + c_ * ld));
-    add_up(params->grad + l->att, work->partial, b->dst.n, (int64_t)ld);
+    add_up(params->grad + l->att, work->partial, b->dst.n, (int64_t)ld, (int64_t)ld);
   }
 }
 
@@ -380,9 +396,12 @@ static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) 
   const int ld = w->layer->ld, sums = n_sums(n);
   const int32_t rows = sum_rows(n);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++)
-    kernels()->column_sums(x, ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n, w->partial + (size_t)s * ld);
-  add_up(grad, w->partial, sums, ld);
+  for (int s = 0; s < sums; s++) {
+    dg_real *sum = w->partial + (size_t)s * ld;
+    memset(sum, 0, (size_t)ld * sizeof *sum);
+    kernels()->column_sums(x, ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n, sum);
+  }
+  add_up(grad, w->partial, sums, ld, ld);
 }
 
 /* grad [F, ld] = X^T d over the first n source rows, X sparse. */
@@ -392,49 +411,75 @@ static void sparse_weights(dg_work *w, dg_real *grad, const dg_real *d, int32_t 
                                                        d, w->layer->ld, n, begin, end));
 }
 
-/* grad [in, ld] = X^T d over n rows, X the dense input or that of a hidden layer. */
-static void dense_weights(dg_work *w, dg_real *grad, const dg_real *d, int32_t n) {
+/* One tile's share of the gradients of a projection and its bias, side by side in out [in + 1, ld]. */
+static void tile_gradient(dg_real *out, const dg_layer *l, const dg_real *x, const dg_real *d, bool add, int rows) {
+  dg_real *bias = out + (size_t)l->in_ld * l->ld;
+  multiply_transposed(out, x, l->in_ld, d, add, l->in_ld, l->ld, rows);
+  if (!add) memset(bias, 0, (size_t)l->ld * sizeof *bias);
+  if (l->b >= 0) kernels()->column_sums(d, l->ld, 0, rows, bias);
+}
+
+/* Input rows [begin, end): those of a hidden layer, or dense features through their dropout again. */
+static const dg_real *input_tile(dg_work *w, int32_t begin, int32_t end) {
+  const int n = w->layer->in_ld;
+  if (w->input) return w->input + (size_t)begin * n;
+  dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
+  kernels()->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
+  return tile;
+}
+
+/* Gradients of the projections and their biases from n rows of dz and the targets' rows of dzr, input dense: each tile
+   of it is made once for both. */
+static void dense_weights(dg_work *w, dg_params *p, int32_t n) {
   const dg_layer *l = w->layer;
-  const int sums = n_sums(n), n_in = l->in_ld;
-  const int32_t rows = sum_rows(n);
-  const int64_t count = (int64_t)n_in * l->ld;
+  const int32_t sums = n_sums(n), rows = sum_rows(n), n_dst = w->block->n_dst;
+  const int64_t count = (int64_t)l->in_ld * l->ld, one = count + l->ld, stride = l->wr >= 0 ? 2 * one : one;
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
-    dg_real *out = sums > 1 ? w->partial + (size_t)s * count : grad;
-    const int32_t stop = (s + 1) * rows < n ? (s + 1) * rows : n;
-    for (int32_t begin = s * rows; begin < stop; begin += TILE_ROWS) {
-      const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop;
-      const dg_real *x =
-          w->input ? w->input + (size_t)begin * n_in : w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n_in;
-      if (!w->input)
-        kernels()->dense_dropout(w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n_in, w->features->dense, &w->x,
-                                 n_in, n_in, begin, end);
-      GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, n_in, l->ld, end - begin, 1, x, n_in, d + (size_t)begin * l->ld,
-           l->ld, begin > s * rows, out, l->ld);
+    dg_real *out = w->partial + (size_t)s * stride;
+    const int32_t first = s * rows, stop = first + rows < n ? first + rows : n;
+    for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
+      const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop, targets = end < n_dst ? end : n_dst;
+      const dg_real *x = input_tile(w, begin, end);
+      const size_t at = (size_t)begin * l->ld;
+      tile_gradient(out, l, x, w->dz + at, begin > first, end - begin);
+      if (l->wr >= 0 && (targets > begin || begin == first))
+        tile_gradient(out + one, l, x, w->dzr + at, begin > first, targets > begin ? targets - begin : 0);
     }
   }
-  if (sums > 1) add_up(grad, w->partial, sums, count);
-  if (sums == 0) memset(grad, 0, (size_t)count * sizeof *grad);
+  add_up(p->grad + l->w, w->partial, sums, stride, count);
+  if (l->b >= 0) add_up(p->grad + l->b, w->partial + count, sums, stride, l->ld);
+  if (l->wr < 0) return;
+  add_up(p->grad + l->wr, w->partial + one, sums, stride, count);
+  add_up(p->grad + l->br, w->partial + one + count, sums, stride, l->ld);
 }
 
-static void weights(dg_work *w, dg_params *p, int64_t weight, int64_t bias, const dg_real *d, int32_t n) {
-  if (w->features && w->features->sparse)
-    sparse_weights(w, p->grad + weight, d, n);
-  else
-    dense_weights(w, p->grad + weight, d, n);
-  if (bias >= 0) sum_columns(w, p->grad + bias, d, n);
+/* The same with sparse input. */
+static void sparse_projection(dg_work *w, dg_params *p, int32_t n) {
+  const dg_layer *l = w->layer;
+  sparse_weights(w, p->grad + l->w, w->dz, n);
+  if (l->b >= 0) sum_columns(w, p->grad + l->b, w->dz, n);
+  if (l->wr < 0) return;
+  sparse_weights(w, p->grad + l->wr, w->dzr, w->block->n_dst);
+  sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);
 }
 
-void dg_layer_backward_weights(dg_work *work, dg_params *params, const dg_step *step) {
-  const dg_layer *l = work->layer;
+void dg_layer_backward_weights(dg_work *work, dg_params *params) {
   const dg_block *b = work->block;
-  (void)step;
   /* Without an exchange, halo rows are inputs like the others. */
   const int32_t n = work->features ? b->n_src : b->n_src_owned;
   if (work->keys && work->x.drop.threshold)
     for (int32_t i = 0; i < b->n_src; i++) work->keys[i] = dg_rng_key(work->x.drop.key, (uint64_t)b->ids[i]);
-  weights(work, params, l->w, l->b, work->dz, n);
-  if (l->wr >= 0) weights(work, params, l->wr, l->br, work->dzr, b->n_dst);
+  if (work->features && work->features->sparse)
+    sparse_projection(work, params, n);
+  else
+    dense_weights(work, params, n);
+}
+
+/* out [ld, in] = w [in, ld] transposed. */
+static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
+  for (int i = 0; i < in; i++)
+    for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
 }
 
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
@@ -442,20 +487,24 @@ void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
   const dg_block *b = work->block;
   const int32_t n = b->n_src_owned, rows = sum_rows(n);
   const int sums = n_sums(n), in = l->in_ld, ld = l->ld;
-  dg_real *dx = below->dagg;
+  dg_real *dx = below->dagg, *turned = work->turned, *turned_r = turned + (size_t)in * ld;
+  transpose_weights(turned, params->value + l->w, in, ld);
+  if (l->wr >= 0) transpose_weights(turned_r, params->value + l->wr, in, ld);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
     const int32_t begin = s * rows, end = begin + rows < n ? begin + rows : n;
-    GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, end - begin, in, ld, 1, work->dz + (size_t)begin * ld, ld,
-         params->value + l->w, ld, 0, dx + (size_t)begin * in, in);
-    const int32_t stop = end < b->n_dst ? end : b->n_dst;
-    if (l->wr >= 0 && begin < stop)
-      GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, stop - begin, in, ld, 1, work->dzr + (size_t)begin * ld, ld,
-           params->value + l->wr, ld, 1, dx + (size_t)begin * in, in);
-    kernels()->activate_backward(dx, work->input, below->layer->elu, in, &work->x.drop, begin, end,
-                                 work->partial + (size_t)s * in);
+    dg_real *sum = work->partial + (size_t)s * in;
+    memset(sum, 0, (size_t)in * sizeof *sum);
+    for (int32_t first = begin; first < end; first += TILE_ROWS) {
+      const int32_t tile = first + TILE_ROWS < end ? first + TILE_ROWS : end, stop = tile < b->n_dst ? tile : b->n_dst;
+      dg_real *out = dx + (size_t)first * in;
+      multiply(out, work->dz + (size_t)first * ld, ld, turned, NULL, false, ld, in, tile - first);
+      if (l->wr >= 0 && first < stop)
+        multiply(out, work->dzr + (size_t)first * ld, ld, turned_r, NULL, true, ld, in, stop - first);
+      kernels()->activate_backward(dx, work->input, below->layer->elu, in, &work->x.drop, first, tile, sum);
+    }
   }
-  add_up(params->grad + below->layer->bias, work->partial, sums, in);
+  add_up(params->grad + below->layer->bias, work->partial, sums, in, in);
 }
 
 void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx) {

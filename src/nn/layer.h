@@ -31,8 +31,9 @@ typedef struct dg_work {
   dg_real *z, *zr, *agg, *stat, *score_src; /* agg is z itself for MLP */
   dg_real *input; /* [n_src_owned, in_ld] activated, dropped input; NULL for the first layer */
   dg_real *dagg;  /* [n_dst, ld]; doubles as the gradient of the next layer's input */
-  dg_real *dz, *dzr, *dscore_dst;
+  dg_real *dz, *dzr, *positive, *dscore_dst;
   dg_real *partial;         /* sums over chunks */
+  dg_real *turned;          /* [2, ld, in_ld] transposed weights of a hidden layer */
   dg_real *tile;            /* dense input rows, one tile a thread */
   uint64_t *keys;           /* [n_src] dropout keys of sparse input rows */
   dg_halo_channel *channel; /* NULL where nothing is exchanged */
@@ -62,8 +63,7 @@ void dg_layer_aggregate(dg_work *work, enum dg_part part);
 void dg_layer_backward_halo(dg_work *work); /* dz of halo rows, ready to travel home */
 void dg_layer_backward_owned(dg_work *work,
                              dg_params *params); /* dzr, dz of owned rows, attention vectors' gradients */
-void dg_layer_backward_weights(dg_work *work, dg_params *params,
-                               const dg_step *step);                            /* after the halo gradients came home */
+void dg_layer_backward_weights(dg_work *work, dg_params *params);               /* after the halo gradients came home */
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params); /* dagg of the layer below */
 
 /* Logits from the last layer. Local. */

@@ -120,16 +120,29 @@ static void sparse_backward(dg_real *dw, const int64_t *indptr, const int32_t *r
   }
 }
 
+enum { AHEAD = 4 }; /* rows prefetched before their use: rows of the store do not follow each other */
+
+/* Features of any alignment, in the type of the model. */
+INLINE vf load_features(const float *in) {
+  vf v;
+#ifdef DG_REAL_DOUBLE
+  for (int l = 0; l < DG_VL; l++) v[l] = in[l];
+#else
+  memcpy(&v, in, sizeof v);
+#endif
+  return v;
+}
+
 static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin,
                           int32_t end) {
   const dg_dropout *drop = &rows->drop;
   for (int32_t r = begin; r < end; r++, out += ld) {
-    const float *in = x + (size_t)rows->row[r] * n;
+    const float *in = x + (size_t)rows->row[r] * n, *later = x + (size_t)rows->row[r + AHEAD < end ? r + AHEAD : r] * n;
     const uint64_t key = dg_rng_key(drop->key, (uint64_t)rows->ids[r]);
     int c = 0;
     for (; c + DG_VL <= n; c += DG_VL) {
-      vf v;
-      for (int l = 0; l < DG_VL; l++) v[l] = in[c + l];
+      vf v = load_features(in + c);
+      __builtin_prefetch(later + c);
       if (drop->threshold) v = (vf)((vi)(v * drop->scale) & kept(key, iota((uint32_t)c), drop->threshold));
       memcpy(out + c, &v, sizeof v); /* rows of any length need not be aligned */
     }
@@ -142,7 +155,7 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
 }
 
 INLINE vf activation(vf y, bool elu) {
-  if (elu) return blend(y > 0, y, vexp(y) - 1);
+  if (elu) return where_positive(y, y, vexp(y) - 1);
   return vmax(y, splat(0));
 }
 
@@ -161,26 +174,24 @@ static void activate(dg_real *x, const dg_real *agg, const dg_real *bias, bool e
 }
 
 static void activate_backward(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
-                              int32_t end, dg_real *partial) {
+                              int32_t end, dg_real *sum) {
   const vi dropped = (vi)splat((dg_real)-0.0);
   const vf scale = splat(drop->scale);
-  memset(partial, 0, (size_t)ld * sizeof *partial);
   for (int32_t r = begin; r < end; r++)
     for (int c = 0; c < ld; c += DG_VL) {
       vf y = load(x + (size_t)r * ld + c);
       vf left = splat(0);
       if (elu) left = y + scale;
-      vf slope = blend(y > 0, scale, left);
+      vf slope = where_positive(y, scale, left);
       vf d = (vf)((vi)(load(dx + (size_t)r * ld + c) * slope) & ((vi)y != dropped));
       store(dx + (size_t)r * ld + c, d);
-      store(partial + c, load(partial + c) + d);
+      store(sum + c, load(sum + c) + d);
     }
 }
 
-static void column_sums(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *partial) {
-  memset(partial, 0, (size_t)ld * sizeof *partial);
+static void column_sums(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *sum) {
   for (int32_t r = begin; r < end; r++)
-    for (int c = 0; c < ld; c += DG_VL) store(partial + c, load(partial + c) + load(x + (size_t)r * ld + c));
+    for (int c = 0; c < ld; c += DG_VL) store(sum + c, load(sum + c) + load(x + (size_t)r * ld + c));
 }
 
 static void output(dg_real *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,
@@ -188,12 +199,41 @@ static void output(dg_real *logits, const dg_real *agg, const dg_real *bias, int
   const dg_real share = (dg_real)1 / heads;
   for (int32_t r = begin; r < end; r++) {
     dg_real *out = logits + (size_t)r * ldc;
+    const dg_real *in = agg + (size_t)r * ld;
+    if (hp == 1) { /* one head, its row as wide as that of the logits */
+      for (int c = 0; c < ldc; c += DG_VL) store(out + c, load(in + c) + load(bias + c));
+      continue;
+    }
     for (int c = 0; c < n_classes; c++) {
       dg_real sum = 0;
-      for (int h = 0; h < heads; h++) sum += agg[(size_t)r * ld + (size_t)c * hp + h];
+      for (int h = 0; h < heads; h++) sum += in[(size_t)c * hp + h];
       out[c] = sum * share + bias[c];
     }
   }
+}
+
+/* Logits [c, c + DG_VL) of a row of n; those behind the last weigh nothing. */
+INLINE vf load_logits(const dg_real *logits, int c, int n) {
+  return blend(widen((vs)(iota((uint32_t)c) < (uint32_t)n)), load(logits + c), splat((dg_real)-1e30));
+}
+
+static double cross_entropy(dg_real *d, const dg_real *logits, int label, int n, int ld, dg_real share, bool *correct) {
+  vf most = splat((dg_real)-1e30), sum = splat(0);
+  const dg_real own = logits[label]; /* d may be the logits themselves */
+  for (int c = 0; c < n; c += DG_VL) most = vmax(most, load_logits(logits, c, n));
+  for (int bit = 0; (1 << bit) < DG_VL; bit++) most = vmax(most, swap_lanes(most, bit));
+  *correct = own == most[0];
+  for (int c = 0; *correct && c < label; c++) *correct = logits[c] != most[0];
+  for (int c = 0; c < ld; c += DG_VL) {
+    const vf p = c < n ? vexp(load_logits(logits, c, n) - most) : splat(0);
+    sum += p;
+    store(d + c, p);
+  }
+  sum = fold(sum, 1);
+  for (int c = 0; c < n; c += DG_VL) store(d + c, load(d + c) * (share / sum[0]));
+  for (int c = n; c < ld; c++) d[c] = 0;
+  d[label] -= share;
+  return log((double)sum[0]) - ((double)own - (double)most[0]);
 }
 
 static void adam(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, int64_t begin, int64_t end, dg_real decay,

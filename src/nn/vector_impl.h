@@ -34,14 +34,41 @@ INLINE void store(dg_real *p, vf v) {
   *(vf *)p = v;
 }
 
+INLINE void store_unaligned(dg_real *p, vf v) {
+  memcpy(p, &v, sizeof v);
+}
+
 /* mask ? a : b, lane by lane. */
 INLINE vf blend(vi mask, vf a, vf b) {
   return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
+/* What compilers do not make of a comparison and a blend: u > 0 ? a : b, and a > b ? a : b. */
+#if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
+INLINE vf where_positive(vf u, vf a, vf b) {
+  return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ), (__m512)b, (__m512)a);
+}
+
+INLINE vf vmax(vf a, vf b) {
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+#elif defined(__AVX2__) && !defined(DG_REAL_DOUBLE)
+INLINE vf where_positive(vf u, vf a, vf b) {
+  return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, _mm256_cmp_ps((__m256)u, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
+
+INLINE vf vmax(vf a, vf b) {
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+#else
+INLINE vf where_positive(vf u, vf a, vf b) {
+  return blend(u > 0, a, b);
+}
+
 INLINE vf vmax(vf a, vf b) {
   return blend(a > b, a, b);
 }
+#endif
 
 #ifdef DG_REAL_DOUBLE
 INLINE vf vexp(vf x) {
@@ -54,7 +81,11 @@ INLINE vf vexp(vf x) {
 INLINE vf vexp(vf x) {
   x = vmax(x, splat(-87.3f));
   x = -vmax(-x, splat(-88.3f));
+#ifdef __AVX512F__
+  vf n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
   vf n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds to the nearest integer */
+#endif
   vf r = x - n * 0.693359375f;
   r = r + n * 2.12194440e-4f;
   vf p = splat(1.9875691500e-4f);
@@ -64,8 +95,12 @@ INLINE vf vexp(vf x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
+#ifdef __AVX512F__
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   vi power = (__builtin_convertvector(n, vi) + 127) << 23;
   return p * (vf)power;
+#endif
 }
 #endif
 
@@ -79,19 +114,22 @@ static const lane swapped_lanes[4][16]
 static const uint32_t lane_numbers[16]
     __attribute__((aligned(64))) = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
+/* Lane l ^ 2^bit in lane l. */
+INLINE vf swap_lanes(vf v, int bit) {
+#ifdef __clang__
+  vf swapped;
+  for (int l = 0; l < DG_VL; l++) swapped[l] = v[l ^ (1 << bit)];
+  return swapped;
+#else
+  return __builtin_shuffle(v, *(const vi *)swapped_lanes[bit]);
+#endif
+}
+
 /* Lanes whose numbers differ by a multiple of `hp` are summed; every lane gets its sum: scalar heads become a pattern.
  */
 INLINE vf fold(vf v, int hp) {
-  for (int bit = 0; (1 << bit) < DG_VL; bit++) {
-    if ((1 << bit) < hp) continue;
-#ifdef __clang__
-    vf swapped;
-    for (int l = 0; l < DG_VL; l++) swapped[l] = v[l ^ (1 << bit)];
-    v += swapped;
-#else
-    v += __builtin_shuffle(v, *(const vi *)swapped_lanes[bit]);
-#endif
-  }
+  for (int bit = 0; (1 << bit) < DG_VL; bit++)
+    if ((1 << bit) >= hp) v += swap_lanes(v, bit);
   return v;
 }
 
@@ -139,14 +177,18 @@ INLINE vu iota(uint32_t first) {
   return *(const vu *)lane_numbers + first;
 }
 
-/* All ones in lanes that are kept. */
-INLINE vi kept(uint64_t key, vu column, uint32_t threshold) {
-  vs mask = (vs)(random_bits(key, column) >= threshold);
+/* A mask of 32-bit lanes as one of numbers. */
+INLINE vi widen(vs mask) {
 #ifdef DG_REAL_DOUBLE
   return __builtin_convertvector(mask, vi);
 #else
   return (vi)mask;
 #endif
+}
+
+/* All ones in lanes that are kept. */
+INLINE vi kept(uint64_t key, vu column, uint32_t threshold) {
+  return widen((vs)(random_bits(key, column) >= threshold));
 }
 
 /* Head of each lane of vector k of a pattern. */
@@ -156,8 +198,8 @@ INLINE vu lane_heads(int hp, int k) {
 }
 
 /* Factor of an attention coefficient under dropout: 0 or scale. */
-INLINE vf edge_mask(const dg_edges *e, int32_t dst, int32_t src, int k) {
+INLINE vf edge_mask(const dg_edges *e, int32_t dst, int32_t src, int k, int hp) {
   uint64_t key = dg_rng_key(e->drop.key, (uint64_t)e->ids[dst]);
-  vu column = lane_heads(e->hp, k) + (uint32_t)e->ids[src] * (uint32_t)e->hp;
+  vu column = lane_heads(hp, k) + (uint32_t)e->ids[src] * (uint32_t)hp;
   return (vf)(kept(key, column, e->drop.threshold) & (vi)splat(e->drop.scale));
 }

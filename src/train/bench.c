@@ -18,24 +18,26 @@ static int compare_doubles(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Times steps; seconds [steps], sorted at the end. */
+/* Times steps: seconds [1 + DG_PHASES, steps], a row of whole steps (of the slowest rank) and one of each phase (of
+   this rank), each sorted. A few disturbed steps then do not show in the medians. */
 static void time_steps(dg_trainer *t, double *seconds, int64_t steps) {
   for (int64_t i = 1; i <= WARM_UP; i++) dg_trainer_step(t, t->config->seed, i);
-  t->timer = (dg_timer){0};
   for (int64_t i = 0; i < steps; i++) {
     const double before = dg_time();
+    t->timer = (dg_timer){0};
     dg_trainer_step(t, t->config->seed, WARM_UP + 1 + i);
     seconds[i] = dg_comm_max_double(t->comm, dg_time() - before);
+    for (int p = 0; p < DG_PHASES; p++) seconds[(1 + p) * steps + i] = t->timer.seconds[p];
     dg_progress("timing", (long)i + 1, (long)steps, "");
   }
-  qsort(seconds, (size_t)steps, sizeof *seconds, compare_doubles);
+  for (int row = 0; row <= DG_PHASES; row++)
+    qsort(seconds + row * steps, (size_t)steps, sizeof *seconds, compare_doubles);
 }
 
 /* What `bench` prints. */
 typedef struct bench_result {
   double median_ms, min_ms, bound_ms;
-  double phase_ms[DG_PHASES]; /* mean over ranks */
-  int slowest_rank;           /* the one that waits least for others */
+  double phase_ms[DG_PHASES]; /* medians, mean over ranks */
   int64_t halo_bytes, peak;
   dg_machine machine;
 } bench_result;
@@ -76,14 +78,13 @@ dg_status dg_bench(const dg_comm *comm, const dg_config *config, const char *gra
   double *seconds = NULL;
   bench_result r = {0};
   DG_TRY(dg_trainer_create(&trainer, comm, config, graph_path));
-  DG_TRY(dg_comm_agree(comm, dg_alloc(&seconds, (size_t)steps, sizeof *seconds)));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&seconds, (size_t)steps * (1 + DG_PHASES), sizeof *seconds)));
   dg_params_reset(&trainer.model.params, config->seed);
-  r.peak = 0;
   time_steps(&trainer, seconds, steps);
   r.peak = dg_comm_max_int64(comm, dg_memory_peak());
   r.median_ms = 1e3 * seconds[steps / 2], r.min_ms = 1e3 * seconds[0];
   for (int p = 0; p < DG_PHASES; p++)
-    r.phase_ms[p] = 1e3 * dg_spread_of(comm, trainer.timer.seconds[p]).mean / (double)steps;
+    r.phase_ms[p] = 1e3 * dg_spread_of(comm, seconds[(1 + p) * steps + steps / 2]).mean;
   r.halo_bytes = dg_trainer_halo_bytes(&trainer);
   DG_TRY(dg_machine_measure(&r.machine, comm));
   r.bound_ms = 1e3 * dg_comm_max_double(comm, dg_step_bound(&trainer, &r.machine));

@@ -11,7 +11,7 @@ static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
 static const char *const activation_names[] = {"elu", "relu", NULL};
 static const char *const normalize_names[] = {"none", "row", NULL};
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
-static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", NULL};
+static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
 static const char *const halo_type_names[] = {"f32", "bf16", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 

@@ -152,7 +152,7 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
     dg_timer_lap(timer, DG_PHASE_EDGE_BACKWARD);
     if (w->channel) dg_halo_push_end(w->channel);
     dg_timer_lap(timer, DG_PHASE_HALO_WAIT);
-    dg_layer_backward_weights(w, params, &step);
+    dg_layer_backward_weights(w, params);
     if (k > 0) dg_layer_backward_input(w, w - 1, params);
     dg_timer_lap(timer, DG_PHASE_WEIGHT_GRADIENT);
   }

@@ -67,7 +67,7 @@ double job_step(test_job *job, const dg_step *step) {
     if (w->channel) dg_halo_push_begin(w->channel);
     dg_layer_backward_owned(w, params);
     if (w->channel) dg_halo_push_end(w->channel);
-    dg_layer_backward_weights(w, params, step);
+    dg_layer_backward_weights(w, params);
     if (k > 0) dg_layer_backward_input(w, w - 1, params);
   }
   dg_comm_sum_real(&job->local.comm, params->grad, (size_t)params->count);

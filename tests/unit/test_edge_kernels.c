@@ -8,6 +8,7 @@
 #include <distgat/rng.h>
 
 #include "nn/kernels.h"
+#include "support/plain_edges.h"
 
 /* Aggregation over edges, forward and backward: every variant against plain loops in double precision. */
 
@@ -32,14 +33,8 @@ typedef struct problem {
   dg_edges e;
   int heads, dim;
   dg_real *z, *zr, *att, *att_dst, *norm, *dagg; /* given */
-  dg_real *score_src, *agg, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
+  dg_real *score_src, *agg, *positive, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
 } problem;
-
-/* What they should make, [row, head, channel of it], [row, head] or [edge, head]. */
-typedef struct answer {
-  double *score, *alpha, *ds; /* of edges; ds is the gradient of the score after LeakyReLU */
-  double *agg, *dz, *dzr, *datt, *datt_dst;
-} answer;
 
 static double draw(uint64_t what, uint64_t n) {
   return 2 * dg_rng_uniform(dg_rng_key(17, what), n) - 1;
@@ -109,6 +104,7 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
   for (int r = 0; r < N_SRC; r++) p->norm[r] = (dg_real)(1 / sqrt(1 + r % 9));
   p->e.score_src = p->score_src = room(N_SRC * hp, sizeof *p->score_src);
   p->e.agg = p->agg = room(N_DST * ld, sizeof *p->agg);
+  p->positive = room(N_DST * ld, sizeof *p->positive);
   p->e.stat = p->stat = room(N_DST * DG_STATS * hp, sizeof *p->stat);
   p->e.dz = p->dz = room(N_SRC * ld, sizeof *p->dz);
   p->e.dzr = p->dzr = room(N_DST * ld, sizeof *p->dzr);
@@ -118,136 +114,10 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
 }
 
 static void free_problem(problem *p) {
-  dg_real **all[] = {&p->z,   &p->zr,   &p->att, &p->att_dst, &p->norm,       &p->dagg,  &p->score_src,
-                     &p->agg, &p->stat, &p->dz,  &p->dzr,     &p->dscore_dst, &p->alpha, &p->datt};
+  dg_real **all[] = {&p->z,        &p->zr,   &p->att, &p->att_dst, &p->norm,       &p->dagg,  &p->score_src, &p->agg,
+                     &p->positive, &p->stat, &p->dz,  &p->dzr,     &p->dscore_dst, &p->alpha, &p->datt};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
 }
-
-static void make_answer(answer *a, const problem *p) {
-  const size_t h = (size_t)p->heads, row = h * (size_t)p->dim;
-  a->score = room(N_EDGES * h, sizeof(double));
-  a->alpha = room(N_EDGES * h, sizeof(double));
-  a->ds = room(N_EDGES * h, sizeof(double));
-  a->agg = room(N_DST * row, sizeof(double));
-  a->dz = room(N_SRC * row, sizeof(double));
-  a->dzr = room(N_DST * row, sizeof(double));
-  a->datt = room(row, sizeof(double));
-  a->datt_dst = room(row, sizeof(double));
-}
-
-static void free_answer(answer *a) {
-  double **all[] = {&a->score, &a->alpha, &a->ds, &a->agg, &a->dz, &a->dzr, &a->datt, &a->datt_dst};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
-}
-
-/* ---- the plain loops ---- */
-
-static double leaky(double u) {
-  return u > 0 ? u : 0.2 * u;
-}
-
-static double leaky_slope(double u) {
-  return u > 0 ? 1 : 0.2;
-}
-
-static double mask(const problem *p, int32_t i, int32_t j, int h) {
-  if (p->e.drop.threshold == 0) return 1;
-  const uint64_t key = dg_rng_key(p->e.drop.key, (uint64_t)ids[i]);
-  const uint32_t column = (uint32_t)ids[j] * (uint32_t)p->e.hp + (uint32_t)h;
-  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), column) >= p->e.drop.threshold ? p->e.drop.scale : 0;
-}
-
-static double dot(const problem *p, const dg_real *x, size_t r, const dg_real *y, size_t s, int h) {
-  double sum = 0;
-  for (int d = 0; d < p->dim; d++) sum += (double)x[at(p, r, h, d)] * (double)y[at(p, s, h, d)];
-  return sum;
-}
-
-/* Score of GAT before LeakyReLU. */
-static double gat_sum(const problem *p, int32_t i, int32_t j, int h) {
-  return dot(p, p->z, j, p->att, 0, h) + dot(p, p->z, i, p->att_dst, 0, h);
-}
-
-static double score(const problem *p, bool v2, int32_t i, int32_t j, int h) {
-  double sum = 0;
-  if (!v2) return leaky(gat_sum(p, i, j, h));
-  for (int d = 0; d < p->dim; d++)
-    sum += (double)p->att[at(p, 0, h, d)] * leaky((double)p->z[at(p, j, h, d)] + (double)p->zr[at(p, i, h, d)]);
-  return sum;
-}
-
-static void plain_forward(answer *a, const problem *p, bool v2, int32_t i, int h) {
-  double top = -INFINITY, sum = 0;
-  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
-    a->score[t * p->heads + h] = score(p, v2, i, indices[t], h);
-    top = fmax(top, a->score[t * p->heads + h]);
-  }
-  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) sum += exp(a->score[t * p->heads + h] - top);
-  for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
-    double alpha = a->alpha[t * p->heads + h] = exp(a->score[t * p->heads + h] - top) / sum;
-    for (int d = 0; d < p->dim; d++)
-      a->agg[(i * p->heads + h) * p->dim + d] += alpha * mask(p, i, indices[t], h) * p->z[at(p, indices[t], h, d)];
-  }
-}
-
-/* Gradient of one score to z, zr and the attention vectors. */
-static void plain_score_backward(answer *a, const problem *p, bool v2, int32_t i, int32_t j, int h, double ds) {
-  if (!v2) ds *= leaky_slope(gat_sum(p, i, j, h));
-  for (int d = 0; d < p->dim; d++) {
-    const int c = h * p->dim + d, width = p->heads * p->dim;
-    const double zi = p->z[at(p, i, h, d)], zj = p->z[at(p, j, h, d)], u = zj + (double)p->zr[at(p, i, h, d)];
-    const double att = p->att[at(p, 0, h, d)];
-    if (v2) {
-      a->dz[j * width + c] += ds * att * leaky_slope(u);
-      a->dzr[i * width + c] += ds * att * leaky_slope(u);
-      a->datt[c] += ds * leaky(u);
-    } else {
-      a->dz[j * width + c] += ds * att;
-      a->dz[i * width + c] += ds * p->att_dst[at(p, 0, h, d)];
-      a->datt[c] += ds * zj;
-      a->datt_dst[c] += ds * zi;
-    }
-  }
-}
-
-static void plain_backward(answer *a, const problem *p, bool v2, int32_t i, int h) {
-  double mean = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) {
-      const double alpha = a->alpha[t * p->heads + h], m = mask(p, i, indices[t], h);
-      const double dalpha = m * dot(p, p->dagg, i, p->z, indices[t], h);
-      if (pass == 0) {
-        mean += alpha * dalpha;
-        continue;
-      }
-      for (int d = 0; d < p->dim; d++)
-        a->dz[(indices[t] * p->heads + h) * p->dim + d] += alpha * m * p->dagg[at(p, i, h, d)];
-      plain_score_backward(a, p, v2, i, indices[t], h, alpha * (dalpha - mean));
-    }
-}
-
-static void plain_attention(answer *a, const problem *p, bool v2) {
-  make_answer(a, p);
-  for (int32_t i = 0; i < N_DST; i++)
-    for (int h = 0; h < p->heads; h++) {
-      plain_forward(a, p, v2, i, h);
-      plain_backward(a, p, v2, i, h);
-    }
-}
-
-static void plain_gcn(answer *a, const problem *p) {
-  make_answer(a, p);
-  for (int32_t i = 0; i < N_DST; i++)
-    for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
-      for (int c = 0; c < p->heads * p->dim; c++) {
-        const int h = c / p->dim, d = c % p->dim, width = p->heads * p->dim;
-        const double norm = (double)p->norm[i] * (double)p->norm[indices[t]];
-        a->agg[i * width + c] += norm * p->z[at(p, indices[t], h, d)];
-        a->dz[indices[t] * width + c] += norm * p->dagg[at(p, i, h, d)];
-      }
-}
-
-/* ---- comparison ---- */
 
 /* Rows as kernels lay them out are `wanted` to single precision of terms about 1, and their padding zero. */
 static void check_rows(const problem *p, const dg_real *x, const double *wanted, int n, const char *variant,
@@ -256,12 +126,11 @@ static void check_rows(const problem *p, const dg_real *x, const double *wanted,
   for (int r = 0; r < n; r++)
     for (int c = 0; c < p->e.ld; c++) {
       const int h = c % p->e.hp, d = c / p->e.hp;
-      const double is = x[(size_t)r * p->e.ld + c];
+      const double is = x[(size_t)r * p->e.ld + c], right = wanted[(size_t)r * p->e.ld + c];
       if (h >= p->heads || d >= p->dim) {
         padding = fmax(padding, isfinite(is) ? fabs(is) : INFINITY);
         continue;
       }
-      const double right = wanted[(r * p->heads + h) * p->dim + d];
       error = fmax(error, isfinite(is) ? fabs(is - right) : INFINITY);
       scale = fmax(scale, fabs(right));
     }
@@ -270,11 +139,11 @@ static void check_rows(const problem *p, const dg_real *x, const double *wanted,
              padding);
 }
 
-static void check_alpha(const problem *p, const answer *a, const char *variant) {
+static void check_alpha(const problem *p, const plain_edges *plain, const char *variant) {
   double error = 0;
   for (int t = 0; t < N_EDGES; t++)
     for (int h = 0; h < p->heads; h++)
-      error = fmax(error, fabs((double)p->alpha[t * p->e.hp + h] - a->alpha[t * p->heads + h]));
+      error = fmax(error, fabs((double)p->alpha[t * p->e.hp + h] - plain->alpha[t * p->e.hp + h]));
   if (!(error < 5e-6)) fail_msg("%s, hp %d, ld %d: alpha: error %g", variant, p->e.hp, p->e.ld, error);
 }
 
@@ -290,6 +159,7 @@ static void run_summing(problem *p, summing *kernel, int32_t n, int32_t middle, 
 
 static void run_gatv2(problem *p, const dg_kernels *k) {
   const dg_edges *e = &p->e;
+  p->e.positive = NULL;
   k->gatv2_forward(e, 0, 5);
   k->gatv2_forward(e, 5, N_DST);
   k->gatv2_alpha(e, 0, N_DST, p->alpha);
@@ -301,36 +171,38 @@ static void run_gatv2(problem *p, const dg_kernels *k) {
 
 static void run_gat(problem *p, const dg_kernels *k) {
   const dg_edges *e = &p->e;
+  p->e.positive = p->positive;
   k->gat_scores(e, 0, 7);
   k->gat_scores(e, 7, N_SRC);
   k->gat_forward(e, 0, 5);
   k->gat_forward(e, 5, N_DST);
   k->gat_alpha(e, 0, N_DST, p->alpha);
   k->row_dots(e, 0, N_DST);
-  k->gat_backward_dst(e, 0, 5);
-  k->gat_backward_dst(e, 5, N_DST);
   run_summing(p, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e->ld);
 }
 
 static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout) {
   problem p;
-  answer a;
+  plain_edges plain;
   make_problem(&p, shape, 1, dropout);
-  plain_attention(&a, &p, v2);
-  if (v2)
+  assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
+  if (v2) {
+    plain_gatv2(&plain, &p.e);
     run_gatv2(&p, k);
-  else
+  } else {
+    plain_gat(&plain, &p.e);
     run_gat(&p, k);
-  check_rows(&p, p.agg, a.agg, N_DST, k->name, "agg");
-  check_alpha(&p, &a, k->name);
-  check_rows(&p, p.dz, a.dz, N_SRC, k->name, "dz");
-  check_rows(&p, p.datt, a.datt, 1, k->name, "gradient of att");
+  }
+  check_rows(&p, p.agg, plain.agg, N_DST, k->name, "agg");
+  check_alpha(&p, &plain, k->name);
+  check_rows(&p, p.dz, plain.dz, N_SRC, k->name, "dz");
+  check_rows(&p, p.datt, plain.datt, 1, k->name, "gradient of att");
   if (v2)
-    check_rows(&p, p.dzr, a.dzr, N_DST, k->name, "dzr");
+    check_rows(&p, p.dzr, plain.dzr, N_DST, k->name, "dzr");
   else
-    check_rows(&p, p.datt + p.e.ld, a.datt_dst, 1, k->name, "gradient of att_dst");
+    check_rows(&p, p.datt + p.e.ld, plain.datt + p.e.ld, 1, k->name, "gradient of att_dst");
   free_problem(&p);
-  free_answer(&a);
+  plain_edges_destroy(&plain);
 }
 
 #define FOR_ALL(k, shape)                                                                                              \
@@ -361,17 +233,18 @@ static void gcn_is_what_plain_loops_give(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
     problem p;
-    answer a;
+    plain_edges plain;
     make_problem(&p, shape, 1, 0);
-    plain_gcn(&a, &p);
+    assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
+    plain_gcn(&plain, &p.e);
     (*k)->gcn_forward(&p.e, 0, 5);
     (*k)->gcn_forward(&p.e, 5, N_DST);
     (*k)->gcn_backward_src(&p.e, 0, 40);
     (*k)->gcn_backward_src(&p.e, 40, N_SRC);
-    check_rows(&p, p.agg, a.agg, N_DST, (*k)->name, "agg");
-    check_rows(&p, p.dz, a.dz, N_SRC, (*k)->name, "dz");
+    check_rows(&p, p.agg, plain.agg, N_DST, (*k)->name, "agg");
+    check_rows(&p, p.dz, plain.dz, N_SRC, (*k)->name, "dz");
     free_problem(&p);
-    free_answer(&a);
+    plain_edges_destroy(&plain);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <distgat/rng.h>
 
 #include "nn/kernels.h"
+#include "support/plain_rows.h"
 
 /* Kernels over rows of matrices: every variant against plain loops in double precision. */
 
@@ -29,19 +30,22 @@ static void *room(size_t count, size_t size) {
   return block;
 }
 
+static double *wanted_block(size_t n) {
+  return room(n, sizeof(double));
+}
+
 static dg_real *draw_block(size_t n, uint64_t what) {
   dg_real *x = room(n, sizeof *x);
   for (size_t i = 0; i < n; i++) x[i] = (dg_real)draw(what, i);
   return x;
 }
 
-static bool is_kept(const dg_dropout *drop, int32_t id, int column) {
-  const uint64_t key = dg_rng_key(drop->key, (uint64_t)id);
-  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)column) >= drop->threshold;
-}
-
 static void check_close(double is, double wanted, double scale, const dg_kernels *k) {
   if (!(fabs(is - wanted) <= 2e-6 * scale)) fail_msg("%s: %.9g instead of %.9g", k->name, is, wanted);
+}
+
+static void check_block(const dg_real *is, const double *wanted, size_t n, double scale, const dg_kernels *k) {
+  for (size_t i = 0; i < n; i++) check_close(is[i], wanted[i], scale, k);
 }
 
 #define FOR_VARIANTS(k) for (const dg_kernels *const *list = dg_kernels_all(), *k = *list; k; k = *++list)
@@ -80,16 +84,12 @@ static int make_input(void **state) {
 static void check_sparse_forward(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool with_bias) {
   const dg_input x = {indptr, columns, values, row_of, ids, *drop};
   dg_real *w = draw_block(N_COLUMNS * ld, 40), *bias = draw_block(ld, 41), *out = room(N_ROWS * ld, sizeof *out);
+  double *wanted = wanted_block(N_ROWS * ld);
   k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 0, 4);
   k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 4, N_ROWS);
-  for (int r = 0; r < N_ROWS; r++)
-    for (size_t c = 0; c < ld; c++) {
-      double sum = with_bias ? (double)bias[c] : 0;
-      for (int64_t t = indptr[row_of[r]]; t < indptr[row_of[r] + 1]; t++)
-        if (is_kept(drop, ids[r], columns[t]))
-          sum += (double)values[t] * (double)drop->scale * (double)w[(size_t)columns[t] * ld + c];
-      check_close(out[(size_t)r * ld + c], sum, 30, k);
-    }
+  plain_sparse_forward(wanted, &x, w, with_bias ? bias : NULL, (int)ld, N_ROWS);
+  check_block(out, wanted, N_ROWS * ld, 30, k);
+  dg_free(&wanted);
   dg_free(&w);
   dg_free(&bias);
   dg_free(&out);
@@ -106,17 +106,13 @@ static void sparse_rows_are_multiplied(void **state) {
 static void check_sparse_backward(const dg_kernels *k, size_t ld, const dg_dropout *drop, int32_t n_rows) {
   uint64_t keys[N_ROWS];
   dg_real *dz = draw_block(N_ROWS * ld, 50), *dw = draw_block(N_COLUMNS * ld, 51);
+  double *wanted = wanted_block(N_COLUMNS * ld);
   for (int r = 0; r < N_ROWS; r++) keys[r] = dg_rng_key(drop->key, (uint64_t)ids[r]);
   k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 0, 500);
   k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 500, N_COLUMNS);
-  for (int f = 0; f < N_COLUMNS; f++)
-    for (size_t c = 0; c < ld; c++) {
-      double sum = 0;
-      for (int64_t t = t_indptr[f]; t < t_indptr[f + 1]; t++)
-        if (t_rows[t] < n_rows && is_kept(drop, ids[t_rows[t]], f))
-          sum += (double)t_values[t] * (double)drop->scale * (double)dz[(size_t)t_rows[t] * ld + c];
-      check_close(dw[(size_t)f * ld + c], sum, 10, k);
-    }
+  plain_sparse_backward(wanted, t_indptr, t_rows, t_values, drop, ids, dz, (int)ld, n_rows, N_COLUMNS);
+  check_block(dw, wanted, N_COLUMNS * ld, 10, k);
+  dg_free(&wanted);
   dg_free(&dz);
   dg_free(&dw);
 }
@@ -144,7 +140,7 @@ static void long_columns_are_summed(void **state) {
   }
   FOR_VARIANTS(k) for (int n = 511; n <= ROWS; n += n == 511 || n == 512 ? 1 : 512) {
     int kept = 0;
-    for (int r = 0; r < n; r++) kept += is_kept(&half, r, 0);
+    for (int r = 0; r < n; r++) kept += plain_kept(&half, r, 0);
     k->sparse_backward(dw, ends, rows, ones, &half, keys, dz, LD, n, 0, 1);
     for (int c = 0; c < LD; c++) assert_true(dw[c] == (dg_real)(2 * kept * c));
   }
@@ -158,13 +154,12 @@ static void check_dense_dropout(const dg_kernels *k, int n, int ld, const dg_dro
   const dg_input x = {.row = row_of, .ids = ids, .drop = *drop};
   float *store = room((size_t)N_ROWS * (size_t)n, sizeof *store);
   dg_real *out = draw_block((size_t)N_ROWS * (size_t)ld, 61);
+  double *wanted = wanted_block((size_t)N_ROWS * (size_t)ld);
   for (int i = 0; i < N_ROWS * n; i++) store[i] = (float)draw(60, (uint64_t)i);
+  plain_dense_dropout(wanted, store, &x, n, ld, N_ROWS);
   k->dense_dropout(out, store, &x, n, ld, 2, N_ROWS);
-  for (int r = 2; r < N_ROWS; r++)
-    for (int c = 0; c < ld; c++) {
-      const bool kept = c < n && is_kept(drop, ids[r], c);
-      assert_true(out[(r - 2) * ld + c] == (kept ? (dg_real)store[row_of[r] * n + c] * drop->scale : 0));
-    }
+  for (int i = 2 * ld; i < N_ROWS * ld; i++) assert_true(out[i - 2 * ld] == (dg_real)wanted[i]);
+  dg_free(&wanted);
   dg_free(&store);
   dg_free(&out);
 }
@@ -178,38 +173,60 @@ static void dense_rows_are_dropped(void **state) {
   }
 }
 
+/* ---- products ---- */
+
+/* Any number of rows and inner columns: blocks of all sizes and what is left over. */
+static void check_products(const dg_kernels *k, int n, int ld, int rows, bool add) {
+  const int ld_x = n + 3;
+  const size_t size = (size_t)ld * (size_t)(n > rows ? n : rows);
+  dg_real *x = draw_block((size_t)(ld_x * rows) + 1, 62), *w = draw_block((size_t)(n * ld), 63);
+  dg_real *bias = draw_block((size_t)ld, 64), *is = draw_block(size, 65), *dw = draw_block(size, 65);
+  double *wanted = wanted_block(size), *wanted_dw = wanted_block(size);
+  for (size_t i = 0; i < size; i++) wanted[i] = wanted_dw[i] = (double)is[i];
+  k->multiply(is, x, ld_x, w, add ? NULL : bias, add, n, ld, rows);
+  plain_multiply(wanted, x, ld_x, w, add ? NULL : bias, add, n, ld, rows);
+  check_block(is, wanted, (size_t)(rows * ld), sqrt(n) + 1, k);
+  dg_real *dz = draw_block((size_t)(rows * ld) + 1, 66);
+  k->multiply_transposed(dw, x, ld_x, dz, add, n, ld, rows);
+  plain_multiply_transposed(wanted_dw, x, ld_x, dz, add, n, ld, rows);
+  check_block(dw, wanted_dw, (size_t)(n * ld), sqrt(rows) + 1, k);
+  void *all[] = {x, w, bias, is, dw, wanted, wanted_dw, dz};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
+}
+
+static void dense_rows_are_multiplied(void **state) {
+  (void)state;
+  static const int inner[] = {1, 5, 64, 131}, many[] = {0, 1, 3, 6, 11, 12, 64, 65, 135};
+  FOR_VARIANTS(k) FOR_WIDTHS(ld) for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
+    for (size_t r = 0; r < sizeof many / sizeof *many; r++) {
+      check_products(k, inner[i], (int)ld, many[r], false);
+      check_products(k, inner[i], (int)ld, many[r], true);
+    }
+  }
+}
+
 /* ---- activation ---- */
-
-static double activation(double y, bool elu) {
-  return y > 0 ? y : elu ? exp(y) - 1 : 0;
-}
-
-static double activation_slope(double y, bool elu) {
-  return y > 0 ? 1 : elu ? exp(y) : 0;
-}
 
 static void check_activation(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool elu) {
   dg_real *agg = draw_block(N_ROWS * ld, 70), *bias = draw_block(ld, 71), *x = room(N_ROWS * ld, sizeof *x);
-  dg_real *dx = draw_block(N_ROWS * ld, 72), *before = draw_block(N_ROWS * ld, 72), *partial = draw_block(ld, 73);
-  double sums[MAX_LD] = {0};
+  dg_real *dx = draw_block(N_ROWS * ld, 72), *sum = draw_block(ld, 73);
+  double *wx = wanted_block(N_ROWS * ld), *wdx = wanted_block(N_ROWS * ld), sums[MAX_LD];
   for (size_t c = 0; c < ld; c++) agg[c] = (dg_real)(c % 3 ? -30 : 30) - bias[c], agg[ld + c] = -bias[c];
+  for (size_t c = 0; c < ld; c++) sums[c] = (double)sum[c];
+  plain_activate(wx, agg, bias, elu, (int)ld, ids, drop, N_ROWS);
+  plain_activate_backward(wdx, sums, dx, agg, bias, elu, (int)ld, ids, drop, N_ROWS);
   k->activate(x, agg, bias, elu, (int)ld, ids, drop, 0, 4);
   k->activate(x, agg, bias, elu, (int)ld, ids, drop, 4, N_ROWS);
-  k->activate_backward(dx, x, elu, (int)ld, drop, 0, N_ROWS, partial);
-  for (int r = 0; r < N_ROWS; r++)
-    for (size_t c = 0; c < ld; c++) {
-      const size_t i = (size_t)r * ld + c;
-      const double y = (double)(agg[i] + bias[c]);
-      const bool kept = is_kept(drop, ids[r], (int)c);
-      /* The sign of a zero tells the backward pass what was dropped. */
-      assert_true(kept ? !(x[i] == 0 && signbit(x[i])) : x[i] == 0 && signbit(x[i]));
-      check_close(x[i], kept ? activation(y, elu) * (double)drop->scale : 0, fmax(1, fabs(y)), k);
-      const double d = kept ? (double)before[i] * (double)drop->scale * activation_slope(y, elu) : 0;
-      check_close(dx[i], d, 1, k);
-      sums[c] += (double)dx[i];
-    }
-  for (size_t c = 0; c < ld; c++) check_close(partial[c], sums[c], 10, k);
-  dg_real *all[] = {agg, bias, x, dx, before, partial};
+  k->activate_backward(dx, x, elu, (int)ld, drop, 0, N_ROWS, sum);
+  for (size_t i = 0; i < N_ROWS * ld; i++) {
+    /* The sign of a zero tells the backward pass what was dropped. */
+    const bool kept = plain_kept(drop, ids[i / ld], (uint32_t)(i % ld));
+    assert_true(kept ? !(x[i] == 0 && signbit(x[i])) : x[i] == 0 && signbit(x[i]));
+    check_close(x[i], wx[i], fmax(1, fabs(wx[i])), k);
+  }
+  check_block(dx, wdx, N_ROWS * ld, 1, k);
+  check_block(sum, sums, ld, 10, k);
+  void *all[] = {agg, bias, x, dx, sum, wx, wdx};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }
 
@@ -225,14 +242,13 @@ static void columns_are_summed(void **state) {
   (void)state;
   FOR_VARIANTS(k) FOR_WIDTHS(ld) {
     dg_real *x = draw_block(N_ROWS * ld, 80), *partial = draw_block(ld, 81);
+    double sums[MAX_LD];
+    for (size_t c = 0; c < ld; c++) sums[c] = (double)partial[c];
     k->column_sums(x, (int)ld, 2, 7, partial);
-    for (size_t c = 0; c < ld; c++) {
-      double sum = 0;
-      for (size_t r = 2; r < 7; r++) sum += (double)x[r * ld + c];
-      check_close(partial[c], sum, 5, k);
-    }
+    plain_column_sums(sums, x + 2 * ld, (int)ld, 5);
+    check_block(partial, sums, ld, 5, k);
     k->column_sums(x, (int)ld, 3, 3, partial);
-    for (size_t c = 0; c < ld; c++) assert_true(partial[c] == 0);
+    check_block(partial, sums, ld, 5, k);
     dg_free(&x);
     dg_free(&partial);
   }
@@ -249,16 +265,40 @@ static void heads_are_averaged(void **state) {
     const int heads = shapes[s].heads, hp = shapes[s].hp, n = shapes[s].classes, ld = shapes[s].ld, ldc = shapes[s].ldc;
     dg_real *agg = draw_block((size_t)(N_ROWS * ld), 90), *bias = draw_block((size_t)ldc, 91);
     dg_real *logits = room((size_t)(N_ROWS * ldc), sizeof *logits);
+    double *wanted = wanted_block((size_t)(N_ROWS * ldc));
     k->output(logits, agg, bias, heads, hp, ld, n, ldc, 1, N_ROWS);
-    for (int r = 1; r < N_ROWS; r++)
-      for (int c = 0; c < n; c++) {
-        double sum = 0;
-        for (int h = 0; h < heads; h++) sum += (double)agg[r * ld + c * hp + h];
-        check_close(logits[r * ldc + c], sum / heads + (double)bias[c], 1, k);
-      }
+    plain_output(wanted, agg, bias, heads, hp, ld, n, ldc, N_ROWS);
+    for (int r = 1; r < N_ROWS; r++) check_block(logits + r * ldc, wanted + r * ldc, (size_t)n, 1, k);
+    dg_free(&wanted);
     dg_free(&agg);
     dg_free(&bias);
     dg_free(&logits);
+  }
+}
+
+/* In place and not, the label the largest, or equal to one before it, or far below. */
+static void losses_of_rows(void **state) {
+  (void)state;
+  static const int classes[] = {1, 2, 15, 16, 17, 40, 100};
+  FOR_VARIANTS(k)
+  for (size_t s = 0; s < sizeof classes / sizeof *classes; s++) for (int label = 0; label < 3; label++) {
+    const int n = classes[s], ld = (n + 15) / 16 * 16;
+    if (label >= n) continue;
+    dg_real *logits = draw_block((size_t)ld, 95), *d = draw_block((size_t)ld, 96);
+    double *wanted = wanted_block((size_t)ld);
+    logits[0] = 2, logits[n - 1] = n > 2 ? 2 : logits[n - 1];
+    if (label == 1) logits[1] = -60;
+    bool is_right = false, right = false;
+    const double loss = plain_cross_entropy(wanted, logits, label, n, ld, 0.25, &right);
+    check_close(k->cross_entropy(d, logits, label, n, ld, (dg_real)0.25, &is_right), loss, 1 + loss, k);
+    check_block(d, wanted, (size_t)ld, 1, k);
+    assert_true(is_right == right);
+    k->cross_entropy(logits, logits, label, n, ld, (dg_real)0.25, &is_right);
+    check_block(logits, wanted, (size_t)ld, 1, k);
+    assert_true(is_right == right);
+    dg_free(&logits);
+    dg_free(&d);
+    dg_free(&wanted);
   }
 }
 
@@ -275,15 +315,10 @@ static void adam_takes_its_steps(void **state) {
       const double c1 = 1 - pow(0.9, t), c2 = 1 - pow(0.999, t);
       k->adam(value, grad, m, v, 0, 17, (dg_real)decay, (dg_real)(lr / c1), (dg_real)(1 / sqrt(c2)));
       k->adam(value, grad, m, v, 17, N, (dg_real)decay, (dg_real)(lr / c1), (dg_real)(1 / sqrt(c2)));
-      for (int i = 0; i < N; i++) {
-        const double g = (double)grad[i] + decay * plain[i];
-        pm[i] = 0.9 * pm[i] + 0.1 * g;
-        pv[i] = 0.999 * pv[i] + 0.001 * g * g;
-        plain[i] -= lr * (pm[i] / c1) / (sqrt(pv[i] / c2) + 1e-8);
-      }
+      plain_adam(plain, pm, pv, grad, N, decay, lr, t);
       dg_free(&grad);
     }
-    for (int i = 0; i < N; i++) check_close(value[i], plain[i], 1, k);
+    check_block(value, plain, N, 1, k);
     dg_free(&value);
     dg_free(&m);
     dg_free(&v);
@@ -330,9 +365,11 @@ int main(void) {
       cmocka_unit_test(sparse_gradients_are_summed),
       cmocka_unit_test(long_columns_are_summed),
       cmocka_unit_test(dense_rows_are_dropped),
+      cmocka_unit_test(dense_rows_are_multiplied),
       cmocka_unit_test(rows_are_activated),
       cmocka_unit_test(columns_are_summed),
       cmocka_unit_test(heads_are_averaged),
+      cmocka_unit_test(losses_of_rows),
       cmocka_unit_test(adam_takes_its_steps),
       cmocka_unit_test(exp_is_exact_to_its_last_bits),
       cmocka_unit_test(exp_saturates),

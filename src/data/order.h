@@ -1,0 +1,11 @@
+#ifndef DG_DATA_ORDER_H
+#define DG_DATA_ORDER_H
+
+#include <distgat/graph.h>
+
+/* An order of rows in which neighbours are near each other, so that what one row gathers is still in a cache for the
+   next: order [n_rows] lists rows 0 ... n_rows - 1; `in` may have columns beyond, which do not count. Small graphs stay
+   as they are. A function of the graph alone. Errors: DG_MEMORY. Local. */
+dg_status dg_order_rows(int32_t *order, const dg_csr *in);
+
+#endif

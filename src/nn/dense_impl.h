@@ -1,0 +1,96 @@
+/* Products of many rows with a narrow matrix. A block of outputs stays in registers while the inner dimension passes:
+   OpenBLAS packs both factors for every call, and knows processors only up to its own age. */
+
+#if DG_VL == 16 && !defined(DG_REAL_DOUBLE)
+enum { WIDE = 4 }; /* vectors of a block's row: 32 registers hold 6 x 4 sums */
+#else
+enum { WIDE = 2 }; /* 16 registers hold 6 x 2 */
+#endif
+enum { INNER = 64 }; /* rows whose products are added to a weight gradient at a time: they stay in the first cache */
+
+#define UNROLLED _Pragma("GCC unroll 16")
+
+/* One factor of a product: element (m, k) at a[m * row + k * inner]. */
+typedef struct factor {
+  const dg_real *a;
+  size_t row, inner;
+} factor;
+
+/* out[m, :] (+)= start + sum over k of f[m, k] * b[k, :], for n_rows x nv vectors; both constant. */
+INLINE void product_block(dg_real *out, size_t ld_out, factor f, const dg_real *b, size_t ld_b, const dg_real *start,
+                          bool add, int n_inner, int n_rows, int nv) {
+  vf acc[12][WIDE];
+  UNROLLED for (int m = 0; m < n_rows; m++) {
+    UNROLLED for (int v = 0; v < nv; v++) {
+      acc[m][v] = start ? load(start + v * DG_VL) : splat(0);
+      if (add) acc[m][v] += load(out + m * ld_out + v * DG_VL);
+    }
+  }
+  for (int k = 0; k < n_inner; k++) {
+    vf row[WIDE];
+    UNROLLED for (int v = 0; v < nv; v++) row[v] = load(b + k * ld_b + v * DG_VL);
+    UNROLLED for (int m = 0; m < n_rows; m++) {
+      const vf x = splat(f.a[m * f.row + k * f.inner]);
+      UNROLLED for (int v = 0; v < nv; v++) acc[m][v] += x * row[v];
+    }
+  }
+  UNROLLED for (int m = 0; m < n_rows; m++) {
+    UNROLLED for (int v = 0; v < nv; v++) store(out + m * ld_out + v * DG_VL, acc[m][v]);
+  }
+}
+
+/* The same for any number of rows. */
+INLINE void product_strip(dg_real *out, size_t ld_out, factor f, const dg_real *b, size_t ld_b, const dg_real *start,
+                          bool add, int n_inner, int n_rows, int nv) {
+  const int most = nv > 3 ? 6 : nv == 3 ? 8 : 12 / (WIDE == 2 ? nv : 1); /* rows that fill the registers */
+  int m = 0;
+#define BLOCKS(SIZE)                                                                                                   \
+  for (; m + (SIZE) <= n_rows; m += (SIZE)) {                                                                          \
+    const factor rows = {f.a + m * f.row, f.row, f.inner};                                                             \
+    product_block(out + m * ld_out, ld_out, rows, b, ld_b, start, add, n_inner, SIZE, nv);                             \
+  }
+  BLOCKS(most)
+  BLOCKS(4)
+  BLOCKS(1)
+#undef BLOCKS
+}
+
+INLINE void product(dg_real *out, size_t ld_out, factor f, const dg_real *b, size_t ld_b, const dg_real *start,
+                    bool add, int n_inner, int n_rows, int n_columns) {
+  for (int c = 0; c < n_columns; c += WIDE * DG_VL) {
+    const dg_real *first = start ? start + c : NULL;
+#define STRIP_OF(NV) product_strip(out + c, ld_out, f, b + c, ld_b, first, add, n_inner, n_rows, NV)
+    switch ((n_columns - c) / DG_VL) {
+#if DG_VL == 16
+    case 1:
+      STRIP_OF(1);
+      break;
+    case 2:
+      STRIP_OF(2);
+      break;
+    case 3:
+      STRIP_OF(3);
+      break;
+#endif
+    default:
+      STRIP_OF(WIDE);
+    }
+#undef STRIP_OF
+  }
+}
+
+static void multiply(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add, int n,
+                     int ld, int32_t rows) {
+  const factor f = {x, (size_t)ld_x, 1};
+  product(out, (size_t)ld, f, w, (size_t)ld, bias, add, n, rows, ld);
+}
+
+static void multiply_transposed(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n, int ld,
+                                int32_t rows) {
+  for (int32_t r = 0; r < rows; r += INNER) {
+    const factor f = {x + (size_t)r * ld_x, 1, (size_t)ld_x};
+    product(dw, (size_t)ld, f, dz + (size_t)r * ld, (size_t)ld, NULL, add || r > 0, rows - r < INNER ? rows - r : INNER,
+            n, ld);
+  }
+  if (rows == 0 && !add) memset(dw, 0, (size_t)n * ld * sizeof *dw);
+}
