@@ -7,7 +7,16 @@
 #include <distgat/options.h>
 
 typedef enum dg_early_stop { DG_STOP_NONE, DG_STOP_GAT, DG_STOP_GCN } dg_early_stop;
-typedef enum dg_select { DG_SELECT_LAST, DG_SELECT_BEST_VAL_LOSS, DG_SELECT_BEST_VAL_ACC, DG_SELECT_BEST_VAL_BOTH } dg_select;
+typedef enum dg_select {
+  DG_SELECT_LAST,
+  DG_SELECT_BEST_VAL_LOSS,
+  DG_SELECT_BEST_VAL_ACC,
+  DG_SELECT_BEST_VAL_BOTH
+} dg_select;
+
+/* The first layer's halo rows: their features are fetched once and projected here, or their owners project them and
+   they are exchanged every step, or whichever costs less. */
+typedef enum dg_first_halo { DG_FIRST_AUTO, DG_FIRST_FETCH, DG_FIRST_EXCHANGE } dg_first_halo;
 
 /* Everything `train`, `bench` and `plan` can be told about model and training; strings are owned, NULL where not given.
  */
@@ -23,6 +32,7 @@ typedef struct dg_config {
   dg_select select;
   int64_t eval_every;
   dg_halo_type halo_type;
+  dg_first_halo first_halo;
   int threads; /* 0: cores per rank */
   bool prune;  /* training touches only the receptive field of its loss; exact */
   bool reproducible, resume;

@@ -5,18 +5,23 @@
 #include <distgat/halo.h>
 
 /* A shard with its halo: local rows [0, n) are owned, ascending by original id; [n, n + n_halo) are the distinct
-   foreign in-neighbours, grouped by owner. Features of halo rows are fetched once, since they never change. */
+   foreign in-neighbours, grouped by owner. */
 typedef struct dg_local {
-  dg_comm comm;   /* borrowed handle */
-  dg_shard shard; /* taken over; in.indices hold local rows now, features have n + n_halo rows */
+  dg_comm comm;      /* borrowed handle */
+  dg_shard shard;    /* taken over; in.indices hold local rows now */
+  dg_halo_plan plan; /* of the halo rows */
   int32_t n, n_halo;
   int32_t *ids;    /* [n + n_halo] original ids */
   int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
   int32_t *order;  /* [n] owned rows, neighbours near each other: fields number their rows so */
 } dg_local;
 
-/* Takes over the contents of `shard` and fetches the halo. Errors: DG_MEMORY. Collective. */
+/* Takes over the contents of `shard` and finds the halo. Errors: DG_MEMORY. Collective. */
 dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard);
+
+/* Fetches the features of the halo rows, once: they never change. shard.features then have n + n_halo rows, as fields
+   need them whose first layer does not exchange. Errors: DG_MEMORY. Collective. */
+dg_status dg_local_fetch_features(dg_local *local);
 void dg_local_destroy(dg_local *local);
 
 /* Ranges of rows of about equal edge work: units of threads. They depend on the block alone, so that sums made chunk by
@@ -45,6 +50,7 @@ typedef struct dg_block {
    its sources, and these a prefix of those of the layer below. Exact: what is left out cannot reach the outputs. */
 typedef struct dg_field {
   int n_layers;
+  bool exchange_first;  /* see dg_field_config */
   dg_block **block;     /* [n_layers], first layer first; layers of equal blocks share one */
   int32_t n_out;        /* output rows on this rank */
   int32_t *out_local;   /* [n_out] their local rows */
@@ -59,9 +65,11 @@ typedef struct dg_field {
 /* What a field is for. */
 typedef struct dg_field_config {
   int n_layers;
-  int splits;    /* bits of the nodes whose outputs are wanted; 0: all nodes */
-  bool edges;    /* false: rows only meet themselves (MLP) */
-  bool backward; /* with transposes */
+  int splits;          /* bits of the nodes whose outputs are wanted; 0: all nodes */
+  bool edges;          /* false: rows only meet themselves (MLP) */
+  bool exchange_first; /* halo rows of the first layer come projected from their owners; else each rank projects their
+                          features, which it has fetched */
+  bool backward;       /* with transposes */
 } dg_field_config;
 
 /* Errors: DG_MEMORY. Collective. */

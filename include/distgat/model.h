@@ -64,7 +64,7 @@ typedef struct dg_metrics {
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
 
 /* Gradient of the loss of the last step with respect to the first layer's input rows, dx [block[0]->n_src, n_features];
-   halo rows hold this rank's share. For tests. Local. */
+   halo rows that were projected here hold this rank's share, others zero. For tests. Local. */
 void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx);
 
 #endif

@@ -89,8 +89,8 @@ static dg_status find_levels(builder *b) {
   mark_outputs(b);
   for (int k = b->config.n_layers; k >= 1; k--) {
     mark_sources(b, k);
-    /* The first layer's halo inputs are here already: their owners need not compute anything. */
-    if (k > 1 && b->config.edges) DG_TRY(request_rows(b, k));
+    /* Halo inputs of the first layer that are here already ask nothing of their owners. */
+    if (b->config.edges && (k > 1 || b->config.exchange_first)) DG_TRY(request_rows(b, k));
   }
 
 cleanup:
@@ -283,7 +283,7 @@ static dg_status build_block(builder *b, int layer) {
   if (status == DG_OK && b->config.backward) status = transpose(k);
   if (status == DG_OK && b->config.backward) status = chunk_sources(k);
   DG_TRY(dg_comm_agree(&b->local->comm, status));
-  if (layer > 1) DG_TRY(plan_exchange(b, k));
+  if (layer > 1 || b->config.exchange_first) DG_TRY(plan_exchange(b, k));
 
 cleanup:
   return status;
@@ -321,7 +321,7 @@ static dg_status transpose_input(builder *b) {
   dg_status status = DG_OK;
   dg_field *f = b->field;
   const dg_features *x = &b->local->shard.features;
-  const int32_t n = f->block[0]->n_src;
+  const int32_t n = f->exchange_first ? f->block[0]->n_src_owned : f->block[0]->n_src;
   int64_t *next = NULL;
   DG_TRY(dg_alloc(&f->t_indptr, (size_t)x->n_cols + 1, sizeof *f->t_indptr));
   DG_TRY(dg_alloc(&next, (size_t)x->n_cols, sizeof *next));
@@ -356,6 +356,7 @@ static dg_status alloc_builder(builder *b) {
   DG_TRY(dg_alloc(&b->count, (size_t)b->config.n_layers + 2, sizeof *b->count));
   DG_TRY(dg_alloc(&b->field, 1, sizeof *b->field));
   b->field->n_layers = b->config.n_layers;
+  b->field->exchange_first = b->config.exchange_first;
   DG_TRY(dg_alloc(&b->field->block, (size_t)b->config.n_layers, sizeof(dg_block *)));
 
 cleanup:

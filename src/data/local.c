@@ -107,8 +107,9 @@ cleanup:
   return status;
 }
 
-static dg_status fetch_features(dg_local *local, const dg_halo_plan *plan) {
+dg_status dg_local_fetch_features(dg_local *local) {
   dg_status status = DG_OK;
+  const dg_halo_plan *plan = &local->plan;
   dg_features *x = &local->shard.features;
   const size_t rows = (size_t)local->n + local->n_halo;
   int64_t *lengths = NULL;
@@ -131,7 +132,6 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   dg_status status = DG_OK;
   int32_t *map = NULL;
   int *owner = NULL;
-  dg_halo_plan plan = {0};
   *local = (dg_local){.comm = *comm, .shard = *shard, .n = shard->n};
   *shard = (dg_shard){0};
   status = dg_alloc(&map, (size_t)local->shard.info.n_nodes, sizeof *map);
@@ -143,15 +143,14 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   for (int32_t h = 0; h < local->n_halo; h++) owner[h] = local->shard.owner[local->ids[local->n + h]];
   for (int32_t i = 0; i < local->n; i++)
     local->degree[i] = (int32_t)(local->shard.in.indptr[i + 1] - local->shard.in.indptr[i]);
-  DG_TRY(dg_halo_plan_create(&plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
-  DG_TRY(fetch(comm, &plan, local->degree, NULL, sizeof *local->degree));
-  if (comm->size > 1) DG_TRY(fetch_features(local, &plan));
+  DG_TRY(
+      dg_halo_plan_create(&local->plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
+  DG_TRY(fetch(comm, &local->plan, local->degree, NULL, sizeof *local->degree));
   status = dg_alloc(&local->order, (size_t)local->n, sizeof *local->order);
   if (status == DG_OK) status = dg_order_rows(local->order, &local->shard.in);
   DG_TRY(dg_comm_agree(comm, status));
 
 cleanup:
-  dg_halo_plan_destroy(&plan);
   dg_free(&owner);
   dg_free(&map);
   if (status != DG_OK) dg_local_destroy(local);
@@ -160,6 +159,7 @@ cleanup:
 
 void dg_local_destroy(dg_local *local) {
   dg_shard_destroy(&local->shard);
+  dg_halo_plan_destroy(&local->plan);
   dg_free(&local->ids);
   dg_free(&local->degree);
   dg_free(&local->order);

@@ -131,7 +131,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *l
   if (status == DG_OK && backward) status = alloc_backward(work);
   DG_TRY(dg_comm_agree(&local->comm, status));
   if (!has_edges(layer)) work->agg = work->z, work->dz = work->dagg;
-  if (layer->index > 0 && has_edges(layer) && local->comm.size > 1)
+  if ((layer->index > 0 || field->exchange_first) && has_edges(layer) && local->comm.size > 1)
     DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->z, work->dz, layer->dim * layer->hp, layer->ld,
                                   halo_type));
   const int ahead = layer->kind == DG_MODEL_GCN ? 2 * PREFETCH : PREFETCH; /* GCN does less between two gathers */
@@ -211,6 +211,15 @@ static void multiply_transposed(dg_real *dw, const dg_real *in, int ld_in, const
     GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, n, ld, rows, 1, in, ld_in, d, ld, add, dw, ld);
 }
 
+/* Input rows [begin, end): those of a hidden layer, or dense features through their dropout again. */
+static const dg_real *input_tile(dg_work *w, int32_t begin, int32_t end) {
+  const int n = w->layer->in_ld;
+  if (w->input) return w->input + (size_t)begin * n;
+  dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
+  kernels()->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
+  return tile;
+}
+
 static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int ld_in, int n, int32_t begin,
                          int32_t end) {
   const dg_layer *l = w->layer;
@@ -226,7 +235,7 @@ static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int 
 static void project_sparse(dg_work *w, const dg_params *p) {
   const dg_layer *l = w->layer;
   const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
-  FOR_TILES(w->block->n_src, kernels()->sparse_forward(w->z, &w->x, p->value + l->w, bias, l->ld, begin, end));
+  FOR_TILES(dg_work_rows(w), kernels()->sparse_forward(w->z, &w->x, p->value + l->w, bias, l->ld, begin, end));
   if (l->wr >= 0)
     FOR_TILES(w->block->n_dst,
               kernels()->sparse_forward(w->zr, &w->x, p->value + l->wr, p->value + l->br, l->ld, begin, end));
@@ -234,11 +243,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
 
 static void project_dense(dg_work *w, const dg_params *p) {
   const int n = w->layer->n_in;
-  FOR_TILES(w->block->n_src, {
-    dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
-    kernels()->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
-    project_rows(w, p, tile, n, n, begin, end);
-  });
+  FOR_TILES(dg_work_rows(w), project_rows(w, p, input_tile(w, begin, end), n, n, begin, end));
 }
 
 static void project_hidden(dg_work *w, const dg_work *below, const dg_params *p, const dg_dropout *drop) {
@@ -419,15 +424,6 @@ static void tile_gradient(dg_real *out, const dg_layer *l, const dg_real *x, con
   if (l->b >= 0) kernels()->column_sums(d, l->ld, 0, rows, bias);
 }
 
-/* Input rows [begin, end): those of a hidden layer, or dense features through their dropout again. */
-static const dg_real *input_tile(dg_work *w, int32_t begin, int32_t end) {
-  const int n = w->layer->in_ld;
-  if (w->input) return w->input + (size_t)begin * n;
-  dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
-  kernels()->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
-  return tile;
-}
-
 /* Gradients of the projections and their biases from n rows of dz and the targets' rows of dzr, input dense: each tile
    of it is made once for both. */
 static void dense_weights(dg_work *w, dg_params *p, int32_t n) {
@@ -466,10 +462,9 @@ static void sparse_projection(dg_work *w, dg_params *p, int32_t n) {
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params) {
   const dg_block *b = work->block;
-  /* Without an exchange, halo rows are inputs like the others. */
-  const int32_t n = work->features ? b->n_src : b->n_src_owned;
+  const int32_t n = dg_work_rows(work);
   if (work->keys && work->x.drop.threshold)
-    for (int32_t i = 0; i < b->n_src; i++) work->keys[i] = dg_rng_key(work->x.drop.key, (uint64_t)b->ids[i]);
+    for (int32_t i = 0; i < n; i++) work->keys[i] = dg_rng_key(work->x.drop.key, (uint64_t)b->ids[i]);
   if (work->features && work->features->sparse)
     sparse_projection(work, params, n);
   else
@@ -511,7 +506,7 @@ void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx) {
   const dg_work *w = &pass->work[0];
   const dg_layer *l = w->layer;
   const dg_real *value = pass->model->params.value;
-  for (int32_t i = 0; i < w->block->n_src; i++) {
+  for (int32_t i = 0; i < dg_work_rows(w); i++) {
     const uint64_t key = dg_rng_key(w->x.drop.key, (uint64_t)w->block->ids[i]);
     for (int f = 0; f < l->n_in; f++) {
       dg_real sum = 0;

@@ -13,8 +13,9 @@ typedef struct dg_layer {
   int heads, dim, hp, ld; /* output channels, see kernels.h */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
   double dropout, attention_dropout, slope;
-  int64_t w, b;   /* projection of sources */
-  int64_t wr, br; /* projection of targets (GATv2) */
+  int64_t first, count; /* the layer's part of the block */
+  int64_t w, b;         /* projection of sources */
+  int64_t wr, br;       /* projection of targets (GATv2) */
   int64_t att, att_dst;
   int64_t bias;
   int bias_ld; /* elements of the bias: ld, last layer classes padded */
@@ -44,6 +45,11 @@ typedef struct dg_step {
   uint64_t seed, epoch;
   bool training;
 } dg_step;
+
+/* Rows that a layer projects here: its sources but those that come from other ranks. Local. */
+static inline int32_t dg_work_rows(const dg_work *work) {
+  return work->channel ? work->block->n_src_owned : work->block->n_src;
+}
 
 enum dg_part { DG_INTERIOR, DG_BORDER }; /* rows that need no halo; the others */
 

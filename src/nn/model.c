@@ -83,7 +83,9 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
   for (int k = 0; k < config->layers; k++) {
     dg_layer *l = &model->layer[k];
     *l = make_layer(config, k, n_classes, &in);
+    l->first = model->params.count;
     DG_TRY(add_tensors(model, l, in));
+    l->count = model->params.count - l->first;
     in = (dg_channels){l->heads, l->dim, l->hp, l->ld};
   }
   DG_TRY(dg_params_allocate(&model->params));

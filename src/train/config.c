@@ -13,6 +13,7 @@ static const char *const normalize_names[] = {"none", "row", NULL};
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
 static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
 static const char *const halo_type_names[] = {"f32", "bf16", NULL};
+static const char *const first_halo_names[] = {"auto", "fetch", "exchange", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 
 /* The options in the order of the help text; those before N_MODEL_OPTIONS describe the model and travel with weights.
@@ -47,6 +48,7 @@ enum {
   SAVE,
   LOG,
   HALO_TYPE,
+  FIRST_HALO,
   PRUNE,
   THREADS,
   CHECKPOINT,
@@ -61,7 +63,7 @@ enum {
 typedef struct values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, seed, threads;
-  int kind, activation, normalize, early_stop, select, halo_type, prune;
+  int kind, activation, normalize, early_stop, select, halo_type, first_halo, prune;
   char *config_file;
   char recipe_help[256];
 } values;
@@ -137,6 +139,8 @@ static void describe_run(dg_option options[N_OPTIONS], values *v) {
   options[LOG] = dg_option_text("log", &c->log, "FILE", "write JSON lines");
   options[HALO_TYPE] =
       dg_option_choice("halo-type", &v->halo_type, halo_type_names, "precision of exchanged rows (f32)");
+  options[FIRST_HALO] = dg_option_choice("first-halo", &v->first_halo, first_halo_names,
+                                         "first layer: fetch features once, or exchange projected rows (auto)");
   options[PRUNE] =
       dg_option_choice("prune", &v->prune, switch_names, "training touches only what its loss depends on; exact (on)");
   options[THREADS] =
@@ -198,6 +202,7 @@ static void copy_values(dg_config *config, const values *v) {
   config->early_stop = (dg_early_stop)v->early_stop;
   config->select = (dg_select)v->select;
   config->halo_type = (dg_halo_type)v->halo_type;
+  config->first_halo = (dg_first_halo)v->first_halo;
   config->prune = v->prune;
   config->threads = (int)v->threads;
 }

@@ -56,7 +56,8 @@ static dg_status prepare(predictor *p, const char *graph_path) {
                        p->model_config.seed));
   DG_TRY(dg_comm_agree(p->comm, load_weights(p)));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
-                                 .edges = p->model_config.model.kind != DG_MODEL_MLP};
+                                 .edges = p->model_config.model.kind != DG_MODEL_MLP,
+                                 .exchange_first = true}; /* one pass: features would not be used again */
   DG_TRY(dg_field_create(&p->field, &p->local, &field));
   DG_TRY(dg_pass_create(&p->pass, &p->model, &p->local, p->field, false, DG_HALO_F32));
   status = dg_alloc(&p->row, (size_t)p->local.n, sizeof *p->row);

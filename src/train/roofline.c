@@ -85,7 +85,7 @@ static double nonzeros(const dg_work *w, int32_t n) {
 static work_count projection(const dg_work *w) {
   const dg_layer *l = w->layer;
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real);
-  const int32_t n_src = w->features ? w->block->n_src : w->block->n_src_owned;
+  const int32_t n_src = dg_work_rows(w);
   const bool sparse = w->features && w->features->sparse;
   double in = w->features ? nonzeros(w, n_src) : (double)n_src * l->n_in;
   work_count c = {2 * in * width, in * (sparse ? 8 : real) + (double)n_src * width * real + l->n_in * width * real};

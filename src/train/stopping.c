@@ -21,18 +21,15 @@ void dg_stopping_destroy(dg_stopping *stopping) {
 }
 
 bool dg_stopping_is_best(dg_stopping *s, dg_score val, int64_t epoch) {
+  const bool both = s->select == DG_SELECT_BEST_VAL_BOTH;
   bool best = false;
   if (s->select == DG_SELECT_BEST_VAL_LOSS) best = val.loss < s->best_loss;
   if (s->select == DG_SELECT_BEST_VAL_ACC)
     best = val.acc > s->best_acc || (val.acc == s->best_acc && val.loss < s->best_loss);
-  if (s->select == DG_SELECT_BEST_VAL_BOTH) {
-    best = val.acc >= s->best_acc && val.loss <= s->best_loss;
-    if (best) s->best_epoch = epoch;
-    if (val.loss < s->best_loss) s->best_loss = val.loss;
-    if (val.acc > s->best_acc) s->best_acc = val.acc;
-    return best;
-  }
-  if (best) s->best_loss = val.loss, s->best_acc = val.acc, s->best_epoch = epoch;
+  if (both) best = val.acc >= s->best_acc && val.loss <= s->best_loss;
+  if (best) s->best_epoch = epoch;
+  if (both ? val.loss < s->best_loss : best) s->best_loss = val.loss;
+  if (both ? val.acc > s->best_acc : best) s->best_acc = val.acc;
   return best;
 }
 

@@ -21,7 +21,8 @@ typedef struct dg_stopping {
 dg_status dg_stopping_create(dg_stopping *stopping, const dg_config *config);
 void dg_stopping_destroy(dg_stopping *stopping);
 
-/* Takes the validation score of an epoch; says whether its weights are the best so far. Local. */
+/* Takes the validation score of an epoch; says whether its weights are the best so far: by loss, by accuracy and among
+   equals by loss, or where both reach their best (Velickovic et al. 2018, their code). Local. */
 bool dg_stopping_is_best(dg_stopping *stopping, dg_score val, int64_t epoch);
 
 /* Says whether training ends after this epoch; the reason goes to `reason` [size]. Rule gat: neither loss nor accuracy

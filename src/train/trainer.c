@@ -11,6 +11,7 @@
 
 #include "nn/kernels.h"
 #include "nn/layer.h"
+#include "train/first_halo.h"
 
 int dg_threads_set(const dg_comm *comm, int wanted) {
   MPI_Comm node;
@@ -51,6 +52,7 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
   const dg_field_config config = {.n_layers = t->config->model.layers,
                                   .splits = t->config->prune ? splits : 0,
                                   .edges = t->config->model.kind != DG_MODEL_MLP,
+                                  .exchange_first = t->exchange_first,
                                   .backward = backward};
   if (*field != NULL) return DG_OK;
   DG_TRY(dg_field_create(field, &t->local, &config));
@@ -70,6 +72,9 @@ dg_status dg_trainer_create(dg_trainer *trainer, const dg_comm *comm, const dg_c
   if (trainer->local.shard.n_train == 0)
     DG_TRY(dg_fail(DG_INPUT, "%s: the training split is empty; it needs at least one labelled node", graph_path));
   DG_TRY(dg_comm_agree(comm, dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes)));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&trainer->summing, (size_t)config->model.layers, sizeof *trainer->summing)));
+  trainer->exchange_first = dg_exchange_pays(trainer);
+  if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
 
 cleanup:
@@ -96,6 +101,7 @@ void dg_trainer_destroy(dg_trainer *trainer) {
   dg_trainer_release_steps(trainer);
   dg_pass_destroy(&trainer->final);
   dg_field_destroy(&trainer->final_field);
+  dg_free(&trainer->summing);
   dg_model_destroy(&trainer->model);
   dg_local_destroy(&trainer->local);
   *trainer = (dg_trainer){0};
@@ -112,6 +118,23 @@ static void adam(dg_params *p, double lr, double decay, int64_t epoch) {
     const int64_t end = begin + unit < p->count ? begin + unit : p->count;
     k->adam(p->value, p->grad, p->m, p->v, begin, end, (dg_real)decay, step, rsqrt);
   }
+}
+
+/* Gradients of layer k are complete on this rank: their sum over ranks starts while the layers below run; those of the
+   first layer have nothing left to run beside. With those of the last layer go loss and counts, which follow them. */
+static void sum_gradients_begin(dg_trainer *t, int k) {
+  const dg_layer *l = &t->model.layer[k];
+  dg_real *grad = t->model.params.grad + l->first;
+  const size_t count = (size_t)l->count + (k + 1 == t->model.config.layers ? DG_TAIL : 0);
+  if (t->comm->size == 1) return;
+  if (k > 0)
+    t->summing[k] = dg_comm_sum_begin(t->comm, grad, count);
+  else
+    dg_comm_sum_real(t->comm, grad, count);
+}
+
+static void sum_gradients_end(dg_trainer *t) {
+  for (int k = t->model.config.layers - 1; t->comm->size > 1 && k > 0; k--) dg_comm_sum_end(&t->summing[k]);
 }
 
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
@@ -141,6 +164,10 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   dg_layer_output(&work[layers - 1], params, trainer->train.logits, trainer->model.n_classes,
                   trainer->train.ld_classes);
   dg_metrics metrics = dg_layer_loss(&work[layers - 1], params, &trainer->train, DG_TRAIN, n_train);
+  dg_real *tail = params->grad + params->count;
+  tail[DG_TAIL_LOSS] = (dg_real)(metrics.loss_sum / (double)n_train);
+  tail[DG_TAIL_CORRECT] = (dg_real)metrics.correct;
+  tail[DG_TAIL_FAILED] = trainer->failed;
   dg_timer_lap(timer, DG_PHASE_LOSS);
 
   for (int k = layers - 1; k >= 0; k--) {
@@ -155,13 +182,11 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
     dg_layer_backward_weights(w, params);
     if (k > 0) dg_layer_backward_input(w, w - 1, params);
     dg_timer_lap(timer, DG_PHASE_WEIGHT_GRADIENT);
+    sum_gradients_begin(trainer, k);
+    dg_timer_lap(timer, DG_PHASE_ALL_REDUCE);
   }
 
-  dg_real *tail = params->grad + params->count;
-  tail[DG_TAIL_LOSS] = (dg_real)(metrics.loss_sum / (double)n_train);
-  tail[DG_TAIL_CORRECT] = (dg_real)metrics.correct;
-  tail[DG_TAIL_FAILED] = trainer->failed;
-  if (trainer->comm->size > 1) dg_comm_sum_real(trainer->comm, params->grad, (size_t)params->count + DG_TAIL);
+  sum_gradients_end(trainer);
   trainer->failed = tail[DG_TAIL_FAILED] > 0;
   dg_timer_lap(timer, DG_PHASE_ALL_REDUCE);
 

@@ -15,8 +15,10 @@ typedef struct dg_trainer {
   dg_field *train_field, *val_field, *final_field;
   dg_pass train, val, final;
   dg_timer timer;
+  MPI_Request *summing; /* [layers] gradients of a layer on their way */
   int threads;
-  bool failed; /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
+  bool exchange_first; /* see dg_field_config */
+  bool failed;         /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
 } dg_trainer;
 
 /* Loss and accuracy over all ranks; NaN where there are no nodes. */
@@ -28,8 +30,8 @@ typedef struct dg_score {
    BLAS. Collective. */
 int dg_threads_set(const dg_comm *comm, int wanted);
 
-/* Loads the graph's shard and halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
- * Collective. */
+/* Loads the graph's shard and finds its halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
+   Collective. */
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
                         const char *split, bool row_normalize, uint64_t seed);
 

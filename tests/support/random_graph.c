@@ -170,6 +170,7 @@ dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_com
   }
   DG_TRY(dg_shard_load(&shard, comm, g->path, owner, NULL, false));
   DG_TRY(dg_local_create(local, comm, &shard));
+  DG_TRY(dg_local_fetch_features(local));
 cleanup:
   dg_free(&owner);
   dg_shard_destroy(&shard);
