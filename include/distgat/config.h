@@ -36,6 +36,7 @@ typedef struct dg_config {
   int threads; /* 0: cores per rank */
   bool prune;  /* training touches only the receptive field of its loss; exact */
   bool reproducible, resume;
+  char *config_file; /* --config */
   char *recipe, *split, *init, *save, *log, *checkpoint, *partition;
   int64_t checkpoint_every;
   char *save_gradients; /* file for /grads/NAME: the first step's gradients of the loss alone, without weight decay */

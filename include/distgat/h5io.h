@@ -20,6 +20,9 @@ dg_status dg_h5_open(dg_h5 **file, const char *path);
 /* Opens `path` for writing under a temporary name beside it. Errors: DG_IO. */
 dg_status dg_h5_create(dg_h5 **file, const char *path);
 
+/* Fails at once where dg_h5_create would later; what is there stays, and nothing new. Errors: DG_IO. */
+dg_status dg_h5_check_writable(const char *path);
+
 /* Completes a file of dg_h5_create: flush, close, fsync, rename to its name; *file becomes NULL, also on failure, which
    leaves nothing behind. Errors: DG_IO. */
 dg_status dg_h5_commit(dg_h5 **file);

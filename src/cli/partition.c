@@ -1,8 +1,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
+#include <distgat/files.h>
 #include <distgat/log.h>
 #include <distgat/memory.h>
 #include <distgat/options.h>
@@ -66,16 +66,12 @@ cleanup:
   return status;
 }
 
-/* Finds out before the work whether the result can be written, and keeps it from replacing the graph. */
-static dg_status probe_output(const char *path, const char *graph_path) {
-  struct stat out, graph;
-  if (stat(path, &out) == 0 && stat(graph_path, &graph) == 0 && out.st_dev == graph.st_dev &&
-      out.st_ino == graph.st_ino)
-    return dg_fail(DG_USAGE, "--out %s is the graph itself; give the partition another name", path);
-  dg_h5 *file = NULL;
-  dg_status status = dg_h5_create(&file, path);
-  dg_h5_close(&file);
-  return status;
+/* Refuses an output that could not be written or would destroy an input, before the work. */
+static dg_status check_output(const request *req, const char *graph_path) {
+  const dg_named_file files[] = {
+      {"--out", req->out, true}, {"the graph", graph_path, false}, {"--from", req->from, false}};
+  const dg_status status = dg_h5_check_writable(req->out);
+  return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
 }
 
 static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, const request *req) {
@@ -106,7 +102,7 @@ static dg_status work(outcome *result, const char *graph_path, const request *re
   if (req->parts > result->info.n_nodes)
     DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",
                    (long long)req->parts, (long long)result->info.n_nodes, graph_path));
-  DG_TRY(probe_output(req->out, graph_path));
+  DG_TRY(check_output(req, graph_path));
   DG_TRY(dg_graph_read_edges(graph, &result->info, &edges));
   DG_TRY(dg_alloc(&part, (size_t)edges.n_rows, sizeof *part));
   DG_TRY(divide(result, part, &edges, req));

@@ -148,6 +148,13 @@ cleanup:
   return status;
 }
 
+dg_status dg_h5_check_writable(const char *path) {
+  dg_h5 *file = NULL;
+  dg_status status = dg_h5_create(&file, path);
+  dg_h5_close(&file);
+  return status;
+}
+
 /* Makes the new name itself durable; a file system that cannot do so is not an error. */
 static void sync_folder(const char *path) {
   const char *slash = strrchr(path, '/');

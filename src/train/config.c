@@ -64,7 +64,6 @@ typedef struct values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, seed, threads;
   int kind, activation, normalize, early_stop, select, halo_type, first_halo, prune;
-  char *config_file;
   char recipe_help[256];
 } values;
 
@@ -131,7 +130,7 @@ static void describe_run(dg_option options[N_OPTIONS], values *v) {
                   .argument = "NAME",
                   .help = "tutorial-gcn, tutorial-gat, mlp, gcn-paper, gat-paper, gat-paper-pubmed, best"};
   options[CONFIG] =
-      dg_option_text("config", &v->config_file, "FILE", "options from a YAML file; the command line wins");
+      dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
   options[SPLIT] = dg_option_text("split", &c->split, "NAME", "split of the file (public, or its only one)");
   options[PARTITION] = dg_option_text("partition", &c->partition, "FILE", "who owns which node (divided by METIS)");
   options[INIT] = dg_option_text("init", &c->init, "FILE", "start from these weights");
@@ -210,7 +209,7 @@ static void copy_values(dg_config *config, const values *v) {
 /* From what was typed, in `options`, to a complete configuration. */
 static dg_status resolve(values *v, dg_option *options) {
   dg_status status = DG_OK;
-  if (v->config_file) DG_TRY(dg_options_load_yaml(options, v->config_file));
+  if (v->config.config_file) DG_TRY(dg_options_load_yaml(options, v->config.config_file));
   bool heads_given = options[HEADS].given, out_heads_given = options[OUT_HEADS].given;
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
   DG_TRY(check_available(&v->config, options));
@@ -242,14 +241,13 @@ dg_status dg_config_parse(dg_config *config, dg_option *extra, int argc, char **
   if (status == DG_OK && !*help) status = resolve(&v, options);
   for (int i = 0; i < n_extra; i++) extra[i].given = options[N_OPTIONS + i].given;
   copy_values(config, &v);
-  free(v.config_file);
   free(options);
   return status;
 }
 
 void dg_config_destroy(dg_config *config) {
-  char **texts[] = {&config->recipe, &config->split,      &config->init,      &config->save,
-                    &config->log,    &config->checkpoint, &config->partition, &config->save_gradients};
+  char **texts[] = {&config->recipe,     &config->split,     &config->init,           &config->save,       &config->log,
+                    &config->checkpoint, &config->partition, &config->save_gradients, &config->config_file};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     free(*texts[i]);
     *texts[i] = NULL;

@@ -77,11 +77,3 @@ cleanup:
   dg_h5_close(&file);
   return status;
 }
-
-dg_status dg_check_writable(const char *path) {
-  dg_h5 *file = NULL;
-  if (path == NULL) return DG_OK;
-  dg_status status = dg_h5_create(&file, path);
-  dg_h5_close(&file);
-  return status;
-}

@@ -22,8 +22,4 @@ dg_status dg_model_load_weights(dg_model *model, const char *path, const char *g
 /* Writes one block of the parameters as group/NAME. Errors: DG_IO, DG_MEMORY. Local. */
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group);
 
-/* Fails at once where a file could not be written later; leaves nothing behind. path may be NULL. Errors: DG_IO. Local.
- */
-dg_status dg_check_writable(const char *path);
-
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <distgat/files.h>
 #include <distgat/memory.h>
 
 #include "nn/layer.h"
@@ -22,6 +23,16 @@ typedef struct predictor {
   int32_t *row; /* [n] field row of each local row */
   dg_h5 *out;   /* rank 0 */
 } predictor;
+
+/* Refuses an output that could not be written or would destroy an input; rank 0. */
+static dg_status check_output(const dg_predict_config *c, const char *graph_path) {
+  const dg_named_file files[] = {{"--out", c->out_path, true},
+                                 {"the graph", graph_path, false},
+                                 {"--model-file", c->model_path, false},
+                                 {"--partition", c->partition, false}};
+  const dg_status status = dg_h5_check_writable(c->out_path);
+  return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
+}
 
 static dg_status read_config(predictor *p) {
   dg_status status = DG_OK;
@@ -48,8 +59,7 @@ static dg_status load_weights(predictor *p) {
 
 static dg_status prepare(predictor *p, const char *graph_path) {
   dg_status status = DG_OK;
-  if (p->comm->rank == 0) status = dg_check_writable(p->config->out_path);
-  DG_TRY(dg_comm_agree(p->comm, status));
+  DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? check_output(p->config, graph_path) : DG_OK));
   DG_TRY(dg_comm_agree(p->comm, read_config(p)));
   dg_threads_set(p->comm, p->config->threads);
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, NULL, p->model_config.row_normalize,

@@ -27,7 +27,7 @@ typedef struct dg_report {
   double flushed; /* when the log was flushed last, seconds */
 } dg_report;
 
-/* Opens the log on rank 0. Errors: DG_IO. Local. */
+/* Opens the log on rank 0; an older one is gone. Errors: DG_IO. Local. */
 dg_status dg_report_open(dg_report *report, const dg_comm *comm, const char *path, bool json);
 /* Closes the log. Errors: DG_IO where a line could not be written. Local. */
 dg_status dg_report_close(dg_report *report);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <distgat/files.h>
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
@@ -21,9 +22,9 @@ typedef struct session {
   dg_stopping stopping;
   dg_history *history; /* [capacity], grows with the run */
   int64_t capacity;
-  dg_real *initial, *best;
-  dg_status reported; /* whether the log could be written, on rank 0 */
-  dg_result *results; /* [config.runs] */
+  dg_real *initial, *best; /* [params.count] weights before the first step; of the best epoch */
+  dg_status reported;      /* whether the log could be written, on rank 0 */
+  dg_result *results;      /* [config.runs] */
 } session;
 
 static bool validates(const session *s) {
@@ -38,21 +39,39 @@ static dg_status check_config(const dg_config *c, const dg_local *local) {
   return DG_OK;
 }
 
-/* Refuses outputs that could not be written, before any work. */
-static dg_status check_outputs(const dg_comm *comm, const dg_config *c) {
+/* Refuses outputs that could not be written or would destroy another file, before any work; rank 0. */
+static dg_status check_outputs(const dg_config *c, const char *graph_path) {
   dg_status status = DG_OK;
-  if (comm->rank == 0) {
-    status = dg_check_writable(c->save);
-    if (status == DG_OK) status = dg_check_writable(c->save_gradients);
-  }
-  return dg_comm_agree(comm, status);
+  const dg_named_file files[] = {{"--save", c->save, true},
+                                 {"--log", c->log, true},
+                                 {"--save-gradients", c->save_gradients, true},
+                                 {"the graph", graph_path, false},
+                                 {"--partition", c->partition, false},
+                                 {"--config", c->config_file, false},
+                                 {"--init", c->init, false}};
+  const int n = sizeof files / sizeof files[0];
+  if (c->log) DG_TRY(dg_file_check_writable(c->log));
+  if (c->save) DG_TRY(dg_h5_check_writable(c->save));
+  if (c->save_gradients) DG_TRY(dg_h5_check_writable(c->save_gradients));
+  DG_TRY(dg_files_check_distinct(files, n - 1));
+  DG_TRY(dg_files_check_distinct(files + 1, n - 1)); /* --save may replace --init: it is read before */
+
+cleanup:
+  return status;
+}
+
+/* Weights of --init, with which every run starts. Local. */
+static dg_status load_initial(session *s) {
+  dg_params *p = &s->trainer.model.params;
+  const dg_status status = dg_model_load_weights(&s->trainer.model, s->config->init, "weights");
+  memcpy(s->initial, p->value, (size_t)p->count * sizeof *p->value);
+  return status;
 }
 
 static dg_status create_session(session *s, const char *graph_path, bool json) {
   dg_status status = DG_OK;
   const dg_config *c = s->config;
-  DG_TRY(check_outputs(s->comm, c));
-  DG_TRY(dg_comm_agree(s->comm, dg_report_open(&s->report, s->comm, c->log, json)));
+  DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
   DG_TRY(dg_trainer_create(&s->trainer, s->comm, c, graph_path));
   DG_TRY(check_config(c, &s->trainer.local));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
@@ -60,7 +79,9 @@ static dg_status create_session(session *s, const char *graph_path, bool json) {
   status = dg_alloc(&s->initial, count, sizeof *s->initial);
   if (status == DG_OK) status = dg_alloc(&s->best, count, sizeof *s->best);
   if (status == DG_OK) status = dg_alloc(&s->results, (size_t)c->runs, sizeof *s->results);
+  if (status == DG_OK && c->init) status = load_initial(s);
   DG_TRY(dg_comm_agree(s->comm, status));
+  DG_TRY(dg_comm_agree(s->comm, dg_report_open(&s->report, s->comm, c->log, json))); /* replaces an older log: last */
 
 cleanup:
   return status;
@@ -76,15 +97,16 @@ static dg_status destroy_session(session *s) {
   return dg_report_close(&s->report);
 }
 
-/* Weights before the first step: of the seed, or of --init. */
-static dg_status start_weights(session *s, uint64_t seed) {
+/* Weights before the first step: of --init, which are there already, or of the seed. */
+static void start_weights(session *s, uint64_t seed) {
   dg_params *p = &s->trainer.model.params;
-  dg_status status = DG_OK;
+  const size_t bytes = (size_t)p->count * sizeof *p->value;
   dg_params_reset(p, seed);
-  if (s->config->init) status = dg_model_load_weights(&s->trainer.model, s->config->init, "weights");
-  memcpy(s->initial, p->value, (size_t)p->count * sizeof *p->value);
-  memcpy(s->best, p->value, (size_t)p->count * sizeof *p->value);
-  return dg_comm_agree(s->comm, status);
+  if (s->config->init)
+    memcpy(p->value, s->initial, bytes);
+  else
+    memcpy(s->initial, p->value, bytes);
+  memcpy(s->best, p->value, bytes);
 }
 
 static dg_status save_gradients(session *s) {
@@ -206,7 +228,7 @@ static dg_status run(session *s, int64_t index) {
   snprintf(r->stop_reason, sizeof r->stop_reason, "all %lld epochs done", (long long)c->epochs);
   dg_stopping_destroy(&s->stopping);
   DG_TRY(dg_comm_agree(s->comm, dg_stopping_create(&s->stopping, c)));
-  DG_TRY(start_weights(s, r->seed));
+  start_weights(s, r->seed);
   for (int64_t epoch = 1; epoch <= c->epochs; epoch++) {
     DG_TRY(reserve_history(s, epoch));
     DG_TRY(run_epoch(s, r, epoch, start));

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Bad input and bad usage: one clear line, the exit code, at once, on one rank and on four, and no files left."""
 import os
+import pathlib
 import resource
 import sys
 
@@ -116,6 +117,24 @@ UNWRITABLE = {
     "generate": ("generate", "--preset", "cora", "--out", "absent/G.h5"),
     "log_disk_full": ("train", "G", "--epochs", FOREVER, "--log", "/dev/full"),
 }
+OVERWRITING = (
+    ("train", "G", "--save", "G"),
+    ("train", "G", "--log", "G"),
+    ("train", "link.h5", "--log", "hard.h5"),
+    ("train", "G", "--save-gradients", "link.h5"),
+    ("train", "G", "--partition", "P1.h5", "--save", "P1.h5"),
+    ("train", "G", "--partition", "P1.h5", "--log", "P1.h5"),
+    ("train", "G", "--config", "good.yaml", "--log", "good.yaml"),
+    ("train", "G", "--init", "M", "--log", "M"),
+    ("train", "G", "--save", "new.h5", "--log", "folder/../new.h5"),
+    ("train", "G", "--save", "new.h5", "--log", "dangling"),
+    ("train", "G", "--save", "M", "--save-gradients", "M"),
+    ("predict", "G", "--model-file", "M", "--out", "G"),
+    ("predict", "G", "--model-file", "M", "--out", "M"),
+    ("predict", "G", "--model-file", "M", "--out", "P1.h5", "--partition", "P1.h5"),
+    ("partition", "G", "--parts", 1, "--out", "hard.h5"),
+    ("partition", "G", "--parts", 1, "--method", "file", "--from", "P1.h5", "--out", "P1.h5"),
+)
 SERIAL = ("partition", "info")  # verbs that run on one process only
 
 
@@ -148,14 +167,19 @@ class Faults(program.Case):
             self.assertEqual(self.listing(), before, what)
 
     def listing(self):
-        return sorted(os.path.join(at, name) for at, _, files in os.walk(self.folder.name) for name in files)
+        """Every file of the folder with its content; a link to nothing has none."""
+        paths = [os.path.join(at, name) for at, _, files in os.walk(self.folder.name) for name in files]
+        return {path: pathlib.Path(path).read_bytes() if os.path.exists(path) else None for path in paths}
 
-    def bad_graph(self, name):
-        path = self.path("bad.h5")
+    def edited(self, edit, name="bad.h5"):
+        path = self.path(name)
         self.graph.write(path)
         with h5py.File(path, "r+") as f:
-            BAD_GRAPHS[name](f)
+            edit(f)
         return path
+
+    def bad_graph(self, name):
+        return self.edited(BAD_GRAPHS[name])
 
     def test_missing_graph(self):
         for verb in ("train", "info"):
@@ -219,6 +243,35 @@ class Faults(program.Case):
         for name, command in UNWRITABLE.items():
             with self.subTest(name=name):
                 self.fails(FAILED, *command)
+
+    def test_outputs_destroy_nothing(self):
+        """No output may be an input or another output, by whatever name; but a model may go on from itself."""
+        program.distgat("partition", self.path("G.h5"), "--parts", 1, "--out", self.path("P1.h5"))
+        with open(self.path("good.yaml"), "w") as f:
+            f.write("hidden: 4\n")
+        for name, make in (("link.h5", os.symlink), ("hard.h5", os.link)):
+            make(self.path("G.h5"), self.path(name))
+        os.symlink(self.path("new.h5"), self.path("dangling"))
+        for command in OVERWRITING:
+            with self.subTest(command=command):
+                self.fails(BAD, *command)
+        program.distgat("train", self.path("G.h5"), "--epochs", 1, "--init", self.path("M.h5"), "--save",
+                        self.path("M.h5"))
+
+    def test_log_is_kept(self):
+        """An older log is replaced once all input is accepted, not before; a new one is not begun."""
+        graphs.write_weights(self.path("wrong.h5"), oracle.random_weights("gat", 6, 3))
+        unwatched = self.edited(lambda f: replace(f, "splits/public/val", np.array([], np.int64)), "unwatched.h5")
+        with open(self.path("old.jsonl"), "w") as f:
+            f.write("older\n")
+        for log in ("old.jsonl", "new.jsonl"):
+            for command in (("absent.h5",), (self.bad_graph("nan_feature"),), ("G", "--init", "wrong.h5"),
+                            ("G", "--partition", "absent.h5"), ("G", "--split", "private"),
+                            (unwatched, "--early-stop", "gat")):
+                with self.subTest(log=log, command=command):
+                    self.fails(BAD, "train", *command, "--log", log)
+        program.distgat("train", self.path("G.h5"), "--epochs", 1, "--log", self.path("old.jsonl"))
+        self.assertEqual(len(program.losses(self.path("old.jsonl"))), 1)
 
     def test_disk_full(self):
         """A file that may not grow stands for a full disk, with room for what MPI writes; Python leaves SIGXFSZ ignored."""
