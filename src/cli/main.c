@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <distgat/log.h>
 
@@ -14,15 +15,16 @@ typedef struct verb {
   const char *name;
   dg_status (*run)(const dg_comm *comm, int argc, char **argv);
   const char *help;
+  bool threads; /* whether it computes with threads */
 } verb_entry;
 
 static const verb_entry verbs[] = {
-    {"generate", dg_verb_generate, "write a synthetic citation graph"},
-    {"info", dg_verb_info, "check a graph file and print what is in it"},
-    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report"},
-    {"train", dg_verb_train, "train a model"},
-    {"predict", dg_verb_predict, "apply a trained model to a whole graph"},
-    {"bench", dg_verb_bench, "time training steps, phase by phase"},
+    {"generate", dg_verb_generate, "write a synthetic citation graph", false},
+    {"info", dg_verb_info, "check a graph file and print what is in it", false},
+    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report", false},
+    {"train", dg_verb_train, "train a model", true},
+    {"predict", dg_verb_predict, "apply a trained model to a whole graph", true},
+    {"bench", dg_verb_bench, "time training steps, phase by phase", true},
 };
 
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
@@ -99,11 +101,24 @@ static bool launched_by_mpi(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
+/* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
+   core that the last of them needs, every loop of a step may cost that much. A spin of some 50 microseconds, which
+   GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. The runtime
+   reads its environment when it is loaded, before main, so the program starts once more with it, unless the user has
+   chosen; where it cannot, it is slower at worst. */
+static void limit_spinning(char **argv) {
+  if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return;
+  setenv("GOMP_SPINCOUNT", "1000", 1);
+  setenv("KMP_BLOCKTIME", "0", 1); /* LLVM's runtime; milliseconds */
+  execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN); /* a closed pipe or a full quota is seen where it is written */
   signal(SIGXFSZ, SIG_IGN);
   dg_status status;
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+  if (verb && verb->threads) limit_spinning(argv);
   if (verb || launched_by_mpi()) {
     int provided;
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
