@@ -19,12 +19,20 @@ static inline double dg_rng_uniform(uint64_t key, uint64_t counter) {
   return (double)(dg_rng_key(key, counter) >> 11) * 0x1p-53;
 }
 
-/* Uniform 32 bits for column `column` of a row whose key is (k0, k1); cheap, and the same in scalar and vector code.
+/* 32 bits that stand for the row `id` of a matrix whose key is `key`. Local. */
+static inline uint32_t dg_rng_row(uint64_t key, uint32_t id) {
+  uint32_t x = id * 0x9E3779B1u + (uint32_t)key;
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  x = (x ^ (x >> 15)) * 0x735A2D97u;
+  return x ^ (x >> 15);
+}
+
+/* Uniform 32 bits for column `column` of the row for which `row` stands; cheap, and the same in scalar and vector code.
    Local. */
-static inline uint32_t dg_rng_column(uint32_t k0, uint32_t k1, uint32_t column) {
-  uint32_t x = column * 0x9E3779B1u ^ k0;
+static inline uint32_t dg_rng_column(uint32_t row, uint64_t key, uint32_t column) {
+  uint32_t x = column * 0x9E3779B1u ^ row;
   x = (x ^ (x >> 16)) * 0x7FEB352Du;
-  x = (x ^ (x >> 15)) + k1;
+  x = (x ^ (x >> 15)) + (uint32_t)(key >> 32);
   x = x * 0x846CA68Bu;
   return x ^ (x >> 16);
 }

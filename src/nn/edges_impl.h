@@ -1,7 +1,8 @@
 /* Aggregation over edges, forward and backward. The edges of a row pass in tiles, three times each: scores, one after
    the other; exponentials of the tile, whose numbers then lie side by side and fill vectors whatever the heads; sums.
-   Row bodies take the number nv of vectors in a row and q in a pattern as constants where a fast path exists, and keep
-   sums in registers then; `DG_SPECIALISE` makes the paths. */
+   A backward tile takes the edges of as many rows as fit. Functions over rows take the number nv of vectors in a row
+   and the heads hp as constants where a fast path exists, and keep sums in registers then; FOR_SHAPES makes the paths.
+ */
 
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
@@ -181,6 +182,24 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, 
   }
 }
 
+/* Targets of GATv2 or GAT; those of GAT with what its backward pass needs, where there is one. */
+INLINE void attention_rows(const dg_edges *e, int32_t begin, int32_t end, bool v2, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  const bool positive = !v2 && e->positive;
+  for (int32_t i = begin; i < end; i++) {
+    vf local[MAX_FIXED], local_positive[MAX_FIXED];
+    vf *acc = IS_FIXED(nv) ? local : (vf *)(e->agg + i * ld);
+    vf *acc_positive = IS_FIXED(nv) ? local_positive : (vf *)(e->positive + i * ld);
+    if (positive)
+      attention_row(e, i, v2, nv, q, hp, acc, acc_positive);
+    else
+      attention_row(e, i, v2, nv, q, hp, acc, NULL);
+    for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)(e->agg + i * ld))[v] = acc[v];
+    for (int v = 0; IS_FIXED(nv) && positive && v < nv; v++) ((vf *)(e->positive + i * ld))[v] = acc_positive[v];
+  }
+}
+
 /* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
    (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
 INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
@@ -220,87 +239,128 @@ INLINE void finish_terms(tile *tl, const dg_edges *e, int numbers) {
   }
 }
 
-/* acc = d loss / d zr_i; sum += its share of the attention vector's gradient. */
-INLINE void gatv2_dst_row(const dg_edges *e, int32_t i, int nv, int q, int hp, vf *acc, vf *sum) {
-  const size_t ld = (size_t)nv * DG_VL;
-  const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld), *att = (const vf *)e->att;
-  tile tl;
-  vf local[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
-  for (int v = 0; IS_FIXED(nv) && v < nv; v++) datt[v] = splat(0);
-  for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += tile_edges(hp)) {
-    const int n = min_int(e->indptr[i + 1] - first, tile_edges(hp));
-    for (int t = 0; t < n; t++) {
-      const int32_t j = e->indices[first + t];
-      if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, first + t) * ld, (int)ld);
-      put_terms(&tl, t, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, true, nv, q, hp);
-    }
-    finish_terms(&tl, e, n * hp);
-    for (int t = 0; t < n; t++) {
-      const vf *zj = (const vf *)(e->z + e->indices[first + t] * ld);
-      for (int v = 0; v < nv; v++) {
-        const vf ds = load_pattern(tl.slope + (size_t)t * hp, hp, v % q), u = zj[v] + zi[v];
-        const vf d = where_positive(u, ds, ds * e->slope);
-        acc[v] += d;
-        datt[v] += d * u;
-      }
-    }
-  }
-  for (int v = 0; v < nv; v++) acc[v] *= att[v];
-  for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] += datt[v];
+/* Edges [first, last) of a tile, which begin in `row`. */
+typedef struct span {
+  int32_t row, first, last;
+} span;
+
+/* The edges of rows [begin, end) tile by tile: SPAN is the span of each. */
+#define FOR_TILES_OF(SPAN, indptr, begin, end, hp)                                                                     \
+  for (span SPAN = {begin, (indptr)[begin], min_int((indptr)[begin] + tile_edges(hp), (indptr)[end])};                 \
+       SPAN.first < (indptr)[end];                                                                                     \
+       SPAN.first = SPAN.last, SPAN.last = min_int(SPAN.first + tile_edges(hp), (indptr)[end]))
+
+/* The rows of a tile: edges [FROM, TO) of each lie in it. */
+#define FOR_ROWS_OF(SPAN, indptr, ROW, FROM, TO)                                                                       \
+  for (int32_t ROW = (SPAN).row, FROM = (SPAN).first, TO; FROM < (SPAN).last; ROW++, FROM = TO)                        \
+    if (TO = min_int((indptr)[ROW + 1], (SPAN).last), true)
+
+/* The row in which the next tile begins. */
+INLINE int32_t next_row(const span *s, const int32_t *indptr) {
+  int32_t row = s->row;
+  while (indptr[row + 1] <= s->last && s->last > indptr[row]) row++;
+  return row;
 }
 
-/* acc = d loss / d z_j over the out-edges of j. */
-INLINE void gatv2_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, vf *acc) {
+/* Where the sums of a row are made: in registers, or where they belong; zero at the row's first edge. */
+INLINE vf *begin_row(vf *local, dg_real *out, bool first, int nv) {
+  vf *acc = IS_FIXED(nv) ? local : (vf *)out;
+  for (int v = 0; v < nv; v++) acc[v] = first ? splat(0) : ((vf *)out)[v];
+  return acc;
+}
+
+INLINE void end_row(dg_real *out, const vf *acc, int nv) {
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)out)[v] = acc[v];
+}
+
+/* Sources without out-edges take no part in tiles. */
+INLINE void clear_empty(const dg_edges *e, int32_t begin, int32_t end, int nv) {
+  for (int32_t j = begin; j < end; j++)
+    if (e->t_indptr[j] == e->t_indptr[j + 1]) memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
+}
+
+/* dzr = d loss / d zr of targets; sum gets the attention vector's gradient. */
+INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
-  const vf *zj = (const vf *)(e->z + j * ld), *att = (const vf *)e->att;
+  const int q = pattern_size(hp);
+  const vf *att = (const vf *)e->att;
   tile tl;
-  for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t first = e->t_indptr[j]; first < e->t_indptr[j + 1]; first += tile_edges(hp)) {
-    const int n = min_int(e->t_indptr[j + 1] - first, tile_edges(hp));
-    for (int t = 0; t < n; t++) {
-      const int32_t i = e->t_indices[first + t];
-      if (e->ahead) prefetch_target(e, first + t, ld, hp, true);
-      put_terms(&tl, t, e, zj, (const vf *)(e->zr + i * ld), (const vf *)(e->dagg + i * ld), i, j, true, nv, q, hp);
-    }
-    finish_terms(&tl, e, n * hp);
-    for (int t = 0; t < n; t++) {
-      const size_t i = (size_t)e->t_indices[first + t] * ld;
-      const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
-      for (int v = 0; v < nv; v++) {
-        const vf alpha = load_pattern(tl.weight + (size_t)t * hp, hp, v % q);
-        const vf ds = load_pattern(tl.slope + (size_t)t * hp, hp, v % q), u = zj[v] + zi[v];
-        acc[v] += alpha * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+  vf local[MAX_FIXED], total[MAX_FIXED], *datt = IS_FIXED(nv) ? total : sum;
+  for (int v = 0; v < nv; v++) datt[v] = splat(0);
+  FOR_TILES_OF(s, e->indptr, begin, end, hp) {
+    FOR_ROWS_OF(s, e->indptr, i, from, to) {
+      const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld);
+      for (int32_t t = from; t < to; t++) {
+        const int32_t j = e->indices[t];
+        if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
+        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, true, nv, q, hp);
       }
     }
+    finish_terms(&tl, e, (s.last - s.first) * hp);
+    FOR_ROWS_OF(s, e->indptr, i, from, to) {
+      const vf *zi = (const vf *)(e->zr + i * ld);
+      vf *acc = begin_row(local, e->dzr + i * ld, from == e->indptr[i], nv);
+      for (int32_t t = from; t < to; t++) {
+        const vf *zj = (const vf *)(e->z + e->indices[t] * ld);
+        for (int v = 0; v < nv; v++) {
+          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, v % q), u = zj[v] + zi[v];
+          const vf d = where_positive(u, ds, ds * e->slope);
+          acc[v] += d;
+          datt[v] += d * u;
+        }
+      }
+      for (int v = 0; to == e->indptr[i + 1] && v < nv; v++) acc[v] *= att[v];
+      end_row(e->dzr + i * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->indptr);
+  }
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] = datt[v];
+}
+
+/* dz = d loss / d z of sources over their out-edges. */
+INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  const vf *att = (const vf *)e->att;
+  tile tl;
+  vf local[MAX_FIXED];
+  clear_empty(e, begin, end, nv);
+  FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      const vf *zj = (const vf *)(e->z + j * ld);
+      for (int32_t t = from; t < to; t++) {
+        const int32_t i = e->t_indices[t];
+        if (e->ahead) prefetch_target(e, t, ld, hp, true);
+        put_terms(&tl, t - s.first, e, zj, (const vf *)(e->zr + i * ld), (const vf *)(e->dagg + i * ld), i, j, true, nv,
+                  q, hp);
+      }
+    }
+    finish_terms(&tl, e, (s.last - s.first) * hp);
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      const vf *zj = (const vf *)(e->z + j * ld);
+      vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
+      for (int32_t t = from; t < to; t++) {
+        const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - s.first) * hp;
+        const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
+        for (int v = 0; v < nv; v++) {
+          const vf ds = load_pattern(tl.slope + at, hp, v % q), u = zj[v] + zi[v];
+          acc[v] +=
+              load_pattern(tl.weight + at, hp, v % q) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+        }
+      }
+      end_row(e->dz + j * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->t_indptr);
   }
 }
 
-/* acc = d loss / d z_j (GAT), its own scores' share included; da [2 nv] += shares of a_src and a_dst. */
-INLINE void gat_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, vf *acc, vf *da) {
-  const size_t ld = (size_t)nv * DG_VL;
-  const vf *zj = (const vf *)(e->z + j * ld);
-  tile tl;
-  vf dsrc[MAX_PATTERN], ddst[MAX_PATTERN];
-  for (int k = 0; k < q; k++) {
-    dsrc[k] = splat(0);
-    ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
-  }
-  for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t first = e->t_indptr[j]; first < e->t_indptr[j + 1]; first += tile_edges(hp)) {
-    const int n = min_int(e->t_indptr[j + 1] - first, tile_edges(hp));
-    for (int t = 0; t < n; t++) {
-      const int32_t i = e->t_indices[first + t];
-      if (e->ahead) prefetch_target(e, first + t, ld, hp, false);
-      put_terms(&tl, t, e, zj, NULL, (const vf *)(e->dagg + i * ld), i, j, false, nv, q, hp);
-    }
-    finish_terms(&tl, e, n * hp);
-    for (int t = 0; t < n; t++) {
-      const vf *dagg = (const vf *)(e->dagg + e->t_indices[first + t] * ld);
-      for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + (size_t)t * hp, hp, k);
-      for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl.weight + (size_t)t * hp, hp, v % q) * dagg[v];
-    }
-  }
+/* Adds what the scores of source j give to its row of dz (GAT), and their shares of the attention vectors' gradients to
+   da [2 nv]. */
+INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
+  const int q = pattern_size(hp);
+  const vf *zj = (const vf *)(e->z + (size_t)j * nv * DG_VL);
+  vf ddst[MAX_PATTERN];
+  for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
   for (int v = 0; v < nv; v++) {
     acc[v] += dsrc[v % q] * ((const vf *)e->att)[v] + ddst[v % q] * ((const vf *)e->att_dst)[v];
     da[v] += dsrc[v % q] * zj[v];
@@ -308,97 +368,115 @@ INLINE void gat_src_row(const dg_edges *e, int32_t j, int nv, int q, int hp, vf 
   }
 }
 
-/* acc = sum of norm_row * norm_other * x_other over a row of `indices`. */
-INLINE void gcn_row(const dg_edges *e, const dg_real *x, const int32_t *indptr, const int32_t *indices, int32_t row,
-                    int nv, vf *acc) {
+/* dz = d loss / d z of sources (GAT), their own scores' share included; sum [2 nv] gets the gradients of a_src and
+   a_dst. */
+INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
-  for (int v = 0; v < nv; v++) acc[v] = splat(0);
-  for (int32_t t = indptr[row]; t < indptr[row + 1]; t++) {
-    const vf *other = (const vf *)(x + indices[t] * ld);
-    if (e->ahead) prefetch(x + row_ahead(e, indices, t) * ld, (int)ld);
-    vf w = splat(e->norm[row] * e->norm[indices[t]]);
-    for (int v = 0; v < nv; v++) acc[v] += w * other[v];
+  const int q = pattern_size(hp);
+  tile tl;
+  vf local[MAX_FIXED], dsrc[MAX_PATTERN];
+  for (int v = 0; v < 2 * nv; v++) sum[v] = splat(0);
+  clear_empty(e, begin, end, nv);
+  FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      const vf *zj = (const vf *)(e->z + j * ld);
+      for (int32_t t = from; t < to; t++) {
+        const int32_t i = e->t_indices[t];
+        if (e->ahead) prefetch_target(e, t, ld, hp, false);
+        put_terms(&tl, t - s.first, e, zj, NULL, (const vf *)(e->dagg + i * ld), i, j, false, nv, q, hp);
+      }
+    }
+    finish_terms(&tl, e, (s.last - s.first) * hp);
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
+      for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);
+      for (int32_t t = from; t < to; t++) {
+        const vf *dagg = (const vf *)(e->dagg + e->t_indices[t] * ld);
+        const size_t at = (size_t)(t - s.first) * hp;
+        for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + at, hp, k);
+        for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl.weight + at, hp, v % q) * dagg[v];
+      }
+      if (to == e->t_indptr[j + 1]) add_scores(e, j, nv, hp, acc, dsrc, sum);
+      end_row(e->dz + j * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->t_indptr);
   }
 }
 
-/* Runs BODY(nv, q, hp, acc) for each row with constants for usual shapes; acc then lives in registers and is stored to
-   the row of `out`, else it is that row. */
-#define FIXED_ROWS(NV, HP, OUT, BODY)                                                                                  \
-  for (int32_t row = begin; row < end; row++) {                                                                        \
-    vf acc[NV];                                                                                                        \
-    BODY(row, NV, ((HP) > DG_VL ? (HP) / DG_VL : 1), HP, acc);                                                         \
-    for (int v = 0; v < (NV); v++) ((vf *)((OUT) + (size_t)row * e->ld))[v] = acc[v];                                  \
+/* out = sum of norm_row * norm_other * x_other over rows of `indices`. */
+INLINE void gcn_rows(const dg_edges *e, dg_real *out, const dg_real *x, const int32_t *indptr, const int32_t *indices,
+                     int32_t begin, int32_t end, int nv) {
+  const size_t ld = (size_t)nv * DG_VL;
+  vf local[MAX_FIXED];
+  for (int32_t row = begin; row < end; row++) {
+    vf *acc = begin_row(local, out + row * ld, true, nv);
+    for (int32_t t = indptr[row]; t < indptr[row + 1]; t++) {
+      const vf *other = (const vf *)(x + indices[t] * ld);
+      if (e->ahead) prefetch(x + row_ahead(e, indices, t) * ld, (int)ld);
+      const vf w = splat(e->norm[row] * e->norm[indices[t]]);
+      for (int v = 0; v < nv; v++) acc[v] += w * other[v];
+    }
+    end_row(out + row * ld, acc, nv);
   }
-#define ANY_ROWS(Q, OUT, BODY)                                                                                         \
-  for (int32_t row = begin; row < end; row++) BODY(row, e->ld / DG_VL, Q, e->hp, (vf *)((OUT) + (size_t)row * e->ld));
-#define DG_SPECIALISE(OUT, BODY)                                                                                       \
-  if (e->hp == 8 && e->ld == 64) {                                                                                     \
-    FIXED_ROWS(64 / DG_VL, 8, OUT, BODY)                                                                               \
-  } else if (e->hp == 1 && e->ld == 16) {                                                                              \
-    FIXED_ROWS(16 / DG_VL, 1, OUT, BODY)                                                                               \
-  } else if (e->hp == 1 && e->ld == 48) {                                                                              \
-    FIXED_ROWS(48 / DG_VL, 1, OUT, BODY)                                                                               \
-  } else if (e->hp == 1 && e->ld == 64) {                                                                              \
-    FIXED_ROWS(64 / DG_VL, 1, OUT, BODY)                                                                               \
-  } else if (e->hp <= DG_VL) {                                                                                         \
-    ANY_ROWS(1, OUT, BODY)                                                                                             \
-  } else {                                                                                                             \
-    ANY_ROWS(e->hp / DG_VL, OUT, BODY)                                                                                 \
-  }
-
-/* Target i of GAT, with what the backward pass needs where there is one. */
-INLINE void gat_row(const dg_edges *e, int32_t i, int nv, int q, int hp, vf *acc) {
-  if (!e->positive) {
-    attention_row(e, i, false, nv, q, hp, acc, NULL);
-    return;
-  }
-  vf local[MAX_FIXED], *row = (vf *)(e->positive + i * (size_t)nv * DG_VL);
-  attention_row(e, i, false, nv, q, hp, acc, IS_FIXED(nv) ? local : row);
-  for (int v = 0; IS_FIXED(nv) && v < nv; v++) row[v] = local[v];
 }
+
+/* Calls with (nv, hp), constant for usual shapes; for others at least the heads, where they are usual. */
+#define FOR_SHAPES(CALL)                                                                                               \
+  if (e->hp == 8 && e->ld == 64)                                                                                       \
+    CALL(64 / DG_VL, 8);                                                                                               \
+  else if (e->hp == 1 && e->ld == 16)                                                                                  \
+    CALL(16 / DG_VL, 1);                                                                                               \
+  else if (e->hp == 1 && e->ld == 48)                                                                                  \
+    CALL(48 / DG_VL, 1);                                                                                               \
+  else if (e->hp == 1 && e->ld == 64)                                                                                  \
+    CALL(64 / DG_VL, 1);                                                                                               \
+  else if (e->hp == 1)                                                                                                 \
+    CALL(e->ld / DG_VL, 1);                                                                                            \
+  else if (e->hp == 8)                                                                                                 \
+    CALL(e->ld / DG_VL, 8);                                                                                            \
+  else                                                                                                                 \
+    CALL(e->ld / DG_VL, e->hp)
 
 static void gatv2_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) attention_row(e, row, true, nv, q, hp, acc, NULL)
-  DG_SPECIALISE(e->agg, BODY)
-#undef BODY
+#define CALL(nv, hp) attention_rows(e, begin, end, true, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) gat_row(e, row, nv, q, hp, acc)
-  DG_SPECIALISE(e->agg, BODY)
-#undef BODY
+#define CALL(nv, hp) attention_rows(e, begin, end, false, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gcn_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) gcn_row(e, e->z, e->indptr, e->indices, row, nv, acc)
-  DG_SPECIALISE(e->agg, BODY)
-#undef BODY
+#define CALL(nv, hp) gcn_rows(e, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gcn_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) gcn_row(e, e->dagg, e->t_indptr, e->t_indices, row, nv, acc)
-  DG_SPECIALISE(e->dz, BODY)
-#undef BODY
+#define CALL(nv, hp) gcn_rows(e, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-  memset(partial, 0, (size_t)e->ld * sizeof *partial);
-#define BODY(row, nv, q, hp, acc) gatv2_dst_row(e, row, nv, q, hp, acc, (vf *)partial)
-  DG_SPECIALISE(e->dzr, BODY)
-#undef BODY
+#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, nv, hp, (vf *)partial)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gatv2_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define BODY(row, nv, q, hp, acc) gatv2_src_row(e, row, nv, q, hp, acc)
-  DG_SPECIALISE(e->dz, BODY)
-#undef BODY
+#define CALL(nv, hp) gatv2_src_rows(e, begin, end, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gat_backward_src(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-  memset(partial, 0, 2 * (size_t)e->ld * sizeof *partial);
-#define BODY(row, nv, q, hp, acc) gat_src_row(e, row, nv, q, hp, acc, (vf *)partial)
-  DG_SPECIALISE(e->dz, BODY)
-#undef BODY
+#define CALL(nv, hp) gat_src_rows(e, begin, end, nv, hp, (vf *)partial)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 /* Pattern of <x, y> a head. */
@@ -408,62 +486,78 @@ INLINE void head_dots(vf *s, const vf *x, const vf *y, int nv, int q, int hp) {
   for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
 }
 
-static void gat_scores(const dg_edges *e, int32_t begin, int32_t end) {
-  const int nv = e->ld / DG_VL, q = pattern_size(e->hp), hp = e->hp;
+INLINE void score_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const int q = pattern_size(hp);
   vf s[MAX_PATTERN];
   for (int32_t j = begin; j < end; j++) {
-    const vf *z = (const vf *)(e->z + (size_t)j * e->ld);
+    const vf *z = (const vf *)(e->z + (size_t)j * nv * DG_VL);
     head_dots(s, z, (const vf *)e->att, nv, q, hp);
-    for (int k = 0; k < q; k++) store_pattern(e->score_src + (size_t)j * hp, hp, k, s[k]);
+    put(e->score_src, j, s, q, hp);
     if (j >= e->n_dst) continue;
     head_dots(s, z, (const vf *)e->att_dst, nv, q, hp);
-    dg_real *stat = e->stat + ((size_t)j * DG_STATS + DG_STAT_SCORE) * hp;
-    for (int k = 0; k < q; k++) store_pattern(stat, hp, k, s[k]);
+    put(e->stat, j * DG_STATS + DG_STAT_SCORE, s, q, hp);
   }
+}
+
+static void gat_scores(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) score_rows(e, begin, end, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 /* The gradients of the scores of a row sum to zero: those at the lower slope of LeakyReLU cancel, and what is left of
    the target's score is (1 - slope) times the sum over edges of positive argument, <dOut, P> - <dOut, Out> A. */
-static void row_dots(const dg_edges *e, int32_t begin, int32_t end) {
-  const int nv = e->ld / DG_VL, q = pattern_size(e->hp), hp = e->hp;
+INLINE void dot_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const int q = pattern_size(hp);
   vf s[MAX_PATTERN], p[MAX_PATTERN];
   for (int32_t i = begin; i < end; i++) {
-    const vf *dagg = (const vf *)(e->dagg + (size_t)i * e->ld);
-    head_dots(s, dagg, (const vf *)(e->agg + (size_t)i * e->ld), nv, q, hp);
-    dg_real *stat = e->stat + ((size_t)i * DG_STATS + DG_STAT_DOT) * hp;
-    for (int k = 0; k < q; k++) store_pattern(stat, hp, k, s[k]);
+    const size_t row = (size_t)i * nv * DG_VL;
+    head_dots(s, (const vf *)(e->dagg + row), (const vf *)(e->agg + row), nv, q, hp);
+    put(e->stat, i * DG_STATS + DG_STAT_DOT, s, q, hp);
     if (!e->positive) continue;
-    head_dots(p, dagg, (const vf *)(e->positive + (size_t)i * e->ld), nv, q, hp);
-    dg_real *d = e->dscore_dst + (size_t)i * hp;
-    for (int k = 0; k < q; k++) store_pattern(d, hp, k, (p[k] - s[k] * load_pattern(d, hp, k)) * (1 - e->slope));
+    head_dots(p, (const vf *)(e->dagg + row), (const vf *)(e->positive + row), nv, q, hp);
+    for (int k = 0; k < q; k++)
+      p[k] = (p[k] - s[k] * load_pattern(e->dscore_dst + (size_t)i * hp, hp, k)) * (1 - e->slope);
+    put(e->dscore_dst, i, p, q, hp);
   }
 }
 
-INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2) {
-  const int nv = e->ld / DG_VL, q = pattern_size(e->hp), hp = e->hp;
+static void row_dots(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) dot_rows(e, begin, end, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
   for (int32_t i = begin; i < end; i++) {
     const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
     for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++, alpha += hp) {
       vf s[MAX_PATTERN], si[MAX_PATTERN], sign[MAX_PATTERN];
-      int32_t j = e->indices[t];
+      const int32_t j = e->indices[t];
       for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
       if (v2)
-        gatv2_score(s, (const vf *)(e->z + (size_t)j * e->ld), (const vf *)(e->zr + (size_t)i * e->ld),
-                    (const vf *)e->att, e->slope, nv, q, hp);
+        gatv2_score(s, (const vf *)(e->z + j * ld), (const vf *)(e->zr + i * ld), (const vf *)e->att, e->slope, nv, q,
+                    hp);
       else
         gat_score(s, sign, e, si, j, q, hp);
       for (int k = 0; k < q; k++)
-        store_pattern(alpha, hp, k,
-                      vexp(s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k)) *
-                          load_pattern(stat + DG_STAT_RSUM * hp, hp, k));
+        s[k] =
+            vexp(s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k)) * load_pattern(stat + DG_STAT_RSUM * hp, hp, k);
+      put(alpha, 0, s, q, hp);
     }
   }
 }
 
 static void gatv2_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-  alpha_rows(e, begin, end, alpha, true);
+#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, true, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }
 
 static void gat_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-  alpha_rows(e, begin, end, alpha, false);
+#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, false, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
 }

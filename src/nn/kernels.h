@@ -60,6 +60,23 @@ typedef struct dg_input {
   dg_dropout drop;
 } dg_input;
 
+/* The same input by columns. */
+typedef struct dg_columns {
+  const int64_t *indptr; /* [F + 1] */
+  const int32_t *rows;   /* rows of the block, ascending in a column */
+  const float *values;
+  const uint32_t *row_bits; /* [n_src] dg_rng_row of each */
+  dg_dropout drop;
+} dg_columns;
+
+/* One of several products with the same sparse factor, of which the first n rows take part. */
+typedef struct dg_product {
+  dg_real *out;         /* [., ld] */
+  const dg_real *from;  /* [., ld] rows that are multiplied and summed */
+  const dg_real *start; /* [ld] what sums start from; NULL: zero */
+  int32_t n;
+} dg_product;
+
 /* All functions treat rows [begin, end) and are Local; sums over rows go to `partial`, which they overwrite. */
 typedef struct dg_kernels {
   const char *name;
@@ -89,15 +106,14 @@ typedef struct dg_kernels {
   void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
   void (*gat_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
 
-  /* out[r, :] = bias + sum over kept non-zeros x[r, f] * w[f, :]. bias may be NULL. */
-  void (*sparse_forward)(dg_real *out, const dg_input *x, const dg_real *w, const dg_real *bias, int ld, int32_t begin,
+  /* out[r, :] = start + sum over kept non-zeros x[r, f] * from[f, :], from [F, ld], for rows below n of each product;
+     n falls from product to product. */
+  void (*sparse_forward)(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,
                          int32_t end);
-  /* dw[f, :] = sum over rows below n_rows with a kept non-zero in column f of x[r, f] * dz[r, :], f in [begin, end);
-     the transpose (indptr [F + 1], rows, values) holds block rows in ascending order, keys [n_rows] their dropout keys.
-   */
-  void (*sparse_backward)(dg_real *dw, const int64_t *indptr, const int32_t *rows, const float *values,
-                          const dg_dropout *drop, const uint64_t *keys, const dg_real *dz, int ld, int32_t n_rows,
-                          int32_t begin, int32_t end);
+  /* out[f, :] = sum over rows below n with a kept non-zero in column f of x[r, f] * from[r, :], from [n, ld], f in
+     [begin, end); n falls from product to product. */
+  void (*sparse_backward)(const dg_product *product, int n_products, const dg_columns *x, int ld, int32_t begin,
+                          int32_t end);
 
   /* Copies dense feature rows [end - begin, n] through dropout; out has `ld` elements a row, the rest zero. */
   void (*dense_dropout)(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin, int32_t end);

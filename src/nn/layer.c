@@ -109,7 +109,7 @@ static dg_status alloc_backward(dg_work *w) {
     DG_TRY(dg_alloc(&w->positive, n_dst * ld, sizeof *w->positive));
     DG_TRY(dg_alloc(&w->dscore_dst, n_dst * (size_t)l->hp, sizeof *w->dscore_dst));
   }
-  if (w->features && w->features->sparse) DG_TRY(dg_alloc(&w->keys, n_src, sizeof *w->keys));
+  if (w->features && w->features->sparse) DG_TRY(dg_alloc(&w->row_bits, n_src, sizeof *w->row_bits));
   size_t sums = (size_t)n_sums(b->n_src);
   size_t matrix = w->features && w->features->sparse ? 0 : 2 * (size_t)(l->in_ld + 1) * ld;
   size_t vectors = (size_t)(b->dst.n > b->src.n ? b->dst.n : b->src.n) * 2 * ld;
@@ -185,7 +185,7 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->partial);
   dg_free(&work->turned);
   dg_free(&work->tile);
-  dg_free(&work->keys);
+  dg_free(&work->row_bits);
   *work = (dg_work){0};
 }
 
@@ -234,11 +234,11 @@ static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int 
 
 static void project_sparse(dg_work *w, const dg_params *p) {
   const dg_layer *l = w->layer;
-  const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
-  FOR_TILES(dg_work_rows(w), kernels()->sparse_forward(w->z, &w->x, p->value + l->w, bias, l->ld, begin, end));
-  if (l->wr >= 0)
-    FOR_TILES(w->block->n_dst,
-              kernels()->sparse_forward(w->zr, &w->x, p->value + l->wr, p->value + l->br, l->ld, begin, end));
+  const dg_product products[] = {
+      {w->z, p->value + l->w, l->b >= 0 ? p->value + l->b : NULL, dg_work_rows(w)},
+      {w->zr, p->value + l->wr, p->value + l->br, w->block->n_dst},
+  };
+  FOR_TILES(dg_work_rows(w), kernels()->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end));
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
@@ -409,13 +409,6 @@ static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) 
   add_up(grad, w->partial, sums, ld, ld);
 }
 
-/* grad [F, ld] = X^T d over the first n source rows, X sparse. */
-static void sparse_weights(dg_work *w, dg_real *grad, const dg_real *d, int32_t n) {
-  const dg_field *f = w->field;
-  FOR_TILES(w->layer->n_in, kernels()->sparse_backward(grad, f->t_indptr, f->t_rows, f->t_values, &w->x.drop, w->keys,
-                                                       d, w->layer->ld, n, begin, end));
-}
-
 /* One tile's share of the gradients of a projection and its bias, side by side in out [in + 1, ld]. */
 static void tile_gradient(dg_real *out, const dg_layer *l, const dg_real *x, const dg_real *d, bool add, int rows) {
   dg_real *bias = out + (size_t)l->in_ld * l->ld;
@@ -451,24 +444,23 @@ static void dense_weights(dg_work *w, dg_params *p, int32_t n) {
 }
 
 /* The same with sparse input. */
-static void sparse_projection(dg_work *w, dg_params *p, int32_t n) {
+static void sparse_weights(dg_work *w, dg_params *p, int32_t n) {
   const dg_layer *l = w->layer;
-  sparse_weights(w, p->grad + l->w, w->dz, n);
+  const dg_field *f = w->field;
+  const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
+  const dg_product products[] = {{p->grad + l->w, w->dz, NULL, n}, {p->grad + l->wr, w->dzr, NULL, w->block->n_dst}};
+  if (x.drop.threshold)
+    for (int32_t i = 0; i < n; i++) w->row_bits[i] = dg_rng_row(x.drop.key, (uint32_t)w->block->ids[i]);
+  FOR_TILES(l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
   if (l->b >= 0) sum_columns(w, p->grad + l->b, w->dz, n);
-  if (l->wr < 0) return;
-  sparse_weights(w, p->grad + l->wr, w->dzr, w->block->n_dst);
-  sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);
+  if (l->wr >= 0) sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);
 }
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params) {
-  const dg_block *b = work->block;
-  const int32_t n = dg_work_rows(work);
-  if (work->keys && work->x.drop.threshold)
-    for (int32_t i = 0; i < n; i++) work->keys[i] = dg_rng_key(work->x.drop.key, (uint64_t)b->ids[i]);
   if (work->features && work->features->sparse)
-    sparse_projection(work, params, n);
+    sparse_weights(work, params, dg_work_rows(work));
   else
-    dense_weights(work, params, n);
+    dense_weights(work, params, dg_work_rows(work));
 }
 
 /* out [ld, in] = w [in, ld] transposed. */
@@ -507,7 +499,7 @@ void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx) {
   const dg_layer *l = w->layer;
   const dg_real *value = pass->model->params.value;
   for (int32_t i = 0; i < dg_work_rows(w); i++) {
-    const uint64_t key = dg_rng_key(w->x.drop.key, (uint64_t)w->block->ids[i]);
+    const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->ids[i]);
     for (int f = 0; f < l->n_in; f++) {
       dg_real sum = 0;
       for (int c = 0; c < l->ld; c++) {
@@ -515,7 +507,7 @@ void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx) {
         if (l->wr >= 0 && i < w->block->n_dst)
           sum += w->dzr[(size_t)i * l->ld + c] * value[l->wr + (int64_t)f * l->ld + c];
       }
-      bool keep = dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)f) >= w->x.drop.threshold;
+      bool keep = dg_rng_column(row, w->x.drop.key, (uint32_t)f) >= w->x.drop.threshold;
       dx[(size_t)i * l->n_in + f] = keep ? sum * w->x.drop.scale : 0;
     }
   }

@@ -36,7 +36,7 @@ typedef struct dg_work {
   dg_real *partial;         /* sums over chunks */
   dg_real *turned;          /* [2, ld, in_ld] transposed weights of a hidden layer */
   dg_real *tile;            /* dense input rows, one tile a thread */
-  uint64_t *keys;           /* [n_src] dropout keys of sparse input rows */
+  uint32_t *row_bits;       /* [n_src] dg_rng_row of sparse input rows */
   dg_halo_channel *channel; /* NULL where nothing is exchanged */
 } dg_work;
 

@@ -27,96 +27,131 @@ INLINE void gather_rows(dg_real *out, const dg_real *start, const int32_t *index
 enum { LIST = 512 }; /* kept non-zeros listed at a time; lists have room for a vector more */
 
 #if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
-/* Appends the lanes of `mask` to the lists. */
-INLINE int append_lanes(int32_t *index, dg_real *x, int m, __mmask16 mask, __m512i i, __m512 v) {
-  _mm512_storeu_si512(index + m, _mm512_maskz_compress_epi32(mask, i));
-  _mm512_storeu_ps(x + m, _mm512_maskz_compress_ps(mask, v));
+/* Appends the lanes of `keep` to the lists; returns their new length. */
+INLINE int append(int32_t *index, dg_real *x, int m, vs keep, vs i, vf v) {
+  const __mmask16 mask = _mm512_movepi32_mask((__m512i)keep);
+  _mm512_storeu_si512(index + m, _mm512_maskz_compress_epi32(mask, (__m512i)i));
+  _mm512_storeu_ps(x + m, _mm512_maskz_compress_ps(mask, (__m512)v));
   return m + __builtin_popcount(mask);
 }
 
-/* Lists the kept ones of n <= LIST non-zeros, scaled: of one row with its key, or where `keys` is given of column
-   `fixed`, each non-zero having the key of its row. */
-INLINE int keep_list(int32_t *index, dg_real *x, const int32_t *indices, const float *values, int n, uint64_t key,
-                     const uint64_t *keys, uint32_t fixed, const dg_dropout *drop) {
-  const vu zero = {0};
-  int m = 0;
-  for (int t = 0; t < n; t += 16) {
-    const __mmask16 inside = n - t < 16 ? (__mmask16)((1u << (n - t)) - 1) : (__mmask16)0xffff;
-    const __m512i i = _mm512_maskz_loadu_epi32(inside, indices + t);
-    const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(inside, values + t), _mm512_set1_ps(drop->scale));
-    __mmask16 keep = inside;
-    if (drop->threshold) {
-      vu bits;
-      if (keys)
-        bits = mix_bits((vu)_mm512_i32gather_epi32(i, (const int *)keys, 8),
-                        (vu)_mm512_i32gather_epi32(i, (const int *)keys + 1, 8), zero + fixed);
-      else
-        bits = random_bits(key, (vu)i);
-      keep = _mm512_mask_cmpge_epu32_mask(inside, (__m512i)bits, _mm512_set1_epi32((int)drop->threshold));
-    }
-    m = append_lanes(index, x, m, keep, i, v);
+/* The lanes of `inside`, which are the first ones, of lists; zero in others. */
+INLINE void load_list(vs *i, vf *v, const int32_t *indices, const float *values, vs inside) {
+  const __mmask16 mask = _mm512_movepi32_mask((__m512i)inside);
+  *i = (vs)_mm512_maskz_loadu_epi32(mask, indices);
+  *v = (vf)_mm512_maskz_loadu_ps(mask, values);
+}
+
+INLINE vu gather_bits(const uint32_t *p, vs i) {
+  return (vu)_mm512_i32gather_epi32((__m512i)i, p, 4);
+}
+#elif defined(__AVX2__) && !defined(DG_REAL_DOUBLE)
+/* Lanes of a mask moved to the front: byte k of word `mask` is the number of its k-th lane. */
+static uint64_t front_lanes[256];
+
+static void __attribute__((constructor)) fill_front_lanes(void) {
+  for (int mask = 0; mask < 256; mask++)
+    for (uint64_t l = 0, at = 0; l < 8; l++)
+      if (mask >> l & 1) front_lanes[mask] |= l << 8 * at++;
+}
+
+INLINE int append(int32_t *index, dg_real *x, int m, vs keep, vs i, vf v) {
+  const int mask = _mm256_movemask_ps((__m256)keep);
+  const __m256i to_front = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)front_lanes[mask]));
+  _mm256_storeu_si256((__m256i *)(index + m), _mm256_permutevar8x32_epi32((__m256i)i, to_front));
+  _mm256_storeu_ps(x + m, _mm256_permutevar8x32_ps((__m256)v, to_front));
+  return m + __builtin_popcount((unsigned)mask);
+}
+
+INLINE void load_list(vs *i, vf *v, const int32_t *indices, const float *values, vs inside) {
+  *i = (vs)_mm256_maskload_epi32(indices, (__m256i)inside);
+  *v = (vf)_mm256_maskload_ps(values, (__m256i)inside);
+}
+
+INLINE vu gather_bits(const uint32_t *p, vs i) {
+  return (vu)_mm256_i32gather_epi32((const int *)p, (__m256i)i, 4);
+}
+#else
+INLINE int append(int32_t *index, dg_real *x, int m, vs keep, vs i, vf v) {
+  for (int l = 0; l < DG_VL; l++) {
+    index[m] = i[l], x[m] = v[l];
+    m -= keep[l];
   }
   return m;
 }
-#else
-/* Lists the kept ones of n <= LIST non-zeros, scaled: of one row with its key, or where `keys` is given of column
-   `fixed`, each non-zero having the key of its row. */
-INLINE int keep_list(int32_t *index, dg_real *x, const int32_t *indices, const float *values, int n, uint64_t key,
-                     const uint64_t *keys, uint32_t fixed, const dg_dropout *drop) {
-  int m = 0;
-  for (int t = 0; t < n; t += DG_VL) {
-    const int lanes = n - t < DG_VL ? n - t : DG_VL;
-    vu k0 = {0}, k1 = {0}, column = {0};
-    for (int l = 0; l < lanes; l++) {
-      const uint64_t k = keys ? keys[indices[t + l]] : key;
-      k0[l] = (uint32_t)k, k1[l] = (uint32_t)(k >> 32), column[l] = keys ? fixed : (uint32_t)indices[t + l];
-    }
-    const vs keep = (vs)(mix_bits(k0, k1, column) >= drop->threshold);
-    for (int l = 0; l < lanes; l++) {
-      index[m] = indices[t + l];
-      x[m] = values[t + l] * drop->scale;
-      m -= keep[l];
-    }
-  }
-  return m;
+
+INLINE void load_list(vs *i, vf *v, const int32_t *indices, const float *values, vs inside) {
+  for (int l = 0; l < DG_VL; l++) (*i)[l] = inside[l] ? indices[l] : 0, (*v)[l] = inside[l] ? values[l] : 0;
+}
+
+INLINE vu gather_bits(const uint32_t *p, vs i) {
+  vu bits;
+  for (int l = 0; l < DG_VL; l++) bits[l] = p[i[l]];
+  return bits;
 }
 #endif
 
-static void sparse_forward(dg_real *out, const dg_input *x, const dg_real *w, const dg_real *bias, int ld,
-                           int32_t begin, int32_t end) {
+/* Lists the kept ones of n <= LIST non-zeros, scaled: of the row for which `row` stands, or where `rows` is given of
+   column `fixed`, each non-zero lying in another row. */
+INLINE int keep_list(int32_t *index, dg_real *x, const int32_t *indices, const float *values, int n, uint32_t row,
+                     const uint32_t *rows, uint32_t fixed, const dg_dropout *drop) {
+  int m = 0;
+  for (int t = 0; t < n; t += DG_VL) {
+    vs i, keep = (vs)(iota((uint32_t)t) < (uint32_t)n);
+    vf v;
+    load_list(&i, &v, indices + t, values + t, keep);
+    if (drop->threshold) {
+      const vu bits = rows ? random_bits(gather_bits(rows, i), drop->key, splat_bits(fixed))
+                           : random_bits(splat_bits(row), drop->key, (vu)i);
+      keep &= (vs)(bits >= drop->threshold);
+    }
+    m = append(index, x, m, keep, i, v * drop->scale);
+  }
+  return m;
+}
+
+static void sparse_forward(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,
+                           int32_t end) {
   int32_t index[LIST + DG_VL];
   dg_real value[LIST + DG_VL];
   for (int32_t r = begin; r < end; r++) {
-    const uint64_t key = dg_rng_key(x->drop.key, (uint64_t)x->ids[r]);
-    const int64_t stop = x->indptr[x->row[r] + 1];
-    dg_real *row = out + (size_t)r * ld;
-    const dg_real *start = bias;
-    int64_t first = x->indptr[x->row[r]];
+    const uint32_t row = dg_rng_row(x->drop.key, (uint32_t)x->ids[r]);
+    const int64_t start = x->indptr[x->row[r]], stop = x->indptr[x->row[r] + 1];
+    int64_t first = start;
     do {
       int n = stop - first < LIST ? (int)(stop - first) : LIST;
-      n = keep_list(index, value, x->columns + first, x->values + first, n, key, NULL, 0, &x->drop);
-      gather_rows(row, start, index, value, n, w, ld);
-      start = row, first += LIST;
+      n = keep_list(index, value, x->columns + first, x->values + first, n, row, NULL, 0, &x->drop);
+      for (int k = 0; k < n_products && r < product[k].n; k++) {
+        dg_real *out = product[k].out + (size_t)r * ld;
+        gather_rows(out, first == start ? product[k].start : out, index, value, n, product[k].from, ld);
+      }
+      first += LIST;
     } while (first < stop);
   }
 }
 
-static void sparse_backward(dg_real *dw, const int64_t *indptr, const int32_t *rows, const float *values,
-                            const dg_dropout *drop, const uint64_t *keys, const dg_real *dz, int ld, int32_t n_rows,
-                            int32_t begin, int32_t end) {
+/* Numbers of an ascending list that are below n. */
+INLINE int count_below(const int32_t *index, int length, int32_t n) {
+  while (length > 0 && index[length - 1] >= n) length--;
+  return length;
+}
+
+static void sparse_backward(const dg_product *product, int n_products, const dg_columns *x, int ld, int32_t begin,
+                            int32_t end) {
   int32_t index[LIST + DG_VL];
   dg_real value[LIST + DG_VL];
   for (int32_t f = begin; f < end; f++) {
-    dg_real *out = dw + (size_t)f * ld;
-    const dg_real *start = NULL;
-    int64_t first = indptr[f], stop = indptr[f + 1];
-    while (stop > first && rows[stop - 1] >= n_rows) stop--;
+    int64_t first = x->indptr[f];
     do {
-      int n = stop - first < LIST ? (int)(stop - first) : LIST;
-      int m = keep_list(index, value, rows + first, values + first, n, 0, keys, (uint32_t)f, drop);
-      gather_rows(out, start, index, value, m, dz, ld);
-      start = out, first += LIST;
-    } while (first < stop);
+      int n = x->indptr[f + 1] - first < LIST ? (int)(x->indptr[f + 1] - first) : LIST;
+      n = keep_list(index, value, x->rows + first, x->values + first, n, 0, x->row_bits, (uint32_t)f, &x->drop);
+      for (int k = 0; k < n_products; k++) {
+        dg_real *out = product[k].out + (size_t)f * ld;
+        n = count_below(index, n, product[k].n);
+        gather_rows(out, first == x->indptr[f] ? NULL : out, index, value, n, product[k].from, ld);
+      }
+      first += LIST;
+    } while (first < x->indptr[f + 1]);
   }
 }
 
@@ -138,16 +173,16 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
   const dg_dropout *drop = &rows->drop;
   for (int32_t r = begin; r < end; r++, out += ld) {
     const float *in = x + (size_t)rows->row[r] * n, *later = x + (size_t)rows->row[r + AHEAD < end ? r + AHEAD : r] * n;
-    const uint64_t key = dg_rng_key(drop->key, (uint64_t)rows->ids[r]);
+    const uint32_t row = dg_rng_row(drop->key, (uint32_t)rows->ids[r]);
     int c = 0;
     for (; c + DG_VL <= n; c += DG_VL) {
       vf v = load_features(in + c);
       __builtin_prefetch(later + c);
-      if (drop->threshold) v = (vf)((vi)(v * drop->scale) & kept(key, iota((uint32_t)c), drop->threshold));
+      if (drop->threshold) v = (vf)((vi)(v * drop->scale) & kept(row, drop, iota((uint32_t)c)));
       memcpy(out + c, &v, sizeof v); /* rows of any length need not be aligned */
     }
     for (; c < n; c++) {
-      bool keep = dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)c) >= drop->threshold;
+      const bool keep = dg_rng_column(row, drop->key, (uint32_t)c) >= drop->threshold;
       out[c] = keep ? in[c] * drop->scale : 0;
     }
     for (; c < ld; c++) out[c] = 0;
@@ -163,11 +198,11 @@ static void activate(dg_real *x, const dg_real *agg, const dg_real *bias, bool e
                      const dg_dropout *drop, int32_t begin, int32_t end) {
   const vi dropped = (vi)splat((dg_real)-0.0);
   for (int32_t r = begin; r < end; r++) {
-    const uint64_t key = dg_rng_key(drop->key, (uint64_t)ids[r]);
+    const uint32_t row = dg_rng_row(drop->key, (uint32_t)ids[r]);
     for (int c = 0; c < ld; c += DG_VL) {
       /* Adding zero makes a kept -0 positive: the sign of zero tells the backward pass what was dropped. */
       vf y = activation(load(agg + (size_t)r * ld + c) + load(bias + c), elu) * drop->scale + splat(0);
-      if (drop->threshold) y = blend(kept(key, iota((uint32_t)c), drop->threshold), y, (vf)dropped);
+      if (drop->threshold) y = blend(kept(row, drop, iota((uint32_t)c)), y, (vf)dropped);
       store(x + (size_t)r * ld + c, y);
     }
   }

@@ -158,19 +158,19 @@ INLINE int pattern_size(int hp) {
   return hp > DG_VL ? hp / DG_VL : 1;
 }
 
-/* 32 random bits for each lane's column of the row with key (k0, k1); the same bits as dg_rng_column. */
-INLINE vu mix_bits(vu k0, vu k1, vu column) {
-  vu x = column * 0x9E3779B1u ^ k0;
+/* 32 random bits for each lane's row and column; the same bits as dg_rng_column. */
+INLINE vu random_bits(vu row, uint64_t key, vu column) {
+  vu x = column * 0x9E3779B1u ^ row;
   x = (x ^ (x >> 16)) * 0x7FEB352Du;
-  x = (x ^ (x >> 15)) + k1;
+  x = (x ^ (x >> 15)) + (uint32_t)(key >> 32);
   x = x * 0x846CA68Bu;
   return x ^ (x >> 16);
 }
 
-/* The same for a row whose key all lanes share. */
-INLINE vu random_bits(uint64_t key, vu column) {
+/* x in every lane. */
+INLINE vu splat_bits(uint32_t x) {
   const vu zero = {0};
-  return mix_bits(zero + (uint32_t)key, zero + (uint32_t)(key >> 32), column);
+  return zero + x;
 }
 
 INLINE vu iota(uint32_t first) {
@@ -186,9 +186,9 @@ INLINE vi widen(vs mask) {
 #endif
 }
 
-/* All ones in lanes that are kept. */
-INLINE vi kept(uint64_t key, vu column, uint32_t threshold) {
-  return widen((vs)(random_bits(key, column) >= threshold));
+/* All ones in lanes whose columns of one row are kept. */
+INLINE vi kept(uint32_t row, const dg_dropout *drop, vu column) {
+  return widen((vs)(random_bits(splat_bits(row), drop->key, column) >= drop->threshold));
 }
 
 /* Head of each lane of vector k of a pattern. */
@@ -199,7 +199,7 @@ INLINE vu lane_heads(int hp, int k) {
 
 /* Factor of an attention coefficient under dropout: 0 or scale. */
 INLINE vf edge_mask(const dg_edges *e, int32_t dst, int32_t src, int k, int hp) {
-  uint64_t key = dg_rng_key(e->drop.key, (uint64_t)e->ids[dst]);
+  const uint32_t row = dg_rng_row(e->drop.key, (uint32_t)e->ids[dst]);
   vu column = lane_heads(hp, k) + (uint32_t)e->ids[src] * (uint32_t)hp;
-  return (vf)(kept(key, column, e->drop.threshold) & (vi)splat(e->drop.scale));
+  return (vf)(kept(row, &e->drop, column) & (vi)splat(e->drop.scale));
 }

@@ -20,7 +20,7 @@ static dg_input input;
 static const int64_t *t_indptr;
 static const int32_t *t_rows;
 static const float *dense, *t_values;
-static uint64_t *keys;
+static uint32_t *row_bits;
 static const dg_real *weights, *bias, *agg, *gradient, *exponent, *value0, *moment0, *square0;
 static bench_result projected, product, dw, dense_dw, dropped, activated, before, sum, sums, logits, slope, value,
     moment, square, power;
@@ -58,8 +58,8 @@ static void draw_inputs(const bench_sizes *s) {
   const size_t rows = (size_t)n_rows, elements = (size_t)n_elements;
   draw_sparse(s);
   transpose(s->features);
-  keys = bench_room(rows, sizeof *keys);
-  for (int32_t r = 0; r < n_rows; r++) keys[r] = dg_rng_key(input.drop.key, (uint64_t)r);
+  row_bits = bench_room(rows, sizeof *row_bits);
+  for (int32_t r = 0; r < n_rows; r++) row_bits[r] = dg_rng_row(input.drop.key, (uint32_t)r);
   dense = bench_draw(rows * (size_t)n_features, 22, -1, 1);
   weights = bench_draw_rows(s, (size_t)n_features, 23);
   bias = bench_draw_rows(s, 1, 24);
@@ -92,8 +92,17 @@ static void make_results(void) {
   power = bench_make("y", 1, rows * width, 1);
 }
 
-ENTRY_CALL(sparse_forward, projected.is, &input, weights, bias, ld, 0, n_rows)
-ENTRY_CALL(sparse_backward, dw.is, t_indptr, t_rows, t_values, &input.drop, keys, gradient, ld, n_rows, 0, n_features)
+static void call_sparse_forward(const dg_kernels *k) {
+  const dg_product one = {projected.is, weights, bias, n_rows};
+  k->sparse_forward(&one, 1, &input, ld, 0, n_rows);
+}
+
+static void call_sparse_backward(const dg_kernels *k) {
+  const dg_columns columns = {t_indptr, t_rows, t_values, row_bits, input.drop};
+  const dg_product one = {dw.is, gradient, NULL, n_rows};
+  k->sparse_backward(&one, 1, &columns, ld, 0, n_features);
+}
+
 ENTRY_CALL(dense_dropout, dropped.is, dense, &input, n_features, n_features, 0, n_rows)
 
 static void call_multiply(const dg_kernels *k) {

@@ -59,8 +59,9 @@ static bool rows_are_right(const dg_block *b, const oracle *o, int k) {
   for (int32_t j = 0; j < o->graph->n_nodes; j++) {
     bool mine = o->owner[j] == o->rank, needed = needed_here(o, k, j);
     target[j] = mine && o->source[k + 1][j];
-    /* Inputs of the first layer lie at hand on every rank: nobody makes them for others. */
-    owned[j] = mine && (k > 1 && o->config.edges ? o->source[k][j] : needed);
+    /* Inputs of the first layer that lie at hand on every rank: nobody makes them for others. */
+    bool exchanged = o->config.edges && (k > 1 || o->config.exchange_first);
+    owned[j] = mine && (exchanged ? o->source[k][j] : needed);
     halo[j] = !mine && needed;
   }
   return are_nodes(b, 0, b->n_dst, target) && are_nodes(b, 0, b->n_src_owned, owned) &&
@@ -165,7 +166,7 @@ static void check_block(const dg_block *b, const oracle *o, int k) {
     assert_all_true(&test_comm, transpose_is_right(b));
     assert_all_true(&test_comm, chunks_cover(&b->src, b->n_src));
   }
-  if (k > 1) check_exchange(b);
+  if (k > 1 || o->config.exchange_first) check_exchange(b);
 }
 
 static bool ends_are_right(const dg_field *f, const dg_local *l, const random_graph *g) {
@@ -181,11 +182,12 @@ static bool ends_are_right(const dg_field *f, const dg_local *l, const random_gr
 
 /* Sparse inputs by columns hold what their rows hold. */
 static bool input_transpose_is_right(const dg_field *f, const dg_features *x) {
+  const int32_t n = f->exchange_first ? f->block[0]->n_src_owned : f->block[0]->n_src; /* rows projected here */
   int64_t count = 0;
   bool right = f->t_indptr[0] == 0;
   for (int32_t c = 0; c < x->n_cols; c++) {
     int64_t t = f->t_indptr[c];
-    for (int32_t r = 0; r < f->block[0]->n_src; r++)
+    for (int32_t r = 0; r < n; r++)
       for (int64_t s = x->indptr[f->input_local[r]]; s < x->indptr[f->input_local[r] + 1]; s++) {
         if (x->indices[s] != c) continue;
         right &= t < f->t_indptr[c + 1] && f->t_rows[t] == r && f->t_values[t] == x->values[s];
@@ -236,6 +238,16 @@ static void pruned_fields_follow_the_graph(void **state) {
   for (int layers = 1; layers <= MAX_LAYERS; layers++)
     check_graph(&thin, (dg_field_config){.n_layers = layers, .splits = DG_TRAIN, .edges = true, .backward = true});
   check_graph(&hub, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true});
+}
+
+static void first_layers_may_exchange(void **state) {
+  (void)state;
+  dg_field_config config = {.splits = DG_TRAIN, .edges = true, .exchange_first = true, .backward = true};
+  for (config.n_layers = 1; config.n_layers <= MAX_LAYERS; config.n_layers++) check_graph(&thin, config);
+  config.n_layers = 2;
+  check_graph(&hub, config);
+  config.splits = 0;
+  check_graph(&thin, config);
 }
 
 static void several_splits_and_no_transposes(void **state) {
@@ -297,9 +309,10 @@ static void memory_of_one_rank_stops_all(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(pruned_fields_follow_the_graph), cmocka_unit_test(several_splits_and_no_transposes),
-      cmocka_unit_test(full_fields_share_one_block),    cmocka_unit_test(without_edges_rows_meet_themselves),
-      cmocka_unit_test(pruning_leaves_rows_out),        cmocka_unit_test(memory_of_one_rank_stops_all),
+      cmocka_unit_test(pruned_fields_follow_the_graph),     cmocka_unit_test(first_layers_may_exchange),
+      cmocka_unit_test(several_splits_and_no_transposes),   cmocka_unit_test(full_fields_share_one_block),
+      cmocka_unit_test(without_edges_rows_meet_themselves), cmocka_unit_test(pruning_leaves_rows_out),
+      cmocka_unit_test(memory_of_one_rank_stops_all),
   };
   return mpi_test_main(argc, argv, "field", tests, sizeof tests / sizeof *tests);
 }

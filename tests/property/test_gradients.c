@@ -126,7 +126,8 @@ static void check_model(const dg_model_config *config, bool sparse) {
   variables v = {0};
   g.sparse = sparse;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_int_equal(job_create(&job, &g, &test_comm, config, true, 3 + (uint64_t)config->heads), DG_OK);
+  assert_int_equal(job_create(&job, &g, &test_comm, config, true, config->heads % 2, 3 + (uint64_t)config->heads),
+                   DG_OK);
   const double loss = job_step(&job, &step);
   double again = job_forward(&job, &step);
   dg_comm_sum_double(&test_comm, &again, 1);

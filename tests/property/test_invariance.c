@@ -65,24 +65,25 @@ static bool same_outcome(const outcome *a, const outcome *b, const test_job *job
 }
 
 static void run(outcome *o, test_job *job, const random_graph *g, const dg_comm *comm, const dg_model_config *config,
-                bool prune, uint64_t owner_seed) {
+                bool prune, bool exchange_first, uint64_t owner_seed) {
   *o = (outcome){0};
-  dg_status status = job_create(job, g, comm, config, prune, owner_seed);
+  dg_status status = job_create(job, g, comm, config, prune, exchange_first, owner_seed);
   if (status == DG_OK) status = run_step(o, job, g);
   assert_all_true(&test_comm, status == DG_OK);
 }
 
-/* Compares steps on all ranks, pruned and full, with a full step that each rank makes alone. */
+/* Compares steps on all ranks, pruned and full, the first layer's halo exchanged and fetched, with a full step that
+ * each rank makes alone. */
 static void check(const random_graph *g, const dg_model_config *config) {
   dg_comm self;
   test_job job;
   outcome alone, together;
   assert_all_true(&test_comm, dg_comm_create(&self, MPI_COMM_SELF) == DG_OK);
-  run(&alone, &job, g, &self, config, false, 0);
+  run(&alone, &job, g, &self, config, false, false, 0);
   assert_all_true(&test_comm, isfinite(alone.loss) && alone.loss > 0);
   job_destroy(&job);
-  for (uint64_t owner_seed = 1; owner_seed <= 3; owner_seed++) {
-    run(&together, &job, g, &test_comm, config, owner_seed != 2, owner_seed);
+  for (uint64_t owner_seed = 1; owner_seed <= 4; owner_seed++) {
+    run(&together, &job, g, &test_comm, config, owner_seed > 2, owner_seed % 2, owner_seed);
     bool same = same_outcome(&alone, &together, &job, g);
     assert_all_true(&test_comm, same);
     /* A second step of the same mask gives the same again: nothing is left over from the first. */

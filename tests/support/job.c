@@ -14,11 +14,12 @@ static void draw_weights(dg_params *p) {
 }
 
 dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *comm, const dg_model_config *config,
-                     bool prune, uint64_t owner_seed) {
+                     bool prune, bool exchange_first, uint64_t owner_seed) {
   dg_status status = DG_OK;
   const dg_field_config wanted = {.n_layers = config->layers,
                                   .splits = prune ? DG_TRAIN : 0,
                                   .edges = config->kind != DG_MODEL_MLP,
+                                  .exchange_first = exchange_first,
                                   .backward = true};
   memset(job, 0, sizeof *job);
   DG_TRY(random_graph_load(&job->local, graph, comm, owner_seed));

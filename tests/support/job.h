@@ -14,9 +14,10 @@ typedef struct test_job {
   dg_pass pass;
 } test_job;
 
-/* Random weights, the same whatever the ranks; `prune` as in the options of training. Collective over comm. */
+/* Random weights, the same whatever the ranks; `prune` as in the options of training, `exchange_first` as in
+   dg_field_config. Collective over comm. */
 dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *comm, const dg_model_config *config,
-                     bool prune, uint64_t owner_seed);
+                     bool prune, bool exchange_first, uint64_t owner_seed);
 void job_destroy(test_job *job);
 
 /* Forward pass of one training step, and this rank's share of its loss. Collective. */

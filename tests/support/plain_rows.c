@@ -6,8 +6,7 @@
 #include <distgat/rng.h>
 
 bool plain_kept(const dg_dropout *drop, int32_t id, uint32_t column) {
-  const uint64_t key = dg_rng_key(drop->key, (uint64_t)id);
-  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), column) >= drop->threshold;
+  return dg_rng_column(dg_rng_row(drop->key, (uint32_t)id), drop->key, column) >= drop->threshold;
 }
 
 /* out[c] += a * row[c]. */

@@ -62,8 +62,8 @@ static void keys_are_independent(void **state) {
 }
 
 static uint32_t column_of(uint64_t row, uint32_t column) {
-  uint64_t key = dg_rng_key(dg_rng_key(3, 5), row);
-  return dg_rng_column((uint32_t)key, (uint32_t)(key >> 32), column);
+  const uint64_t key = dg_rng_key(3, 5);
+  return dg_rng_column(dg_rng_row(key, (uint32_t)row), key, column);
 }
 
 static void columns_are_uniform_along_rows_and_columns(void **state) {

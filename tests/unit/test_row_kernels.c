@@ -81,18 +81,23 @@ static int make_input(void **state) {
   return at != NNZ;
 }
 
+/* Two products of the same rows, of which fewer take part in the second. */
 static void check_sparse_forward(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool with_bias) {
   const dg_input x = {indptr, columns, values, row_of, ids, *drop};
-  dg_real *w = draw_block(N_COLUMNS * ld, 40), *bias = draw_block(ld, 41), *out = room(N_ROWS * ld, sizeof *out);
+  dg_real *w = draw_block(N_COLUMNS * ld, 40), *bias = draw_block(ld, 41), *start = with_bias ? bias : NULL;
+  dg_real *out = room(N_ROWS * ld, sizeof *out), *second = room(N_ROWS * ld, sizeof *second);
+  dg_real *w2 = draw_block(N_COLUMNS * ld, 42);
   double *wanted = wanted_block(N_ROWS * ld);
-  k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 0, 4);
-  k->sparse_forward(out, &x, w, with_bias ? bias : NULL, (int)ld, 4, N_ROWS);
-  plain_sparse_forward(wanted, &x, w, with_bias ? bias : NULL, (int)ld, N_ROWS);
+  const dg_product products[] = {{out, w, start, N_ROWS}, {second, w2, NULL, 5}};
+  k->sparse_forward(products, 2, &x, (int)ld, 0, 4);
+  k->sparse_forward(products, 2, &x, (int)ld, 4, N_ROWS);
+  plain_sparse_forward(wanted, &x, w, start, (int)ld, N_ROWS);
   check_block(out, wanted, N_ROWS * ld, 30, k);
-  dg_free(&wanted);
-  dg_free(&w);
-  dg_free(&bias);
-  dg_free(&out);
+  plain_sparse_forward(wanted, &x, w2, NULL, (int)ld, 5);
+  check_block(second, wanted, 5 * ld, 30, k);
+  for (size_t i = 5 * ld; i < N_ROWS * ld; i++) assert_true(second[i] == 0);
+  void *all[] = {w, w2, bias, out, second, wanted};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }
 
 static void sparse_rows_are_multiplied(void **state) {
@@ -104,17 +109,21 @@ static void sparse_rows_are_multiplied(void **state) {
 }
 
 static void check_sparse_backward(const dg_kernels *k, size_t ld, const dg_dropout *drop, int32_t n_rows) {
-  uint64_t keys[N_ROWS];
+  uint32_t bits[N_ROWS];
   dg_real *dz = draw_block(N_ROWS * ld, 50), *dw = draw_block(N_COLUMNS * ld, 51);
+  dg_real *dz2 = draw_block(N_ROWS * ld, 52), *second = draw_block(N_COLUMNS * ld, 53);
   double *wanted = wanted_block(N_COLUMNS * ld);
-  for (int r = 0; r < N_ROWS; r++) keys[r] = dg_rng_key(drop->key, (uint64_t)ids[r]);
-  k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 0, 500);
-  k->sparse_backward(dw, t_indptr, t_rows, t_values, drop, keys, dz, (int)ld, n_rows, 500, N_COLUMNS);
+  for (int r = 0; r < N_ROWS; r++) bits[r] = dg_rng_row(drop->key, (uint32_t)ids[r]);
+  const dg_columns x = {t_indptr, t_rows, t_values, bits, *drop};
+  const dg_product products[] = {{dw, dz, NULL, n_rows}, {second, dz2, NULL, n_rows / 2}};
+  k->sparse_backward(products, 2, &x, (int)ld, 0, 500);
+  k->sparse_backward(products, 2, &x, (int)ld, 500, N_COLUMNS);
   plain_sparse_backward(wanted, t_indptr, t_rows, t_values, drop, ids, dz, (int)ld, n_rows, N_COLUMNS);
   check_block(dw, wanted, N_COLUMNS * ld, 10, k);
-  dg_free(&wanted);
-  dg_free(&dz);
-  dg_free(&dw);
+  plain_sparse_backward(wanted, t_indptr, t_rows, t_values, drop, ids, dz2, (int)ld, n_rows / 2, N_COLUMNS);
+  check_block(second, wanted, N_COLUMNS * ld, 10, k);
+  void *all[] = {dz, dw, dz2, second, wanted};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }
 
 static void sparse_gradients_are_summed(void **state) {
@@ -131,17 +140,19 @@ static void long_columns_are_summed(void **state) {
   enum { ROWS = 1025, LD = 16 };
   static int32_t rows[ROWS];
   static float ones[ROWS];
-  static uint64_t keys[ROWS];
+  static uint32_t bits[ROWS];
   const int64_t ends[] = {0, ROWS};
   dg_real dw[LD] __attribute__((aligned(DG_ALIGN))), *dz = room(ROWS * LD, sizeof *dz);
   for (int r = 0; r < ROWS; r++) {
-    rows[r] = r, ones[r] = 1, keys[r] = dg_rng_key(half.key, (uint64_t)r);
+    rows[r] = r, ones[r] = 1, bits[r] = dg_rng_row(half.key, (uint32_t)r);
     for (int c = 0; c < LD; c++) dz[r * LD + c] = (dg_real)c;
   }
   FOR_VARIANTS(k) for (int n = 511; n <= ROWS; n += n == 511 || n == 512 ? 1 : 512) {
     int kept = 0;
     for (int r = 0; r < n; r++) kept += plain_kept(&half, r, 0);
-    k->sparse_backward(dw, ends, rows, ones, &half, keys, dz, LD, n, 0, 1);
+    const dg_columns x = {ends, rows, ones, bits, half};
+    const dg_product product = {dw, dz, NULL, n};
+    k->sparse_backward(&product, 1, &x, LD, 0, 1);
     for (int c = 0; c < LD; c++) assert_true(dw[c] == (dg_real)(2 * kept * c));
   }
   dg_free(&dz);
@@ -281,25 +292,26 @@ static void losses_of_rows(void **state) {
   (void)state;
   static const int classes[] = {1, 2, 15, 16, 17, 40, 100};
   FOR_VARIANTS(k)
-  for (size_t s = 0; s < sizeof classes / sizeof *classes; s++) for (int label = 0; label < 3; label++) {
-    const int n = classes[s], ld = (n + 15) / 16 * 16;
-    if (label >= n) continue;
-    dg_real *logits = draw_block((size_t)ld, 95), *d = draw_block((size_t)ld, 96);
-    double *wanted = wanted_block((size_t)ld);
-    logits[0] = 2, logits[n - 1] = n > 2 ? 2 : logits[n - 1];
-    if (label == 1) logits[1] = -60;
-    bool is_right = false, right = false;
-    const double loss = plain_cross_entropy(wanted, logits, label, n, ld, 0.25, &right);
-    check_close(k->cross_entropy(d, logits, label, n, ld, (dg_real)0.25, &is_right), loss, 1 + loss, k);
-    check_block(d, wanted, (size_t)ld, 1, k);
-    assert_true(is_right == right);
-    k->cross_entropy(logits, logits, label, n, ld, (dg_real)0.25, &is_right);
-    check_block(logits, wanted, (size_t)ld, 1, k);
-    assert_true(is_right == right);
-    dg_free(&logits);
-    dg_free(&d);
-    dg_free(&wanted);
-  }
+  for (size_t s = 0; s < sizeof classes / sizeof *classes; s++)
+    for (int label = 0; label < 3; label++) {
+      const int n = classes[s], ld = (n + 15) / 16 * 16;
+      if (label >= n) continue;
+      dg_real *logits = draw_block((size_t)ld, 95), *d = draw_block((size_t)ld, 96);
+      double *wanted = wanted_block((size_t)ld);
+      logits[0] = 2, logits[n - 1] = n > 2 ? 2 : logits[n - 1];
+      if (label == 1) logits[1] = -60;
+      bool is_right = false, right = false;
+      const double loss = plain_cross_entropy(wanted, logits, label, n, ld, 0.25, &right);
+      check_close(k->cross_entropy(d, logits, label, n, ld, (dg_real)0.25, &is_right), loss, 1 + loss, k);
+      check_block(d, wanted, (size_t)ld, 1, k);
+      assert_true(is_right == right);
+      k->cross_entropy(logits, logits, label, n, ld, (dg_real)0.25, &is_right);
+      check_block(logits, wanted, (size_t)ld, 1, k);
+      assert_true(is_right == right);
+      dg_free(&logits);
+      dg_free(&d);
+      dg_free(&wanted);
+    }
 }
 
 static void adam_takes_its_steps(void **state) {
