@@ -30,6 +30,10 @@ dg_status dg_h5_commit(dg_h5 **file);
 /* Closes; a created file that was not committed is removed. A NULL inside is fine. */
 void dg_h5_close(dg_h5 **file);
 
+/* Removes what dg_h5_create began and nobody committed or closed, for a program that dies: may be called in a handler
+   of signals. */
+void dg_h5_remove_unfinished(void);
+
 /* Path of the file, for messages; owned by the file. */
 const char *dg_h5_path(const dg_h5 *file);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <distgat/h5io.h>
 #include <distgat/log.h>
 
 #include "cli/verbs.h"
@@ -101,6 +102,22 @@ static bool launched_by_mpi(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
+/* Dies by the signal as it would have, but leaves no half-written file. */
+static void die_clean(int number) {
+  dg_h5_remove_unfinished();
+  raise(number); /* blocked until the handler returns; it is the default's again */
+}
+
+static void handle_signals(void) {
+  static const int deadly[] = {SIGINT, SIGTERM, SIGHUP};
+  signal(SIGPIPE, SIG_IGN); /* a closed pipe or a full quota is seen where it is written */
+  signal(SIGXFSZ, SIG_IGN);
+  for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
+    struct sigaction now, then = {.sa_handler = die_clean, .sa_flags = SA_RESETHAND};
+    if (sigaction(deadly[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(deadly[i], &then, NULL);
+  }
+}
+
 /* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
    core that the last of them needs, every loop of a step may cost that much. A spin of some 50 microseconds, which
    GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. The runtime
@@ -113,14 +130,22 @@ static void limit_spinning(char **argv) {
   execv("/proc/self/exe", argv);
 }
 
+/* Without a launcher Open MPI would start a daemon for more processes and look at every network: a third of a second
+   that a process alone has no use for. What the user has set stays. */
+static void expect_no_others(void) {
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  setenv("OMPI_MCA_pml", "ob1", 0);
+  setenv("OMPI_MCA_btl", "self", 0);
+}
+
 int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN); /* a closed pipe or a full quota is seen where it is written */
-  signal(SIGXFSZ, SIG_IGN);
+  handle_signals();
   dg_status status;
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
   if (verb && verb->threads) limit_spinning(argv);
   if (verb || launched_by_mpi()) {
     int provided;
+    if (!launched_by_mpi()) expect_no_others();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     status = run_on_ranks(verb, argc, argv);
     MPI_Finalize();

@@ -20,7 +20,11 @@ struct dg_h5 {
   char *path;
   char *temporary; /* where a created file is written until it is committed; NULL when reading */
   int error;       /* errno of the first write that failed */
+  dg_h5 *next;     /* in the list of unfinished files */
 };
+
+/* Created files that are not committed yet. Each change is one store, so that a signal sees a whole list. */
+static _Atomic(dg_h5 *) unfinished;
 
 /* Data sets are named in messages as h5ls names them. */
 static const char *plain(const char *name) {
@@ -71,7 +75,21 @@ cleanup:
   return status;
 }
 
+static void forget_unfinished(dg_h5 *file) {
+  if (unfinished == file) {
+    unfinished = file->next;
+    return;
+  }
+  for (dg_h5 *h = unfinished; h != NULL; h = h->next)
+    if (h->next == file) h->next = file->next;
+}
+
+void dg_h5_remove_unfinished(void) {
+  for (dg_h5 *h = unfinished; h != NULL; h = h->next) unlink(h->temporary);
+}
+
 static void handle_destroy(dg_h5 **file) {
+  forget_unfinished(*file);
   dg_free(&(*file)->temporary);
   dg_free(&(*file)->path);
   dg_free(file);
@@ -141,6 +159,8 @@ dg_status dg_h5_create(dg_h5 **file, const char *path) {
   size_t length = strlen(h->path) + 32;
   DG_TRY(dg_alloc(&h->temporary, length, 1));
   snprintf(h->temporary, length, "%s.tmp.%ld", h->path, (long)getpid());
+  h->next = unfinished;
+  unfinished = h;
   h->id = dg_h5disk_create(h->temporary, &h->error);
   if (h->id < 0) status = cannot_write(h);
 cleanup:
@@ -178,6 +198,7 @@ dg_status dg_h5_commit(dg_h5 **file) {
     status = cannot_write(h);
   } else {
     sync_folder(h->path);
+    forget_unfinished(h);
     dg_free(&h->temporary);
   }
   dg_h5_close(file);
@@ -350,6 +371,23 @@ static dg_status select_rows(hid_t *stored, hid_t *memory, dg_status error, dg_h
   return *stored >= 0 && *memory >= 0 ? DG_OK : dg_fail(DG_MEMORY, "%s: out of memory", file->path);
 }
 
+/* Says why data could not be read. */
+static dg_status cannot_read(dg_h5 *file, const char *name, hid_t set) {
+  const char *why = "is truncated or damaged";
+  char text[64];
+  hid_t layout = H5Dget_create_plist(set);
+  for (int k = 0; layout >= 0 && k < H5Pget_nfilters(layout); k++) {
+    size_t values = 0;
+    unsigned flags;
+    H5Z_filter_t filter = H5Pget_filter2(layout, (unsigned)k, &flags, &values, NULL, 0, NULL, NULL);
+    if (filter < 0 || H5Zfilter_avail(filter) != 0) continue;
+    snprintf(text, sizeof text, "needs HDF5 filter %d, which is not installed", (int)filter);
+    why = text;
+  }
+  if (layout >= 0) H5Pclose(layout);
+  return dg_fail(DG_INPUT, "%s: data set %s %s", file->path, plain(name), why);
+}
+
 dg_status dg_h5_read(dg_h5 *file, const char *name, dg_h5_type type, int64_t first, int64_t count, void *out) {
   dg_status status = DG_OK;
   dg_h5_type stored_type;
@@ -358,7 +396,7 @@ dg_status dg_h5_read(dg_h5 *file, const char *name, dg_h5_type type, int64_t fir
   DG_TRY(set_type(&stored_type, file, name, set));
   DG_TRY(select_rows(&stored, &memory, DG_INPUT, file, name, set, first, count));
   if (H5Sget_simple_extent_npoints(memory) > 0 && H5Dread(set, memory_type(type), memory, stored, H5P_DEFAULT, out) < 0)
-    status = dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", file->path, plain(name));
+    status = cannot_read(file, name, set);
 cleanup:
   close_space(memory);
   close_space(stored);
