@@ -69,7 +69,7 @@ class Graph:
 
 
 class Model:
-  """A saved model: its results, its history, and whether it can be run with its initial weights."""
+  """A saved model: its results, its history, and what it can be asked for."""
 
   def __init__(self, path):
     self.path, self.name = path, path.stem
@@ -79,6 +79,7 @@ class Model:
       self.result = json.loads(text(file.attrs.get("result")) or "{}")
       self.kind = self.result.get("model") or text(file.attrs.get("model")) or "model"
       self.has_initial = "initial_weights" in file
+      self.has_hidden = int(file.attrs.get("layers", 2)) > 1
       self.history = {name: values[:] for name, values in file.get("history", {}).items()}
 
 
@@ -106,8 +107,7 @@ def find_program(given):
 
 
 def predict(program, graph_path, model, out, *options):
-  command = [program, "predict", graph_path, "--model-file", model.path, "--out", out, "--quiet", "--embeddings",
-             *options]
+  command = [program, "predict", graph_path, "--model-file", model.path, "--out", out, "--quiet", *options]
   done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                         check=False)
   if done.returncode != 0:
@@ -271,13 +271,19 @@ def add_model(page, graph, model, arguments, program, folder):
   page.heading(f"{model.name} ({model.kind})")
   page.picture(training_curves(model), model.name)
   attention = model.kind in ("gat", "gatv2") and graph.edges <= ATTENTION_EDGES
-  after = predict(program, arguments.graph, model, Path(folder, "after.h5"), *["--attention"] * attention)
-  before = (predict(program, arguments.graph, model, Path(folder, "before.h5"), "--weights", "initial")
-            if model.has_initial else None)
-  embeddings = tsne_picture(graph, before, after, arguments.tsne_nodes)
-  page.picture(embeddings, model.name)
-  if embeddings is None:
-    page.note("No t-SNE: fewer than five nodes, or embeddings that are not finite.")
+  wanted = ["--attention"] * attention + ["--embeddings"] * model.has_hidden
+  after = predict(program, arguments.graph, model, Path(folder, "after.h5"), *wanted)
+  before = None
+  if model.has_hidden:
+    if model.has_initial:
+      before = predict(program, arguments.graph, model, Path(folder, "before.h5"), "--weights", "initial",
+                       "--embeddings")
+    embeddings = tsne_picture(graph, before, after, arguments.tsne_nodes)
+    page.picture(embeddings, model.name)
+    if embeddings is None:
+      page.note("No t-SNE: fewer than five nodes, or embeddings that are not finite.")
+  else:
+    page.note("No t-SNE: a model of one layer has no embeddings.")
   page.picture(accuracy_by_degree(graph, after["prediction"][:]), model.name)
   page.picture(attention_picture(after), model.name)
   if model.kind in ("gat", "gatv2") and not attention:

@@ -7,9 +7,12 @@
 #include <distgat/comm.h>
 #include <distgat/h5io.h>
 
+/* More classes than any graph has; counts of them times what comes with each stay small integers. */
+#define DG_MAX_CLASSES (1 << 20)
+
 /* What a graph file says of itself; the same on every rank. Node ids fit int32. */
 typedef struct dg_graph_info {
-  char name[64];
+  char name[64]; /* UTF-8; '?' for other bytes of the file */
   int64_t n_nodes;
   int64_t n_edges;    /* directed, without self-loops */
   int64_t n_nonzeros; /* of sparse features; n_nodes * n_features where dense */
@@ -66,10 +69,14 @@ void dg_csr_destroy(dg_csr *csr);
    DG_INPUT with the names there are. Local. */
 dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[64]);
 
+/* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
+extern const char dg_no_split[];
+
 /* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous blocks) gives
-   to each rank. Every rank reads a block of the file and sends rows to their owners, so that none ever holds the whole
-   graph. Checks all of it: ids, labels below n_classes, finite features, split ids in range. row_normalize scales each
-   feature row to sum 1 (rows of sum 0 stay). Errors: DG_INPUT, DG_MEMORY. Collective. */
+   to each rank; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of the file and sends rows
+   to their owners, so that none ever holds the whole graph. Checks all of it: ids, labels below n_classes, finite
+   features, split ids in range. row_normalize scales each feature row to sum 1 (rows of sum 0 stay). Errors: DG_INPUT,
+   DG_MEMORY. Collective. */
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, const int32_t *owner, const char *split,
                         bool row_normalize);
 void dg_shard_destroy(dg_shard *shard);

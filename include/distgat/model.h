@@ -34,7 +34,8 @@ typedef struct dg_model {
   dg_params params;
 } dg_model;
 
-/* Makes a model for graphs of n_features and n_classes, with zero weights. Errors: DG_USAGE, DG_MEMORY. Local. */
+/* Makes a model for graphs of n_features and n_classes, with zero weights. Errors: DG_USAGE where a layer is too
+   wide, DG_MEMORY. Local. */
 dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes);
 void dg_model_destroy(dg_model *model);
 

@@ -32,7 +32,7 @@ static dg_status parse(request *req, bool *help, int argc, char **argv) {
       dg_option_int("nodes", &req->nodes, 1, INT32_MAX - 1, "N", "number of nodes"),
       dg_option_real("avg-degree", &req->avg_degree, 0, INT32_MAX, "D", "neighbours of a node, on average"),
       dg_option_int("features", &req->features, 1, INT32_MAX, "F", "number of features"),
-      dg_option_int("classes", &req->classes, 1, INT32_MAX, "C", "number of classes"),
+      dg_option_int("classes", &req->classes, 1, DG_MAX_CLASSES, "C", "number of classes"),
       dg_option_real("homophily", &req->homophily, 0, 1, "H", "share of edges inside a class (default 0.81)"),
       dg_option_real("feature-density", &req->density, nextafter(0, 1), 1, "P",
                      "share of non-zero features; 1 makes them dense (default: 20 words a node)"),
@@ -44,12 +44,12 @@ static dg_status parse(request *req, bool *help, int argc, char **argv) {
   if (status != DG_OK || *help) return status;
   bool all = req->nodes > 0 && req->avg_degree >= 0 && req->features > 0 && req->classes > 0;
   bool any = req->nodes > 0 || req->avg_degree >= 0 || req->features > 0 || req->classes > 0;
-  if (req->out == NULL) return dg_fail(DG_USAGE, "generate needs --out G.h5, the file to write");
+  if (req->out == NULL) return dg_fail(DG_USAGE, "--out G.h5 is missing, the file to write");
   if (req->preset != NULL && any)
-    return dg_fail(DG_USAGE, "generate takes sizes from --preset or from --nodes, --avg-degree, --features and "
-                             "--classes, not from both");
+    return dg_fail(DG_USAGE, "sizes come from --preset or from --nodes, --avg-degree, --features and --classes, not "
+                             "from both");
   if (req->preset == NULL && !all)
-    return dg_fail(DG_USAGE, "generate needs --preset NAME, or all of --nodes, --avg-degree, --features and --classes");
+    return dg_fail(DG_USAGE, "--preset NAME is missing, or all of --nodes, --avg-degree, --features and --classes");
   return DG_OK;
 }
 

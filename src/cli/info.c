@@ -124,7 +124,7 @@ static dg_status print_json(const dg_graph_summary *s) {
       s->undirected, "isolated_nodes", (json_int_t)s->isolated, "self_loops", 0, "average_degree",
       ratio(info->n_edges, (double)info->n_nodes), "max_degree", (json_int_t)s->max_degree, "sparse_features",
       info->sparse, "nonzero_features", (json_int_t)s->n_nonzeros, "unlabelled_nodes", (json_int_t)s->unlabelled);
-  if (object == NULL) return dg_fail(DG_INPUT, "the name of the graph is not UTF-8: it cannot be printed as JSON");
+  if (object == NULL) return dg_fail(DG_MEMORY, "out of memory for the results");
   json_object_set_new(object, "splits", json_splits(s));
   json_object_set_new(object, "class_counts", json_classes(s));
   json_object_set_new(object, "degree_histogram", json_histogram(s));

@@ -159,7 +159,7 @@ static dg_status print_json(const outcome *result, const request *req) {
       "halo_nodes", (json_int_t)q->halo_nodes, "node_imbalance", q->node_imbalance, "edge_imbalance", q->edge_imbalance,
       "nodes_min", (json_int_t)q->nodes_min, "nodes_max", (json_int_t)q->nodes_max, "halo_max", (json_int_t)q->halo_max,
       "empty_parts", q->empty_parts, "seconds", result->seconds);
-  if (!object) return dg_fail(DG_RUNTIME, "the results make no JSON object: is the graph's name not UTF-8?");
+  if (!object) return dg_fail(DG_MEMORY, "out of memory for the results");
   if (q->parts <= MAX_LISTED_PARTS) json_object_set_new(object, "each_part", json_parts(result));
   json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
   putchar('\n');

@@ -171,21 +171,35 @@ dg_status dg_block_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *inf
   return status;
 }
 
+static dg_status note_seen(uint8_t *seen, int32_t node, dg_h5 *file, const char *name) {
+  const uint8_t bit = (uint8_t)(1 << node % 8);
+  if (seen[node / 8] & bit)
+    return dg_fail(DG_INPUT, "%s: %s: node %d is in the list twice", dg_h5_path(file), name, node);
+  seen[node / 8] |= bit;
+  return DG_OK;
+}
+
 dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
                         dg_status (*take)(int32_t node, void *context), void *context) {
   dg_status status = DG_OK;
   int64_t length;
   int32_t *ids = NULL;
+  uint8_t *seen = NULL; /* a bit a node */
   char name[128];
   snprintf(name, sizeof name, "splits/%s/%s", split, list);
   DG_TRY(dg_list_length(&length, file, name, true));
+  DG_TRY(dg_alloc(&seen, (size_t)info->n_nodes / 8 + 1, 1));
   DG_TRY(dg_alloc(&ids, (size_t)min_int64(length, CHUNK), sizeof *ids));
   for (int64_t at = 0; at < length; at += CHUNK) {
     int64_t count = min_int64(length - at, CHUNK);
     DG_TRY(read_ids(ids, file, name, "nodes", info->n_nodes, at, count));
-    for (int64_t k = 0; k < count; k++) DG_TRY(take(ids[k], context));
+    for (int64_t k = 0; k < count; k++) {
+      DG_TRY(note_seen(seen, ids[k], file, name));
+      DG_TRY(take(ids[k], context));
+    }
   }
 cleanup:
+  dg_free(&seen);
   dg_free(&ids);
   return status;
 }

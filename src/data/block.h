@@ -18,7 +18,8 @@ dg_status dg_block_features(dg_features *features, dg_h5 *file, const dg_graph_i
 /* Labels of a block, labels [n]. */
 dg_status dg_block_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
-/* Calls take(node, context) for every id of a list (train, val or test) of a split, until it returns not DG_OK. */
+/* Calls take(node, context) for every id of a list (train, val or test) of a split, until it returns not DG_OK; each id
+   once: DG_INPUT where the list repeats one. */
 dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
                         dg_status (*take)(int32_t node, void *context), void *context);
 

@@ -33,25 +33,24 @@ dg_status dg_generate_preset(dg_generate_config *config, const char *name) {
       *config = presets[i];
       return DG_OK;
     }
-  return dg_fail(DG_USAGE, "generate: unknown preset %s; choose one of: cora, citeseer, pubmed, arxiv, products", name);
+  return dg_fail(DG_USAGE, "unknown preset %s; choose one of: cora, citeseer, pubmed, arxiv, products", name);
 }
 
 static dg_status check_config(const dg_generate_config *c) {
   if (c->n_nodes < 1 || c->n_nodes >= INT32_MAX)
-    return dg_fail(DG_USAGE, "generate: %lld nodes are not possible: 1 to %d are", (long long)c->n_nodes,
-                   INT32_MAX - 1);
+    return dg_fail(DG_USAGE, "%lld nodes are not possible: 1 to %d are", (long long)c->n_nodes, INT32_MAX - 1);
   if (!(c->avg_degree >= 0 && c->avg_degree <= (double)(c->n_nodes - 1)))
-    return dg_fail(DG_USAGE, "generate: an average degree of %g is not possible with %lld nodes: 0 to %lld is",
-                   c->avg_degree, (long long)c->n_nodes, (long long)(c->n_nodes - 1));
-  if (c->n_features < 1 || c->n_classes < 1)
-    return dg_fail(DG_USAGE, "generate: there must be at least 1 feature and 1 class");
+    return dg_fail(DG_USAGE, "an average degree of %g is not possible with %lld nodes: 0 to %lld is", c->avg_degree,
+                   (long long)c->n_nodes, (long long)(c->n_nodes - 1));
+  if (c->n_features < 1) return dg_fail(DG_USAGE, "%d features are not possible: 1 or more are", c->n_features);
+  if (c->n_classes < 1 || c->n_classes > DG_MAX_CLASSES)
+    return dg_fail(DG_USAGE, "%d classes are not possible: 1 to %d are", c->n_classes, DG_MAX_CLASSES);
   if (!(c->homophily >= 0 && c->homophily <= 1))
-    return dg_fail(DG_USAGE, "generate: a homophily of %g is not possible: 0 to 1 is", c->homophily);
+    return dg_fail(DG_USAGE, "a homophily of %g is not possible: 0 to 1 is", c->homophily);
   if (!(c->feature_density > 0 && c->feature_density <= 1))
-    return dg_fail(DG_USAGE, "generate: a feature density of %g is not possible: above 0 and up to 1 is",
-                   c->feature_density);
+    return dg_fail(DG_USAGE, "a feature density of %g is not possible: above 0 and up to 1 is", c->feature_density);
   if (c->train_per_class < 0 || c->n_val < 0 || c->n_test < 0)
-    return dg_fail(DG_USAGE, "generate: sizes of splits must not be negative");
+    return dg_fail(DG_USAGE, "sizes of splits must not be negative");
   return DG_OK;
 }
 
@@ -162,7 +161,7 @@ static dg_status write_dense(dg_h5 *file, const dg_synthetic *g) {
     int64_t count = step < n - first ? step : n - first;
     for (int64_t i = 0; i < count; i++) dg_synthetic_dense(rows + i * columns, g, first + i);
     DG_TRY(dg_h5_write_rows(file, "features/dense", DG_H5_F32, first, count, rows));
-    dg_progress("generate: features", (long)(first + count), (long)n, "");
+    dg_progress("features", (long)(first + count), (long)n, "");
   }
 cleanup:
   dg_free(&rows);

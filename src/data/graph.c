@@ -58,13 +58,38 @@ static void copy_name(char name[64], const char *text) {
   name[length] = '\0';
 }
 
-static dg_status read_count(int32_t *count, dg_h5 *file, const char *name) {
+/* Length of the UTF-8 sequence that text begins with; 0 where it is none (Unicode 15, table 3-7). */
+static size_t sequence_length(const unsigned char *text) {
+  const unsigned char first = text[0], second = text[1];
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xC2 ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
+  for (size_t k = 1; k < length; k++)
+    if ((text[k] & 0xC0) != 0x80) return 0;
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool outside = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
+  return length > 2 && (overlong || outside) ? 0 : length;
+}
+
+/* What is no UTF-8 could not be printed as JSON. */
+static void make_printable(char *name) {
+  while (*name != '\0') {
+    const size_t length = sequence_length((const unsigned char *)name);
+    if (length == 0) *name = '?';
+    name += length == 0 ? 1 : length;
+  }
+}
+
+static dg_status read_count(int32_t *count, dg_h5 *file, const char *name, int32_t most) {
   int64_t value;
   dg_status status = dg_h5_get_int64(file, name, &value);
   if (status != DG_OK) return status;
-  if (value < 1 || value > INT32_MAX)
-    return dg_fail(DG_INPUT, "%s: root attribute %s is %lld, it must be 1 or more", dg_h5_path(file), name,
-                   (long long)value);
+  if (value < 1 || value > most)
+    return dg_fail(DG_INPUT, "%s: root attribute %s is %lld, it must be 1 to %d", dg_h5_path(file), name,
+                   (long long)value, most);
   *count = (int32_t)value;
   return DG_OK;
 }
@@ -75,8 +100,9 @@ static dg_status read_attributes(dg_graph_info *info, dg_h5 *file) {
   DG_TRY(check_format(file));
   DG_TRY(dg_h5_get_string(file, "name", &name));
   copy_name(info->name, name);
-  DG_TRY(read_count(&info->n_classes, file, "num_classes"));
-  DG_TRY(read_count(&info->n_features, file, "num_features"));
+  make_printable(info->name);
+  DG_TRY(read_count(&info->n_classes, file, "num_classes", DG_MAX_CLASSES));
+  DG_TRY(read_count(&info->n_features, file, "num_features", INT32_MAX));
 cleanup:
   free(name);
   return status;

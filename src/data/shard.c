@@ -6,6 +6,8 @@
 
 #include "data/block.h"
 
+const char dg_no_split[] = "";
+
 /* How the rows of the blocks that ranks read travel to their owners. Blocks lie in the order of ranks and rows keep
    their order, so that the rows a rank receives ascend by id without being sorted. */
 typedef struct route {
@@ -149,7 +151,7 @@ static dg_status open_shard(dg_shard *shard, route *r, dg_h5 **file, char split[
                             const char *path, const int32_t *owner, const char *wanted) {
   dg_status status = DG_OK;
   DG_TRY(dg_graph_open(file, &shard->info, path));
-  DG_TRY(dg_graph_choose_split(*file, wanted, split));
+  if (wanted != dg_no_split) DG_TRY(dg_graph_choose_split(*file, wanted, split));
   int64_t n_nodes = shard->info.n_nodes, rows = block_rows(n_nodes, comm->size);
   DG_TRY(dg_alloc(&shard->owner, (size_t)n_nodes, sizeof *shard->owner));
   for (int64_t i = 0; i < n_nodes; i++) {
@@ -228,7 +230,6 @@ static dg_status mark(int32_t node, void *context) {
 static dg_status mark_split(dg_shard *shard, const dg_comm *comm, dg_h5 *file, const char *split) {
   static const char *const lists[] = {"train", "val", "test"};
   dg_status status = DG_OK;
-  DG_TRY(dg_alloc(&shard->mask, (size_t)shard->n, sizeof *shard->mask));
   for (int k = 0; k < 3; k++) {
     marking m = {shard, file, split, lists[k], comm->rank, (uint8_t)(DG_TRAIN << k)};
     DG_TRY(dg_split_each(file, &shard->info, split, lists[k], mark, &m));
@@ -269,7 +270,8 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   DG_TRY(load_edges(&shard->in, &r, file, &shard->info));
   DG_TRY(load_features(&shard->features, &r, file, &shard->info));
   DG_TRY(load_labels(&shard->labels, &r, file, &shard->info));
-  DG_TRY(dg_comm_agree(comm, mark_split(shard, comm, file, chosen)));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&shard->mask, (size_t)shard->n, sizeof *shard->mask)));
+  if (split != dg_no_split) DG_TRY(dg_comm_agree(comm, mark_split(shard, comm, file, chosen)));
   count_split(shard, comm);
   if (row_normalize) normalize_rows(&shard->features);
 cleanup:

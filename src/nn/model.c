@@ -7,6 +7,8 @@
 
 #include "nn/layer.h"
 
+enum { MAX_WIDTH = 1 << 24 }; /* numbers in a row of a layer */
+
 static int round_up(int n, int unit) {
   return (n + unit - 1) / unit * unit;
 }
@@ -56,6 +58,18 @@ cleanup:
   return status;
 }
 
+/* Rows of a layer stay far below what an int counts, with any number of tensors side by side. */
+static dg_status check_width(const dg_model_config *c, int index, int n_classes) {
+  const bool last = index + 1 == c->layers;
+  const int heads = last ? c->out_heads : c->heads, dim = last ? n_classes : c->hidden;
+  if (heads > DG_MAX_HEADS)
+    return dg_fail(DG_USAGE, "layer %d has %d heads, at most %d are possible", index + 1, heads, DG_MAX_HEADS);
+  const int64_t width = (int64_t)padded_heads(heads) * dim;
+  if (width <= MAX_WIDTH) return DG_OK;
+  return dg_fail(DG_USAGE, "layer %d has %d heads of %d %s, padded %lld numbers a node; at most %d are possible",
+                 index + 1, heads, dim, last ? "classes" : "hidden units", (long long)width, MAX_WIDTH);
+}
+
 static dg_layer make_layer(const dg_model_config *c, int index, int n_classes, const dg_channels *in) {
   const bool last = index + 1 == c->layers;
   dg_layer l = {.kind = c->kind, .index = index, .last = last, .elu = c->activation == DG_ELU};
@@ -76,8 +90,7 @@ static dg_layer make_layer(const dg_model_config *c, int index, int n_classes, c
 dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes) {
   dg_status status = DG_OK;
   *model = (dg_model){.config = *config, .n_features = n_features, .n_classes = n_classes};
-  if (config->heads > DG_MAX_HEADS || config->out_heads > DG_MAX_HEADS)
-    DG_TRY(dg_fail(DG_USAGE, "at most %d heads in a layer", DG_MAX_HEADS));
+  for (int k = 0; k < config->layers; k++) DG_TRY(check_width(config, k, n_classes));
   DG_TRY(dg_alloc(&model->layer, (size_t)config->layers, sizeof *model->layer));
   dg_channels in = {1, n_features, 1, n_features};
   for (int k = 0; k < config->layers; k++) {

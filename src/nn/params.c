@@ -109,7 +109,7 @@ static dg_status check_shape(const dg_tensor *t, dg_h5 *file, const char *name) 
   char is[80] = "", wanted[80] = "";
   print_shape(is, sizeof is, rank, shape);
   print_shape(wanted, sizeof wanted, t->rank, t->shape);
-  return dg_fail(DG_INPUT, "%s has shape [%s], the model needs [%s]", name, is, wanted);
+  return dg_fail(DG_INPUT, "%s: %s has shape [%s], the model needs [%s]", dg_h5_path(file), name, is, wanted);
 }
 
 dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
@@ -123,7 +123,8 @@ dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, c
     DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
     DG_TRY(dg_h5_read(file, name, DG_H5_F64, 0, t->shape[0], data));
     for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
-      if (!isfinite(data[i])) status = dg_fail(DG_INPUT, "%s holds a number that is not finite", name);
+      if (!isfinite(data[i]))
+        status = dg_fail(DG_INPUT, "%s: %s holds a number that is not finite", dg_h5_path(file), name);
       block[dg_tensor_position(t, i)] = (dg_real)data[i];
     }
     if (status != DG_OK) goto cleanup;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/kernels.h"
 #include "train/recipes.h"
 
 static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
@@ -87,9 +88,9 @@ static void describe_model(dg_option options[N_MODEL_OPTIONS], values *v) {
   options[LAYERS] = dg_option_int("layers", &v->layers, 1, 1000, "L", "number of layers (2)");
   options[HIDDEN] =
       dg_option_int("hidden", &v->hidden, 1, 1e6, "D", "width of a head in hidden layers (8; gcn, mlp: 16)");
-  options[HEADS] = dg_option_int("heads", &v->heads, 1, 10000, "H", "heads of hidden layers, concatenated (8)");
+  options[HEADS] = dg_option_int("heads", &v->heads, 1, DG_MAX_HEADS, "H", "heads of hidden layers, concatenated (8)");
   options[OUT_HEADS] =
-      dg_option_int("out-heads", &v->out_heads, 1, 10000, "H", "heads of the last layer, averaged (1)");
+      dg_option_int("out-heads", &v->out_heads, 1, DG_MAX_HEADS, "H", "heads of the last layer, averaged (1)");
   options[DROPOUT] =
       dg_option_real("dropout", &m->dropout, 0, below_one, "P", "on each layer's input (0.6; gcn, mlp: 0.5)");
   options[INPUT_DROPOUT] = dg_option_real("input-dropout", &m->input_dropout, 0, below_one, "P",
@@ -187,6 +188,13 @@ static dg_status check_heads(const values *v, bool heads_given, bool out_heads_g
   return dg_fail(DG_USAGE, "--%s is for gat and gatv2; %s has no heads", name, model_names[v->kind]);
 }
 
+/* Seeds are stored and printed as int64_t. */
+static dg_status check_seeds(const values *v) {
+  if (v->config.runs - 1 <= INT64_MAX - v->seed) return DG_OK;
+  return dg_fail(DG_USAGE, "--seed %lld is too large for --runs %lld: the last run's seed would exceed %lld",
+                 (long long)v->seed, (long long)v->config.runs, (long long)INT64_MAX);
+}
+
 static void copy_values(dg_config *config, const values *v) {
   *config = v->config;
   dg_model_config *m = &config->model;
@@ -214,6 +222,7 @@ static dg_status resolve(values *v, dg_option *options) {
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
   DG_TRY(check_available(&v->config, options));
   DG_TRY(check_heads(v, heads_given, out_heads_given));
+  DG_TRY(check_seeds(v));
   fill_dependent_defaults(v, options);
 cleanup:
   return status;

@@ -62,7 +62,7 @@ static dg_status prepare(predictor *p, const char *graph_path) {
   DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? check_output(p->config, graph_path) : DG_OK));
   DG_TRY(dg_comm_agree(p->comm, read_config(p)));
   dg_threads_set(p->comm, p->config->threads);
-  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, NULL, p->model_config.row_normalize,
+  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, dg_no_split, p->model_config.row_normalize,
                        p->model_config.seed));
   DG_TRY(dg_comm_agree(p->comm, load_weights(p)));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,

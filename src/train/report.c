@@ -81,9 +81,11 @@ void dg_report_result(dg_report *report, const dg_result *r) {
   char a[16], b[16];
   printf("\nStopped after %lld epochs: %s\n", (long long)r->epochs, r->stop_reason);
   if (r->best_epoch > 0) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
-  printf("%s on %s: test accuracy %s%%, validation %s%%, %.2f s on %d rank%s of %d thread%s, %.3f ms a step\n\n",
-         r->model, r->dataset, figure(a, "%.2f", 100 * r->test.acc), figure(b, "%.2f", 100 * r->val.acc), r->seconds,
-         r->ranks, r->ranks == 1 ? "" : "s", r->threads, r->threads == 1 ? "" : "s", r->step_ms_median);
+  printf("%s on %s: test accuracy %s%%, validation %s%%, %.2f s on %d rank%s of %d thread%s", r->model, r->dataset,
+         figure(a, "%.2f", 100 * r->test.acc), figure(b, "%.2f", 100 * r->val.acc), r->seconds, r->ranks,
+         r->ranks == 1 ? "" : "s", r->threads, r->threads == 1 ? "" : "s");
+  if (r->epochs > 0) printf(", %.3f ms a step", r->step_ms_median);
+  printf("\n\n");
   fflush(stdout);
 }
 

@@ -59,7 +59,7 @@ def report(*words):
   return done.returncode, done.stderr
 
 
-def check_page(page, models):
+def check_page(page, models, embeddings=True):
   reader = PageReader()
   reader.feed(page)
   assert "://" not in page and "@import" not in page and not reader.fetched, f"fetches {reader.fetched}"
@@ -67,7 +67,7 @@ def check_page(page, models):
   assert len(reader.ids) == len(set(reader.ids)), "ids occur twice"
   wanted = ["Degree histogram"]
   for kind in models:
-    wanted += ["Training curves", "Embeddings by t-SNE", "Accuracy by node degree"]
+    wanted += ["Training curves"] + ["Embeddings by t-SNE"] * embeddings + ["Accuracy by node degree"]
     wanted += ["Attention coefficients"] if kind in ("gat", "gatv2") else []
   assert reader.titles == wanted, f"pictures {reader.titles}"
   assert reader.svgs == len(wanted), f"{reader.svgs} pictures drawn"
@@ -98,6 +98,16 @@ def run(folder):
   assert code == 0, message
   check_page(page.read_text(), ["gatv2"])
   assert "no initial weights" in page.read_text()
+
+  shallow, splits = folder / "shallow.h5", folder / "splits.h5"
+  shutil.copy(graph, splits)
+  with h5py.File(splits, "r+") as file:
+    file.move("splits/public", "splits/a")
+    file.copy("splits/a", "splits/b")
+  distgat("train", splits, "--split", "a", "--layers", 1, "--epochs", 3, "--save", shallow)
+  code, message = report(splits, shallow, "--out", page)
+  assert code == 0, message
+  check_page(page.read_text(), ["gatv2"], embeddings=False)
 
   missing, foreign = folder / "missing.h5", folder / "foreign.h5"
   foreign.write_text("no HDF5")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Bad input and bad usage: one clear line, the exit code, at once, on one rank and on four, and no files left."""
+import json
 import os
 import pathlib
 import resource
@@ -52,6 +53,20 @@ def delete(name):
     return edit
 
 
+def foreign_filter(name):
+    """Stores a data set as if a filter had compressed it that no library has."""
+    def edit(f):
+        values = f[name][:]
+        del f[name]
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_chunk(values.shape)
+        layout.set_filter(511, h5py.h5z.FLAG_OPTIONAL)
+        space, kind = h5py.h5s.create_simple(values.shape), h5py.h5t.py_create(values.dtype)
+        stored = h5py.h5d.create(f.id, name.encode(), kind, space, dcpl=layout)
+        stored.write_direct_chunk((0,), values.tobytes())
+    return edit
+
+
 # Edits that make a good graph file a bad one. Node 0 is the hub: the first row has many neighbours.
 BAD_GRAPHS = {
     "foreign_format": set_attribute("format", "something-else"),
@@ -79,7 +94,10 @@ BAD_GRAPHS = {
     "feature_indptr_decreases": set_entry("features/indptr", 2, 10**6),
     "empty_training_split": lambda f: replace(f, "splits/public/train", np.array([], np.int64)),
     "split_outside": set_entry("splits/public/train", 0, 30),
+    "split_repeats": lambda f: replace(f, "splits/public/val", [4, 5, 4]),
     "no_splits": delete("splits"),
+    "too_many_classes": set_attribute("num_classes", 2**20 + 1),
+    "missing_filter": foreign_filter("labels"),
 }
 
 USAGE = {
@@ -95,6 +113,10 @@ USAGE = {
     "negative_dropout": ("train", "G", "--attention-dropout", -0.1),
     "unknown_model": ("train", "G", "--model", "transformer"),
     "unknown_recipe": ("train", "G", "--recipe", "magic"),
+    "seed_out_of_range": ("train", "G", "--seed", 2**63 - 1, "--runs", 2),
+    "layer_too_wide": ("train", "G", "--hidden", 10**6, "--heads", 32),
+    "too_many_generated_classes": ("generate", "--nodes", 10, "--avg-degree", 1, "--features", 4, "--classes", 2**31 - 1,
+                                   "--out", "O"),
     "unknown_split": ("train", "G", "--split", "private"),
     "no_graph": ("train",),
     "two_graphs": ("train", "G", "G"),
@@ -151,8 +173,8 @@ class Faults(program.Case):
             f.write("hidden: [8\n")
         program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--save", cls.path("M.h5"), timeout=AT_ONCE)
 
-    def fails(self, code, *arguments, ranks=(None, 4), **options):
-        """The command ends with `code` and one line, and leaves the folder as it was."""
+    def fails(self, code, *arguments, ranks=(None, 4), words="", **options):
+        """The command ends with `code` and one line that holds `words`, and leaves the folder as it was."""
         names = {"G": self.path("G.h5"), "M": self.path("M.h5"), "O": self.path("out.h5")}
         arguments = [names.get(a, a) for a in arguments]
         before = self.listing()
@@ -164,6 +186,7 @@ class Faults(program.Case):
             self.assertEqual(len(lines), 1, what)
             self.assertEqual(done.stderr.splitlines(), lines, what)
             self.assertGreater(len(lines[0]), 20, what)
+            self.assertIn(words, lines[0])
             self.assertEqual(self.listing(), before, what)
 
     def listing(self):
@@ -213,6 +236,33 @@ class Faults(program.Case):
         self.fails(BAD, "partition", self.bad_graph("edge_to_nowhere"), "--parts", 2, "--out", "O")
         self.fails(BAD, "info", self.bad_graph("edge_to_nowhere"))
 
+    def test_messages(self):
+        """The line names the file and the place, or the option and its value."""
+        for name, words in (("split_repeats", "bad.h5: splits/public/val: node 4 is in the list twice"),
+                            ("too_many_classes", "bad.h5: root attribute num_classes is 1048577, it must be 1 to 1048576"),
+                            ("missing_filter", "bad.h5: data set labels needs HDF5 filter 511")):
+            for verb in ("train", "info"):
+                self.fails(BAD, verb, self.bad_graph(name), ranks=(None,), words=words)
+        self.fails(BAD, "train", "G", "--seed", 2**63 - 1, "--runs", 2, ranks=(None,), words="--seed 9223372036854775807")
+        self.fails(BAD, "train", "G", "--heads", 300, ranks=(None,), words="--heads must be")
+        wide = self.edited(set_attribute("num_classes", 2**20))
+        self.fails(BAD, "train", wide, "--out-heads", 17, ranks=(None,), words="layer 2 has 17 heads of 1048576 classes")
+        self.fails(BAD, "generate", "--preset", "none", "--out", "O", ranks=(None,), words="distgat generate: unknown")
+
+    def test_foreign_name(self):
+        """A name in another encoding than UTF-8 spoils no output; what cannot be read is shown as '?'."""
+        def rename(f):
+            f.attrs["name"] = np.bytes_("K\u00f6ln \u20ac".encode() + b"\xe9\xff\xed\xa0\x80")
+        graph = self.edited(rename)
+        for command in (("info",), ("train", "--epochs", 1), ("bench", "--steps", 1), ("partition", "--parts", 1, "--out",
+                                                                                      self.path("foreign.h5"))):
+            with self.subTest(verb=command[0]):
+                done = json.loads(program.distgat(command[0], graph, *command[1:], "--json"))
+                self.assertEqual(done.get("dataset", done.get("name")), "K\u00f6ln \u20ac?????")
+
+    def test_no_epochs(self):
+        self.assertNotIn("nan", program.distgat("train", self.path("G.h5"), "--epochs", 0))
+
     def test_usage(self):
         for name, command in USAGE.items():
             with self.subTest(name=name):
@@ -228,7 +278,7 @@ class Faults(program.Case):
         for name, weights in dict(wrong_shape=wrong_shape, missing=missing, infinite=infinite, other=other).items():
             graphs.write_weights(self.path("init.h5"), weights)
             with self.subTest(name=name):
-                self.fails(BAD, "train", "G", "--init", "init.h5", "--epochs", FOREVER)
+                self.fails(BAD, "train", "G", "--init", "init.h5", "--epochs", FOREVER, words="init.h5: ")
         self.fails(BAD, "train", "G", "--init", "absent.h5")
         self.fails(BAD, "train", "G", "--init", "G")
 
@@ -309,6 +359,24 @@ class Faults(program.Case):
         program.distgat("predict", self.path("G.h5"), "--model-file", self.path("M.h5"), "--out", path)
         with h5py.File(path) as f:
             self.assertEqual(f["logits"].shape, (30, 3))
+
+    def test_predict_needs_no_split(self):
+        """Inference looks at no split: none need be there, and none need be chosen among several."""
+        def rename(f):
+            f.move("splits/public", "splits/a")
+            f.copy("splits/a", "splits/b")
+        wanted = self.predicted(self.path("G.h5"), None)
+        for name, edit in (("none.h5", delete("splits")), ("several.h5", rename)):
+            graph = self.edited(edit, name)
+            for ranks in (None, 3):
+                with self.subTest(name=name, ranks=ranks):
+                    np.testing.assert_allclose(self.predicted(graph, ranks), wanted, rtol=1e-5, atol=1e-6)
+
+    def predicted(self, graph, ranks):
+        out = self.path("predicted.h5")
+        program.distgat("predict", graph, "--model-file", self.path("M.h5"), "--out", out, ranks=ranks)
+        with h5py.File(out) as f:
+            return f["logits"][:]
 
     def test_small_graphs_work(self):
         """More ranks than nodes, more ranks than parts; more parts than nodes are a mistake."""
