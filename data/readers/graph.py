@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse
 
 MAX_NODES = 2**31 - 1  # node ids fit int32
+MAX_CLASSES = 2**20  # as the program accepts
 
 
 class InputError(Exception):

@@ -6,9 +6,10 @@ import zipfile
 import numpy as np
 import scipy.sparse
 
-from .graph import MAX_NODES, Graph, InputError, clean_edges, clean_features, make_csr, real
+from .graph import MAX_CLASSES, Graph, InputError, clean_edges, clean_features, make_csr, real
 
 PARTS = ("train", "val", "test")
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read(path, split_seed):
@@ -22,8 +23,8 @@ def read(path, split_seed):
     raise InputError(f"{path}: an adjacency matrix of shape {adjacency.shape}, {features.shape[0]} rows of features "
                      f"and {len(labels)} labels do not fit together")
   labels = np.maximum(labels, -1)
-  if n_nodes and labels.max() >= MAX_NODES:
-    raise InputError(f"{path}: label {labels.max()} is no class")
+  if n_nodes and labels.max() >= MAX_CLASSES:
+    raise InputError(f"{path}: label {labels.max()} is no class: these are 0 to {MAX_CLASSES - 1}")
   adjacency = adjacency.tocoo()
   linked = adjacency.data != 0
   indptr, indices = clean_edges(path, adjacency.col[linked], adjacency.row[linked], n_nodes)
@@ -48,6 +49,19 @@ class Archive:
       raise InputError(f"{path}: is no npz archive, or truncated") from error
     if isinstance(self.arrays, np.ndarray):
       raise InputError(f"{path}: is one array, an npz archive is expected")
+    for member in self.arrays.zip.namelist():
+      self.check_plain(member)
+
+  def check_plain(self, member):
+    """Refuses a member that only unpickling could read, wanted or not: the file is not one to be trusted."""
+    name = member.removesuffix(".npy")
+    try:
+      with self.arrays.zip.open(member) as file:
+        kind = HEADERS[np.lib.format.read_magic(file)](file)[2]
+    except Exception as error:  # zlib, zipfile and numpy each raise their own on damaged data
+      raise InputError(f"{self.path}: {name} is no array, or truncated or damaged") from error
+    if kind.hasobject:
+      raise InputError(f"{self.path}: refuses to load it: {name} is an array of pickled Python objects")
 
   def has(self, name):
     return name in self.arrays.files
@@ -56,16 +70,9 @@ class Archive:
     if not self.has(name):
       raise InputError(f"{self.path}: has no array {name} (layout: data/README.md)")
     try:
-      values = self.arrays[name]
-    except ValueError as error:
-      if "allow_pickle" in str(error):
-        raise InputError(f"{self.path}: refuses to load {name}, an array of pickled Python objects") from error
-      raise InputError(f"{self.path}: array {name} is damaged") from error
-    except Exception as error:  # zlib, zipfile and numpy each raise their own on damaged data
+      return self.arrays[name]
+    except Exception as error:  # as above
       raise InputError(f"{self.path}: array {name} is truncated or damaged") from error
-    if not isinstance(values, np.ndarray):
-      raise InputError(f"{self.path}: {name} is no array")
-    return values
 
   def matrix(self, prefix):
     if not self.has(f"{prefix}_data"):

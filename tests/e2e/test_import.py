@@ -293,7 +293,7 @@ class Npz(Folder):
     return self.path("toy.npz")
 
   def test_by_hand(self):
-    path = self.write(idx_train=[1, 0], idx_val=[2], idx_test=[3], class_names=np.array(["a", "b"], object))
+    path = self.write(idx_train=[1, 0], idx_val=[2], idx_test=[3], class_names=np.array(["a", "b"]))
     attributes, sets = self.imported("npz", path)
     self.assertEqual((attributes["name"], attributes["num_classes"], attributes["num_features"]), ("toy", 2, 2))
     self.assertEqual(sets["graph/indptr"].tolist(), [0, 2, 3, 4, 4])
@@ -311,6 +311,8 @@ class Npz(Folder):
   def test_refused(self):
     cases = {"pickled labels": ({"labels": np.array([0, 1, 1, Call(os.system, f"touch {self.path('pwned')}")], object)},
                                 "pickled", "labels"),
+             "pickled and unused": ({"class_names": np.array(["a", "b"], object)}, "pickled", "class_names"),
+             "class": ({"labels": [0, 1, 1, 2**20]}, "label 1048576"),
              "edge": ({"adj_indices": [1, 0, 1, 4]}, "columns from 0 to 3"),
              "indptr": ({"adj_indptr": [0, 1, 2, 9, 4]}, "indptr"),
              "no labels": ({"labels": None}, "labels"),

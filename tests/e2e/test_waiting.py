@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Threads that wait spin only briefly, unless the user says how they wait: the environment that the program runs with."""
+"""Threads that wait spin only briefly, unless the user says how: the environment that the program runs with."""
 import os
 import subprocess
 import sys
@@ -54,7 +54,8 @@ class Waiting(program.Case):
 
     def test_launcher(self):
         """The second start keeps what the launcher told the ranks."""
-        command = ["mpirun", "--quiet", "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs", "2", "--json"]
+        command = ["mpirun", "--quiet", "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs", "2",
+                   "--json"]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('"ranks":3', done.stdout)
