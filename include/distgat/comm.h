@@ -31,6 +31,10 @@ void dg_comm_sum_real(const dg_comm *comm, dg_real *values, size_t count);
    once, started in the same order on all ranks. Collective. */
 MPI_Request dg_comm_sum_begin(const dg_comm *comm, dg_real *values, size_t count);
 void dg_comm_sum_end(MPI_Request *request);
+
+/* Lets messages under way move on, as MPI does only while it is called. From the main thread. Local. */
+void dg_comm_progress(const dg_comm *comm);
+
 void dg_comm_sum_double(const dg_comm *comm, double *values, size_t count);
 void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count);
 int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value);

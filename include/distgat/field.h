@@ -40,7 +40,7 @@ typedef struct dg_block {
   const int32_t *ids;            /* [n_src] original ids */
   dg_real *norm;                 /* [n_src] 1 / sqrt(in-degree + 1) */
   dg_halo_plan plan;             /* of the source rows */
-  dg_chunks dst;                 /* targets; first those that need no halo row */
+  dg_chunks dst;                 /* targets; first those that need no halo row and that no other rank needs */
   dg_chunks src;                 /* sources; first the halo rows */
   int32_t *id_store;             /* owns ids */
 } dg_block;

@@ -55,8 +55,18 @@ dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, 
                          dg_halo_type halo_type);
 void dg_pass_destroy(dg_pass *pass);
 
-/* Evaluates the model without dropout: logits of all output rows. Collective. */
-void dg_pass_evaluate(dg_pass *pass, dg_timer *timer);
+/* Dropout of one step: none where it is no training step. */
+typedef struct dg_step {
+  uint64_t seed, epoch;
+  bool training;
+} dg_step;
+
+/* Forward pass: logits of all output rows. Rows that other ranks need are made first, and halo rows travel while rows
+   that need none are worked on. timer may be NULL. Collective. */
+void dg_pass_forward(const dg_pass *pass, const dg_step *step, dg_timer *timer);
+
+/* The same without dropout. Collective. */
+void dg_pass_evaluate(const dg_pass *pass, dg_timer *timer);
 
 /* Cross-entropy summed over this rank's output rows of the splits, and how many are classified right. Local. */
 typedef struct dg_metrics {

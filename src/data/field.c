@@ -13,7 +13,7 @@ typedef struct builder {
   dg_field_config config;
   dg_field *field;
   uint8_t *level;   /* [n] one more than the last layer that needs an owned row as a source; 0: not needed */
-  uint8_t *border;  /* [n] has a halo in-neighbour */
+  uint8_t *border;  /* [n] has a halo in-neighbour, or other ranks need it */
   int32_t *number;  /* [n] field row of an owned local row */
   int32_t *order;   /* [n_rows] its inverse */
   int32_t *halo_at; /* [n_halo] place in the block's halo, or -1 */
@@ -58,6 +58,7 @@ static dg_status request_rows(builder *b, int k) {
         high = middle;
     }
     if (b->level[low] < k) b->level[low] = (uint8_t)k;
+    b->border[low] = 1;
   }
 
 cleanup:
@@ -97,7 +98,8 @@ cleanup:
   return status;
 }
 
-/* Numbers owned rows: by level downwards, rows without halo neighbours first, neighbours near each other. */
+/* Numbers owned rows: by level downwards, rows that have nothing to do with other ranks first, neighbours near each
+   other. */
 static void number_rows(builder *b) {
   int32_t next = 0;
   for (int k = b->config.n_layers + 1; k >= 1; k--) {
@@ -135,7 +137,8 @@ static int64_t chunk_work(int64_t edges, int64_t rows) {
   return work > MIN_CHUNK_WORK ? work : MIN_CHUNK_WORK;
 }
 
-/* Chunks of targets: those of rows without halo neighbours first; a chunk never crosses from one kind to the other. */
+/* Chunks of targets: those that have nothing to do with other ranks first; a chunk never crosses from one kind to the
+   other. */
 static dg_status chunk_targets(builder *b, dg_block *k) {
   const int64_t work = chunk_work(k->indptr[k->n_dst], k->n_dst);
   dg_status status = alloc_chunks(&k->dst, 2 * MAX_CHUNKS + 2 * (b->config.n_layers + 2));

@@ -24,24 +24,31 @@ static const dg_kernels *kernels(void) {
   return chosen;
 }
 
+/* Messages under way move on between two pieces of work. */
+static void progress(const dg_comm *comm) {
+  if (comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
+}
+
 /* Runs BODY for tiles [begin, end) of n rows; their bounds do not depend on the number of threads. */
-#define FOR_TILES(n_rows, ...)                                                                                         \
+#define FOR_TILES(work, n_rows, ...)                                                                                   \
   do {                                                                                                                 \
     const int32_t rows_ = (n_rows), tiles_ = (rows_ + TILE_ROWS - 1) / TILE_ROWS;                                      \
     _Pragma("omp parallel for schedule(dynamic, 1) if (tiles_ > 1)") for (int32_t tile_ = 0; tile_ < tiles_;           \
                                                                           tile_++) {                                   \
       const int32_t begin = tile_ * TILE_ROWS, end = begin + TILE_ROWS < rows_ ? begin + TILE_ROWS : rows_;            \
       __VA_ARGS__;                                                                                                     \
+      progress((work)->comm);                                                                                          \
     }                                                                                                                  \
   } while (0)
 
 /* Runs BODY for chunks [from, to) of a block's rows. */
-#define FOR_CHUNKS(chunks, from, to, ...)                                                                              \
+#define FOR_CHUNKS(work, chunks, from, to, ...)                                                                        \
   do {                                                                                                                 \
     const int first_ = (from), last_ = (to);                                                                           \
     _Pragma("omp parallel for schedule(dynamic, 1) if (last_ - first_ > 1)") for (int c_ = first_; c_ < last_; c_++) { \
       const int32_t begin = (chunks).begin[c_], end = (chunks).end[c_];                                                \
       __VA_ARGS__;                                                                                                     \
+      progress((work)->comm);                                                                                          \
     }                                                                                                                  \
   } while (0)
 
@@ -125,7 +132,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *l
                          bool backward, dg_halo_type halo_type) {
   dg_status status = DG_OK;
   const dg_block *b = field->block[layer->index];
-  *work = (dg_work){.layer = layer, .block = b, .field = field};
+  *work = (dg_work){.comm = &local->comm, .layer = layer, .block = b, .field = field};
   if (layer->index == 0) work->features = &local->shard.features;
   status = alloc_forward(work);
   if (status == DG_OK && backward) status = alloc_backward(work);
@@ -238,60 +245,75 @@ static void project_sparse(dg_work *w, const dg_params *p) {
       {w->z, p->value + l->w, l->b >= 0 ? p->value + l->b : NULL, dg_work_rows(w)},
       {w->zr, p->value + l->wr, p->value + l->br, w->block->n_dst},
   };
-  FOR_TILES(dg_work_rows(w), kernels()->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end));
+  FOR_TILES(w, dg_work_rows(w), kernels()->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end));
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
   const int n = w->layer->n_in;
-  FOR_TILES(dg_work_rows(w), project_rows(w, p, input_tile(w, begin, end), n, n, begin, end));
+  FOR_TILES(w, dg_work_rows(w), project_rows(w, p, input_tile(w, begin, end), n, n, begin, end));
 }
 
-static void project_hidden(dg_work *w, const dg_work *below, const dg_params *p, const dg_dropout *drop) {
-  const dg_layer *l = w->layer;
-  FOR_TILES(w->block->n_src_owned, {
-    kernels()->activate(w->input, below->agg, p->value + below->layer->bias, below->layer->elu, l->in_ld, w->block->ids,
-                        drop, begin, end);
-    project_rows(w, p, w->input + (size_t)begin * l->in_ld, l->in_ld, l->in_ld, begin, end);
-  });
+/* Chunks of one kind of rows: [0, n_first) need no halo. */
+static void chunk_range(int *from, int *to, const dg_chunks *c, enum dg_part part) {
+  *from = part == DG_INTERIOR ? 0 : c->n_first;
+  *to = part == DG_INTERIOR ? c->n_first : c->n;
 }
 
-void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step) {
+/* Masks and weights of one step. */
+static void begin_step(dg_work *work, const dg_params *params, const dg_step *step) {
   const dg_layer *l = work->layer;
-  const dg_dropout drop = make_dropout(l->dropout, step, l->index, 0);
+  work->x.drop = make_dropout(l->dropout, step, l->index, 0);
   work->e.drop = make_dropout(l->attention_dropout, step, l->index, 1);
-  work->x.drop = drop;
-  if (!work->features)
-    project_hidden(work, below, params, &drop);
-  else if (work->features->sparse)
+  if (l->att >= 0) work->e.att = params->value + l->att;
+  if (l->att_dst >= 0) work->e.att_dst = params->value + l->att_dst;
+}
+
+void dg_layer_project_input(dg_work *work, const dg_params *params, const dg_step *step) {
+  begin_step(work, params, step);
+  if (work->features->sparse)
     project_sparse(work, params);
   else
     project_dense(work, params);
 }
 
-void dg_layer_score(dg_work *work, const dg_params *params, enum dg_part part) {
-  const dg_layer *l = work->layer;
-  dg_edges *e = &work->e;
-  if (l->att >= 0) e->att = params->value + l->att;
-  if (l->att_dst >= 0) e->att_dst = params->value + l->att_dst;
-  if (l->kind != DG_MODEL_GAT) return;
+void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step,
+                      enum dg_part part) {
+  const int n = work->layer->in_ld;
+  const dg_chunks *c = &below->block->dst;
+  int from, to;
+  begin_step(work, params, step);
+  chunk_range(&from, &to, c, part);
+  FOR_CHUNKS(
+      work, *c, from, to, for (int32_t first = begin; first < end; first += TILE_ROWS) {
+        const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
+        kernels()->activate(work->input, below->agg, params->value + below->layer->bias, below->layer->elu, n,
+                            work->block->ids, &work->x.drop, first, last);
+        project_rows(work, params, work->input + (size_t)first * n, n, n, first, last);
+      });
+}
+
+void dg_layer_score(dg_work *work, enum dg_part part) {
+  const dg_edges *e = &work->e;
+  if (work->layer->kind != DG_MODEL_GAT) return;
   const int32_t owned = work->block->n_src_owned, first = part == DG_INTERIOR ? 0 : owned;
-  FOR_TILES((part == DG_INTERIOR ? owned : work->block->n_src) - first,
+  FOR_TILES(work, (part == DG_INTERIOR ? owned : work->block->n_src) - first,
             kernels()->gat_scores(e, first + begin, first + end));
 }
 
 void dg_layer_aggregate(dg_work *work, enum dg_part part) {
   const dg_chunks *c = &work->block->dst;
-  const int from = part == DG_INTERIOR ? 0 : c->n_first, to = part == DG_INTERIOR ? c->n_first : c->n;
   const dg_edges *e = &work->e;
+  int from, to;
+  chunk_range(&from, &to, c, part);
   switch (work->layer->kind) {
   case DG_MODEL_GATV2:
-    FOR_CHUNKS(*c, from, to, kernels()->gatv2_forward(e, begin, end));
+    FOR_CHUNKS(work, *c, from, to, kernels()->gatv2_forward(e, begin, end));
     break;
   case DG_MODEL_GAT:
-    FOR_CHUNKS(*c, from, to, kernels()->gat_forward(e, begin, end));
+    FOR_CHUNKS(work, *c, from, to, kernels()->gat_forward(e, begin, end));
     break;
   case DG_MODEL_GCN:
-    FOR_CHUNKS(*c, from, to, kernels()->gcn_forward(e, begin, end));
+    FOR_CHUNKS(work, *c, from, to, kernels()->gcn_forward(e, begin, end));
     break;
   case DG_MODEL_MLP:
     break;
@@ -300,8 +322,9 @@ void dg_layer_aggregate(dg_work *work, enum dg_part part) {
 
 void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes) {
   const dg_layer *l = work->layer;
-  FOR_TILES(work->block->n_dst, kernels()->output(logits, work->agg, params->value + l->bias, l->heads, l->hp, l->ld,
-                                                  n_classes, ld_classes, begin, end));
+  FOR_TILES(work, work->block->n_dst,
+            kernels()->output(logits, work->agg, params->value + l->bias, l->heads, l->hp, l->ld, n_classes, ld_classes,
+                              begin, end));
 }
 
 /* ---- loss ---- */
@@ -360,13 +383,13 @@ static void backward_sources(dg_work *w, int from, int to) {
   const size_t ld = (size_t)w->layer->ld;
   switch (w->layer->kind) {
   case DG_MODEL_GATV2:
-    FOR_CHUNKS(*c, from, to, kernels()->gatv2_backward_src(e, begin, end));
+    FOR_CHUNKS(w, *c, from, to, kernels()->gatv2_backward_src(e, begin, end));
     break;
   case DG_MODEL_GAT:
-    FOR_CHUNKS(*c, from, to, kernels()->gat_backward_src(e, begin, end, w->partial + c_ * 2 * ld));
+    FOR_CHUNKS(w, *c, from, to, kernels()->gat_backward_src(e, begin, end, w->partial + c_ * 2 * ld));
     break;
   case DG_MODEL_GCN:
-    FOR_CHUNKS(*c, from, to, kernels()->gcn_backward_src(e, begin, end));
+    FOR_CHUNKS(w, *c, from, to, kernels()->gcn_backward_src(e, begin, end));
     break;
   case DG_MODEL_MLP:
     break;
@@ -376,7 +399,7 @@ static void backward_sources(dg_work *w, int from, int to) {
 void dg_layer_backward_halo(dg_work *work) {
   const dg_edges *e = &work->e;
   if (work->layer->kind == DG_MODEL_GAT || work->layer->kind == DG_MODEL_GATV2)
-    FOR_TILES(work->block->n_dst, kernels()->row_dots(e, begin, end));
+    FOR_TILES(work, work->block->n_dst, kernels()->row_dots(e, begin, end));
   backward_sources(work, 0, work->block->src.n_first);
 }
 
@@ -391,7 +414,7 @@ void dg_layer_backward_owned(dg_work *work, dg_params *params) {
     add_up(params->grad + l->att, work->partial, b->src.n, 2 * (int64_t)ld, 2 * (int64_t)ld);
   }
   if (l->kind == DG_MODEL_GATV2) {
-    FOR_CHUNKS(b->dst, 0, b->dst.n, kernels()->gatv2_backward_dst(e, begin, end, work->partial + c_ * ld));
+    FOR_CHUNKS(work, b->dst, 0, b->dst.n, kernels()->gatv2_backward_dst(e, begin, end, work->partial + c_ * ld));
     add_up(params->grad + l->att, work->partial, b->dst.n, (int64_t)ld, (int64_t)ld);
   }
 }
@@ -451,7 +474,7 @@ static void sparse_weights(dg_work *w, dg_params *p, int32_t n) {
   const dg_product products[] = {{p->grad + l->w, w->dz, NULL, n}, {p->grad + l->wr, w->dzr, NULL, w->block->n_dst}};
   if (x.drop.threshold)
     for (int32_t i = 0; i < n; i++) w->row_bits[i] = dg_rng_row(x.drop.key, (uint32_t)w->block->ids[i]);
-  FOR_TILES(l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
+  FOR_TILES(w, l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
   if (l->b >= 0) sum_columns(w, p->grad + l->b, w->dz, n);
   if (l->wr >= 0) sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);
 }

@@ -23,6 +23,7 @@ typedef struct dg_layer {
 
 /* A layer at work over a block. Shapes in e and x, see kernels.h. */
 typedef struct dg_work {
+  const dg_comm *comm;
   const dg_layer *layer;
   const dg_block *block;
   const dg_features *features; /* of the first layer, else NULL */
@@ -40,28 +41,26 @@ typedef struct dg_work {
   dg_halo_channel *channel; /* NULL where nothing is exchanged */
 } dg_work;
 
-/* Dropout of one step; epoch 0 with training false: none. */
-typedef struct dg_step {
-  uint64_t seed, epoch;
-  bool training;
-} dg_step;
-
 /* Rows that a layer projects here: its sources but those that come from other ranks. Local. */
 static inline int32_t dg_work_rows(const dg_work *work) {
   return work->channel ? work->block->n_src_owned : work->block->n_src;
 }
 
-enum dg_part { DG_INTERIOR, DG_BORDER }; /* rows that need no halo; the others */
+/* Rows that need no halo and that no other rank needs; the others. */
+enum dg_part { DG_INTERIOR, DG_BORDER };
 
 /* Makes the buffers of one layer; those of the layer above come after. Collective. */
 dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *local, const dg_field *field,
                          bool backward, dg_halo_type halo_type);
 void dg_work_destroy(dg_work *work);
 
-/* Forward: projects the input into z (and zr); `below` is the layer below, NULL for the first. Local. */
-void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step);
-/* Scores of source rows (GAT), halo included. Local. */
-void dg_layer_score(dg_work *work, const dg_params *params, enum dg_part part);
+/* Forward: begins a step and projects the first layer's input, all rows. Local. */
+void dg_layer_project_input(dg_work *work, const dg_params *params, const dg_step *step);
+/* The same for a hidden layer, whose input is what `below` made of one kind of its target rows. Local. */
+void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, const dg_step *step,
+                      enum dg_part part);
+/* Scores of source rows (GAT): owned ones, or those of the halo. Local. */
+void dg_layer_score(dg_work *work, enum dg_part part);
 /* Aggregates over the in-edges of one kind of target rows. Local. */
 void dg_layer_aggregate(dg_work *work, enum dg_part part);
 

@@ -136,25 +136,41 @@ void dg_pass_destroy(dg_pass *pass) {
   *pass = (dg_pass){0};
 }
 
-void dg_pass_evaluate(dg_pass *pass, dg_timer *timer) {
+void dg_pass_forward(const dg_pass *pass, const dg_step *step, dg_timer *timer) {
   const dg_params *params = &pass->model->params;
-  const dg_step step = {.training = false};
-  for (int k = 0; k < pass->model->config.layers; k++) {
-    dg_work *w = &pass->work[k];
-    dg_layer_project(w, k ? w - 1 : NULL, params, &step);
-    dg_timer_lap(timer, DG_PHASE_PROJECTION);
-    if (w->channel) dg_halo_pull_begin(w->channel);
-    dg_layer_score(w, params, DG_INTERIOR);
-    dg_layer_aggregate(w, DG_INTERIOR);
+  const int layers = pass->model->config.layers;
+  dg_work *work = pass->work;
+  dg_layer_project_input(work, params, step);
+  dg_timer_lap(timer, DG_PHASE_PROJECTION);
+  if (work->channel) dg_halo_pull_begin(work->channel);
+
+  for (int k = 0; k < layers; k++) {
+    dg_work *w = &work[k], *above = k + 1 < layers ? w + 1 : NULL;
+    /* Rows without halo come first while the halo is under way; where nothing is, rows that others wait for. */
+    const enum dg_part first = w->channel ? DG_INTERIOR : DG_BORDER, second = w->channel ? DG_BORDER : DG_INTERIOR;
+    dg_layer_score(w, DG_INTERIOR);
+    if (!w->channel) dg_layer_score(w, DG_BORDER);
+    dg_layer_aggregate(w, first);
     dg_timer_lap(timer, DG_PHASE_EDGE_FORWARD);
+    if (above) dg_layer_project(above, w, params, step, first);
+    dg_timer_lap(timer, DG_PHASE_PROJECTION);
+    if (!w->channel && above && above->channel) dg_halo_pull_begin(above->channel);
     if (w->channel) dg_halo_pull_end(w->channel);
     dg_timer_lap(timer, DG_PHASE_HALO_WAIT);
-    dg_layer_score(w, params, DG_BORDER);
-    dg_layer_aggregate(w, DG_BORDER);
+    if (w->channel) dg_layer_score(w, DG_BORDER);
+    dg_layer_aggregate(w, second);
     dg_timer_lap(timer, DG_PHASE_EDGE_FORWARD);
+    if (above) dg_layer_project(above, w, params, step, second);
+    dg_timer_lap(timer, DG_PHASE_PROJECTION);
+    if (w->channel && above && above->channel) dg_halo_pull_begin(above->channel);
   }
-  dg_layer_output(&pass->work[pass->model->config.layers - 1], params, pass->logits, pass->model->n_classes,
-                  pass->ld_classes);
+
+  dg_layer_output(&work[layers - 1], params, pass->logits, pass->model->n_classes, pass->ld_classes);
+}
+
+void dg_pass_evaluate(const dg_pass *pass, dg_timer *timer) {
+  const dg_step step = {.training = false};
+  dg_pass_forward(pass, &step, timer);
 }
 
 /* log of the sum of exp of a row, and whether its largest entry is the label's (the first of equals, as argmax). */

@@ -9,7 +9,7 @@ _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts travel as 64-bit word
 /* MPI counts are int: longer data goes in pieces of this many elements or bytes. */
 #define PIECE ((size_t)1 << 30)
 
-enum { TAG_EXCHANGE = 1 };
+enum { TAG_EXCHANGE = 1, TAG_NEVER_SENT = 0 };
 
 static size_t min_size(size_t a, size_t b) {
   return a < b ? a : b;
@@ -67,6 +67,11 @@ MPI_Request dg_comm_sum_begin(const dg_comm *comm, dg_real *values, size_t count
 
 void dg_comm_sum_end(MPI_Request *request) {
   MPI_Wait(request, MPI_STATUS_IGNORE);
+}
+
+void dg_comm_progress(const dg_comm *comm) {
+  int flag;
+  MPI_Iprobe(MPI_ANY_SOURCE, TAG_NEVER_SENT, comm->mpi, &flag, MPI_STATUS_IGNORE);
 }
 
 void dg_comm_sum_double(const dg_comm *comm, double *values, size_t count) {

@@ -146,23 +146,7 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   dg_timer *timer = &trainer->timer;
   dg_timer_start(timer);
 
-  for (int k = 0; k < layers; k++) {
-    dg_work *w = &work[k];
-    dg_layer_project(w, k > 0 ? w - 1 : NULL, params, &step);
-    dg_timer_lap(timer, DG_PHASE_PROJECTION);
-    if (w->channel) dg_halo_pull_begin(w->channel);
-    dg_layer_score(w, params, DG_INTERIOR);
-    dg_layer_aggregate(w, DG_INTERIOR);
-    dg_timer_lap(timer, DG_PHASE_EDGE_FORWARD);
-    if (w->channel) dg_halo_pull_end(w->channel);
-    dg_timer_lap(timer, DG_PHASE_HALO_WAIT);
-    dg_layer_score(w, params, DG_BORDER);
-    dg_layer_aggregate(w, DG_BORDER);
-    dg_timer_lap(timer, DG_PHASE_EDGE_FORWARD);
-  }
-
-  dg_layer_output(&work[layers - 1], params, trainer->train.logits, trainer->model.n_classes,
-                  trainer->train.ld_classes);
+  dg_pass_forward(&trainer->train, &step, timer);
   dg_metrics metrics = dg_layer_loss(&work[layers - 1], params, &trainer->train, DG_TRAIN, n_train);
   dg_real *tail = params->grad + params->count;
   tail[DG_TAIL_LOSS] = (dg_real)(metrics.loss_sum / (double)n_train);

@@ -124,14 +124,16 @@ static bool chunks_cover(const dg_chunks *c, int32_t n) {
   return right;
 }
 
-/* First come targets without halo sources, and halo sources. */
+/* First come targets without halo sources that no other rank needs, and halo sources. */
 static bool chunks_are_timely(const dg_block *b, bool backward) {
-  bool right = true;
+  bool right = true, sent[NODES] = {false};
+  for (int32_t i = 0; b->plan.send_offset && i < b->plan.send_offset[b->plan.n_send_ranks]; i++)
+    sent[b->plan.send_row[i]] = true;
   for (int c = 0; c < b->dst.n; c++)
     for (int32_t i = b->dst.begin[c]; i < b->dst.end[c]; i++) {
-      bool border = false;
+      bool border = sent[i];
       for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) border |= b->indices[t] >= b->n_src_owned;
-      right &= border == (c >= b->dst.n_first);
+      right &= !border || c >= b->dst.n_first;
     }
   for (int c = 0; backward && c < b->src.n; c++)
     for (int32_t j = b->src.begin[c]; j < b->src.end[c]; j++) right &= (j >= b->n_src_owned) == (c < b->src.n_first);
@@ -198,6 +200,15 @@ static bool input_transpose_is_right(const dg_field *f, const dg_features *x) {
   return right && f->t_indptr[x->n_cols] == count;
 }
 
+/* Rows that others need of layer k are border targets of the layer below, which makes them first. */
+static bool sent_rows_are_border(const dg_block *below, const dg_block *b) {
+  bool early[NODES] = {false}, right = true;
+  for (int c = 0; c < below->dst.n_first; c++)
+    for (int32_t i = below->dst.begin[c]; i < below->dst.end[c]; i++) early[i] = true;
+  for (int32_t i = 0; i < b->plan.send_offset[b->plan.n_send_ranks]; i++) right &= !early[b->plan.send_row[i]];
+  return right;
+}
+
 static void check_field(const random_graph *g, dg_field_config config, uint64_t owner_seed) {
   dg_local local;
   dg_field *field;
@@ -211,6 +222,7 @@ static void check_field(const random_graph *g, dg_field_config config, uint64_t 
     if (config.splits == 0) assert_ptr_equal(b, field->block[config.n_layers - 1]);
     /* What a layer makes is what the next one takes. */
     if (k > 1) assert_all_true(&test_comm, field->block[k - 2]->n_dst == b->n_src_owned);
+    if (k > 1) assert_all_true(&test_comm, sent_rows_are_border(field->block[k - 2], b));
     if (k > 1)
       assert_all_true(&test_comm,
                       memcmp(field->block[k - 2]->ids, b->ids, (size_t)b->n_src_owned * sizeof *b->ids) == 0);

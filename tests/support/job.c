@@ -40,19 +40,7 @@ void job_destroy(test_job *job) {
 }
 
 double job_forward(test_job *job, const dg_step *step) {
-  const dg_params *params = &job->model.params;
-  const int layers = job->model.config.layers;
-  for (int k = 0; k < layers; k++) {
-    dg_work *w = &job->pass.work[k];
-    dg_layer_project(w, k > 0 ? w - 1 : NULL, params, step);
-    if (w->channel) dg_halo_pull_begin(w->channel);
-    dg_layer_score(w, params, DG_INTERIOR);
-    dg_layer_aggregate(w, DG_INTERIOR);
-    if (w->channel) dg_halo_pull_end(w->channel);
-    dg_layer_score(w, params, DG_BORDER);
-    dg_layer_aggregate(w, DG_BORDER);
-  }
-  dg_layer_output(&job->pass.work[layers - 1], params, job->pass.logits, job->model.n_classes, job->pass.ld_classes);
+  dg_pass_forward(&job->pass, step, NULL);
   return dg_pass_metrics(&job->pass, DG_TRAIN).loss_sum / (double)job->local.shard.n_train;
 }
 
