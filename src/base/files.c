@@ -28,7 +28,7 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n) {
     for (int k = 0; k < n; k++) {
       const dg_named_file *out = &files[i], *other = &files[k];
       if (i == k || !out->written || !out->path || !other->path || !is_same(out->path, other->path)) continue;
-      return dg_fail(DG_USAGE, "%s %s is the file of %s too, and would replace it; give it another name", out->what,
+      return dg_fail(DG_USAGE, "%s %s would replace %s, which is the same file; give it another name", out->what,
                      out->path, other->what);
     }
   return DG_OK;

@@ -21,7 +21,7 @@ COMMANDS = {
     "half_a_part": (("--parts", "1.5", "--out", "out.h5"), BAD, "--parts must be a whole number"),
     "parts_above_nodes": (("--parts", 31, "--out", "out.h5"), BAD, "more than the 30 nodes"),
     "no_out": (("--parts", 2), BAD, "--out P.h5 is missing"),
-    "out_is_graph": (("--parts", 2, "--out", "G.h5"), BAD, "is the graph itself"),
+    "out_is_graph": (("--parts", 2, "--out", "G.h5"), BAD, "would replace the graph"),
     "out_in_absent_folder": (("--parts", 2, "--out", "absent/P.h5"), FAILED, "absent/P.h5: cannot be written"),
     "out_is_folder": (("--parts", 2, "--out", "."), FAILED, "cannot be written"),
     "unknown_option": (("--parts", 2, "--out", "out.h5", "--part", 3), BAD, "did you mean --parts?"),
