@@ -45,8 +45,9 @@ typedef struct dg_pass {
   dg_model *model;
   const dg_local *local;
   const dg_field *field;
-  struct dg_work *work; /* [layers], see src/nn/layer.h */
-  dg_real *logits;      /* [n_out, ld_classes] */
+  struct dg_work *work;       /* [layers], see src/nn/layer.h */
+  struct dg_scratch *scratch; /* shared by the layers' backward passes; NULL without one */
+  dg_real *logits;            /* [n_out, ld_classes] */
   int ld_classes;
 } dg_pass;
 

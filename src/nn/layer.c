@@ -5,8 +5,9 @@
 #include <omp.h>
 #include <string.h>
 
-#include <distgat/memory.h>
 #include <distgat/rng.h>
+
+#include "nn/parallel.h"
 
 #ifdef DG_REAL_DOUBLE
 #define GEMM cblas_dgemm
@@ -14,61 +15,7 @@
 #define GEMM cblas_sgemm
 #endif
 
-enum { CACHED_BYTES = 1 << 20, PREFETCH = 32 }; /* a table that the second-level cache holds; edges looked ahead */
-enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
 enum { NARROW = 256 }; /* columns up to which our own product beats that of BLAS */
-
-static const dg_kernels *kernels(void) {
-  static const dg_kernels *chosen;
-  if (chosen == NULL) chosen = dg_kernels_get();
-  return chosen;
-}
-
-/* Messages under way move on between two pieces of work. */
-static void progress(const dg_comm *comm) {
-  if (comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
-}
-
-/* Runs BODY for tiles [begin, end) of n rows; their bounds do not depend on the number of threads. */
-#define FOR_TILES(work, n_rows, ...)                                                                                   \
-  do {                                                                                                                 \
-    const int32_t rows_ = (n_rows), tiles_ = (rows_ + TILE_ROWS - 1) / TILE_ROWS;                                      \
-    _Pragma("omp parallel for schedule(dynamic, 1) if (tiles_ > 1)") for (int32_t tile_ = 0; tile_ < tiles_;           \
-                                                                          tile_++) {                                   \
-      const int32_t begin = tile_ * TILE_ROWS, end = begin + TILE_ROWS < rows_ ? begin + TILE_ROWS : rows_;            \
-      __VA_ARGS__;                                                                                                     \
-      progress((work)->comm);                                                                                          \
-    }                                                                                                                  \
-  } while (0)
-
-/* Runs BODY for chunks [from, to) of a block's rows. */
-#define FOR_CHUNKS(work, chunks, from, to, ...)                                                                        \
-  do {                                                                                                                 \
-    const int first_ = (from), last_ = (to);                                                                           \
-    _Pragma("omp parallel for schedule(dynamic, 1) if (last_ - first_ > 1)") for (int c_ = first_; c_ < last_; c_++) { \
-      const int32_t begin = (chunks).begin[c_], end = (chunks).end[c_];                                                \
-      __VA_ARGS__;                                                                                                     \
-      progress((work)->comm);                                                                                          \
-    }                                                                                                                  \
-  } while (0)
-
-/* Rows summed into one partial result, so that there are at most MAX_SUMS of these. */
-static int32_t sum_rows(int32_t n) {
-  int32_t rows = (n + MAX_SUMS - 1) / MAX_SUMS;
-  rows = (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
-  return rows > MIN_SUM_ROWS ? rows : MIN_SUM_ROWS;
-}
-
-static int n_sums(int32_t n) {
-  return (n + sum_rows(n) - 1) / sum_rows(n);
-}
-
-/* out[count] = sum of n partial results, `stride` elements apart, in order. */
-static void add_up(dg_real *out, const dg_real *partial, int n, int64_t stride, int64_t count) {
-  memset(out, 0, (size_t)count * sizeof *out);
-  for (int s = 0; s < n; s++)
-    for (int64_t i = 0; i < count; i++) out[i] += partial[s * stride + i];
-}
 
 static dg_dropout make_dropout(double p, const dg_step *step, int layer, int purpose) {
   dg_dropout d = {.scale = 1};
@@ -78,125 +25,6 @@ static dg_dropout make_dropout(double p, const dg_step *step, int layer, int pur
   d.scale = (dg_real)(1 / (1 - p));
   return d;
 }
-
-static bool has_edges(const dg_layer *l) {
-  return l->kind != DG_MODEL_MLP;
-}
-
-/* ---- buffers ---- */
-
-static dg_status alloc_forward(dg_work *w) {
-  dg_status status = DG_OK;
-  const dg_layer *l = w->layer;
-  const size_t n_src = (size_t)w->block->n_src, n_dst = (size_t)w->block->n_dst, ld = (size_t)l->ld;
-  DG_TRY(dg_alloc(&w->z, n_src * ld, sizeof *w->z));
-  if (l->kind == DG_MODEL_GATV2) DG_TRY(dg_alloc(&w->zr, n_dst * ld, sizeof *w->zr));
-  if (l->kind == DG_MODEL_GAT) DG_TRY(dg_alloc(&w->score_src, n_src * (size_t)l->hp, sizeof *w->score_src));
-  if (has_edges(l)) {
-    DG_TRY(dg_alloc(&w->agg, n_dst * ld, sizeof *w->agg));
-    DG_TRY(dg_alloc(&w->stat, n_dst * DG_STATS * (size_t)l->hp, sizeof *w->stat));
-  }
-  if (!w->features) DG_TRY(dg_alloc(&w->input, (size_t)w->block->n_src_owned * (size_t)l->in_ld, sizeof *w->input));
-  if (w->features && !w->features->sparse)
-    DG_TRY(dg_alloc(&w->tile, (size_t)omp_get_max_threads() * TILE_ROWS * (size_t)l->n_in, sizeof *w->tile));
-
-cleanup:
-  return status;
-}
-
-static dg_status alloc_backward(dg_work *w) {
-  dg_status status = DG_OK;
-  const dg_layer *l = w->layer;
-  const dg_block *b = w->block;
-  const size_t n_src = (size_t)b->n_src, n_dst = (size_t)b->n_dst, ld = (size_t)l->ld;
-  DG_TRY(dg_alloc(&w->dagg, n_dst * ld, sizeof *w->dagg));
-  if (has_edges(l)) DG_TRY(dg_alloc(&w->dz, n_src * ld, sizeof *w->dz));
-  if (l->kind == DG_MODEL_GATV2) DG_TRY(dg_alloc(&w->dzr, n_dst * ld, sizeof *w->dzr));
-  if (l->kind == DG_MODEL_GAT) {
-    DG_TRY(dg_alloc(&w->positive, n_dst * ld, sizeof *w->positive));
-    DG_TRY(dg_alloc(&w->dscore_dst, n_dst * (size_t)l->hp, sizeof *w->dscore_dst));
-  }
-  if (w->features && w->features->sparse) DG_TRY(dg_alloc(&w->row_bits, n_src, sizeof *w->row_bits));
-  size_t sums = (size_t)n_sums(b->n_src);
-  size_t matrix = w->features && w->features->sparse ? 0 : 2 * (size_t)(l->in_ld + 1) * ld;
-  size_t vectors = (size_t)(b->dst.n > b->src.n ? b->dst.n : b->src.n) * 2 * ld;
-  size_t elements = sums * (matrix > ld ? matrix : ld);
-  if (w->input) DG_TRY(dg_alloc(&w->turned, 2 * (size_t)l->in_ld * ld, sizeof *w->turned));
-  DG_TRY(dg_alloc(&w->partial, elements > vectors ? elements : vectors, sizeof *w->partial));
-
-cleanup:
-  return status;
-}
-
-dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *local, const dg_field *field,
-                         bool backward, dg_halo_type halo_type) {
-  dg_status status = DG_OK;
-  const dg_block *b = field->block[layer->index];
-  *work = (dg_work){.comm = &local->comm, .layer = layer, .block = b, .field = field};
-  if (layer->index == 0) work->features = &local->shard.features;
-  status = alloc_forward(work);
-  if (status == DG_OK && backward) status = alloc_backward(work);
-  DG_TRY(dg_comm_agree(&local->comm, status));
-  if (!has_edges(layer)) work->agg = work->z, work->dz = work->dagg;
-  if ((layer->index > 0 || field->exchange_first) && has_edges(layer) && local->comm.size > 1)
-    DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->z, work->dz, layer->dim * layer->hp, layer->ld,
-                                  halo_type));
-  const int ahead = layer->kind == DG_MODEL_GCN ? 2 * PREFETCH : PREFETCH; /* GCN does less between two gathers */
-  work->e = (dg_edges){.hp = layer->hp,
-                       .slope = (dg_real)layer->slope,
-                       .n_edges = b->indptr[b->n_dst],
-                       .ahead = (size_t)b->n_src * (size_t)layer->ld * sizeof(dg_real) > CACHED_BYTES ? ahead : 0,
-                       .ld = layer->ld,
-                       .indptr = b->indptr,
-                       .indices = b->indices,
-                       .t_indptr = b->t_indptr,
-                       .t_indices = b->t_indices,
-                       .ids = b->ids,
-                       .n_dst = b->n_dst,
-                       .z = work->z,
-                       .zr = work->zr,
-                       .score_src = work->score_src,
-                       .norm = b->norm,
-                       .agg = work->agg,
-                       .positive = work->positive,
-                       .stat = work->stat,
-                       .dagg = work->dagg,
-                       .dz = work->dz,
-                       .dzr = work->dzr,
-                       .dscore_dst = work->dscore_dst};
-  if (work->features)
-    work->x = (dg_input){.indptr = work->features->indptr,
-                         .columns = work->features->indices,
-                         .values = work->features->values,
-                         .row = field->input_local,
-                         .ids = b->ids};
-
-cleanup:
-  return status;
-}
-
-void dg_work_destroy(dg_work *work) {
-  dg_halo_channel_destroy(&work->channel);
-  if (work->layer && !has_edges(work->layer)) work->agg = work->dz = NULL;
-  dg_free(&work->z);
-  dg_free(&work->zr);
-  dg_free(&work->agg);
-  dg_free(&work->stat);
-  dg_free(&work->score_src);
-  dg_free(&work->input);
-  dg_free(&work->dagg);
-  dg_free(&work->dz);
-  dg_free(&work->dzr);
-  dg_free(&work->positive);
-  dg_free(&work->dscore_dst);
-  dg_free(&work->partial);
-  dg_free(&work->turned);
-  dg_free(&work->tile);
-  dg_free(&work->row_bits);
-  *work = (dg_work){0};
-}
-
-/* ---- forward ---- */
 
 /* out [rows, ld] = in [rows, n] w [n, ld] + bias, or with `add` plus what out holds; bias may be NULL. */
 static void multiply(dg_real *out, const dg_real *in, int ld_in, const dg_real *w, const dg_real *bias, bool add, int n,
@@ -318,61 +146,6 @@ void dg_layer_aggregate(dg_work *work, enum dg_part part) {
   case DG_MODEL_MLP:
     break;
   }
-}
-
-void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes) {
-  const dg_layer *l = work->layer;
-  FOR_TILES(work, work->block->n_dst,
-            kernels()->output(logits, work->agg, params->value + l->bias, l->heads, l->hp, l->ld, n_classes, ld_classes,
-                              begin, end));
-}
-
-/* ---- loss ---- */
-
-/* Gradient of a logits row spread over the heads that were averaged. */
-static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int n_classes) {
-  memset(dagg, 0, (size_t)l->ld * sizeof *dagg);
-  for (int c = 0; c < n_classes; c++)
-    for (int h = 0; h < l->heads; h++) dagg[c * l->hp + h] = d[c] / l->heads;
-}
-
-/* Rows [begin, end) of the loss; the gradient of the bias is added to `bias`. */
-static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, int split, dg_real share, dg_real *bias, int32_t begin,
-                            int32_t end) {
-  const dg_layer *l = work->layer;
-  const int ldc = pass->ld_classes;
-  dg_metrics sum = {0};
-  for (int32_t i = begin; i < end; i++) {
-    dg_real *logits = pass->logits + (size_t)i * ldc, *dagg = work->dagg + (size_t)i * l->ld;
-    dg_real *d = l->heads == 1 ? dagg : logits; /* one head: the gradient of its rows is that of the logits */
-    bool correct = false;
-    if (pass->field->mask[i] & split) {
-      sum.loss_sum +=
-          kernels()->cross_entropy(d, logits, pass->field->labels[i], pass->model->n_classes, ldc, share, &correct);
-      sum.correct += correct;
-      kernels()->column_sums(d, ldc, 0, 1, bias);
-    } else {
-      memset(d, 0, (size_t)ldc * sizeof *d);
-    }
-    if (d != dagg) spread_heads(dagg, d, l, pass->model->n_classes);
-  }
-  return sum;
-}
-
-dg_metrics dg_layer_loss(dg_work *work, dg_params *params, const dg_pass *pass, int split, int64_t n_total) {
-  const int32_t n = work->block->n_dst, rows = sum_rows(n);
-  const int ldc = pass->ld_classes, sums = n_sums(n);
-  const dg_real share = (dg_real)(1.0 / (double)n_total);
-  dg_metrics part[MAX_SUMS] = {{0}}, total = {0};
-#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++) {
-    dg_real *bias = work->partial + (size_t)s * ldc;
-    memset(bias, 0, (size_t)ldc * sizeof *bias);
-    part[s] = loss_rows(work, pass, split, share, bias, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
-  }
-  add_up(params->grad + work->layer->bias, work->partial, sums, ldc, ldc);
-  for (int s = 0; s < sums; s++) total.loss_sum += part[s].loss_sum, total.correct += part[s].correct;
-  return total;
 }
 
 /* ---- backward ---- */

@@ -21,6 +21,14 @@ typedef struct dg_layer {
   int bias_ld; /* elements of the bias: ld, last layer classes padded */
 } dg_layer;
 
+/* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
+typedef struct dg_scratch {
+  dg_real *dagg[2];  /* [n_dst, ld] of even and odd layers; doubles as the gradient of the layer above's input */
+  dg_real *dz, *dzr; /* [n_src, ld], [n_dst, ld] */
+  dg_real *partial;  /* sums over chunks */
+  dg_real *turned;   /* [2, ld, in_ld] transposed weights of a hidden layer */
+} dg_scratch;
+
 /* A layer at work over a block. Shapes in e and x, see kernels.h. */
 typedef struct dg_work {
   const dg_comm *comm;
@@ -32,13 +40,11 @@ typedef struct dg_work {
   dg_input x;                               /* the first layer's input rows */
   dg_real *z, *zr, *agg, *stat, *score_src; /* agg is z itself for MLP */
   dg_real *input; /* [n_src_owned, in_ld] activated, dropped input; NULL for the first layer */
-  dg_real *dagg;  /* [n_dst, ld]; doubles as the gradient of the next layer's input */
-  dg_real *dz, *dzr, *positive, *dscore_dst;
-  dg_real *partial;         /* sums over chunks */
-  dg_real *turned;          /* [2, ld, in_ld] transposed weights of a hidden layer */
-  dg_real *tile;            /* dense input rows, one tile a thread */
-  uint32_t *row_bits;       /* [n_src] dg_rng_row of sparse input rows */
-  dg_halo_channel *channel; /* NULL where nothing is exchanged */
+  dg_real *positive, *dscore_dst;
+  dg_real *dagg, *dz, *dzr, *partial, *turned; /* of dg_scratch; dz is dagg itself for MLP */
+  dg_real *tile;                               /* dense input rows, one tile a thread */
+  uint32_t *row_bits;                          /* [n_src] dg_rng_row of sparse input rows */
+  dg_halo_channel *channel;                    /* NULL where nothing is exchanged */
 } dg_work;
 
 /* Rows that a layer projects here: its sources but those that come from other ranks. Local. */
@@ -49,9 +55,14 @@ static inline int32_t dg_work_rows(const dg_work *work) {
 /* Rows that need no halo and that no other rank needs; the others. */
 enum dg_part { DG_INTERIOR, DG_BORDER };
 
-/* Makes the buffers of one layer; those of the layer above come after. Collective. */
+/* Errors: DG_MEMORY. Local. */
+dg_status dg_scratch_create(dg_scratch *scratch, const dg_model *model, const dg_local *local, const dg_field *field);
+void dg_scratch_destroy(dg_scratch *scratch);
+
+/* Makes the buffers of one layer; `scratch`, borrowed, where there is a backward pass, else NULL. Errors: DG_MEMORY.
+   Collective. */
 dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *local, const dg_field *field,
-                         bool backward, dg_halo_type halo_type);
+                         const dg_scratch *scratch, dg_halo_type halo_type);
 void dg_work_destroy(dg_work *work);
 
 /* Forward: begins a step and projects the first layer's input, all rows. Local. */

@@ -120,9 +120,11 @@ dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, 
   *pass = (dg_pass){.model = model, .local = local, .field = field, .ld_classes = round_up(model->n_classes, 16)};
   status = dg_alloc(&pass->work, (size_t)model->config.layers, sizeof *pass->work);
   if (status == DG_OK) status = dg_alloc(&pass->logits, (size_t)field->n_out * pass->ld_classes, sizeof *pass->logits);
+  if (status == DG_OK && backward) status = dg_alloc(&pass->scratch, 1, sizeof *pass->scratch);
+  if (status == DG_OK && backward) status = dg_scratch_create(pass->scratch, model, local, field);
   DG_TRY(dg_comm_agree(&local->comm, status));
   for (int k = 0; k < model->config.layers; k++)
-    DG_TRY(dg_work_create(&pass->work[k], &model->layer[k], local, field, backward, halo_type));
+    DG_TRY(dg_work_create(&pass->work[k], &model->layer[k], local, field, pass->scratch, halo_type));
 
 cleanup:
   if (status != DG_OK) dg_pass_destroy(pass);
@@ -131,6 +133,8 @@ cleanup:
 
 void dg_pass_destroy(dg_pass *pass) {
   for (int k = 0; pass->work && k < pass->model->config.layers; k++) dg_work_destroy(&pass->work[k]);
+  if (pass->scratch) dg_scratch_destroy(pass->scratch);
+  dg_free(&pass->scratch);
   dg_free(&pass->work);
   dg_free(&pass->logits);
   *pass = (dg_pass){0};
