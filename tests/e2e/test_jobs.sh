@@ -19,7 +19,7 @@ bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
 [ "$code" -eq 2 ] || fail "train.sbatch of a missing graph ended with $code"
 
 for script in train.sbatch scaling.sbatch scaling.sh tutorial.sh; do
-  "$jobs/$script" --help | grep -qi '^usage' || fail "$script --help prints no usage"
+  "$jobs/$script" --help | grep -i '^usage' >/dev/null || fail "$script --help prints no usage" # read to the end
 done
 code=0
 "$jobs/scaling.sh" --ranks "1 two" 2>usage.err || code=$?
