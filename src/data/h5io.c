@@ -1,30 +1,15 @@
 #include <distgat/h5io.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <hdf5.h>
 
 #include <distgat/memory.h>
 
-#include "data/h5disk.h"
-
-struct dg_h5 {
-  hid_t id;
-  char *path;
-  char *temporary; /* where a created file is written until it is committed; NULL when reading */
-  int error;       /* errno of the first write that failed */
-  dg_h5 *next;     /* in the list of unfinished files */
-};
-
-/* Created files that are not committed yet. Each change is one store, so that a signal sees a whole list. */
-static _Atomic(dg_h5 *) unfinished;
+#include "data/h5file.h"
 
 /* Data sets are named in messages as h5ls names them. */
 static const char *plain(const char *name) {
@@ -57,161 +42,6 @@ static hid_t file_type(dg_h5_type type) {
     return H5T_STD_I64LE;
   }
   DG_CHECK(!"element type");
-}
-
-/* A handle on `path`, with no file behind it yet. Messages are ours alone: the library's own stack is switched off. */
-static dg_status handle_create(dg_h5 **file, const char *path) {
-  dg_status status = DG_OK;
-  dg_h5 *h = NULL;
-
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  DG_TRY(dg_alloc(&h, 1, sizeof *h));
-  h->id = H5I_INVALID_HID;
-  DG_TRY(dg_alloc(&h->path, strlen(path) + 1, 1));
-  strcpy(h->path, path);
-cleanup:
-  if (status != DG_OK) dg_free(&h);
-  *file = h;
-  return status;
-}
-
-static void forget_unfinished(dg_h5 *file) {
-  if (unfinished == file) {
-    unfinished = file->next;
-    return;
-  }
-  for (dg_h5 *h = unfinished; h != NULL; h = h->next)
-    if (h->next == file) h->next = file->next;
-}
-
-void dg_h5_remove_unfinished(void) {
-  for (dg_h5 *h = unfinished; h != NULL; h = h->next) unlink(h->temporary);
-}
-
-static void handle_destroy(dg_h5 **file) {
-  forget_unfinished(*file);
-  dg_free(&(*file)->temporary);
-  dg_free(&(*file)->path);
-  dg_free(file);
-}
-
-const char *dg_h5_path(const dg_h5 *file) {
-  return file->path;
-}
-
-/* ---- Files ---- */
-
-/* Says in the words of the system why a file cannot be read. */
-static dg_status check_readable(const char *path) {
-  struct stat st;
-  if (stat(path, &st) != 0)
-    return dg_fail(DG_INPUT, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-  if (S_ISDIR(st.st_mode)) return dg_fail(DG_INPUT, "%s: is a directory, an HDF5 file is expected", path);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
-  close(fd);
-  return DG_OK;
-}
-
-dg_status dg_h5_open(dg_h5 **file, const char *path) {
-  dg_status status = DG_OK;
-  *file = NULL;
-  DG_TRY(handle_create(file, path));
-  DG_TRY(check_readable(path));
-  if (H5Fis_hdf5(path) <= 0) {
-    status = dg_fail(DG_INPUT, "%s: is not an HDF5 file", path);
-    goto cleanup;
-  }
-  (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  if ((*file)->id < 0)
-    status = dg_fail(DG_INPUT, "%s: is truncated or damaged, or another program is writing it", path);
-cleanup:
-  if (status != DG_OK) dg_h5_close(file);
-  return status;
-}
-
-/* A target that exists must be a regular file, reached through its links: renaming would replace anything else. */
-static dg_status resolve_target(dg_h5 *file) {
-  struct stat st;
-  if (stat(file->path, &st) != 0) return DG_OK;
-  if (S_ISDIR(st.st_mode)) return dg_fail(DG_IO, "%s: cannot be written: is a directory", file->path);
-  if (!S_ISREG(st.st_mode)) return dg_fail(DG_IO, "%s: cannot be written: is not a regular file", file->path);
-  char *target = realpath(file->path, NULL);
-  if (target == NULL) return DG_OK;
-  dg_free(&file->path);
-  dg_status status = dg_alloc(&file->path, strlen(target) + 1, 1);
-  if (status == DG_OK) strcpy(file->path, target);
-  free(target);
-  return status;
-}
-
-/* Says in the words of the system why a file cannot be written. */
-static dg_status cannot_write(const dg_h5 *file) {
-  return dg_fail(DG_IO, "%s: cannot be written: %s", file->path, strerror(file->error != 0 ? file->error : EIO));
-}
-
-dg_status dg_h5_create(dg_h5 **file, const char *path) {
-  dg_status status = DG_OK;
-  *file = NULL;
-  DG_TRY(handle_create(file, path));
-  dg_h5 *h = *file;
-  DG_TRY(resolve_target(h));
-  size_t length = strlen(h->path) + 32;
-  DG_TRY(dg_alloc(&h->temporary, length, 1));
-  snprintf(h->temporary, length, "%s.tmp.%ld", h->path, (long)getpid());
-  h->next = unfinished;
-  unfinished = h;
-  h->id = dg_h5disk_create(h->temporary, &h->error);
-  if (h->id < 0) status = cannot_write(h);
-cleanup:
-  if (status != DG_OK) dg_h5_close(file);
-  return status;
-}
-
-dg_status dg_h5_check_writable(const char *path) {
-  dg_h5 *file = NULL;
-  dg_status status = dg_h5_create(&file, path);
-  dg_h5_close(&file);
-  return status;
-}
-
-/* Makes the new name itself durable; a file system that cannot do so is not an error. */
-static void sync_folder(const char *path) {
-  const char *slash = strrchr(path, '/');
-  char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-  int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_CLOEXEC);
-  if (fd >= 0) {
-    fsync(fd);
-    close(fd);
-  }
-  free(folder);
-}
-
-dg_status dg_h5_commit(dg_h5 **file) {
-  dg_h5 *h = *file;
-  dg_status status = DG_OK;
-  DG_CHECK(h->temporary != NULL);
-  herr_t closed = H5Fclose(h->id);
-  h->id = H5I_INVALID_HID;
-  if (closed >= 0 && h->error == 0 && rename(h->temporary, h->path) != 0) h->error = errno;
-  if (closed < 0 || h->error != 0) {
-    status = cannot_write(h);
-  } else {
-    sync_folder(h->path);
-    forget_unfinished(h);
-    dg_free(&h->temporary);
-  }
-  dg_h5_close(file);
-  return status;
-}
-
-void dg_h5_close(dg_h5 **file) {
-  dg_h5 *h = *file;
-  if (h == NULL) return;
-  if (h->error == 0) h->error = ECANCELED; /* what is not committed need not reach the disk */
-  if (h->id >= 0) H5Fclose(h->id);
-  if (h->temporary != NULL) unlink(h->temporary);
-  handle_destroy(file);
 }
 
 /* ---- Names ---- */
@@ -406,7 +236,7 @@ cleanup:
 
 /* A failure of the library, or of a write behind its back. */
 static dg_status written(const dg_h5 *file, bool good) {
-  return good && file->error == 0 ? DG_OK : cannot_write(file);
+  return good && file->error == 0 ? DG_OK : dg_h5_cannot_write(file);
 }
 
 dg_status dg_h5_write(dg_h5 *file, const char *name, dg_h5_type type, int rank, const int64_t *extent,
