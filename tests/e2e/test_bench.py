@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""What `bench` reports, at several ranks: its keys, phases that make up a step, bytes that bf16 halves. No time is judged."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+PHASES = {"projection", "edge_forward", "loss", "edge_backward", "weight_gradient", "halo_wait", "all_reduce", "adam",
+          "other"}
+
+
+class Bench(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.graph = cls.path("graph.h5")
+        program.distgat("generate", "--nodes", 3000, "--avg-degree", 5, "--features", 40, "--classes", 4, "--out", cls.graph)
+
+    def bench(self, *options, ranks=None):
+        text = program.distgat("bench", self.graph, "--steps", 9, "--threads", 1, "--json", *options, ranks=ranks)
+        self.assertEqual(text.count("\n"), 1, text)
+        return json.loads(text)
+
+    def test_keys(self):
+        for ranks in (None, 3):
+            for model in ("gatv2", "gat", "gcn", "mlp"):
+                with self.subTest(ranks=ranks, model=model):
+                    found = self.bench("--model", model, ranks=ranks)
+                    self.assertEqual(found["ranks"], ranks or 1)
+                    self.assertEqual(found["threads"], 1)
+                    self.assertEqual(set(found["phases"]), PHASES)
+                    self.assertTrue(all(ms >= 0 for ms in found["phases"].values()))
+                    self.assertGreaterEqual(found["step_ms_median"], found["step_ms_min"])
+                    self.assertGreater(found["step_ms_min"], 0)
+                    self.assertGreater(found["bound_ms"], 0)
+                    self.assertGreater(found["peak_rss_bytes"], 10**6)
+                    self.assertEqual(found["halo_bytes_per_epoch"] > 0, ranks == 3 and model != "mlp")
+
+    def test_bytes(self):
+        """bf16 halves what travels; projected rows of both layers are more than those of the second alone."""
+        wide, narrow = (self.bench("--halo-type", kind, ranks=2)["halo_bytes_per_epoch"] for kind in ("f32", "bf16"))
+        self.assertEqual(wide, 2 * narrow)
+        fetched, exchanged = (self.bench("--first-halo", way, ranks=2)["halo_bytes_per_epoch"]
+                              for way in ("fetch", "exchange"))
+        self.assertGreater(exchanged, fetched)
+
+    def test_text(self):
+        text = program.distgat("bench", self.graph, "--steps", 3, ranks=2)
+        for word in ("step", "bound", "exchange", "memory", "edge_backward"):
+            self.assertIn(word, text)
+
+
+if __name__ == "__main__":
+    program.main()
