@@ -258,7 +258,7 @@ typedef struct span {
 /* The row in which the next tile begins. */
 INLINE int32_t next_row(const span *s, const int32_t *indptr) {
   int32_t row = s->row;
-  while (indptr[row + 1] <= s->last && s->last > indptr[row]) row++;
+  while (s->last > indptr[row] && indptr[row + 1] <= s->last) row++;
   return row;
 }
 
