@@ -5,7 +5,7 @@
 
 #include <distgat/memory.h>
 
-enum { MAX_CHUNKS = 64, MIN_CHUNK_WORK = 2048 };
+enum { MAX_CHUNKS = 64, MIN_CHUNK_WORK = 512 };
 
 /* Workspace of building a field. */
 typedef struct builder {
