@@ -45,8 +45,9 @@ def inline(figure, label, number):
 
 
 class Page:
-  def __init__(self, title):
-    self.title, self.body, self.figures = title, [], 0
+  def __init__(self, title, pictures=None):
+    """`pictures`: a folder that gets every figure as a PNG file too."""
+    self.title, self.body, self.figures, self.pictures = title, [], 0, pictures
 
   def add(self, piece):
     self.body.append(piece)
@@ -72,6 +73,9 @@ class Page:
     title, remark, figure = made
     self.figures += 1
     svg = inline(figure, f"{title}, {of}", self.figures)
+    if self.pictures:
+      name = re.sub(r"[^a-z0-9]+", "-", f"{self.figures} {title} {of}".lower()).strip("-")
+      figure.savefig(self.pictures / f"{name}.png", dpi=120, facecolor="white", metadata={"Software": None})
     self.add(f"<figure><figcaption><b>{html.escape(title)}</b> <span>{html.escape(remark)}</span></figcaption>\n"
              f"{svg}</figure>")
 

@@ -296,10 +296,12 @@ def add_model(page, graph, model, arguments, program, folder):
 def make_report(arguments):
   if not arguments.out.absolute().parent.is_dir():
     raise Failure(f"{arguments.out}: its folder does not exist")
+  if arguments.pictures:
+    arguments.pictures.mkdir(parents=True, exist_ok=True)
   graph = Graph(arguments.graph)
   models = [Model(path) for path in arguments.models]
   program = find_program(arguments.distgat)
-  page = Page(f"{graph.name}: distgat report")
+  page = Page(f"{graph.name}: distgat report", arguments.pictures)
   page.add(f"<h1>{html.escape(graph.name)}</h1>")
   page.note(f"Graph {arguments.graph.name}; models: {', '.join(model.path.name for model in models)}.")
   add_summary(page, graph)
@@ -318,6 +320,7 @@ def main():
   parser.add_argument("graph", type=Path, metavar="G.h5", help="the graph file")
   parser.add_argument("models", type=Path, nargs="+", metavar="M.h5", help="models saved by distgat train --save")
   parser.add_argument("--out", type=Path, required=True, metavar="report.html", help="the page to write")
+  parser.add_argument("--pictures", type=Path, metavar="DIR", help="write every figure as a PNG file there, too")
   parser.add_argument("--distgat", metavar="PROGRAM", help="the program (else $DISTGAT, the release build, or PATH)")
   parser.add_argument("--tsne-nodes", type=int, default=5000, metavar="N", help="at most N nodes in t-SNE (5000)")
   try:

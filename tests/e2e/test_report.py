@@ -86,10 +86,13 @@ def run(folder):
   for kind, path in models.items():
     distgat("train", graph, "--model", kind, "--epochs", 12, "--save", path)
 
-  code, message = report(graph, *models.values(), "--out", page)
+  pictures = page.parent / "pictures"
+  code, message = report(graph, *models.values(), "--out", page, "--pictures", pictures)
   assert code == 0, message
   check_page(page.read_text(), models)
   first = page.read_text()
+  files = [path.read_bytes()[:4] for path in pictures.iterdir()]
+  assert len(files) == first.count("<figure>") and set(files) == {b"\x89PNG"}, f"{len(files)} pictures"
   assert report(graph, *models.values(), "--out", page)[0] == 0 and page.read_text() == first, "not the same page twice"
 
   with h5py.File(models["gatv2"], "r+") as file:
