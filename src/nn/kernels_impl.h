@@ -2,6 +2,7 @@
    and selects the target. */
 #include "nn/vector_impl.h"
 #include "nn/edges_impl.h"
+#include "nn/edges_backward_impl.h"
 #include "nn/dense_impl.h"
 #ifdef DG_REAL_DOUBLE
 #define DG_SQRT sqrt

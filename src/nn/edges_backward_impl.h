@@ -1,0 +1,246 @@
+/* Aggregation over edges, backward. A tile takes the edges of as many rows as fit. */
+
+/* What the transposed passes gather of a target. */
+INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
+  const int32_t i = row_ahead(e, e->t_indices, t);
+  prefetch(e->dagg + i * ld, (int)ld);
+  if (v2) prefetch(e->zr + i * ld, (int)ld);
+  prefetch(e->stat + (size_t)i * DG_STATS * hp, DG_STATS * hp);
+}
+
+/* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
+   (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
+INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
+                      int32_t j, bool v2, int nv, int q, int hp) {
+  const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
+  vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
+  if (v2) {
+    gatv2_score(s, zj, zi, (const vf *)e->att, e->slope, nv, q, hp);
+  } else {
+    for (int k = 0; k < q; k++) s[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
+    gat_score(s, sign, e, s, j, q, hp);
+  }
+  for (int k = 0; k < q; k++) g[k] = splat(0);
+  for (int v = 0; v < nv; v++) g[v % q] += dagg[v] * zj[v];
+  for (int k = 0; k < q; k++) {
+    g[k] = fold(g[k], hp);
+    if (e->drop.threshold) {
+      const vf mask = edge_mask(e, i, j, k, hp);
+      g[k] *= mask;
+      store_pattern(tl->mask + (size_t)t * hp, hp, k, mask);
+    }
+    g[k] -= load_pattern(stat + DG_STAT_DOT * hp, hp, k);
+    if (!v2) g[k] *= sign[k] * (1 - e->slope) + e->slope;
+    store_pattern(tl->weight + (size_t)t * hp, hp, k, s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k));
+    store_pattern(tl->slope + (size_t)t * hp, hp, k, g[k]);
+    store_pattern(tl->rsum + (size_t)t * hp, hp, k, load_pattern(stat + DG_STAT_RSUM * hp, hp, k));
+  }
+}
+
+/* Terms become coefficients after dropout (`weight`) and gradients of scores (`slope`). */
+INLINE void finish_terms(tile *tl, const dg_edges *e, int numbers) {
+  for (int c = 0; c < numbers; c += DG_VL) {
+    vf a = vexp(load(tl->weight + c)) * load(tl->rsum + c);
+    store(tl->slope + c, a * load(tl->slope + c));
+    if (e->drop.threshold) a *= load(tl->mask + c);
+    store(tl->weight + c, a);
+  }
+}
+
+/* Edges [first, last) of a tile, which begin in `row`. */
+typedef struct span {
+  int32_t row, first, last;
+} span;
+
+/* The edges of rows [begin, end) tile by tile: SPAN is the span of each. */
+#define FOR_TILES_OF(SPAN, indptr, begin, end, hp)                                                                     \
+  for (span SPAN = {begin, (indptr)[begin], min_int((indptr)[begin] + tile_edges(hp), (indptr)[end])};                 \
+       SPAN.first < (indptr)[end];                                                                                     \
+       SPAN.first = SPAN.last, SPAN.last = min_int(SPAN.first + tile_edges(hp), (indptr)[end]))
+
+/* The rows of a tile: edges [FROM, TO) of each lie in it. */
+#define FOR_ROWS_OF(SPAN, indptr, ROW, FROM, TO)                                                                       \
+  for (int32_t ROW = (SPAN).row, FROM = (SPAN).first, TO; FROM < (SPAN).last; ROW++, FROM = TO)                        \
+    if (TO = min_int((indptr)[ROW + 1], (SPAN).last), true)
+
+/* The row in which the next tile begins. */
+INLINE int32_t next_row(const span *s, const int32_t *indptr) {
+  int32_t row = s->row;
+  while (s->last > indptr[row] && indptr[row + 1] <= s->last) row++;
+  return row;
+}
+
+/* Sources without out-edges take no part in tiles. */
+INLINE void clear_empty(const dg_edges *e, int32_t begin, int32_t end, int nv) {
+  for (int32_t j = begin; j < end; j++)
+    if (e->t_indptr[j] == e->t_indptr[j + 1]) memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
+}
+
+/* dzr = d loss / d zr of targets; sum gets the attention vector's gradient. */
+INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  const vf *att = (const vf *)e->att;
+  tile tl;
+  vf local[MAX_FIXED], total[MAX_FIXED], *datt = IS_FIXED(nv) ? total : sum;
+  for (int v = 0; v < nv; v++) datt[v] = splat(0);
+  FOR_TILES_OF(s, e->indptr, begin, end, hp) {
+    FOR_ROWS_OF(s, e->indptr, i, from, to) {
+      const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld);
+      for (int32_t t = from; t < to; t++) {
+        const int32_t j = e->indices[t];
+        if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
+        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, true, nv, q, hp);
+      }
+    }
+    finish_terms(&tl, e, (s.last - s.first) * hp);
+    FOR_ROWS_OF(s, e->indptr, i, from, to) {
+      const vf *zi = (const vf *)(e->zr + i * ld);
+      vf *acc = begin_row(local, e->dzr + i * ld, from == e->indptr[i], nv);
+      for (int32_t t = from; t < to; t++) {
+        const vf *zj = (const vf *)(e->z + e->indices[t] * ld);
+        for (int v = 0; v < nv; v++) {
+          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, v % q), u = zj[v] + zi[v];
+          const vf d = where_positive(u, ds, ds * e->slope);
+          acc[v] += d;
+          datt[v] += d * u;
+        }
+      }
+      for (int v = 0; to == e->indptr[i + 1] && v < nv; v++) acc[v] *= att[v];
+      end_row(e->dzr + i * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->indptr);
+  }
+  for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] = datt[v];
+}
+
+/* Coefficients and gradients of scores of the out-edges in a tile. */
+INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  FOR_ROWS_OF(*s, e->t_indptr, j, from, to) {
+    const vf *zj = (const vf *)(e->z + j * ld);
+    for (int32_t t = from; t < to; t++) {
+      const int32_t i = e->t_indices[t];
+      const vf *zi = v2 ? (const vf *)(e->zr + i * ld) : NULL;
+      if (e->ahead) prefetch_target(e, t, ld, hp, v2);
+      put_terms(tl, t - s->first, e, zj, zi, (const vf *)(e->dagg + i * ld), i, j, v2, nv, pattern_size(hp), hp);
+    }
+  }
+  finish_terms(tl, e, (s->last - s->first) * hp);
+}
+
+/* dz = d loss / d z of sources over their out-edges. */
+INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  const vf *att = (const vf *)e->att;
+  tile tl;
+  vf local[MAX_FIXED];
+  clear_empty(e, begin, end, nv);
+  FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
+    put_out_edges(&tl, &s, e, true, nv, hp);
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      const vf *zj = (const vf *)(e->z + j * ld);
+      vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
+      for (int32_t t = from; t < to; t++) {
+        const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - s.first) * hp;
+        const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
+        for (int v = 0; v < nv; v++) {
+          const vf ds = load_pattern(tl.slope + at, hp, v % q), u = zj[v] + zi[v];
+          acc[v] +=
+              load_pattern(tl.weight + at, hp, v % q) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+        }
+      }
+      end_row(e->dz + j * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->t_indptr);
+  }
+}
+
+/* Adds what the scores of source j give to its row of dz (GAT), and their shares of the attention vectors' gradients to
+   da [2 nv]. */
+INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
+  const int q = pattern_size(hp);
+  const vf *zj = (const vf *)(e->z + (size_t)j * nv * DG_VL);
+  vf ddst[MAX_PATTERN];
+  for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
+  for (int v = 0; v < nv; v++) {
+    acc[v] += dsrc[v % q] * ((const vf *)e->att)[v] + ddst[v % q] * ((const vf *)e->att_dst)[v];
+    da[v] += dsrc[v % q] * zj[v];
+    da[nv + v] += ddst[v % q] * zj[v];
+  }
+}
+
+/* dz = d loss / d z of sources (GAT), their own scores' share included; sum [2 nv] gets the gradients of a_src and
+   a_dst. */
+INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  tile tl;
+  vf local[MAX_FIXED], dsrc[MAX_PATTERN];
+  for (int v = 0; v < 2 * nv; v++) sum[v] = splat(0);
+  clear_empty(e, begin, end, nv);
+  FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
+    put_out_edges(&tl, &s, e, false, nv, hp);
+    FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
+      vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
+      for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);
+      for (int32_t t = from; t < to; t++) {
+        const vf *dagg = (const vf *)(e->dagg + e->t_indices[t] * ld);
+        const size_t at = (size_t)(t - s.first) * hp;
+        for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + at, hp, k);
+        for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl.weight + at, hp, v % q) * dagg[v];
+      }
+      if (to == e->t_indptr[j + 1]) add_scores(e, j, nv, hp, acc, dsrc, sum);
+      end_row(e->dz + j * ld, acc, nv);
+    }
+    s.row = next_row(&s, e->t_indptr);
+  }
+}
+
+static void gcn_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) gcn_rows(e, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
+#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, nv, hp, (vf *)partial)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void gatv2_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) gatv2_src_rows(e, begin, end, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void gat_backward_src(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
+#define CALL(nv, hp) gat_src_rows(e, begin, end, nv, hp, (vf *)partial)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+/* The gradients of the scores of a row sum to zero: those at the lower slope of LeakyReLU cancel, and what is left of
+   the target's score is (1 - slope) times the sum over edges of positive argument, <dOut, P> - <dOut, Out> A. */
+INLINE void dot_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const int q = pattern_size(hp);
+  vf s[MAX_PATTERN], p[MAX_PATTERN];
+  for (int32_t i = begin; i < end; i++) {
+    const size_t row = (size_t)i * nv * DG_VL;
+    head_dots(s, (const vf *)(e->dagg + row), (const vf *)(e->agg + row), nv, q, hp);
+    put(e->stat, i * DG_STATS + DG_STAT_DOT, s, q, hp);
+    if (!e->positive) continue;
+    head_dots(p, (const vf *)(e->dagg + row), (const vf *)(e->positive + row), nv, q, hp);
+    for (int k = 0; k < q; k++)
+      p[k] = (p[k] - s[k] * load_pattern(e->dscore_dst + (size_t)i * hp, hp, k)) * (1 - e->slope);
+    put(e->dscore_dst, i, p, q, hp);
+  }
+}
+
+static void row_dots(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) dot_rows(e, begin, end, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
