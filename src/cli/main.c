@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -127,7 +128,11 @@ static void limit_spinning(char **argv) {
   if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   setenv("KMP_BLOCKTIME", "0", 1); /* LLVM's runtime; milliseconds */
-  execv("/proc/self/exe", argv);
+  char path[PATH_MAX]; /* by its name, which process lists then show */
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0) return;
+  path[length] = '\0';
+  execv(path, argv);
 }
 
 /* Without a launcher Open MPI would start a daemon for more processes and look at every network: a third of a second
