@@ -113,6 +113,7 @@ dg_status dg_local_fetch_features(dg_local *local) {
   dg_features *x = &local->shard.features;
   const size_t rows = (size_t)local->n + local->n_halo;
   int64_t *lengths = NULL;
+  if (local->comm.size == 1) return DG_OK; /* no halo: the features stay where they are */
   status = dg_alloc(&lengths, rows, sizeof *lengths);
   if (status == DG_OK && !x->sparse)
     status = grow(&x->dense, (size_t)local->n * x->n_cols, rows * x->n_cols, sizeof *x->dense);

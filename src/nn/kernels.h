@@ -149,7 +149,7 @@ typedef struct dg_kernels {
   /* Runs independent fused multiply-adds and returns how many floating-point operations they were; for benchmarks. */
   double (*fma_flops)(int64_t rounds);
 
-  /* y = exp(x), n a multiple of 16. */
+  /* y = exp(x) as the kernels above make it, n a multiple of 16; for tests. */
   void (*exp)(dg_real *y, const dg_real *x, int64_t n);
 } dg_kernels;
 

@@ -55,15 +55,15 @@ static const dg_real *input_tile(dg_work *w, int32_t begin, int32_t end) {
   return tile;
 }
 
-static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int ld_in, int n, int32_t begin,
-                         int32_t end) {
+/* Projects rows [begin, end), whose input is `in`. */
+static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int32_t begin, int32_t end) {
   const dg_layer *l = w->layer;
+  const int n = l->in_ld;
   const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
-  multiply(w->z + (size_t)begin * l->ld, in, ld_in, p->value + l->w, bias, false, n, l->ld, end - begin);
+  multiply(w->z + (size_t)begin * l->ld, in, n, p->value + l->w, bias, false, n, l->ld, end - begin);
   if (l->wr >= 0 && begin < w->block->n_dst) {
     int32_t stop = end < w->block->n_dst ? end : w->block->n_dst;
-    multiply(w->zr + (size_t)begin * l->ld, in, ld_in, p->value + l->wr, p->value + l->br, false, n, l->ld,
-             stop - begin);
+    multiply(w->zr + (size_t)begin * l->ld, in, n, p->value + l->wr, p->value + l->br, false, n, l->ld, stop - begin);
   }
 }
 
@@ -77,8 +77,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
-  const int n = w->layer->n_in;
-  FOR_TILES(w, dg_work_rows(w), project_rows(w, p, input_tile(w, begin, end), n, n, begin, end));
+  FOR_TILES(w, dg_work_rows(w), project_rows(w, p, input_tile(w, begin, end), begin, end));
 }
 
 /* Chunks of one kind of rows: [0, n_first) need no halo. */
@@ -116,7 +115,7 @@ void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *para
         const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
         kernels()->activate(work->input, below->agg, params->value + below->layer->bias, below->layer->elu, n,
                             work->block->ids, &work->x.drop, first, last);
-        project_rows(work, params, work->input + (size_t)first * n, n, n, first, last);
+        project_rows(work, params, input_tile(work, first, last), first, last);
       });
 }
 
