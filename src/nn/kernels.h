@@ -69,7 +69,7 @@ typedef struct dg_columns {
   dg_dropout drop;
 } dg_columns;
 
-/* One of several products with the same sparse factor, of which the first n rows take part. */
+/* One or two products with the same sparse factor: all rows take part in the first, those below n in the second. */
 typedef struct dg_product {
   dg_real *out;         /* [., ld] */
   const dg_real *from;  /* [., ld] rows that are multiplied and summed */
@@ -106,12 +106,11 @@ typedef struct dg_kernels {
   void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
   void (*gat_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
 
-  /* out[r, :] = start + sum over kept non-zeros x[r, f] * from[f, :], from [F, ld], for rows below n of each product;
-     n falls from product to product. */
+  /* out[r, :] = start + sum over kept non-zeros x[r, f] * from[f, :], from [F, ld], for the rows of each product. */
   void (*sparse_forward)(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,
                          int32_t end);
-  /* out[f, :] = sum over rows below n with a kept non-zero in column f of x[r, f] * from[r, :], from [n, ld], f in
-     [begin, end); n falls from product to product. */
+  /* out[f, :] = sum over the rows of each product with a kept non-zero in column f of x[r, f] * from[r, :], from
+     [n, ld], f in [begin, end). */
   void (*sparse_backward)(const dg_product *product, int n_products, const dg_columns *x, int ld, int32_t begin,
                           int32_t end);
 

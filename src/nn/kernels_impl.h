@@ -4,6 +4,7 @@
 #include "nn/edges_impl.h"
 #include "nn/edges_backward_impl.h"
 #include "nn/dense_impl.h"
+#include "nn/sparse_impl.h"
 #ifdef DG_REAL_DOUBLE
 #define DG_SQRT sqrt
 #else

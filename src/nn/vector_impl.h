@@ -20,6 +20,10 @@ typedef lane vi __attribute__((vector_size(DG_VL * sizeof(lane)), may_alias));
 typedef uint32_t vu __attribute__((vector_size(DG_VL * sizeof(uint32_t)), may_alias));
 typedef int32_t vs __attribute__((vector_size(DG_VL * sizeof(int32_t)), may_alias));
 
+/* Vectors whose sums stay in registers, and those of what such strips leave of a row: its length is a multiple of 16.
+ */
+enum { SUMS = 8, REST = DG_VL < 4 ? SUMS / 2 : 16 / DG_VL };
+
 /* x in every lane; subtracting zero keeps every x, -0 included, and compiles to a broadcast. */
 INLINE vf splat(dg_real x) {
   const vf zero = {0};
