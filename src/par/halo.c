@@ -7,6 +7,10 @@
 
 enum { TAG_PULL = 2, TAG_PUSH = 3 };
 
+/* Rows travel in messages small enough to be sent without asking the receiver first: over TCP its answer would wait
+   behind what it is sending itself, and the two directions would not overlap. */
+enum { PIECE_BYTES = 60 << 10 };
+
 /* ---- plan ---- */
 
 /* Turns elements per rank [size] into the list of ranks with any, and offsets. */
@@ -99,13 +103,13 @@ struct dg_halo_channel {
   int width, ld;
   dg_halo_type type;
   bool in_place;
-  size_t row_bytes;         /* of a row on the wire */
-  char *owned_rows;         /* [rows to send, width] as on the wire */
-  char *halo_rows;          /* [n_halo, width] as on the wire; NULL if in_place */
-  MPI_Datatype row;         /* one row: counts of elements may exceed int */
-  bool has_requests;        /* whether `row` and the requests are made */
-  int n_requests;           /* of each direction */
-  MPI_Request *pull, *push; /* [n_requests] those of halo rows first, then those of owned rows */
+  size_t row_bytes;                  /* of a row on the wire */
+  char *owned_rows;                  /* [rows to send, width] as on the wire */
+  char *halo_rows;                   /* [n_halo, width] as on the wire; NULL if in_place */
+  MPI_Datatype row;                  /* one row: counts of elements may exceed int */
+  bool has_requests;                 /* whether `row` and the requests are made */
+  int n_halo_pieces, n_owned_pieces; /* messages that halo rows, and owned rows, travel in */
+  MPI_Request *pull, *push;          /* [n_halo_pieces + n_owned_pieces] those of halo rows first */
 };
 
 static uint16_t to_bf16(float x) {
@@ -163,27 +167,54 @@ static char *wire_row(const dg_halo_channel *channel, char *rows, int32_t i) {
   return rows + (size_t)i * channel->row_bytes;
 }
 
+/* Rows of a piece: all but the last to a neighbour have as many. */
+static int32_t piece_rows(const dg_halo_channel *channel) {
+  return channel->row_bytes < PIECE_BYTES ? (int32_t)(PIECE_BYTES / channel->row_bytes) : 1;
+}
+
+/* Whether row i is the last of a piece of those to or from neighbour k. */
+static bool ends_piece(const dg_halo_channel *channel, const int32_t *offset, int k, int32_t i) {
+  return i + 1 == offset[k + 1] || (i + 1 - offset[k]) % piece_rows(channel) == 0;
+}
+
+/* Pieces that rows [0, n) to or from one neighbour travel in. */
+static int count_pieces(const dg_halo_channel *channel, int32_t n) {
+  const int32_t rows = piece_rows(channel);
+  return (n + rows - 1) / rows;
+}
+
+static int count_all_pieces(const dg_halo_channel *channel, const int32_t *offset, int n_ranks) {
+  int n = 0;
+  for (int k = 0; k < n_ranks; k++) n += count_pieces(channel, offset[k + 1] - offset[k]);
+  return n;
+}
+
+/* Makes the requests for rows from or to one neighbour; returns the next request. */
+static MPI_Request *create_pieces(const dg_halo_channel *channel, MPI_Request *request, char *rows, int32_t begin,
+                                  int32_t end, int rank, bool sends, int tag) {
+  const int32_t step = piece_rows(channel);
+  for (int32_t first = begin; first < end; first += step) {
+    const int n = end - first < step ? end - first : step;
+    char *place = wire_row(channel, rows, first);
+    if (sends)
+      MPI_Send_init(place, n, channel->row, rank, tag, channel->plan->comm.mpi, request++);
+    else
+      MPI_Recv_init(place, n, channel->row, rank, tag, channel->plan->comm.mpi, request++);
+  }
+  return request;
+}
+
 /* Makes the requests of one direction; `matrix` holds the halo rows if they travel in place. */
 static void create_requests(dg_halo_channel *channel, MPI_Request *request, dg_real *matrix, bool pull) {
   const dg_halo_plan *plan = channel->plan;
   char *halo = channel->in_place ? (char *)(matrix + halo_offset(channel, 0)) : channel->halo_rows;
-  int tag = pull ? TAG_PULL : TAG_PUSH;
-  for (int k = 0; k < plan->n_recv_ranks; k++) {
-    char *rows = wire_row(channel, halo, plan->recv_offset[k]);
-    int n = plan->recv_offset[k + 1] - plan->recv_offset[k];
-    if (pull)
-      MPI_Recv_init(rows, n, channel->row, plan->recv_rank[k], tag, plan->comm.mpi, request++);
-    else
-      MPI_Send_init(rows, n, channel->row, plan->recv_rank[k], tag, plan->comm.mpi, request++);
-  }
-  for (int k = 0; k < plan->n_send_ranks; k++) {
-    char *rows = wire_row(channel, channel->owned_rows, plan->send_offset[k]);
-    int n = plan->send_offset[k + 1] - plan->send_offset[k];
-    if (pull)
-      MPI_Send_init(rows, n, channel->row, plan->send_rank[k], tag, plan->comm.mpi, request++);
-    else
-      MPI_Recv_init(rows, n, channel->row, plan->send_rank[k], tag, plan->comm.mpi, request++);
-  }
+  const int tag = pull ? TAG_PULL : TAG_PUSH;
+  for (int k = 0; k < plan->n_recv_ranks; k++)
+    request = create_pieces(channel, request, halo, plan->recv_offset[k], plan->recv_offset[k + 1], plan->recv_rank[k],
+                            !pull, tag);
+  for (int k = 0; k < plan->n_send_ranks; k++)
+    request = create_pieces(channel, request, channel->owned_rows, plan->send_offset[k], plan->send_offset[k + 1],
+                            plan->send_rank[k], pull, tag);
 }
 
 static dg_status allocate_channel(dg_halo_channel *channel) {
@@ -191,7 +222,7 @@ static dg_status allocate_channel(dg_halo_channel *channel) {
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&channel->owned_rows, (size_t)plan->send_offset[plan->n_send_ranks], channel->row_bytes));
   if (!channel->in_place) DG_TRY(dg_alloc(&channel->halo_rows, (size_t)plan->n_halo, channel->row_bytes));
-  size_t n = (size_t)plan->n_recv_ranks + (size_t)plan->n_send_ranks;
+  const size_t n = (size_t)channel->n_halo_pieces + (size_t)channel->n_owned_pieces;
   DG_TRY(dg_alloc(&channel->pull, n, sizeof *channel->pull));
   DG_TRY(dg_alloc(&channel->push, n, sizeof *channel->push));
 cleanup:
@@ -213,12 +244,13 @@ dg_status dg_halo_channel_create(dg_halo_channel **out, const dg_halo_plan *plan
                                  .type = type,
                                  .in_place = wide && width == ld,
                                  .row_bytes = (size_t)width * (wide ? sizeof(dg_real) : sizeof(uint16_t))};
+    channel->n_halo_pieces = count_all_pieces(channel, plan->recv_offset, plan->n_recv_ranks);
+    channel->n_owned_pieces = count_all_pieces(channel, plan->send_offset, plan->n_send_ranks);
     status = allocate_channel(channel);
   }
   DG_TRY(dg_comm_agree(&plan->comm, status));
   MPI_Type_contiguous(width, type == DG_HALO_F32 ? DG_MPI_REAL : MPI_UINT16_T, &channel->row);
   MPI_Type_commit(&channel->row);
-  channel->n_requests = plan->n_recv_ranks + plan->n_send_ranks;
   channel->has_requests = true;
   create_requests(channel, channel->pull, value, true);
   if (gradient != NULL) create_requests(channel, channel->push, gradient, false);
@@ -232,7 +264,7 @@ void dg_halo_channel_destroy(dg_halo_channel **out) {
   dg_halo_channel *channel = *out;
   if (channel == NULL) return;
   if (channel->has_requests) {
-    for (int i = 0; i < channel->n_requests; i++) {
+    for (int i = 0; i < channel->n_halo_pieces + channel->n_owned_pieces; i++) {
       MPI_Request_free(&channel->pull[i]);
       if (channel->gradient != NULL) MPI_Request_free(&channel->push[i]);
     }
@@ -247,33 +279,33 @@ void dg_halo_channel_destroy(dg_halo_channel **out) {
 
 void dg_halo_pull_begin(dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
-  MPI_Startall(plan->n_recv_ranks, channel->pull);
-  for (int k = 0; k < plan->n_send_ranks; k++) {
-    for (int32_t i = plan->send_offset[k]; i < plan->send_offset[k + 1]; i++)
+  MPI_Startall(channel->n_halo_pieces, channel->pull);
+  MPI_Request *request = channel->pull + channel->n_halo_pieces;
+  for (int k = 0; k < plan->n_send_ranks; k++)
+    for (int32_t i = plan->send_offset[k]; i < plan->send_offset[k + 1]; i++) {
       pack_row(channel, wire_row(channel, channel->owned_rows, i), channel->value + owned_offset(channel, i));
-    MPI_Start(&channel->pull[plan->n_recv_ranks + k]);
-  }
+      if (ends_piece(channel, plan->send_offset, k, i)) MPI_Start(request++);
+    }
 }
 
 void dg_halo_pull_end(dg_halo_channel *channel) {
-  MPI_Waitall(channel->n_requests, channel->pull, MPI_STATUSES_IGNORE);
-  if (channel->in_place) return;
-  for (int32_t i = 0; i < channel->plan->n_halo; i++)
+  MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->pull, MPI_STATUSES_IGNORE);
+  for (int32_t i = 0; i < channel->plan->n_halo && !channel->in_place; i++)
     unpack_row(channel, channel->value + halo_offset(channel, i), wire_row(channel, channel->halo_rows, i));
 }
 
 void dg_halo_push_begin(dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
   DG_CHECK(channel->gradient != NULL);
-  MPI_Startall(plan->n_send_ranks, channel->push + plan->n_recv_ranks);
+  MPI_Startall(channel->n_owned_pieces, channel->push + channel->n_halo_pieces);
   for (int32_t i = 0; i < plan->n_halo && !channel->in_place; i++)
     pack_row(channel, wire_row(channel, channel->halo_rows, i), channel->gradient + halo_offset(channel, i));
-  MPI_Startall(plan->n_recv_ranks, channel->push);
+  MPI_Startall(channel->n_halo_pieces, channel->push);
 }
 
 void dg_halo_push_end(dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
-  MPI_Waitall(channel->n_requests, channel->push, MPI_STATUSES_IGNORE);
+  MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->push, MPI_STATUSES_IGNORE);
   for (int32_t i = 0; i < plan->send_offset[plan->n_send_ranks]; i++)
     add_row(channel, channel->gradient + owned_offset(channel, i), wire_row(channel, channel->owned_rows, i));
 }
