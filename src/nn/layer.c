@@ -212,12 +212,13 @@ static void tile_gradient(dg_real *out, const dg_layer *l, const dg_real *x, con
   if (l->b >= 0) kernels()->column_sums(d, l->ld, 0, rows, bias);
 }
 
-/* Gradients of the projections and their biases from n rows of dz and the targets' rows of dzr, input dense: each tile
-   of it is made once for both. */
-static void dense_weights(dg_work *w, dg_params *p, int32_t n) {
+/* Gradients of projections and their biases from rows of dz and the targets' rows of dzr, input dense: each tile of it
+   is made once for both. */
+static void dense_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
   const dg_layer *l = w->layer;
-  const int32_t sums = n_sums(n), rows = sum_rows(n), n_dst = w->block->n_dst;
-  const int64_t count = (int64_t)l->in_ld * l->ld, one = count + l->ld, stride = l->wr >= 0 ? 2 * one : one;
+  const int32_t n_dst = w->block->n_dst, n = sides & DG_SOURCES ? dg_work_rows(w) : n_dst;
+  const int32_t sums = n_sums(n), rows = sum_rows(n);
+  const int64_t count = (int64_t)l->in_ld * l->ld, one = count + l->ld, stride = 2 * one;
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
     dg_real *out = w->partial + (size_t)s * stride;
@@ -226,24 +227,30 @@ static void dense_weights(dg_work *w, dg_params *p, int32_t n) {
       const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop, targets = end < n_dst ? end : n_dst;
       const dg_real *x = input_tile(w, begin, end);
       const size_t at = (size_t)begin * l->ld;
-      tile_gradient(out, l, x, w->dz + at, begin > first, end - begin);
-      if (l->wr >= 0 && (targets > begin || begin == first))
+      if (sides & DG_SOURCES) tile_gradient(out, l, x, w->dz + at, begin > first, end - begin);
+      if (sides & DG_TARGETS && (targets > begin || begin == first))
         tile_gradient(out + one, l, x, w->dzr + at, begin > first, targets > begin ? targets - begin : 0);
+      progress(w->comm);
     }
   }
-  add_up(p->grad + l->w, w->partial, sums, stride, count);
-  if (l->b >= 0) add_up(p->grad + l->b, w->partial + count, sums, stride, l->ld);
-  if (l->wr < 0) return;
-  add_up(p->grad + l->wr, w->partial + one, sums, stride, count);
-  add_up(p->grad + l->br, w->partial + one + count, sums, stride, l->ld);
+  if (sides & DG_SOURCES) {
+    add_up(p->grad + l->w, w->partial, sums, stride, count);
+    if (l->b >= 0) add_up(p->grad + l->b, w->partial + count, sums, stride, l->ld);
+  }
+  if (sides & DG_TARGETS) {
+    add_up(p->grad + l->wr, w->partial + one, sums, stride, count);
+    add_up(p->grad + l->br, w->partial + one + count, sums, stride, l->ld);
+  }
 }
 
-/* The same with sparse input. */
-static void sparse_weights(dg_work *w, dg_params *p, int32_t n) {
+/* The same with sparse input: both products share its non-zeros, so they wait for each other. */
+static void sparse_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
   const dg_layer *l = w->layer;
   const dg_field *f = w->field;
+  const int32_t n = dg_work_rows(w);
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   const dg_product products[] = {{p->grad + l->w, w->dz, NULL, n}, {p->grad + l->wr, w->dzr, NULL, w->block->n_dst}};
+  if (!(sides & DG_SOURCES)) return;
   if (x.drop.threshold)
     for (int32_t i = 0; i < n; i++) w->row_bits[i] = dg_rng_row(x.drop.key, (uint32_t)w->block->ids[i]);
   FOR_TILES(w, l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
@@ -251,11 +258,12 @@ static void sparse_weights(dg_work *w, dg_params *p, int32_t n) {
   if (l->wr >= 0) sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);
 }
 
-void dg_layer_backward_weights(dg_work *work, dg_params *params) {
+void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {
+  if (work->layer->wr < 0) sides &= DG_SOURCES;
   if (work->features && work->features->sparse)
-    sparse_weights(work, params, dg_work_rows(work));
+    sparse_weights(work, params, sides);
   else
-    dense_weights(work, params, dg_work_rows(work));
+    dense_weights(work, params, sides);
 }
 
 /* out [ld, in] = w [in, ld] transposed. */

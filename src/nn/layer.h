@@ -55,6 +55,9 @@ static inline int32_t dg_work_rows(const dg_work *work) {
 /* Rows that need no halo and that no other rank needs; the others. */
 enum dg_part { DG_INTERIOR, DG_BORDER };
 
+/* Projections of a layer: that of its sources, and that of its targets where it has one (GATv2). */
+enum dg_sides { DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = DG_SOURCES | DG_TARGETS };
+
 /* Errors: DG_MEMORY. Local. */
 dg_status dg_scratch_create(dg_scratch *scratch, const dg_model *model, const dg_local *local, const dg_field *field);
 void dg_scratch_destroy(dg_scratch *scratch);
@@ -79,7 +82,8 @@ void dg_layer_aggregate(dg_work *work, enum dg_part part);
 void dg_layer_backward_halo(dg_work *work); /* dz of halo rows, ready to travel home */
 void dg_layer_backward_owned(dg_work *work,
                              dg_params *params); /* dzr, dz of owned rows, attention vectors' gradients */
-void dg_layer_backward_weights(dg_work *work, dg_params *params);               /* after the halo gradients came home */
+/* Gradients of projections: of the targets' at once, of the sources' after the halo gradients came home. */
+void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides);
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params); /* dagg of the layer below */
 
 /* Logits from the last layer. Local. */

@@ -161,9 +161,13 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
     if (w->channel) dg_halo_push_begin(w->channel);
     dg_layer_backward_owned(w, params);
     dg_timer_lap(timer, DG_PHASE_EDGE_BACKWARD);
-    if (w->channel) dg_halo_push_end(w->channel);
-    dg_timer_lap(timer, DG_PHASE_HALO_WAIT);
-    dg_layer_backward_weights(w, params);
+    if (w->channel) {
+      dg_layer_backward_weights(w, params, DG_TARGETS);
+      dg_timer_lap(timer, DG_PHASE_WEIGHT_GRADIENT);
+      dg_halo_push_end(w->channel);
+      dg_timer_lap(timer, DG_PHASE_HALO_WAIT);
+    }
+    dg_layer_backward_weights(w, params, w->channel ? DG_SOURCES : DG_BOTH_SIDES);
     if (k > 0) dg_layer_backward_input(w, w - 1, params);
     dg_timer_lap(timer, DG_PHASE_WEIGHT_GRADIENT);
     sum_gradients_begin(trainer, k);

@@ -55,8 +55,8 @@ double job_step(test_job *job, const dg_step *step) {
     dg_layer_backward_halo(w);
     if (w->channel) dg_halo_push_begin(w->channel);
     dg_layer_backward_owned(w, params);
-    if (w->channel) dg_halo_push_end(w->channel);
-    dg_layer_backward_weights(w, params);
+    if (w->channel) dg_layer_backward_weights(w, params, DG_TARGETS), dg_halo_push_end(w->channel);
+    dg_layer_backward_weights(w, params, w->channel ? DG_SOURCES : DG_BOTH_SIDES);
     if (k > 0) dg_layer_backward_input(w, w - 1, params);
   }
   dg_comm_sum_real(&job->local.comm, params->grad, (size_t)params->count);
