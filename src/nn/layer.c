@@ -243,14 +243,13 @@ static void dense_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
   }
 }
 
-/* The same with sparse input: both products share its non-zeros, so they wait for each other. */
-static void sparse_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
+/* The same with sparse input. */
+static void sparse_weights(dg_work *w, dg_params *p) {
   const dg_layer *l = w->layer;
   const dg_field *f = w->field;
   const int32_t n = dg_work_rows(w);
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   const dg_product products[] = {{p->grad + l->w, w->dz, NULL, n}, {p->grad + l->wr, w->dzr, NULL, w->block->n_dst}};
-  if (!(sides & DG_SOURCES)) return;
   if (x.drop.threshold)
     for (int32_t i = 0; i < n; i++) w->row_bits[i] = dg_rng_row(x.drop.key, (uint32_t)w->block->ids[i]);
   FOR_TILES(w, l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
@@ -259,9 +258,12 @@ static void sparse_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
 }
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {
+  /* Dropped features are made anew for every use: both projections share one. */
+  if (work->features) sides = sides & DG_SOURCES ? DG_BOTH_SIDES : 0;
   if (work->layer->wr < 0) sides &= DG_SOURCES;
+  if (sides == 0) return;
   if (work->features && work->features->sparse)
-    sparse_weights(work, params, sides);
+    sparse_weights(work, params);
   else
     dense_weights(work, params, sides);
 }

@@ -82,7 +82,8 @@ void dg_layer_aggregate(dg_work *work, enum dg_part part);
 void dg_layer_backward_halo(dg_work *work); /* dz of halo rows, ready to travel home */
 void dg_layer_backward_owned(dg_work *work,
                              dg_params *params); /* dzr, dz of owned rows, attention vectors' gradients */
-/* Gradients of projections: of the targets' at once, of the sources' after the halo gradients came home. */
+/* Gradients of projections: the targets' may be made at once, the sources' after the halo gradients came home. The
+   first layer's are all made with the sources'. */
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides);
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params); /* dagg of the layer below */
 
