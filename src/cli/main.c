@@ -128,7 +128,7 @@ static void limit_spinning(char **argv) {
   if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   setenv("KMP_BLOCKTIME", "0", 1); /* LLVM's runtime; milliseconds */
-  char path[PATH_MAX]; /* by its name, which process lists then show */
+  char path[PATH_MAX];             /* by its name, which process lists then show */
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
   if (length <= 0) return;
   path[length] = '\0';
