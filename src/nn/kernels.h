@@ -58,6 +58,7 @@ typedef struct dg_input {
   const int32_t *row; /* [n_src] row of the store of each source */
   const int32_t *ids; /* [n_src] */
   dg_dropout drop;
+  const uint32_t *row_bits; /* [n_src] dg_rng_row of each, where rows are sparse and dropped; else NULL */
 } dg_input;
 
 /* The same input by columns. */

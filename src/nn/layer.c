@@ -67,13 +67,21 @@ static void project_rows(dg_work *w, const dg_params *p, const dg_real *in, int3
   }
 }
 
+/* Projects sparse rows [begin, end); the weight gradient takes their random bits again. */
+static void project_sparse_rows(dg_work *w, const dg_product *products, int32_t begin, int32_t end) {
+  const dg_layer *l = w->layer;
+  for (int32_t i = begin; w->x.drop.threshold && i < end; i++)
+    w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->ids[i]);
+  kernels()->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end);
+}
+
 static void project_sparse(dg_work *w, const dg_params *p) {
   const dg_layer *l = w->layer;
   const dg_product products[] = {
       {w->z, p->value + l->w, l->b >= 0 ? p->value + l->b : NULL, dg_work_rows(w)},
       {w->zr, p->value + l->wr, p->value + l->br, w->block->n_dst},
   };
-  FOR_TILES(w, dg_work_rows(w), kernels()->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end));
+  FOR_TILES(w, dg_work_rows(w), project_sparse_rows(w, products, begin, end));
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
@@ -250,8 +258,6 @@ static void sparse_weights(dg_work *w, dg_params *p) {
   const int32_t n = dg_work_rows(w);
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   const dg_product products[] = {{p->grad + l->w, w->dz, NULL, n}, {p->grad + l->wr, w->dzr, NULL, w->block->n_dst}};
-  if (x.drop.threshold)
-    for (int32_t i = 0; i < n; i++) w->row_bits[i] = dg_rng_row(x.drop.key, (uint32_t)w->block->ids[i]);
   FOR_TILES(w, l->n_in, kernels()->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
   if (l->b >= 0) sum_columns(w, p->grad + l->b, w->dz, n);
   if (l->wr >= 0) sum_columns(w, p->grad + l->br, w->dzr, w->block->n_dst);

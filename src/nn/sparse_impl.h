@@ -158,6 +158,15 @@ INLINE vu gather_bits(const uint32_t *p, vs i) {
 #endif
 #endif
 
+/* Row r of up to two products, the second while listed rows are below `limit`: sums of n listed non-zeros. */
+INLINE void sum_row(const dg_product *product, int n_products, int32_t r, bool add, const int32_t *index,
+                    const dg_real *x, int n, int32_t limit, int ld) {
+  if (n_products == 2)
+    gather_rows(product, 2, r, add, index, x, n, limit, ld);
+  else
+    gather_rows(product, 1, r, add, index, x, n, 0, ld);
+}
+
 /* Kept non-zeros of some rows, scaled. */
 typedef struct row_list {
   int32_t index[LIST + DG_VL];
@@ -165,28 +174,22 @@ typedef struct row_list {
   int length;
 } row_list;
 
-/* Lists the kept ones of n non-zeros of a row. */
-INLINE void list_row(row_list *list, const int32_t *columns, const float *values, int n, uint32_t row,
-                     const dg_dropout drop) {
+/* Lists the kept ones of n non-zeros of row r, from `first` on. */
+INLINE void list_row(row_list *list, const dg_input *x, int32_t r, int64_t first, int n) {
+  const dg_dropout drop = x->drop;
+  const vu row = splat_bits(drop.threshold ? x->row_bits[r] : 0);
+  const int32_t *columns = x->columns + first;
+  const float *values = x->values + first;
   int m = list->length;
   for (int t = 0; t < n; t += DG_VL) {
     vs i;
     vf v;
     lanes keep = first_lanes(n - t);
     load_list(&i, &v, columns + t, values + t, keep);
-    if (drop.threshold) keep &= at_least(random_bits(splat_bits(row), drop.key, (vu)i), drop.threshold);
+    if (drop.threshold) keep &= at_least(random_bits(row, drop.key, (vu)i), drop.threshold);
     m = append(list->index, list->value, m, keep, i, v * drop.scale);
   }
   list->length = m;
-}
-
-/* Row r of those products that it takes part in. */
-INLINE void forward_row(const dg_product *product, int n_products, int32_t r, bool add, const row_list *list, int first,
-                        int stop, int ld) {
-  if (n_products == 2 && r < product[1].n)
-    gather_rows(product, 2, r, add, list->index + first, list->value + first, stop - first, INT32_MAX, ld);
-  else
-    gather_rows(product, 1, r, add, list->index + first, list->value + first, stop - first, 0, ld);
 }
 
 static void sparse_forward(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,
@@ -195,29 +198,27 @@ static void sparse_forward(const dg_product *product, int n_products, const dg_i
   row_list list;
   int until[ROWS];
   for (int32_t r = begin; r < end;) {
-    /* Rows are listed well before they are summed, so that neither waits for the other. */
-    int rows = 0;
+    const int32_t first_row = r;
     list.length = 0;
-    for (; rows < ROWS && r + rows < end; rows++) {
-      const int64_t first = x->indptr[x->row[r + rows]], n = x->indptr[x->row[r + rows] + 1] - first;
+    for (; r < end && r - first_row < ROWS; r++) {
+      const int64_t first = x->indptr[x->row[r]], n = x->indptr[x->row[r] + 1] - first;
       if (n > LIST - list.length) break;
-      list_row(&list, x->columns + first, x->values + first, (int)n,
-               dg_rng_row(x->drop.key, (uint32_t)x->ids[r + rows]), x->drop);
-      until[rows] = list.length;
+      list_row(&list, x, r, first, (int)n);
+      until[r - first_row] = list.length;
     }
-    for (int k = 0, first = 0; k < rows; first = until[k++])
-      forward_row(product, n_products, r + k, false, &list, first, until[k], ld);
-    r += rows;
-    if (rows == 0) { /* longer than a list */
-      const int64_t start = x->indptr[x->row[r]], stop = x->indptr[x->row[r] + 1];
-      for (int64_t first = start; first < stop; first += LIST) {
-        list.length = 0;
-        list_row(&list, x->columns + first, x->values + first, stop - first < LIST ? (int)(stop - first) : LIST,
-                 dg_rng_row(x->drop.key, (uint32_t)x->ids[r]), x->drop);
-        forward_row(product, n_products, r, first > start, &list, 0, list.length, ld);
-      }
-      r++;
+    for (int32_t s = first_row, at = 0; s < r; at = until[s++ - first_row])
+      sum_row(product, s < product[n_products - 1].n ? n_products : 1, s, false, list.index + at, list.value + at,
+              until[s - first_row] - at, INT32_MAX, ld);
+    if (r > first_row) continue;
+    /* a row longer than a list */
+    const int64_t start = x->indptr[x->row[r]], stop = x->indptr[x->row[r] + 1];
+    for (int64_t first = start; first < stop; first += LIST) {
+      list.length = 0;
+      list_row(&list, x, r, first, stop - first < LIST ? (int)(stop - first) : LIST);
+      sum_row(product, r < product[n_products - 1].n ? n_products : 1, r, first > start, list.index, list.value,
+              list.length, INT32_MAX, ld);
     }
+    r++;
   }
 }
 
@@ -276,10 +277,7 @@ static void sparse_backward(const dg_product *product, int n_products, const dg_
     for (int at = 0; f < end; f++) {
       const bool whole = x->indptr[f + 1] - first <= n;
       const int until = kept_before(&list, whole ? (int)(x->indptr[f + 1] - first) : n);
-      if (n_products == 2)
-        gather_rows(product, 2, f, add, list.index + at, list.value + at, until - at, product[1].n, ld);
-      else
-        gather_rows(product, 1, f, add, list.index + at, list.value + at, until - at, 0, ld);
+      sum_row(product, n_products, f, add, list.index + at, list.value + at, until - at, product[n_products - 1].n, ld);
       add = !whole;
       if (add) break;
       at = until;

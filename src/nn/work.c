@@ -140,7 +140,8 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_local *l
                          .columns = work->features->indices,
                          .values = work->features->values,
                          .row = field->input_local,
-                         .ids = b->ids};
+                         .ids = b->ids,
+                         .row_bits = work->row_bits};
 
 cleanup:
   return status;

@@ -172,11 +172,6 @@ static int32_t piece_rows(const dg_halo_channel *channel) {
   return channel->row_bytes < PIECE_BYTES ? (int32_t)(PIECE_BYTES / channel->row_bytes) : 1;
 }
 
-/* Whether row i is the last of a piece of those to or from neighbour k. */
-static bool ends_piece(const dg_halo_channel *channel, const int32_t *offset, int k, int32_t i) {
-  return i + 1 == offset[k + 1] || (i + 1 - offset[k]) % piece_rows(channel) == 0;
-}
-
 /* Pieces that rows [0, n) to or from one neighbour travel in. */
 static int count_pieces(const dg_halo_channel *channel, int32_t n) {
   const int32_t rows = piece_rows(channel);
@@ -280,12 +275,16 @@ void dg_halo_channel_destroy(dg_halo_channel **out) {
 void dg_halo_pull_begin(dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
   MPI_Startall(channel->n_halo_pieces, channel->pull);
+  const int32_t step = piece_rows(channel);
   MPI_Request *request = channel->pull + channel->n_halo_pieces;
-  for (int k = 0; k < plan->n_send_ranks; k++)
-    for (int32_t i = plan->send_offset[k]; i < plan->send_offset[k + 1]; i++) {
-      pack_row(channel, wire_row(channel, channel->owned_rows, i), channel->value + owned_offset(channel, i));
-      if (ends_piece(channel, plan->send_offset, k, i)) MPI_Start(request++);
+  for (int k = 0; k < plan->n_send_ranks; k++) {
+    const int32_t stop = plan->send_offset[k + 1];
+    for (int32_t first = plan->send_offset[k]; first < stop; first += step) {
+      for (int32_t i = first; i < stop && i < first + step; i++)
+        pack_row(channel, wire_row(channel, channel->owned_rows, i), channel->value + owned_offset(channel, i));
+      MPI_Start(request++);
     }
+  }
 }
 
 void dg_halo_pull_end(dg_halo_channel *channel) {

@@ -60,6 +60,7 @@ static void draw_inputs(const bench_sizes *s) {
   transpose(s->features);
   row_bits = bench_room(rows, sizeof *row_bits);
   for (int32_t r = 0; r < n_rows; r++) row_bits[r] = dg_rng_row(input.drop.key, (uint32_t)r);
+  input.row_bits = row_bits;
   dense = bench_draw(rows * (size_t)n_features, 22, -1, 1);
   weights = bench_draw_rows(s, (size_t)n_features, 23);
   bias = bench_draw_rows(s, 1, 24);

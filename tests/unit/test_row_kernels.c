@@ -83,7 +83,9 @@ static int make_input(void **state) {
 
 /* Two products of the same rows, of which fewer take part in the second. */
 static void check_sparse_forward(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool with_bias) {
-  const dg_input x = {indptr, columns, values, row_of, ids, *drop};
+  uint32_t bits[N_ROWS];
+  for (int r = 0; r < N_ROWS; r++) bits[r] = dg_rng_row(drop->key, (uint32_t)ids[r]);
+  const dg_input x = {indptr, columns, values, row_of, ids, *drop, bits};
   dg_real *w = draw_block(N_COLUMNS * ld, 40), *bias = draw_block(ld, 41), *start = with_bias ? bias : NULL;
   dg_real *out = room(N_ROWS * ld, sizeof *out), *second = room(N_ROWS * ld, sizeof *second);
   dg_real *w2 = draw_block(N_COLUMNS * ld, 42);
