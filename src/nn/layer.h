@@ -3,7 +3,7 @@
 
 #include <distgat/model.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 
 /* What a layer is. Positions of its tensors in the parameter block; -1 where the kind has none. */
 typedef struct dg_layer {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include "train/recipes.h"
 
 static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};

@@ -5,7 +5,7 @@
 
 #include <distgat/memory.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include "nn/layer.h"
 
 enum { TRIAD_ELEMENTS = 1 << 23, TRIAD_ROUNDS = 5, FMA_ROUNDS = 1 << 22 };

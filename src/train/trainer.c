@@ -9,7 +9,7 @@
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include "nn/layer.h"
 #include "train/first_halo.h"
 

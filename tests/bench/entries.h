@@ -5,7 +5,7 @@
 
 #include <distgat/status.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 
 /* What bench_kernels runs. To add a kernel: its plain loops in tests/support, then in edge_entries.c or row_entries.c
    its arrays, a line ENTRY_CALL and a line of the table. */
@@ -14,7 +14,7 @@
 typedef struct bench_sizes {
   int64_t nodes, degree, heads, dim, features, nonzeros, ahead;
   double dropout;
-  int hp, ld; /* of heads and dim, see nn/kernels.h */
+  int hp, ld; /* of heads and dim, see kernels/kernels.h */
 } bench_sizes;
 
 /* Rows [rows, width] that a kernel makes, `stride` elements apart, and what they should be. An element is the sum of

@@ -3,7 +3,7 @@
 
 #include <distgat/status.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 
 /* What the kernels over edges should make: plain loops in double precision that share no code with them. Names, shapes
    and layout are those of dg_edges, padded heads included. */

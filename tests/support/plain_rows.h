@@ -1,10 +1,10 @@
 #ifndef DISTGAT_TESTS_PLAIN_ROWS_H
 #define DISTGAT_TESTS_PLAIN_ROWS_H
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 
 /* What the kernels over rows of matrices should make: plain loops in double precision that share no code with them.
-   Arguments are those of nn/kernels.h; rows are [0, n). */
+   Arguments are those of kernels/kernels.h; rows are [0, n). */
 
 /* Whether dropout keeps a column of the row of `id`. */
 bool plain_kept(const dg_dropout *drop, int32_t id, uint32_t column);

@@ -7,7 +7,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include "support/plain_edges.h"
 
 /* Aggregation over edges, forward and backward: every variant against plain loops in double precision. */

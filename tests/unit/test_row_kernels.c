@@ -6,7 +6,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include "support/plain_rows.h"
 
 /* Kernels over rows of matrices: every variant against plain loops in double precision. */

@@ -8,7 +8,7 @@
 #endif
 #define DG_VL 16
 #define DG_VARIANT avx512
-#include "nn/kernels_impl.h"
+#include "kernels/kernels_impl.h"
 #ifdef __clang__
 #pragma clang attribute pop
 #endif

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 #include <distgat/rng.h>
 
 #define INLINE static inline __attribute__((always_inline, unused))

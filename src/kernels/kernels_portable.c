@@ -4,4 +4,4 @@
 #define DG_VL 4
 #endif
 #define DG_VARIANT portable
-#include "nn/kernels_impl.h"
+#include "kernels/kernels_impl.h"

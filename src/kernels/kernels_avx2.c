@@ -7,7 +7,7 @@
 #endif
 #define DG_VL 8
 #define DG_VARIANT avx2
-#include "nn/kernels_impl.h"
+#include "kernels/kernels_impl.h"
 #ifdef __clang__
 #pragma clang attribute pop
 #endif

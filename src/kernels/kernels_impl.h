@@ -1,16 +1,16 @@
 /* The kernels for one instruction set: the including file defines DG_VL (numbers in a vector) and DG_VARIANT (its name)
    and selects the target. */
-#include "nn/vector_impl.h"
-#include "nn/edges_impl.h"
-#include "nn/edges_backward_impl.h"
-#include "nn/dense_impl.h"
-#include "nn/sparse_impl.h"
+#include "kernels/vector_impl.h"
+#include "kernels/edges_impl.h"
+#include "kernels/edges_backward_impl.h"
+#include "kernels/dense_impl.h"
+#include "kernels/sparse_impl.h"
 #ifdef DG_REAL_DOUBLE
 #define DG_SQRT sqrt
 #else
 #define DG_SQRT sqrtf
 #endif
-#include "nn/rows_impl.h"
+#include "kernels/rows_impl.h"
 
 #define DG_CONCAT_(a, b) a##b
 #define DG_CONCAT(a, b) DG_CONCAT_(a, b)

@@ -1,4 +1,4 @@
-#include "nn/kernels.h"
+#include "kernels/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>

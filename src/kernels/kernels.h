@@ -1,5 +1,5 @@
-#ifndef DG_NN_KERNELS_H
-#define DG_NN_KERNELS_H
+#ifndef DG_KERNELS_KERNELS_H
+#define DG_KERNELS_KERNELS_H
 
 #include <stdbool.h>
 #include <stdint.h>
