@@ -8,6 +8,7 @@
 #include <distgat/memory.h>
 
 #include "nn/layer.h"
+#include "par/threads.h"
 #include "train/model_file.h"
 #include "train/trainer.h"
 

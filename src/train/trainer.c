@@ -1,34 +1,14 @@
-#define _GNU_SOURCE
 #include "train/trainer.h"
 
-#include <cblas.h>
 #include <math.h>
-#include <omp.h>
-#include <unistd.h>
 
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
 #include "kernels/kernels.h"
 #include "nn/layer.h"
+#include "par/threads.h"
 #include "train/first_halo.h"
-
-int dg_threads_set(const dg_comm *comm, int wanted) {
-  MPI_Comm node;
-  int ranks = 1;
-  MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
-  MPI_Comm_size(node, &ranks);
-  MPI_Comm_free(&node);
-  /* A rank bound to some cores has these for itself; unbound ranks share the node. */
-  const int mine = omp_get_num_procs(), all = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int threads = mine < all ? mine : mine / ranks;
-  if (wanted > 0) threads = wanted;
-  if (threads < 1) threads = 1;
-  omp_set_dynamic(0);
-  omp_set_num_threads(threads);
-  openblas_set_num_threads(1);
-  return threads;
-}
 
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
                         const char *split, bool row_normalize, uint64_t seed) {

@@ -26,10 +26,6 @@ typedef struct dg_score {
   double loss, acc;
 } dg_score;
 
-/* Threads of each rank: `wanted`, or where 0 the cores of the node over its ranks; sets them for OpenMP, and one for
-   BLAS. Collective. */
-int dg_threads_set(const dg_comm *comm, int wanted);
-
 /* Loads the graph's shard and finds its halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
    Collective. */
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
