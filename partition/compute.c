@@ -49,8 +49,10 @@ static void divide_randomly(int32_t *part, const dg_csr *edges, int parts, uint6
 static dg_status take_from_file(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
   dg_status status = DG_OK;
   int parts;
+  uint64_t made_for;
   if (!config->from) return dg_fail(DG_USAGE, "--method file needs --from FILE, a partition to read");
-  DG_TRY(dg_partition_load(config->from, part, edges->n_rows, &parts));
+  DG_TRY(dg_partition_load(part, &parts, &made_for, config->from, edges->n_rows));
+  DG_TRY(dg_partition_check_graph(config->from, made_for, config->fingerprint));
   if (parts > config->parts)
     return dg_fail(DG_INPUT, "%s has %d parts (numbers 0 to %d), not %d; say --parts %d", config->from, parts,
                    parts - 1, config->parts, parts);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +8,28 @@
 #include <distgat/h5io.h>
 #include <distgat/partition.h>
 
-static dg_status write_attributes(dg_h5 *file, const dg_partition_quality *quality, const char *method) {
+static dg_status write_attributes(dg_h5 *file, const dg_partition_quality *quality, const char *method,
+                                  uint64_t fingerprint) {
   dg_status status = DG_OK;
+  char digits[17];
+  snprintf(digits, sizeof digits, "%016" PRIx64, fingerprint);
   DG_TRY(dg_h5_set_int64(file, "parts", quality->parts));
   DG_TRY(dg_h5_set_int64(file, "edge_cut", quality->edge_cut));
   DG_TRY(dg_h5_set_int64(file, "halo_nodes", quality->halo_nodes));
   DG_TRY(dg_h5_set_double(file, "node_imbalance", quality->node_imbalance));
   DG_TRY(dg_h5_set_double(file, "edge_imbalance", quality->edge_imbalance));
   DG_TRY(dg_h5_set_string(file, "method", method));
+  if (fingerprint != 0) DG_TRY(dg_h5_set_string(file, "fingerprint", digits));
 cleanup:
   return status;
 }
 
 dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nodes, const dg_partition_quality *quality,
-                            const char *method) {
+                            const char *method, uint64_t fingerprint) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_create(&file, path));
-  DG_TRY(write_attributes(file, quality, method));
+  DG_TRY(write_attributes(file, quality, method, fingerprint));
   DG_TRY(dg_h5_write(file, "part", DG_H5_I32, 1, &n_nodes, part));
   DG_TRY(dg_h5_commit(&file));
 cleanup:
@@ -57,11 +62,27 @@ cleanup:
   return status;
 }
 
-static dg_status load_h5(const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+/* 0 where the file says none. */
+static dg_status read_fingerprint(uint64_t *fingerprint, dg_h5 *file) {
+  dg_status status = DG_OK;
+  char *digits = NULL;
+  if (!dg_h5_attribute_exists(file, "fingerprint")) return DG_OK;
+  DG_TRY(dg_h5_get_string(file, "fingerprint", &digits));
+  if (strlen(digits) != 16 || strspn(digits, "0123456789abcdef") != 16)
+    status = dg_fail(DG_INPUT, "%s: attribute fingerprint must be 16 hexadecimal digits", dg_h5_path(file));
+  else
+    *fingerprint = strtoull(digits, NULL, 16);
+cleanup:
+  free(digits);
+  return status;
+}
+
+static dg_status load_h5(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, path));
   DG_TRY(check_header(file, path, n_nodes, parts));
+  DG_TRY(read_fingerprint(made_for, file));
   DG_TRY(dg_h5_read(file, "part", DG_H5_I32, 0, n_nodes, part));
   for (int64_t i = 0; i < n_nodes && status == DG_OK; i++)
     if (part[i] < 0 || part[i] >= *parts)
@@ -110,14 +131,23 @@ static dg_status read_lines(FILE *file, const char *path, int32_t *part, int64_t
   return DG_OK;
 }
 
-dg_status dg_partition_load(const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes) {
   static const char signature[] = "\211HDF\r\n\032\n";
   char head[sizeof signature - 1];
   FILE *file = fopen(path, "rb");
+  *made_for = 0;
   if (!file) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
   bool is_h5 = fread(head, 1, sizeof head, file) == sizeof head && memcmp(head, signature, sizeof head) == 0;
   rewind(file);
   dg_status status = is_h5 ? DG_OK : read_lines(file, path, part, n_nodes, parts);
   fclose(file);
-  return is_h5 ? load_h5(path, part, n_nodes, parts) : status;
+  return is_h5 ? load_h5(part, parts, made_for, path, n_nodes) : status;
+}
+
+dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint) {
+  if (made_for == 0 || fingerprint == 0 || made_for == fingerprint) return DG_OK;
+  return dg_fail(DG_INPUT,
+                 "%s was made for another graph (fingerprint %016" PRIx64 ", this one has %016" PRIx64
+                 "); partition this graph again",
+                 path, made_for, fingerprint);
 }

@@ -54,6 +54,7 @@ typedef struct dg_shard {
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
   int64_t n_train, n_val, n_test; /* sizes of the split over all ranks */
   int32_t *owner;                 /* [n_nodes] rank that owns each node; on every rank */
+  uint64_t fingerprint;           /* of the graph; see dg_graph_fingerprint */
 } dg_shard;
 
 /* Opens a graph file, checks format, version, attributes, and that the shapes of all data sets agree. Errors: DG_INPUT.
@@ -64,6 +65,11 @@ dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path);
    print-outs. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges);
 void dg_csr_destroy(dg_csr *csr);
+
+/* One number for what a graph is: its sizes, edges, features and labels, not its name or splits. However a file stores
+   them (integers of either width, chunks, features dense or as CSR), on any number of ranks and for any owners, it is
+   the same; never 0. Reads the file block by block and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
 
 /* Chooses the split: `wanted`, or where NULL "public" or the file's only one; the name goes to `chosen`. Errors:
    DG_INPUT with the names there are. Local. */

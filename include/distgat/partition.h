@@ -14,6 +14,7 @@ typedef struct dg_partition_config {
   dg_partition_balance balance;     /* default DG_BALANCE_EDGES: vertex weight in-degree + 1 */
   const char *from;                 /* DG_PART_FILE: text (one part a line) or P.h5 */
   uint64_t seed;
+  uint64_t fingerprint; /* of the graph, which a file that says its own must match; 0: not known */
 } dg_partition_config;
 
 /* How good a partition is. An edge is cut where its ends lie in different parts; each undirected pair counts once, a
@@ -49,16 +50,23 @@ dg_status dg_partition_measure(dg_partition_quality *quality, const dg_csr *edge
 /* Measures each part: each [parts]. Errors: DG_MEMORY. Local. */
 dg_status dg_partition_measure_parts(dg_partition_part *each, const dg_csr *edges, const int32_t *part, int parts);
 
-/* Writes and reads a partition file; reading takes gpmetis text (one part number a line) as well, checks that
-   it fits n_nodes and gives the number of parts, part [n_nodes]. Errors: DG_IO; DG_INPUT. Local. */
+/* Writes a partition file, part [n_nodes], of the graph with this fingerprint (0: not known). Errors: DG_IO. Local. */
 dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nodes, const dg_partition_quality *quality,
-                            const char *method);
-dg_status dg_partition_load(const char *path, int32_t *part, int64_t n_nodes, int *parts);
+                            const char *method, uint64_t fingerprint);
+
+/* Reads one, or gpmetis text (one part number a line), and checks that it fits n_nodes: part [n_nodes], the number of
+   parts, and the fingerprint of the graph that it was made for, 0 where it does not say. Errors: DG_INPUT. Local. */
+dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes);
+
+/* Whether a partition made for one graph is used for it; 0 as either is not known and passes. Errors: DG_INPUT. Local.
+ */
+dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint);
 
 /* Gives every rank the owner of every node: from the partition file `path`, whose number of parts must not exceed the
-   number of ranks, or where NULL by METIS on rank 0. *owner [n_nodes] is the caller's to dg_free. Errors: DG_INPUT,
-   DG_MEMORY. Collective. */
-dg_status dg_partition_owners(int32_t **owner, const dg_comm *comm, const char *graph_path, const char *path,
-                              uint64_t seed);
+   number of ranks, or where NULL by METIS on rank 0, which alone reads. *owner [n_nodes] is the caller's to dg_free;
+   *made_for is that of dg_partition_load, for the check when the graph is loaded. Errors: DG_INPUT, DG_MEMORY.
+   Collective. */
+dg_status dg_partition_owners(int32_t **owner, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
+                              const char *path, uint64_t seed);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct dg_graph_summary {
   int64_t max_degree;    /* in-neighbours */
   int64_t *degree_count; /* [max_degree + 1] nodes of each degree */
   int64_t *class_count;  /* [n_classes] nodes of each class */
+  uint64_t fingerprint;  /* see dg_graph_fingerprint */
   int n_splits;
   dg_split_summary *splits; /* [n_splits] in the order of their names */
 } dg_graph_summary;

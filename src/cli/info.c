@@ -37,6 +37,7 @@ static void print_sizes(const dg_graph_summary *s) {
   printf("Is undirected: %s\n", truth(s->undirected));
   printf("Has isolated nodes: %s (%" PRId64 ")\n", truth(s->isolated > 0), s->isolated);
   printf("Has self-loops: False\n");
+  printf("Fingerprint: %016" PRIx64 "\n", s->fingerprint);
   if (s->unlabelled > 0) printf("Nodes without a label: %" PRId64 "\n", s->unlabelled);
 }
 
@@ -125,6 +126,7 @@ static dg_status print_json(const dg_graph_summary *s) {
       ratio(info->n_edges, (double)info->n_nodes), "max_degree", (json_int_t)s->max_degree, "sparse_features",
       info->sparse, "nonzero_features", (json_int_t)s->n_nonzeros, "unlabelled_nodes", (json_int_t)s->unlabelled);
   if (object == NULL) return dg_fail(DG_MEMORY, "out of memory for the results");
+  json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, s->fingerprint));
   json_object_set_new(object, "splits", json_splits(s));
   json_object_set_new(object, "class_counts", json_classes(s));
   json_object_set_new(object, "degree_histogram", json_histogram(s));

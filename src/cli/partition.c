@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ typedef struct request {
 
 typedef struct outcome {
   dg_graph_info info;
+  uint64_t fingerprint;
   dg_partition_quality quality;
   dg_partition_part *each; /* [parts] */
   double seconds;
@@ -82,7 +84,8 @@ static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, con
                                       .objective = (dg_partition_objective)req->objective,
                                       .balance = (dg_partition_balance)req->balance,
                                       .from = req->from,
-                                      .seed = (uint64_t)req->seed};
+                                      .seed = (uint64_t)req->seed,
+                                      .fingerprint = result->fingerprint};
   const double start = dg_time();
   DG_TRY(dg_partition_compute(part, edges, &config));
   result->seconds = dg_time() - start;
@@ -103,10 +106,11 @@ static dg_status work(outcome *result, const char *graph_path, const request *re
     DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",
                    (long long)req->parts, (long long)result->info.n_nodes, graph_path));
   DG_TRY(check_output(req, graph_path));
+  DG_TRY(dg_graph_fingerprint(&result->fingerprint, graph, &result->info));
   DG_TRY(dg_graph_read_edges(graph, &result->info, &edges));
   DG_TRY(dg_alloc(&part, (size_t)edges.n_rows, sizeof *part));
   DG_TRY(divide(result, part, &edges, req));
-  DG_TRY(dg_partition_save(req->out, part, edges.n_rows, &result->quality, methods[req->method]));
+  DG_TRY(dg_partition_save(req->out, part, edges.n_rows, &result->quality, methods[req->method], result->fingerprint));
 cleanup:
   dg_free(&part);
   dg_csr_destroy(&edges);
@@ -160,6 +164,7 @@ static dg_status print_json(const outcome *result, const request *req) {
       "nodes_min", (json_int_t)q->nodes_min, "nodes_max", (json_int_t)q->nodes_max, "halo_max", (json_int_t)q->halo_max,
       "empty_parts", q->empty_parts, "seconds", result->seconds);
   if (!object) return dg_fail(DG_MEMORY, "out of memory for the results");
+  json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, result->fingerprint));
   if (q->parts <= MAX_LISTED_PARTS) json_object_set_new(object, "each_part", json_parts(result));
   json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
   putchar('\n');

@@ -7,8 +7,16 @@
 
 #define CHUNK 262144 /* entries read at a time where they are converted or only looked at */
 
+#define BLOCK_BYTES ((int64_t)32 << 20)
+
 static int64_t min_int64(int64_t a, int64_t b) {
   return a < b ? a : b;
+}
+
+int64_t dg_block_rows(const dg_graph_info *info) {
+  double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
+  double rows = (double)BLOCK_BYTES / (bytes / (double)info->n_nodes + 16);
+  return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
 }
 
 /* Says that the rows of a CSR matrix do not fit its entries. */

@@ -9,6 +9,9 @@ dg_status dg_list_length(int64_t *length, dg_h5 *file, const char *name, bool in
 /* Blocks of consecutive nodes of a graph file, read and checked: [first, first + n). All Local; errors: DG_INPUT,
    DG_MEMORY. What they give is the caller's to destroy, also on failure. */
 
+/* Nodes a block, so that edges and features of a common one fit some 32 MiB. */
+int64_t dg_block_rows(const dg_graph_info *info);
+
 /* In-neighbours of the nodes of a block. */
 dg_status dg_block_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 

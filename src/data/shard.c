@@ -5,6 +5,7 @@
 #include <distgat/memory.h>
 
 #include "data/block.h"
+#include "data/fingerprint.h"
 
 const char dg_no_split[] = "";
 
@@ -18,6 +19,7 @@ typedef struct route {
   int64_t *order;                      /* [n_block] rows of the block, grouped by owner */
   size_t *send, *recv;                 /* [size] rows to and from each rank */
   size_t *send_entries, *recv_entries; /* [size] the same for the entries of ragged rows */
+  dg_content content;                  /* of the block, as it is in the file */
 } route;
 
 static void route_destroy(route *r) {
@@ -170,6 +172,7 @@ cleanup:
 static dg_status load_features(dg_features *x, route *r, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
   DG_TRY(dg_comm_agree(r->comm, dg_block_features(x, file, info, r->first, r->n_block)));
+  dg_content_features(&r->content, x, r->first);
   if (x->sparse)
     DG_TRY(route_csr(r, &x->indptr, &x->indices, &x->values));
   else
@@ -182,6 +185,7 @@ cleanup:
 static dg_status load_edges(dg_csr *edges, route *r, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
   DG_TRY(dg_comm_agree(r->comm, dg_block_edges(edges, file, info, r->first, r->n_block)));
+  dg_content_edges(&r->content, edges, r->first);
   DG_TRY(route_csr(r, &edges->indptr, &edges->indices, NULL));
   edges->n_rows = r->n_own;
 cleanup:
@@ -192,6 +196,7 @@ static dg_status load_labels(int32_t **labels, route *r, dg_h5 *file, const dg_g
   dg_status status = dg_alloc(labels, (size_t)r->n_block, sizeof **labels);
   if (status == DG_OK) status = dg_block_labels(*labels, file, info, r->first, r->n_block);
   DG_TRY(dg_comm_agree(r->comm, status));
+  dg_content_labels(&r->content, *labels, r->first, r->n_block);
   DG_TRY(route_rows(r, labels, sizeof **labels));
 cleanup:
   return status;
@@ -270,6 +275,8 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   DG_TRY(load_edges(&shard->in, &r, file, &shard->info));
   DG_TRY(load_features(&shard->features, &r, file, &shard->info));
   DG_TRY(load_labels(&shard->labels, &r, file, &shard->info));
+  dg_content_sum(&r.content, comm->mpi);
+  shard->fingerprint = dg_content_fingerprint(&r.content, &shard->info);
   DG_TRY(dg_comm_agree(comm, dg_alloc(&shard->mask, (size_t)shard->n, sizeof *shard->mask)));
   if (split != dg_no_split) DG_TRY(dg_comm_agree(comm, mark_split(shard, comm, file, chosen)));
   count_split(shard, comm);

@@ -7,8 +7,7 @@
 #include <distgat/rng.h>
 
 #include "data/block.h"
-
-#define BLOCK_BYTES ((int64_t)32 << 20)
+#include "data/fingerprint.h"
 
 /* A walk through a file, with what it has to remember of every node. */
 typedef struct survey {
@@ -16,16 +15,10 @@ typedef struct survey {
   dg_h5 *file;
   uint8_t *touched; /* [n_nodes] whether the node has an edge */
   int32_t *labels;  /* [n_nodes] */
+  dg_content content;
   uint64_t balance; /* sum over edges of a key of the pair, with the sign of their direction: 0 if undirected */
   const char *split, *list;
 } survey;
-
-/* Rows a block so that features and edges of a common row fit BLOCK_BYTES. */
-static int64_t block_rows(const dg_graph_info *info) {
-  double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
-  double rows = (double)BLOCK_BYTES / (bytes / (double)info->n_nodes + 16);
-  return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
-}
 
 static void note_edge(survey *s, int64_t from, int64_t to) {
   uint64_t low = (uint64_t)(from < to ? from : to), high = (uint64_t)(from < to ? to : from);
@@ -44,6 +37,7 @@ static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
     if (degree > sum->max_degree) sum->max_degree = degree;
     for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) note_edge(s, edges.indices[k], first + i);
   }
+  if (status == DG_OK) dg_content_edges(&s->content, &edges, first);
   dg_csr_destroy(&edges);
   return status;
 }
@@ -55,6 +49,7 @@ static dg_status survey_features(survey *s, int64_t first, int64_t n) {
     const float *values = x.sparse ? x.values : x.dense;
     int64_t n_values = x.sparse ? x.indptr[n] : n * x.n_cols;
     for (int64_t k = 0; k < n_values; k++) s->summary->n_nonzeros += values[k] != 0;
+    dg_content_features(&s->content, &x, first);
   }
   dg_features_destroy(&x);
   return status;
@@ -69,6 +64,7 @@ static dg_status survey_labels(survey *s) {
     else
       s->summary->class_count[s->labels[i]]++;
   }
+  if (status == DG_OK) dg_content_labels(&s->content, s->labels, 0, info->n_nodes);
   return status;
 }
 
@@ -131,7 +127,7 @@ dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path) {
   *summary = (dg_graph_summary){0};
   DG_TRY(dg_graph_open(&s.file, &summary->info, path));
   DG_TRY(survey_alloc(&s));
-  int64_t n = summary->info.n_nodes, step = block_rows(&summary->info);
+  int64_t n = summary->info.n_nodes, step = dg_block_rows(&summary->info);
   for (int64_t first = 0; first < n; first += step) {
     int64_t count = step < n - first ? step : n - first;
     DG_TRY(survey_edges(&s, first, count));
@@ -140,6 +136,7 @@ dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path) {
   DG_TRY(survey_labels(&s));
   DG_TRY(survey_splits(&s));
   summary->undirected = s.balance == 0;
+  summary->fingerprint = dg_content_fingerprint(&s.content, &summary->info);
   for (int64_t i = 0; i < n; i++) summary->isolated += !s.touched[i];
 cleanup:
   dg_free(&s.touched);

@@ -15,9 +15,11 @@ dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, 
   dg_status status = DG_OK;
   dg_shard shard = {0};
   int32_t *owner = NULL;
+  uint64_t made_for;
   *local = (dg_local){0};
-  DG_TRY(dg_partition_owners(&owner, comm, path, partition, seed));
+  DG_TRY(dg_partition_owners(&owner, &made_for, comm, path, partition, seed));
   DG_TRY(dg_shard_load(&shard, comm, path, owner, split, row_normalize));
+  DG_TRY(dg_partition_check_graph(partition, made_for, shard.fingerprint));
   dg_free(&owner);
   DG_TRY(dg_local_create(local, comm, &shard));
 

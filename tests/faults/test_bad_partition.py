@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Bad input of `partition`: exit code, one line that names the trouble, and nothing written."""
+import json
 import os
 import sys
 
@@ -108,6 +109,106 @@ class BadPartition(program.Case):
             np.testing.assert_array_equal(f["part"][:], np.arange(30) % 3)
             self.assertEqual(f.attrs["parts"], 3)
         os.remove(self.path("out.h5"))
+
+
+def replace(f, name, value, **storage):
+    del f[name]
+    f.create_dataset(name, data=value, **storage)
+
+
+def store_otherwise(f):
+    """The same graph: other name and splits, wider and chunked integers, features sparse."""
+    f.attrs["name"] = "renamed"
+    x = f["features/dense"][:]
+    del f["features/dense"]
+    rows, columns = np.nonzero(x)
+    f["features/indptr"] = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(x)))])
+    f["features/indices"], f["features/values"] = columns, x[rows, columns]
+    replace(f, "graph/indices", f["graph/indices"][:].astype(np.int64), chunks=(7,), compression="gzip")
+    replace(f, "graph/indptr", f["graph/indptr"][:].astype(np.int32))
+    replace(f, "splits/public/val", f["splits/public/val"][:-1])
+
+
+def flip_feature(f):
+    f["features/dense"][29, 5] *= -1
+
+
+def move_edge(f):
+    """The first neighbour of a node becomes another one."""
+    indptr, indices = f["graph/indptr"][:], f["graph/indices"]
+    for i in range(30):
+        free = sorted(set(range(30)) - {i} - set(indices[indptr[i]:indptr[i + 1]]))
+        if indptr[i] < indptr[i + 1] and free[0] < indices[indptr[i]]:
+            indices[indptr[i]] = free[0]
+            return
+
+
+def change_label(f):
+    f["labels"][3] = (f["labels"][3] + 1) % 3
+
+
+def add_class(f):
+    f.attrs["num_classes"] = 4
+
+
+OTHER_GRAPHS = {"feature": flip_feature, "edge": move_edge, "label": change_label, "classes": add_class}
+
+
+class PartitionOfAnotherGraph(program.Case):
+    """A partition is for one graph, whatever its file looks like, and the sizes alone do not tell."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        graphs.random_graph(30, dense=True, seed=1).write(cls.path("G.h5"))
+        for name, edit in {**OTHER_GRAPHS, "same": store_otherwise}.items():
+            graphs.random_graph(30, dense=True, seed=1).write(cls.path(name + ".h5"))
+            with h5py.File(cls.path(name + ".h5"), "r+") as f:
+                edit(f)
+        program.distgat("partition", cls.path("G.h5"), "--parts", 2, "--out", cls.path("P.h5"))
+        program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--quiet", "--save", cls.path("M.h5"))
+
+    def fingerprint(self, name):
+        return json.loads(program.distgat("info", self.path(name), "--json"))["fingerprint"]
+
+    def run_with(self, graph, verb, ranks):
+        options = {"train": ("--epochs", 1), "bench": ("--steps", 1),
+                   "predict": ("--model-file", "M.h5", "--out", "O.h5"),
+                   "partition": ("--parts", 2, "--method", "file", "--out", "O.h5")}[verb]
+        source = "--from" if verb == "partition" else "--partition"
+        return program.run(verb, graph, *options, source, "P.h5", "--quiet", ranks=ranks, timeout=60, cwd=self.folder.name)
+
+    def test_every_difference_has_its_fingerprint(self):
+        found = [self.fingerprint(name + ".h5") for name in ("G", *OTHER_GRAPHS)]
+        self.assertEqual(len(set(found)), len(found))
+        self.assertRegex(found[0], "^[0-9a-f]{16}$")
+        with h5py.File(self.path("P.h5")) as f:
+            self.assertEqual(np.asarray(f.attrs["fingerprint"]).astype(str).item(), found[0])
+
+    def test_the_same_graph_stored_otherwise_is_taken(self):
+        self.assertEqual(self.fingerprint("same.h5"), self.fingerprint("G.h5"))
+        for verb, ranks in (("train", 2), ("train", 3), ("partition", None)):
+            done = self.run_with("same.h5", verb, ranks)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_another_graph_is_refused(self):
+        for graph, verb, ranks in (("feature", "train", 2), ("edge", "train", 3), ("label", "bench", 2),
+                                   ("classes", "predict", 2), ("feature", "partition", None)):
+            with self.subTest(graph=graph, verb=verb, ranks=ranks):
+                done = self.run_with(graph + ".h5", verb, ranks)
+                self.assertEqual(done.returncode, BAD, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertIn("P.h5 was made for another graph", done.stderr)
+                self.assertFalse(os.path.exists(self.path("O.h5")))
+
+    def test_a_partition_that_says_nothing_is_taken(self):
+        with h5py.File(self.path("P.h5"), "r+") as f:
+            kept = f.attrs["fingerprint"]
+            del f.attrs["fingerprint"]
+        done = self.run_with("feature.h5", "train", 2)
+        with h5py.File(self.path("P.h5"), "r+") as f:
+            f.attrs["fingerprint"] = kept
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 if __name__ == "__main__":

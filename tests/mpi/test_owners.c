@@ -83,7 +83,7 @@ static void prepare(int32_t n, int parts) {
     const dg_partition_quality quality = {.parts = parts, .node_imbalance = 1, .edge_imbalance = 1};
     for (int32_t i = 0; i < n; i++) part[i] = i % (parts > 0 ? parts : 1);
     status = write_graph(n);
-    if (status == DG_OK && parts > 0) status = dg_partition_save(part_path, part, n, &quality, "file");
+    if (status == DG_OK && parts > 0) status = dg_partition_save(part_path, part, n, &quality, "file", 42);
   }
   assert_int_equal(dg_comm_agree(&test_comm, status), DG_OK);
 }
@@ -98,8 +98,10 @@ static bool same_on_every_rank(const int32_t *owner, int32_t n) {
 static void metis_gives_every_rank_its_share(void **state) {
   (void)state;
   int32_t *owner, count[64] = {0};
+  uint64_t made_for;
   prepare(RING, 0);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &test_comm, graph_path, NULL, 3) == DG_OK);
+  assert_all_true(&test_comm,
+                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 3) == DG_OK && made_for == 0);
   assert_all_true(&test_comm, same_on_every_rank(owner, RING));
   bool in_range = true;
   for (int i = 0; i < RING; i++) {
@@ -114,8 +116,9 @@ static void metis_gives_every_rank_its_share(void **state) {
 static void few_nodes_are_spread(void **state) {
   (void)state;
   int32_t *owner;
+  uint64_t made_for;
   prepare(3, 0);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &test_comm, graph_path, NULL, 0) == DG_OK);
+  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 0) == DG_OK);
   bool spread = true;
   for (int32_t i = 0; i < 3; i++) spread &= test_comm.size < 3 ? owner[i] < test_comm.size : owner[i] == i;
   assert_all_true(&test_comm, spread);
@@ -125,9 +128,11 @@ static void few_nodes_are_spread(void **state) {
 static void partition_file_is_followed(void **state) {
   (void)state;
   int32_t *owner;
+  uint64_t made_for;
   const int parts = test_comm.size > 1 ? test_comm.size - 1 : 1; /* one rank stays empty */
   prepare(RING, parts);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &test_comm, graph_path, part_path, 0) == DG_OK);
+  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, part_path, 0) == DG_OK &&
+                                  made_for == 42);
   bool followed = true;
   for (int32_t i = 0; i < RING; i++) followed &= owner[i] == i % parts;
   assert_all_true(&test_comm, followed);
@@ -137,6 +142,7 @@ static void partition_file_is_followed(void **state) {
 static void failures_reach_every_rank(void **state) {
   (void)state;
   int32_t *owner;
+  uint64_t made_for;
   prepare(RING, test_comm.size + 1);
   const struct {
     const char *graph, *part, *message;
@@ -145,7 +151,7 @@ static void failures_reach_every_rank(void **state) {
                {graph_path, "/absent/p.h5", "/absent/p.h5"},
                {"/absent/g.h5", NULL, "/absent/g.h5"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    dg_status status = dg_partition_owners(&owner, &test_comm, wrong[i].graph, wrong[i].part, 0);
+    dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, wrong[i].graph, wrong[i].part, 0);
     assert_all_true(&test_comm, status == DG_INPUT && owner == NULL);
     assert_all_true(&test_comm, strstr(dg_status_message(), wrong[i].message) != NULL);
     dg_status_clear();
@@ -155,9 +161,10 @@ static void failures_reach_every_rank(void **state) {
 static void memory_of_one_rank_stops_all(void **state) {
   (void)state;
   int32_t *owner;
+  uint64_t made_for;
   prepare(RING, 0);
   if (test_comm.rank == test_comm.size - 1) dg_memory_fail_at(1);
-  dg_status status = dg_partition_owners(&owner, &test_comm, graph_path, NULL, 0);
+  dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 0);
   dg_memory_fail_at(0);
   assert_all_true(&test_comm, status == DG_MEMORY && owner == NULL);
   dg_status_clear();

@@ -11,6 +11,10 @@
 
 /* A graph small enough to be written by hand: node i of N is linked with i - 1, i + 1 and, for even i, with node 0. */
 enum { N = 23, F = 5, C = 3 };
+
+/* Of this graph: the same at every number of ranks, for every owner and however the file stores it. */
+#define FINGERPRINT UINT64_C(0xd66f58b6bbf6ad72)
+
 static char path[64];
 
 static bool linked(int i, int j) {
@@ -137,6 +141,7 @@ static void check_load(const int32_t *owner, bool normalize) {
   }
   assert_all_true(&test_comm, same && ascending(&s.features));
   assert_all_true(&test_comm, s.n_train == sizes[0] && s.n_val == sizes[1] && s.n_test == sizes[2]);
+  assert_all_true(&test_comm, s.fingerprint == FINGERPRINT);
   assert_all_true(&test_comm, s.info.n_nodes == N && s.info.n_classes == C && strcmp(s.info.name, "ladder") == 0);
   dg_shard_destroy(&s);
   dg_shard_destroy(&s);
@@ -164,6 +169,21 @@ static void loads_dense_features(void **state) {
   (void)state;
   make_graph(false, true, 0);
   check_owners();
+}
+
+/* What one process finds in the whole file is what the ranks found in their blocks. */
+static void fingerprint_of_the_file_is_that_of_the_shards(void **state) {
+  (void)state;
+  for (int sparse = 0; sparse < 2; sparse++) {
+    dg_h5 *file;
+    dg_graph_info info;
+    uint64_t fingerprint = 0;
+    make_graph(sparse, !sparse, 0);
+    dg_status status = dg_graph_open(&file, &info, path);
+    if (status == DG_OK) status = dg_graph_fingerprint(&fingerprint, file, &info);
+    assert_all_true(&test_comm, status == DG_OK && fingerprint == FINGERPRINT);
+    dg_h5_close(&file);
+  }
 }
 
 /* A fault in the block of one rank is the same failure on all. */
@@ -221,6 +241,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(loads_sparse_features, name_file, remove_file),
       cmocka_unit_test_setup_teardown(loads_dense_features, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),
       cmocka_unit_test_setup_teardown(agrees_on_bad_input, name_file, remove_file),
       cmocka_unit_test_setup_teardown(survives_lack_of_memory, name_file, remove_file),
   };

@@ -272,17 +272,19 @@ static void saved_partition_is_loaded(void **state) {
   assert_int_equal(dg_partition_compute(part, &edges, &config), DG_OK);
   assert_int_equal(dg_partition_measure(&q, &edges, part, 7), DG_OK);
   const char *path = path_of("p.h5");
-  assert_int_equal(dg_partition_save(path, part, m.n, &q, "metis"), DG_OK);
+  assert_int_equal(dg_partition_save(path, part, m.n, &q, "metis", 0xabc), DG_OK);
   int parts;
-  assert_int_equal(dg_partition_load(path, other, m.n, &parts), DG_OK);
+  uint64_t made_for;
+  assert_int_equal(dg_partition_load(other, &parts, &made_for, path, m.n), DG_OK);
   assert_int_equal(parts, 7);
+  assert_int_equal(made_for, 0xabc);
   assert_memory_equal(part, other, (size_t)m.n * sizeof *part);
   config.method = DG_PART_FILE;
   config.from = path;
   memset(other, 0, sizeof other);
   assert_int_equal(dg_partition_compute(other, &edges, &config), DG_OK);
   assert_memory_equal(part, other, (size_t)m.n * sizeof *part);
-  assert_int_equal(dg_partition_load(path, other, m.n - 1, &parts), DG_INPUT);
+  assert_int_equal(dg_partition_load(other, &parts, &made_for, path, m.n - 1), DG_INPUT);
   assert_non_null(strstr(dg_status_message(), "is for 150 nodes, the graph has 149"));
   dg_status_clear();
   config.parts = 6;
@@ -291,14 +293,39 @@ static void saved_partition_is_loaded(void **state) {
   dg_status_clear();
 }
 
+/* A file that does not say which graph it was made for, as text and older ones, fits any. */
+static void partition_of_another_graph_is_refused(void **state) {
+  (void)state;
+  int parts;
+  uint64_t made_for;
+  make_directed(150, 0.03, 0);
+  const dg_partition_quality q = {.parts = 1};
+  const char *path = path_of("p.h5");
+  dg_partition_config config = {.parts = 1, .method = DG_PART_FILE, .from = path, .fingerprint = 0xabd};
+  memset(part, 0, (size_t)m.n * sizeof *part);
+  assert_int_equal(dg_partition_save(path, part, m.n, &q, "block", 0xabc), DG_OK);
+  assert_int_equal(dg_partition_compute(other, &edges, &config), DG_INPUT);
+  assert_non_null(strstr(dg_status_message(), "p.h5 was made for another graph (fingerprint 0000000000000abc"));
+  dg_status_clear();
+  config.fingerprint = 0xabc;
+  assert_int_equal(dg_partition_compute(other, &edges, &config), DG_OK);
+  config.fingerprint = 0;
+  assert_int_equal(dg_partition_compute(other, &edges, &config), DG_OK);
+  assert_int_equal(dg_partition_save(path, part, m.n, &q, "block", 0), DG_OK);
+  assert_int_equal(dg_partition_load(other, &parts, &made_for, path, m.n), DG_OK);
+  assert_int_equal(made_for, 0);
+}
+
 static void text_partition_is_loaded(void **state) {
   (void)state;
   int parts;
+  uint64_t made_for;
   const char *const good[] = {"0\n2\n1\n", "0\n2\n1", "0\n2\n1\n\n", " 0 \r\n2\r\n1\r\n"};
   const int32_t expected[] = {0, 2, 1};
   for (int i = 0; i < 4; i++) {
-    assert_int_equal(dg_partition_load(write_text(good[i]), part, 3, &parts), DG_OK);
+    assert_int_equal(dg_partition_load(part, &parts, &made_for, write_text(good[i]), 3), DG_OK);
     assert_int_equal(parts, 3);
+    assert_int_equal(made_for, 0);
     assert_memory_equal(part, expected, sizeof expected);
   }
 }
@@ -317,8 +344,9 @@ static void wrong_text_is_told(void **state) {
                {"0\n1\n1\n1\n", "has 4 part numbers"},
                {"", "has 0 part numbers"}};
   int parts;
+  uint64_t made_for;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    assert_int_equal(dg_partition_load(write_text(wrong[i].text), part, 3, &parts), DG_INPUT);
+    assert_int_equal(dg_partition_load(part, &parts, &made_for, write_text(wrong[i].text), 3), DG_INPUT);
     assert_non_null(strstr(dg_status_message(), wrong[i].message));
     dg_status_clear();
   }
@@ -327,9 +355,10 @@ static void wrong_text_is_told(void **state) {
 static void foreign_files_are_refused(void **state) {
   (void)state;
   int parts;
-  assert_int_equal(dg_partition_load(path_of("absent"), part, 3, &parts), DG_INPUT);
+  uint64_t made_for;
+  assert_int_equal(dg_partition_load(part, &parts, &made_for, path_of("absent"), 3), DG_INPUT);
   dg_status_clear();
-  assert_int_equal(dg_partition_load(folder, part, 3, &parts), DG_INPUT);
+  assert_int_equal(dg_partition_load(part, &parts, &made_for, folder, 3), DG_INPUT);
   dg_status_clear();
   dg_h5 *file;
   const char *path = path_of("foreign.h5");
@@ -337,7 +366,7 @@ static void foreign_files_are_refused(void **state) {
   assert_int_equal(dg_h5_create(&file, path), DG_OK);
   assert_int_equal(dg_h5_write(file, "labels", DG_H5_I32, 1, &n, part), DG_OK);
   assert_int_equal(dg_h5_commit(&file), DG_OK);
-  assert_int_equal(dg_partition_load(path, part, 3, &parts), DG_INPUT);
+  assert_int_equal(dg_partition_load(part, &parts, &made_for, path, 3), DG_INPUT);
   assert_non_null(strstr(dg_status_message(), "is no partition file"));
   dg_status_clear();
 }
@@ -382,6 +411,7 @@ int main(void) {
       cmocka_unit_test(metis_balances_what_is_asked),
       cmocka_unit_test(seeds_change_random_parts),
       cmocka_unit_test(saved_partition_is_loaded),
+      cmocka_unit_test(partition_of_another_graph_is_refused),
       cmocka_unit_test(text_partition_is_loaded),
       cmocka_unit_test(wrong_text_is_told),
       cmocka_unit_test(foreign_files_are_refused),

@@ -1,0 +1,135 @@
+#include "data/fingerprint.h"
+
+#include <string.h>
+
+#include <distgat/memory.h>
+
+#include "data/block.h"
+
+/* Columns that are summed before they are mixed. */
+#define TILE 512
+
+enum { EDGES = 1, FEATURES, COLUMNS, LABELS, SIZES };
+
+/* Finalizer of SplitMix64 (Steele, Lea, Flood 2014). Not that of rng.h: fingerprints are stored, and must not change
+   with the random numbers of training. */
+static uint64_t mix(uint64_t key, uint64_t word) {
+  uint64_t x = key + 0x9E3779B97F4A7C15u * (word + 1);
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+/* One row's part: what it is, whose it is, what it says. */
+static uint64_t mix_row(uint64_t what, int64_t node, uint64_t value) {
+  return mix(mix(mix(0, what), (uint64_t)node), value);
+}
+
+void dg_content_edges(dg_content *content, const dg_csr *edges, int64_t first) {
+  for (int64_t i = 0; i < edges->n_rows; i++) {
+    uint64_t row = 0;
+    for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) row += mix(EDGES, (uint64_t)edges->indices[k]);
+    content->edges += mix_row(EDGES, first + i, row);
+  }
+}
+
+void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n) {
+  for (int64_t i = 0; i < n; i++) content->labels += mix_row(LABELS, first + i, (uint64_t)labels[i]);
+}
+
+/* ---- Features: a tile of a row is the sum of its entries, each times the odd key of its column (multilinear hashing,
+   Lemire and Kaser 2014); zeros of either sign add nothing, so that dense and sparse rows agree. */
+
+static uint64_t column_key(int64_t column) {
+  return mix(COLUMNS, (uint64_t)column) | 1;
+}
+
+static uint64_t value_bits(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return value == 0 ? 0 : bits;
+}
+
+static uint64_t mix_tile(int64_t node, int64_t tile, uint64_t sum) {
+  return sum == 0 ? 0 : mix_row(mix(FEATURES, (uint64_t)tile), node, sum);
+}
+
+static void add_dense(dg_content *content, const dg_features *x, int64_t first) {
+  uint64_t key[TILE];
+  for (int64_t begin = 0; begin < x->n_cols; begin += TILE) {
+    const int width = x->n_cols - begin < TILE ? (int)(x->n_cols - begin) : TILE;
+    for (int c = 0; c < width; c++) key[c] = column_key(begin + c);
+    for (int64_t i = 0; i < x->n_rows; i++) {
+      const float *row = x->dense + i * x->n_cols + begin;
+      uint64_t sum = 0;
+      for (int c = 0; c < width; c++) sum += key[c] * value_bits(row[c]);
+      content->features += mix_tile(first + i, begin / TILE, sum);
+    }
+  }
+}
+
+static void add_sparse(dg_content *content, const dg_features *x, int64_t first) {
+  for (int64_t i = 0; i < x->n_rows; i++)
+    for (int64_t k = x->indptr[i]; k < x->indptr[i + 1];) {
+      const int64_t tile = x->indices[k] / TILE;
+      uint64_t sum = 0;
+      for (; k < x->indptr[i + 1] && x->indices[k] / TILE == tile; k++)
+        sum += column_key(x->indices[k]) * value_bits(x->values[k]);
+      content->features += mix_tile(first + i, tile, sum);
+    }
+}
+
+void dg_content_features(dg_content *content, const dg_features *x, int64_t first) {
+  x->sparse ? add_sparse(content, x, first) : add_dense(content, x, first);
+}
+
+/* ---- Whole graphs ---- */
+
+static dg_status read_block(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  dg_csr edges = {0};
+  dg_features x = {0};
+  int32_t *labels = NULL;
+  DG_TRY(dg_block_edges(&edges, file, info, first, n));
+  dg_content_edges(content, &edges, first);
+  DG_TRY(dg_block_features(&x, file, info, first, n));
+  dg_content_features(content, &x, first);
+  DG_TRY(dg_alloc(&labels, (size_t)n, sizeof *labels));
+  DG_TRY(dg_block_labels(labels, file, info, first, n));
+  dg_content_labels(content, labels, first, n);
+cleanup:
+  dg_free(&labels);
+  dg_features_destroy(&x);
+  dg_csr_destroy(&edges);
+  return status;
+}
+
+dg_status dg_content_read(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  const int64_t step = dg_block_rows(info), end = first + n;
+  dg_status status = DG_OK;
+  for (; first < end && status == DG_OK; first += step)
+    status = read_block(content, file, info, first, step < end - first ? step : end - first);
+  return status;
+}
+
+void dg_content_sum(dg_content *content, MPI_Comm comm) {
+  uint64_t sums[3] = {content->edges, content->features, content->labels};
+  MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_UINT64_T, MPI_SUM, comm);
+  *content = (dg_content){sums[0], sums[1], sums[2]};
+}
+
+uint64_t dg_content_fingerprint(const dg_content *content, const dg_graph_info *info) {
+  const uint64_t words[] = {content->edges,           content->features,       content->labels,
+                            (uint64_t)info->n_nodes,  (uint64_t)info->n_edges, (uint64_t)info->n_features,
+                            (uint64_t)info->n_classes};
+  uint64_t fingerprint = SIZES;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) fingerprint = mix(fingerprint, words[i]);
+  return fingerprint == 0 ? 1 : fingerprint; /* 0 stands for none */
+}
+
+dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info) {
+  dg_content content = {0};
+  const dg_status status = dg_content_read(&content, file, info, 0, info->n_nodes);
+  *fingerprint = dg_content_fingerprint(&content, info);
+  return status;
+}
