@@ -3,12 +3,13 @@
 
 #include <stdbool.h>
 
-/* Progress and notes on standard error; results never go through here. Only rank 0 of the job writes. */
+/* Progress and notes on standard error; results never go through here. Silent until a program lets
+   rank 0 of its job speak. */
 
 /* Switches notes and progress off (--quiet); failures are still printed. Local. */
 void dg_log_quiet(bool quiet);
 
-/* Says whether this process writes: true on rank 0 only. Local. */
+/* Says whether this process writes; it does not at first. Local. */
 void dg_log_speaker(bool speaker);
 
 /* Writes one line to standard error unless quiet. Local. */

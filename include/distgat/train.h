@@ -5,10 +5,60 @@
 
 #include <distgat/comm.h>
 #include <distgat/config.h>
+#include <distgat/timer.h>
 
-/* Trains on the graph file and reports: console lines (or with `json` the result object alone) on rank 0's standard
-   output, log and saved model as the configuration says. Errors: any. Collective. */
-dg_status dg_train(const dg_comm *comm, const dg_config *config, const char *graph_path, bool json);
+/* Loss and accuracy over all ranks; NaN where there are no nodes. */
+typedef struct dg_score {
+  double loss, acc;
+} dg_score;
+
+/* One epoch of training; NaN where there was no validation. */
+typedef struct dg_history {
+  double train_loss, train_acc, val_loss, val_acc;
+  double seconds;      /* since the run began */
+  double step_seconds; /* of the training step alone */
+} dg_history;
+
+/* What a run of training found; NaN where unknown. */
+typedef struct dg_result {
+  char dataset[64];
+  const char *model; /* name of its kind */
+  int ranks, threads;
+  uint64_t seed;
+  int64_t run;        /* 0 first */
+  int64_t epochs;     /* steps done */
+  int64_t best_epoch; /* whose weights are reported; 0: the last */
+  char stop_reason[200];
+  bool diverged;             /* a loss was not finite */
+  dg_score train, val, test; /* of the reported weights */
+  double seconds, step_ms_median;
+  int64_t halo_bytes_per_epoch, peak_rss_bytes; /* sum over ranks; largest of any */
+} dg_result;
+
+/* Who is told what happens, on rank 0 alone. A callback that is NULL is not called; one that fails, by dg_fail, ends
+   training on every rank. */
+typedef struct dg_observer {
+  void *context;                        /* handed to each */
+  dg_status (*on_start)(void *context); /* all input is accepted, no step is done */
+  dg_status (*on_epoch)(void *context, int64_t run, int64_t epoch, const dg_history *history);
+  dg_status (*on_result)(void *context, const dg_result *result, const dg_model *model); /* the reported weights */
+  char *(*describe)(void *context, const dg_result *result); /* text for a saved model's attribute `result`, from
+                                                                malloc; NULL: none */
+} dg_observer;
+
+/* Trains on the graph file, as often as config->runs says: results [config->runs], the same on every rank. Saves what
+   the configuration names but no log, which is the observer's. `observer` may be NULL. Errors: any. Collective. */
+dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *config, const char *graph_path,
+                   const dg_observer *observer);
+
+/* Test accuracy of several runs: mean, and sample standard deviation (0 of a single run). */
+typedef struct dg_summary {
+  int64_t runs;
+  double test_acc_mean, test_acc_std;
+} dg_summary;
+
+/* Local. */
+dg_summary dg_summarize(const dg_result *results, int64_t runs);
 
 /* What `predict` is asked for. */
 typedef struct dg_predict_config {
@@ -23,8 +73,23 @@ typedef struct dg_predict_config {
    any. Collective. */
 dg_status dg_predict(const dg_comm *comm, const dg_predict_config *config, const char *graph_path);
 
-/* Times training steps (no evaluation), split into phases, beside the machine's measured bounds, and prints them on
-   rank 0. Errors: any. Collective. */
-dg_status dg_bench(const dg_comm *comm, const dg_config *config, const char *graph_path, int64_t steps, bool json);
+/* Times of training steps in milliseconds, beside what the machine can do. */
+typedef struct dg_bench_result {
+  char dataset[64];
+  const char *model; /* name of its kind */
+  int ranks, threads;
+  int64_t steps;
+  double median_ms, min_ms;                  /* of whole steps, by the slowest rank */
+  double phase_ms[DG_PHASES];                /* medians, mean over ranks */
+  double exchange_ms;                        /* of the halo exchanges alone */
+  double bound_ms;                           /* least time by the machine's measured rates */
+  double bytes_per_second, flops_per_second; /* rank 0's share while all ranks work */
+  int64_t halo_bytes_per_epoch, peak_rss_bytes;
+} dg_bench_result;
+
+/* Times training steps (no evaluation), split into phases, beside the machine's measured bounds; `result` is the same
+   on every rank but for the measured rates. Errors: any. Collective. */
+dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config *config, const char *graph_path,
+                   int64_t steps);
 
 #endif

@@ -10,7 +10,7 @@
 #define BAR_SECONDS 0.1
 #define LINE_SECONDS 10.0
 
-static bool quiet_mode, speaker_mode = true;
+static bool quiet_mode, speaker_mode;
 static bool bar_shown;
 static double last_shown;
 static long last_done;

@@ -1,13 +1,45 @@
+#include <stdio.h>
+
 #include <distgat/log.h>
 #include <distgat/train.h>
 
+#include "cli/json.h"
 #include "cli/verbs.h"
 
 static const char usage[] = "usage: distgat bench G.h5 [options]";
 
+static json_t *result_json(const dg_bench_result *r) {
+  json_t *phases = json_object();
+  for (int p = 0; p < DG_PHASES; p++)
+    json_object_set_new(phases, dg_phase_name((dg_phase)p), json_number(r->phase_ms[p]));
+  return json_pack("{s:s, s:s, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:i, s:I}", "dataset", r->dataset,
+                   "model", r->model, "step_ms_median", r->median_ms, "step_ms_min", r->min_ms, "phases", phases,
+                   "bound_ms", r->bound_ms, "triad_gb_per_s", r->bytes_per_second / 1e9, "gflop_per_s",
+                   r->flops_per_second / 1e9, "halo_exchange_ms", r->exchange_ms, "halo_bytes_per_epoch",
+                   (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "ranks",
+                   r->ranks, "threads", r->threads, "steps", (json_int_t)r->steps);
+}
+
+static void print_result(const dg_bench_result *r) {
+  printf("%s on %s, %d rank%s of %d thread%s, %lld steps\n", r->model, r->dataset, r->ranks, r->ranks == 1 ? "" : "s",
+         r->threads, r->threads == 1 ? "" : "s", (long long)r->steps);
+  printf("step      median %10.3f ms, minimum %.3f ms\n", r->median_ms, r->min_ms);
+  for (int p = 0; p < DG_PHASES; p++)
+    if (r->phase_ms[p] > 0)
+      printf("  %-16s %8.3f ms  %4.1f %%\n", dg_phase_name((dg_phase)p), r->phase_ms[p],
+             100 * r->phase_ms[p] / r->median_ms);
+  printf("bound     %17.3f ms  %4.1f %% of it reached (triad %.1f GB/s, %.1f GFLOP/s)\n", r->bound_ms,
+         100 * r->bound_ms / r->median_ms, r->bytes_per_second / 1e9, r->flops_per_second / 1e9);
+  if (r->halo_bytes_per_epoch > 0)
+    printf("exchange  %17.3f ms alone, %.1f %% of it left in the step, %.3f MB\n", r->exchange_ms,
+           100 * r->phase_ms[DG_PHASE_HALO_WAIT] / r->exchange_ms, (double)r->halo_bytes_per_epoch / 1e6);
+  printf("memory    %17.1f MB at the peak of a rank\n", (double)r->peak_rss_bytes / 1e6);
+}
+
 dg_status dg_verb_bench(const dg_comm *comm, int argc, char **argv) {
   dg_status status = DG_OK;
   dg_config config = {0};
+  dg_bench_result result = {0};
   const char *graph_path = NULL;
   int64_t steps = 200;
   bool help = false, json = false, quiet = false;
@@ -17,7 +49,11 @@ dg_status dg_verb_bench(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, extra, argc, argv, usage, &graph_path, 1, &help)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
-  DG_TRY(dg_bench(comm, &config, graph_path, steps, json));
+  DG_TRY(dg_bench(&result, comm, &config, graph_path, steps));
+  if (json)
+    json_write_line(stdout, result_json(&result));
+  else
+    print_result(&result);
 cleanup:
   dg_config_destroy(&config);
   return status;

@@ -1,9 +1,27 @@
 #include <distgat/log.h>
+#include <distgat/memory.h>
 #include <distgat/train.h>
 
+#include "cli/report.h"
 #include "cli/verbs.h"
 
 static const char usage[] = "usage: distgat train G.h5 [options]";
+
+/* Trains and reports; a log that could not be written is a failure too. Collective. */
+static dg_status train(const dg_comm *comm, const dg_config *config, const char *graph_path, bool json) {
+  dg_status status = DG_OK, closed;
+  report reports = {.json = json, .path = config->log, .epochs = config->epochs};
+  const dg_observer observer = report_observer(&reports);
+  dg_result *results = NULL;
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&results, (size_t)config->runs, sizeof *results)));
+  DG_TRY(dg_train(results, comm, config, graph_path, &observer));
+  if (comm->rank == 0) report_end(&reports, results, config->runs);
+
+cleanup:
+  closed = report_close(&reports);
+  dg_free(&results);
+  return status == DG_OK ? dg_comm_agree(comm, closed) : status;
+}
 
 dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   dg_status status = DG_OK;
@@ -15,7 +33,7 @@ dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, extra, argc, argv, usage, &graph_path, 1, &help)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
-  DG_TRY(dg_train(comm, &config, graph_path, json));
+  DG_TRY(train(comm, &config, graph_path, json));
 cleanup:
   dg_config_destroy(&config);
   return status;

@@ -44,7 +44,7 @@ dg_status dg_model_save(const char *path, const dg_config *config, const dg_mode
   DG_TRY(dg_h5_set_string(file, "format", "distgat-model"));
   DG_TRY(dg_h5_set_int64(file, "version", 1));
   DG_TRY(dg_config_save(file, config));
-  DG_TRY(dg_h5_set_string(file, "result", result));
+  if (result) DG_TRY(dg_h5_set_string(file, "result", result));
   DG_TRY(dg_params_write(&model->params, model->params.value, file, "weights"));
   DG_TRY(dg_params_write(&model->params, initial, file, "initial_weights"));
   DG_TRY(write_history(file, history, epochs));

@@ -3,16 +3,10 @@
 
 #include <distgat/config.h>
 #include <distgat/model.h>
+#include <distgat/train.h>
 
-/* One epoch of training; NaN where there was no validation. */
-typedef struct dg_history {
-  double train_loss, train_acc, val_loss, val_acc;
-  double seconds;      /* since the run began */
-  double step_seconds; /* of the training step alone */
-} dg_history;
-
-/* Writes a trained model: options, /weights, /initial_weights, /history and the result line. Errors: DG_IO, DG_MEMORY.
-   Local. */
+/* Writes a trained model: options, /weights, /initial_weights, /history and, unless NULL, the text `result`. Errors:
+   DG_IO, DG_MEMORY. Local. */
 dg_status dg_model_save(const char *path, const dg_config *config, const dg_model *model, const dg_real *initial,
                         const dg_history *history, int64_t epochs, const char *result);
 

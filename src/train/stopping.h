@@ -1,9 +1,7 @@
 #ifndef DG_TRAIN_STOPPING_H
 #define DG_TRAIN_STOPPING_H
 
-#include <distgat/config.h>
-
-#include "train/trainer.h"
+#include <distgat/train.h>
 
 /* Watches validation: when to stop, and which weights were best. */
 typedef struct dg_stopping {

@@ -5,6 +5,7 @@
 #include <distgat/field.h>
 #include <distgat/model.h>
 #include <distgat/timer.h>
+#include <distgat/train.h>
 
 /* A graph, a model and what training needs of both, on one rank. */
 typedef struct dg_trainer {
@@ -20,11 +21,6 @@ typedef struct dg_trainer {
   bool exchange_first; /* see dg_field_config */
   bool failed;         /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
 } dg_trainer;
-
-/* Loss and accuracy over all ranks; NaN where there are no nodes. */
-typedef struct dg_score {
-  double loss, acc;
-} dg_score;
 
 /* Loads the graph's shard and finds its halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
    Collective. */

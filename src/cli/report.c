@@ -1,0 +1,145 @@
+#include "cli/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include <distgat/log.h>
+
+#include "cli/json.h"
+
+enum { CONSOLE_EVERY = 10 };
+
+static dg_status fail_log(const report *r) {
+  return dg_fail(DG_IO, "cannot write the log %s: %s", r->path, strerror(errno));
+}
+
+/* A percentage or loss of the console, or a dash where there is none. */
+static const char *figure(char text[16], const char *format, double value) {
+  if (isnan(value)) return "-";
+  snprintf(text, 16, format, value);
+  return text;
+}
+
+static const char *plural(int n) {
+  return n == 1 ? "" : "s";
+}
+
+/* ---- epochs ----------------------------------------------------------------------------------------------------- */
+
+static dg_status start(void *context) {
+  report *r = context;
+  if (r->path == NULL) return DG_OK;
+  r->log = fopen(r->path, "w");
+  return r->log == NULL ? fail_log(r) : DG_OK;
+}
+
+static dg_status log_epoch(report *r, int64_t run, int64_t epoch, const dg_history *h) {
+  json_write_line(r->log,
+                  json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "event", "epoch", "run", (json_int_t)run,
+                            "epoch", (json_int_t)epoch, "train_loss", json_number(h->train_loss), "train_acc",
+                            json_number(h->train_acc), "val_loss", json_number(h->val_loss), "val_acc",
+                            json_number(h->val_acc), "seconds", json_number(h->seconds)));
+  if (h->seconds > r->flushed + 1) fflush(r->log), r->flushed = h->seconds;
+  return ferror(r->log) ? fail_log(r) : DG_OK;
+}
+
+static void print_epoch(int64_t epoch, const dg_history *h) {
+  char a[16], b[16], c[16], d[16];
+  printf("Epoch %4lld | Train Loss: %6s | Train Acc: %6s%% | Val Loss: %6s | Val Acc: %6s%%\n", (long long)epoch,
+         figure(a, "%.3f", h->train_loss), figure(b, "%.2f", 100 * h->train_acc), figure(c, "%.3f", h->val_loss),
+         figure(d, "%.2f", 100 * h->val_acc));
+}
+
+static dg_status report_epoch(void *context, int64_t run, int64_t epoch, const dg_history *h) {
+  report *r = context;
+  if (r->log || r->json) dg_progress("training", (long)epoch, (long)r->epochs, "");
+  if (!r->json && epoch % CONSOLE_EVERY == 0) print_epoch(epoch, h);
+  return r->log ? log_epoch(r, run, epoch, h) : DG_OK;
+}
+
+/* ---- results ---------------------------------------------------------------------------------------------------- */
+
+static json_t *result_json(const dg_result *r) {
+  return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+                   "event", "result", "dataset", r->dataset, "model", r->model, "ranks", r->ranks, "threads",
+                   r->threads, "seed", (json_int_t)r->seed, "run", (json_int_t)r->run, "epochs", (json_int_t)r->epochs,
+                   "stop_reason", r->stop_reason, "best_epoch",
+                   r->best_epoch > 0 ? json_integer(r->best_epoch) : json_null(), "train_acc",
+                   json_number(r->train.acc), "val_acc", json_number(r->val.acc), "val_loss", json_number(r->val.loss),
+                   "test_acc", json_number(r->test.acc), "test_loss", json_number(r->test.loss), "seconds",
+                   json_number(r->seconds), "step_ms_median", json_number(r->step_ms_median), "halo_bytes_per_epoch",
+                   (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
+}
+
+static char *describe(void *context, const dg_result *result) {
+  (void)context;
+  json_t *object = result_json(result);
+  char *line = json_dumps(object, JSON_LINE);
+  json_decref(object);
+  return line;
+}
+
+static void print_result(const dg_result *r) {
+  char a[16], b[16];
+  printf("\nStopped after %lld epochs: %s\n", (long long)r->epochs, r->stop_reason);
+  if (r->best_epoch > 0) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
+  printf("%s on %s: test accuracy %s%%, validation %s%%, %.2f s on %d rank%s of %d thread%s", r->model, r->dataset,
+         figure(a, "%.2f", 100 * r->test.acc), figure(b, "%.2f", 100 * r->val.acc), r->seconds, r->ranks,
+         plural(r->ranks), r->threads, plural(r->threads));
+  if (r->epochs > 0) printf(", %.3f ms a step", r->step_ms_median);
+  printf("\n\n");
+  fflush(stdout);
+}
+
+static dg_status report_result(void *context, const dg_result *result, const dg_model *model) {
+  report *r = context;
+  (void)model;
+  if (result->diverged) dg_log("warning: %s", result->stop_reason);
+  if (r->log) json_write_line(r->log, result_json(result));
+  if (!r->json) print_result(result);
+  return DG_OK;
+}
+
+static json_t *summary_json(const dg_summary *s) {
+  return json_pack("{s:s, s:I, s:o, s:o}", "event", "summary", "runs", (json_int_t)s->runs, "test_acc_mean",
+                   json_number(s->test_acc_mean), "test_acc_std", json_number(s->test_acc_std));
+}
+
+/* One object of all runs: the last run's figures, then the summary's, then every run. */
+static json_t *results_json(const dg_result *results, int64_t runs) {
+  json_t *last = result_json(&results[runs - 1]);
+  if (runs == 1) return last;
+  const dg_summary s = dg_summarize(results, runs);
+  json_t *list = json_array(), *summary = summary_json(&s);
+  for (int64_t i = 0; i < runs; i++) json_array_append_new(list, result_json(&results[i]));
+  json_object_update(last, summary);
+  json_object_set_new(last, "results", list);
+  json_decref(summary);
+  return last;
+}
+
+static void print_summary(const dg_result *results, const dg_summary *s) {
+  printf("%s on %s, %lld runs: test accuracy %.2f +- %.2f %%\n", results[0].model, results[0].dataset,
+         (long long)s->runs, 100 * s->test_acc_mean, 100 * s->test_acc_std);
+}
+
+void report_end(report *r, const dg_result *results, int64_t runs) {
+  const dg_summary s = dg_summarize(results, runs);
+  if (runs > 1 && r->log) json_write_line(r->log, summary_json(&s));
+  if (runs > 1 && !r->json) print_summary(results, &s);
+  if (r->json) json_write_line(stdout, results_json(results, runs));
+}
+
+dg_observer report_observer(report *r) {
+  return (dg_observer){
+      .context = r, .on_start = start, .on_epoch = report_epoch, .on_result = report_result, .describe = describe};
+}
+
+dg_status report_close(report *r) {
+  if (r->log == NULL) return DG_OK;
+  bool failed = ferror(r->log) != 0;
+  if (fclose(r->log) != 0) failed = true;
+  r->log = NULL;
+  return failed ? fail_log(r) : DG_OK;
+}

@@ -1,0 +1,48 @@
+#ifndef DG_TRAIN_RUN_H
+#define DG_TRAIN_RUN_H
+
+#include <distgat/params.h>
+#include <distgat/train.h>
+
+#include "train/stopping.h"
+
+/* All that a run of training is between two epochs: what a checkpoint holds. */
+typedef struct dg_run {
+  int64_t index; /* 0 first */
+  uint64_t seed;
+  int64_t epoch;         /* steps done */
+  double began;          /* dg_time() */
+  dg_params *params;     /* weights and moments of Adam; borrowed */
+  dg_real *initial;      /* [params->count] weights before the first step */
+  bool initial_given;    /* by a file, the same for every run; else drawn by the seed */
+  dg_real *best;         /* [params->count] weights of the best epoch so far */
+  dg_stopping stopping;  /* what validation has shown */
+  dg_history *history;   /* [epoch] */
+  int64_t capacity;      /* of history */
+  char stop_reason[200]; /* "" while it goes on */
+  bool diverged;         /* a loss was not finite */
+} dg_run;
+
+/* Makes room for runs of a model; `params` is borrowed. Errors: DG_MEMORY. Local. */
+dg_status dg_run_create(dg_run *run, dg_params *params);
+void dg_run_destroy(dg_run *run);
+
+/* The weights that `params` holds now are those with which every run starts. Local. */
+void dg_run_give_initial(dg_run *run);
+
+/* Begins run `index`: its seed, its weights, nothing seen. Errors: DG_MEMORY. Local. */
+dg_status dg_run_start(dg_run *run, const dg_config *config, int64_t index);
+
+/* Makes room for the history of one more epoch. Errors: DG_MEMORY. Local. */
+dg_status dg_run_reserve(dg_run *run);
+
+/* Takes the figures of the next epoch, the same on all ranks: keeps the weights where they are the best so far, and
+   finds whether training is over. Local. */
+void dg_run_take(dg_run *run, const dg_config *config, const dg_history *figures);
+bool dg_run_is_over(const dg_run *run);
+
+/* Puts the weights that are to be reported into `params`; gives their epoch where they were selected, 0 where they are
+   the last. Local. */
+int64_t dg_run_select(dg_run *run, const dg_config *config);
+
+#endif
