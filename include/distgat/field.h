@@ -51,6 +51,7 @@ typedef struct dg_block {
 typedef struct dg_field {
   int n_layers;
   bool exchange_first;  /* see dg_field_config */
+  bool exchanges;       /* rows have neighbours on other ranks */
   dg_block **block;     /* [n_layers], first layer first; layers of equal blocks share one */
   int32_t n_out;        /* output rows on this rank */
   int32_t *out_local;   /* [n_out] their local rows */
@@ -71,6 +72,11 @@ typedef struct dg_field_config {
                           features, which it has fetched */
   bool backward;       /* with transposes */
 } dg_field_config;
+
+/* Whether rows of layer k come from other ranks in every step. Local. */
+static inline bool dg_field_exchanges(const dg_field *field, int k) {
+  return field->exchanges && (k > 0 || field->exchange_first);
+}
 
 /* Errors: DG_MEMORY. Collective. */
 dg_status dg_field_create(dg_field **field, const dg_local *local, const dg_field_config *config);

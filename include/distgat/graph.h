@@ -57,6 +57,11 @@ typedef struct dg_shard {
   uint64_t fingerprint;           /* of the graph; see dg_graph_fingerprint */
 } dg_shard;
 
+/* Nodes of one split over all ranks. Local. */
+static inline int64_t dg_shard_count(const dg_shard *shard, int split) {
+  return split == DG_TRAIN ? shard->n_train : split == DG_VAL ? shard->n_val : shard->n_test;
+}
+
 /* Opens a graph file, checks format, version, attributes, and that the shapes of all data sets agree. Errors: DG_INPUT.
    Local. */
 dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path);

@@ -30,7 +30,8 @@ void dg_halo_plan_destroy(dg_halo_plan *plan);
 /* Precision of rows on the wire. bf16 rounds to nearest even; sums are always made in dg_real. */
 typedef enum dg_halo_type { DG_HALO_F32, DG_HALO_BF16 } dg_halo_type;
 
-/* A plan with its matrices, buffers and persistent requests; opaque. Starting and finishing allocates nothing. */
+/* A plan with its matrices, buffers and persistent requests; opaque. Starting and finishing allocates nothing. NULL is
+   a channel through which nothing travels. */
 typedef struct dg_halo_channel dg_halo_channel;
 
 /* Makes a channel for two matrices of leading dimension ld (elements), rows numbered as in the plan: `value`, whose

@@ -7,6 +7,7 @@
 #include <distgat/field.h>
 #include <distgat/params.h>
 #include <distgat/status.h>
+#include <distgat/sums.h>
 #include <distgat/timer.h>
 
 typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP } dg_model_kind;
@@ -30,7 +31,7 @@ typedef struct dg_model_config {
 typedef struct dg_model {
   dg_model_config config;
   int n_features, n_classes;
-  struct dg_layer *layer; /* [config.layers], see src/nn/layer.h */
+  struct dg_layer *layer; /* [config.layers], see src/nn/conv.h */
   dg_params params;
 } dg_model;
 
@@ -45,10 +46,11 @@ typedef struct dg_pass {
   dg_model *model;
   const dg_local *local;
   const dg_field *field;
-  struct dg_work *work;       /* [layers], see src/nn/layer.h */
+  struct dg_work *work;       /* [layers], see src/nn/conv.h */
   struct dg_scratch *scratch; /* shared by the layers' backward passes; NULL without one */
   dg_real *logits;            /* [n_out, ld_classes] */
   int ld_classes;
+  dg_timer *timer; /* borrowed; phases are charged to it; NULL: time is not taken */
 } dg_pass;
 
 /* Errors: DG_MEMORY. Collective. */
@@ -63,11 +65,16 @@ typedef struct dg_step {
 } dg_step;
 
 /* Forward pass: logits of all output rows. Rows that other ranks need are made first, and halo rows travel while rows
-   that need none are worked on. timer may be NULL. Collective. */
-void dg_pass_forward(const dg_pass *pass, const dg_step *step, dg_timer *timer);
+   that need none are worked on. Collective. */
+void dg_pass_forward(const dg_pass *pass, const dg_step *step);
 
 /* The same without dropout. Collective. */
-void dg_pass_evaluate(const dg_pass *pass, dg_timer *timer);
+void dg_pass_evaluate(const dg_pass *pass);
+
+/* Loss and accuracy over all ranks; NaN where there are no nodes. */
+typedef struct dg_score {
+  double loss, acc;
+} dg_score;
 
 /* Cross-entropy summed over this rank's output rows of the splits, and how many are classified right. Local. */
 typedef struct dg_metrics {
@@ -75,8 +82,12 @@ typedef struct dg_metrics {
 } dg_metrics;
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
 
-/* Gradient of the loss of the last step with respect to the first layer's input rows, dx [block[0]->n_src, n_features];
-   halo rows that were projected here hold this rank's share, others zero. For tests. Local. */
-void dg_pass_input_gradient(const dg_pass *pass, dg_real *dx);
+/* The same after a forward pass of training, and begins the backward pass: the gradient of the mean cross-entropy over
+   all nodes of `split`, on all ranks, with respect to the last layer's results; the logits are lost. Local. */
+dg_metrics dg_pass_loss(const dg_pass *pass, int split);
+
+/* Backward pass after dg_pass_loss: gradients of all parameters, each layer's on its way through `sums`, made over
+   params.grad, as soon as it is complete. Collective. */
+void dg_pass_backward(const dg_pass *pass, dg_sums *sums);
 
 #endif

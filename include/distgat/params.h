@@ -5,6 +5,7 @@
 
 #include <distgat/h5io.h>
 #include <distgat/real.h>
+#include <distgat/sums.h>
 
 /* How the channels of one side of a tensor lie in memory: channel d of head h, number h * dim + d in a file, lies at
    d * hp + h (see src/nn/kernels.h). Plain channels have one head and hp 1. */
@@ -29,9 +30,7 @@ typedef struct dg_tensor {
 } dg_tensor;
 
 /* All parameters: one table over one block each of values, gradients and the two moments of Adam. The gradient block is
-   followed by DG_TAIL numbers that are summed over ranks with it: the loss, the nodes classified right, and the ranks
-   that cannot go on. */
-enum { DG_TAIL_LOSS, DG_TAIL_CORRECT, DG_TAIL_FAILED, DG_TAIL = 16 };
+   followed by DG_TAIL numbers that are summed over ranks with it, see sums.h. */
 typedef struct dg_params {
   int n_tensors;
   dg_tensor *tensor;
@@ -39,9 +38,8 @@ typedef struct dg_params {
   dg_real *value, *grad, *m, *v;
 } dg_params;
 
-/* Adds a tensor to the table (not yet to the block). Errors: DG_MEMORY. Local. */
-dg_status dg_params_add(dg_params *params, const char *name, dg_channels in, dg_channels out, int rank,
-                        const int64_t *shape, dg_init init, double bound);
+/* Adds a tensor to the table (not yet to the block); its offset and count are filled in. Errors: DG_MEMORY. Local. */
+dg_status dg_params_add(dg_params *params, const dg_tensor *tensor);
 
 /* Allocates the blocks for the table. Errors: DG_MEMORY. Local. */
 dg_status dg_params_allocate(dg_params *params);
@@ -55,6 +53,10 @@ int64_t dg_tensor_size(const dg_tensor *tensor);
 
 /* Sets all values to their start, functions of seed, tensor and element; clears gradients and moments. Local. */
 void dg_params_reset(dg_params *params, uint64_t seed);
+
+/* One step of Adam, the epoch-th from 1, with L2 decay added to the gradient (Kingma and Ba 2015, algorithm 1; as
+   torch.optim.Adam). Local. */
+void dg_adam_step(dg_params *params, double lr, double weight_decay, int64_t epoch);
 
 /* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes. Errors:
    DG_IO, DG_MEMORY; DG_INPUT where a tensor is missing or of another shape. Local. */

@@ -7,11 +7,6 @@
 #include <distgat/config.h>
 #include <distgat/timer.h>
 
-/* Loss and accuracy over all ranks; NaN where there are no nodes. */
-typedef struct dg_score {
-  double loss, acc;
-} dg_score;
-
 /* One epoch of training; NaN where there was no validation. */
 typedef struct dg_history {
   double train_loss, train_acc, val_loss, val_acc;

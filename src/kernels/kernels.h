@@ -32,8 +32,8 @@ typedef struct dg_edges {
   const int32_t *ids;                  /* original ids of sources; targets are their prefix */
   int32_t n_dst;
   int32_t n_edges, ahead; /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
-  const dg_real *z;       /* [n_src, ld] projected sources */
-  const dg_real *zr;      /* [n_dst, ld] projected targets (GATv2) */
+  dg_real *z;       /* [n_src, ld] projected sources */
+  dg_real *zr;      /* [n_dst, ld] projected targets (GATv2) */
   const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
   const dg_real *att_dst; /* [ld] a_dst (GAT) */
   dg_real *score_src;     /* [n_src, hp] (GAT) */
@@ -44,7 +44,7 @@ typedef struct dg_edges {
   dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
                              without a backward pass */
   dg_real *stat;          /* [n_dst, DG_STATS * hp] */
-  const dg_real *dagg;    /* [n_dst, ld] */
+  dg_real *dagg;    /* [n_dst, ld] */
   dg_real *dz;            /* [n_src, ld] */
   dg_real *dzr;           /* [n_dst, ld] (GATv2) */
   dg_real *dscore_dst;    /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */

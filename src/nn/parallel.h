@@ -10,13 +10,6 @@
    depends on the number of threads, so that results do not either. */
 enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
 
-/* The kernels of this processor. */
-static inline const dg_kernels *kernels(void) {
-  static const dg_kernels *chosen;
-  if (chosen == NULL) chosen = dg_kernels_get();
-  return chosen;
-}
-
 /* Messages under way move on between two pieces of work. */
 static inline void progress(const dg_comm *comm) {
   if (comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
@@ -44,6 +37,12 @@ static inline void progress(const dg_comm *comm) {
       progress((work)->comm);                                                                                          \
     }                                                                                                                  \
   } while (0)
+
+/* Chunks [from, to) of one kind of rows: the first n_first need no halo. */
+static inline void dg_chunk_range(int *from, int *to, const dg_chunks *c, enum dg_part part) {
+  *from = part == DG_INTERIOR ? 0 : c->n_first;
+  *to = part == DG_INTERIOR ? c->n_first : c->n;
+}
 
 /* Rows summed into one partial result, so that there are at most MAX_SUMS of these. */
 static inline int32_t sum_rows(int32_t n) {

@@ -7,8 +7,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-dg_status dg_params_add(dg_params *params, const char *name, dg_channels in, dg_channels out, int rank,
-                        const int64_t *shape, dg_init init, double bound) {
+dg_status dg_params_add(dg_params *params, const dg_tensor *tensor) {
   dg_tensor *table;
   dg_status status = dg_alloc(&table, (size_t)params->n_tensors + 1, sizeof *table);
   if (status != DG_OK) return status;
@@ -16,11 +15,9 @@ dg_status dg_params_add(dg_params *params, const char *name, dg_channels in, dg_
   dg_free(&params->tensor);
   params->tensor = table;
   dg_tensor *t = &table[params->n_tensors++];
-  *t = (dg_tensor){.rank = rank, .in = in, .out = out, .init = init, .bound = bound};
-  snprintf(t->name, sizeof t->name, "%s", name);
-  memcpy(t->shape, shape, (size_t)rank * sizeof *shape);
+  *t = *tensor;
   t->offset = params->count;
-  t->count = (int64_t)(in.dim > 0 ? in.ld : 1) * out.ld;
+  t->count = (int64_t)(t->in.dim > 0 ? t->in.ld : 1) * t->out.ld;
   params->count += t->count;
   return DG_OK;
 }

@@ -273,6 +273,7 @@ void dg_halo_channel_destroy(dg_halo_channel **out) {
 }
 
 void dg_halo_pull_begin(dg_halo_channel *channel) {
+  if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
   MPI_Startall(channel->n_halo_pieces, channel->pull);
   const int32_t step = piece_rows(channel);
@@ -288,12 +289,14 @@ void dg_halo_pull_begin(dg_halo_channel *channel) {
 }
 
 void dg_halo_pull_end(dg_halo_channel *channel) {
+  if (channel == NULL) return;
   MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->pull, MPI_STATUSES_IGNORE);
   for (int32_t i = 0; i < channel->plan->n_halo && !channel->in_place; i++)
     unpack_row(channel, channel->value + halo_offset(channel, i), wire_row(channel, channel->halo_rows, i));
 }
 
 void dg_halo_push_begin(dg_halo_channel *channel) {
+  if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
   DG_CHECK(channel->gradient != NULL);
   MPI_Startall(channel->n_owned_pieces, channel->push + channel->n_halo_pieces);
@@ -303,6 +306,7 @@ void dg_halo_push_begin(dg_halo_channel *channel) {
 }
 
 void dg_halo_push_end(dg_halo_channel *channel) {
+  if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
   MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->push, MPI_STATUSES_IGNORE);
   for (int32_t i = 0; i < plan->send_offset[plan->n_send_ranks]; i++)
@@ -310,6 +314,7 @@ void dg_halo_push_end(dg_halo_channel *channel) {
 }
 
 int64_t dg_halo_channel_bytes(const dg_halo_channel *channel) {
+  if (channel == NULL) return 0;
   const dg_halo_plan *plan = channel->plan;
   return (int64_t)plan->send_offset[plan->n_send_ranks] * (int64_t)channel->row_bytes;
 }

@@ -6,9 +6,9 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
-#include "nn/layer.h"
+#include "nn/conv.h"
 #include "train/roofline.h"
-#include "train/trainer.h"
+#include <distgat/trainer.h>
 
 enum { WARM_UP = 5, EXCHANGES = 50 };
 
@@ -42,8 +42,8 @@ static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
     const double before = dg_time();
     for (int k = 0; k < layers; k++) {
       dg_halo_channel *channel = t->train.work[k].channel;
-      if (channel) dg_halo_pull_begin(channel), dg_halo_pull_end(channel);
-      if (channel) dg_halo_push_begin(channel), dg_halo_push_end(channel);
+      dg_halo_pull_begin(channel), dg_halo_pull_end(channel);
+      dg_halo_push_begin(channel), dg_halo_push_end(channel);
     }
     seconds[i] = dg_comm_max_double(t->comm, dg_time() - before);
   }
@@ -57,7 +57,8 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   dg_trainer trainer = {0};
   dg_machine machine = {0};
   double *seconds = NULL;
-  DG_TRY(dg_trainer_create(&trainer, comm, config, graph_path));
+  dg_counts counts = {0};
+  DG_TRY(dg_trainer_open(&trainer, comm, config, graph_path));
   DG_TRY(dg_comm_agree(comm, dg_alloc(&seconds, (size_t)steps * (1 + DG_PHASES), sizeof *seconds)));
   dg_params_reset(&trainer.model.params, config->seed);
   time_steps(&trainer, seconds, steps);
@@ -74,11 +75,14 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   result->halo_bytes_per_epoch = dg_trainer_halo_bytes(&trainer);
   result->exchange_ms = 1e3 * time_exchanges(&trainer, seconds, steps < EXCHANGES ? (int)steps : EXCHANGES);
   DG_TRY(dg_machine_measure(&machine, comm));
-  result->bound_ms = 1e3 * dg_comm_max_double(comm, dg_step_bound(&trainer, &machine));
+  DG_TRY(dg_comm_agree(comm, dg_counts_create(&counts, &trainer.local, trainer.train_field)));
+  const bool sparse = trainer.local.shard.features.sparse;
+  result->bound_ms = 1e3 * dg_comm_max_double(comm, dg_step_bound(&trainer.model, &counts, sparse, &machine));
   result->bytes_per_second = machine.bytes_per_second, result->flops_per_second = machine.flops_per_second;
 
 cleanup:
   dg_free(&seconds);
+  dg_counts_destroy(&counts);
   dg_trainer_destroy(&trainer);
   return status;
 }

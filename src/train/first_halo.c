@@ -1,6 +1,6 @@
 #include "train/first_halo.h"
 
-#include "nn/layer.h"
+#include "nn/conv.h"
 
 /* Assumed rates of one rank, of which the order of magnitude counts: sparse and dense projections in flops a second,
    messages inside a node and between nodes in bytes a second, and the seconds that one more exchange costs in waiting.
@@ -20,7 +20,7 @@ bool dg_exchange_pays(const dg_trainer *trainer) {
   const dg_comm *comm = trainer->comm;
   const dg_graph_info *info = &trainer->local.shard.info;
   const dg_layer *l = &trainer->model.layer[0];
-  if (comm->size == 1 || l->kind == DG_MODEL_MLP) return false;
+  if (comm->size == 1 || !l->conv->edges) return false;
   if (trainer->config->first_halo != DG_FIRST_AUTO) return trainer->config->first_halo == DG_FIRST_EXCHANGE;
 
   const double rows = (double)dg_comm_max_int64(comm, trainer->local.n_halo), width = (double)l->heads * l->dim;

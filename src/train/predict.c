@@ -7,10 +7,10 @@
 #include <distgat/files.h>
 #include <distgat/memory.h>
 
-#include "nn/layer.h"
+#include "nn/conv.h"
 #include "par/threads.h"
 #include "train/model_file.h"
-#include "train/trainer.h"
+#include <distgat/trainer.h>
 
 /* Full-graph inference on one rank. Rows of the field are brought to ascending ids before they are written. */
 typedef struct predictor {
@@ -41,7 +41,7 @@ static dg_status read_config(predictor *p) {
   DG_TRY(dg_h5_open(&file, p->config->model_path));
   DG_TRY(dg_config_load(file, &p->model_config));
   const dg_model_kind kind = p->model_config.model.kind;
-  if (p->config->attention && kind != DG_MODEL_GAT && kind != DG_MODEL_GATV2)
+  if (p->config->attention && !dg_conv_of(kind)->attention)
     DG_TRY(dg_fail(DG_USAGE, "--attention: a model %s has no attention coefficients", dg_model_kind_name(kind)));
   if (p->config->embeddings && p->model_config.model.layers < 2)
     DG_TRY(dg_fail(DG_USAGE, "--embeddings: a model of one layer has no hidden layer"));
@@ -67,7 +67,7 @@ static dg_status prepare(predictor *p, const char *graph_path) {
                        p->model_config.seed));
   DG_TRY(dg_comm_agree(p->comm, load_weights(p)));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
-                                 .edges = p->model_config.model.kind != DG_MODEL_MLP,
+                                 .edges = dg_conv_of(p->model_config.model.kind)->edges,
                                  .exchange_first = true}; /* one pass: features would not be used again */
   DG_TRY(dg_field_create(&p->field, &p->local, &field));
   DG_TRY(dg_pass_create(&p->pass, &p->model, &p->local, p->field, false, DG_HALO_F32));
@@ -120,7 +120,7 @@ static dg_status write_embedding(predictor *p) {
   for (int32_t i = 0; i < p->local.n; i++)
     for (int c = 0; c < width; c++)
       rows[(size_t)i * width + c] =
-          (float)w->input[(size_t)p->row[i] * w->layer->in_ld + c % below->dim * below->hp + c / below->dim];
+          (float)w->in.to[(size_t)p->row[i] * w->layer->in_ld + c % below->dim * below->hp + c / below->dim];
   DG_TRY(write_rows(p, "embedding", DG_H5_F32, width, rows));
 
 cleanup:
@@ -162,12 +162,11 @@ static int32_t longest_row(const dg_block *b) {
 
 static void fill_edges(edge_list *e, const predictor *p, const dg_work *w, dg_real *scratch) {
   const dg_block *b = w->block;
-  const dg_kernels *k = dg_kernels_get();
   const int heads = w->layer->heads, hp = w->layer->hp;
   int64_t at = 0;
   for (int32_t i = 0; i < p->local.n; i++) {
     const int32_t row = p->row[i];
-    (w->layer->kind == DG_MODEL_GAT ? k->gat_alpha : k->gatv2_alpha)(&w->e, row, row + 1, scratch);
+    w->layer->conv->alpha(w, row, row + 1, scratch);
     e->count[i] = b->indptr[row + 1] - b->indptr[row];
     for (int64_t t = 0; t < e->count[i]; t++, at++) {
       e->src[at] = b->ids[b->indices[b->indptr[row] + t]];
@@ -209,7 +208,7 @@ dg_status dg_predict(const dg_comm *comm, const dg_predict_config *config, const
   dg_status status = DG_OK;
   predictor p = {.comm = comm, .config = config};
   DG_TRY(prepare(&p, graph_path));
-  dg_pass_evaluate(&p.pass, NULL);
+  dg_pass_evaluate(&p.pass);
   DG_TRY(write_logits(&p));
   if (config->embeddings) DG_TRY(write_embedding(&p));
   for (int k = 0; config->attention && k < p.model.config.layers; k++) DG_TRY(write_attention(&p, k));

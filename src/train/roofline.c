@@ -5,8 +5,7 @@
 
 #include <distgat/memory.h>
 
-#include "kernels/kernels.h"
-#include "nn/layer.h"
+#include "nn/conv.h"
 
 enum { TRIAD_ELEMENTS = 1 << 23, TRIAD_ROUNDS = 5, FMA_ROUNDS = 1 << 22 };
 
@@ -72,71 +71,44 @@ static double gathered(double edges, double rows, double width, const dg_machine
   return table > m->cache_bytes ? edges * width * sizeof(dg_real) : table;
 }
 
-/* Expected kept non-zeros of the first layer's input rows [0, n). */
-static double nonzeros(const dg_work *w, int32_t n) {
-  double sum = 0;
-  if (!w->features->sparse) return (double)n * w->features->n_cols;
-  for (int32_t i = 0; i < n; i++)
-    sum += (double)(w->features->indptr[w->x.row[i] + 1] - w->features->indptr[w->x.row[i]]);
-  return sum * (1 - w->layer->dropout);
-}
-
 /* Projection, forward or for the weight gradient: as many flops; input, weights and output once. */
-static work_count projection(const dg_work *w) {
-  const dg_layer *l = w->layer;
-  const double width = (double)l->heads * l->dim, real = sizeof(dg_real);
-  const int32_t n_src = dg_work_rows(w);
-  const bool sparse = w->features && w->features->sparse;
-  double in = w->features ? nonzeros(w, n_src) : (double)n_src * l->n_in;
-  work_count c = {2 * in * width, in * (sparse ? 8 : real) + (double)n_src * width * real + l->n_in * width * real};
+static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
+  const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
+  const double in = l->index == 0 ? (double)n->entries * kept : (double)n->n_projected * l->n_in;
+  work_count c = {2 * in * width,
+                  in * (sparse ? 8 : real) + (double)n->n_projected * width * real + l->n_in * width * real};
   if (l->wr >= 0) {
-    double in_dst = w->features ? nonzeros(w, w->block->n_dst) : (double)w->block->n_dst * l->n_in;
+    const double in_dst = l->index == 0 ? (double)n->entries_dst * kept : (double)n->n_dst * l->n_in;
     c.flops += 2 * in_dst * width;
-    c.bytes += (double)w->block->n_dst * width * real + l->n_in * width * real;
+    c.bytes += (double)n->n_dst * width * real + l->n_in * width * real;
   }
   return c;
 }
 
-static double edge_flops(const dg_layer *l, bool backward) {
-  const double width = (double)l->heads * l->dim;
-  switch (l->kind) {
-  case DG_MODEL_GATV2:
-    return (backward ? 14 : 7) * width; /* score and sum; score, <dOut, z>, dz, dzr, datt */
-  case DG_MODEL_GAT:
-    return (backward ? 4 : 2) * width;
-  case DG_MODEL_GCN:
-    return 2 * width;
-  case DG_MODEL_MLP:
-    return 0;
-  }
-  return 0;
-}
-
-static work_count edges(const dg_work *w, bool backward, const dg_machine *m) {
-  const dg_layer *l = w->layer;
-  const dg_block *b = w->block;
-  const double n_edges = b->indptr[b->n_dst], width = (double)l->heads * l->dim, real = sizeof(dg_real);
-  const double rows = l->kind == DG_MODEL_GATV2 ? 2 : 1; /* per target: dOut, and zr */
+static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
+  const double n_edges = (double)n->n_edges, width = (double)l->heads * l->dim, real = sizeof(dg_real);
+  const double n_src = (double)n->n_src, n_dst = (double)n->n_dst;
   work_count c = {0};
-  if (l->kind == DG_MODEL_MLP) return c;
-  c.flops = n_edges * edge_flops(l, backward);
-  c.bytes = n_edges * 4 + gathered(n_edges, b->n_src, width, m) + b->n_dst * rows * width * real;
+  if (!l->conv->edges) return c;
+  c.flops = n_edges * width * (backward ? l->conv->flops_backward : l->conv->flops);
+  c.bytes = n_edges * 4 + gathered(n_edges, n_src, width, m) + n_dst * l->conv->target_rows * width * real;
   if (backward) {
-    c.bytes += b->n_src * width * real; /* dz */
-    if (l->kind == DG_MODEL_GATV2)      /* a second pass gathers zr and dOut over the transpose */
-      c.bytes += n_edges * 4 + gathered(n_edges, b->n_dst, 2 * width, m) + b->n_dst * width * real;
+    c.bytes += n_src * width * real;    /* dz */
+    if (l->conv->gathers_backward == 2) /* a second pass gathers zr and dOut over the transpose */
+      c.bytes += n_edges * 4 + gathered(n_edges, n_dst, 2 * width, m) + n_dst * width * real;
   }
   return c;
 }
 
-double dg_step_bound(const dg_trainer *trainer, const dg_machine *machine) {
-  const double count = (double)trainer->model.params.count;
+double dg_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
+  const double params = (double)model->params.count;
   double total = 0;
-  for (int k = 0; k < trainer->model.config.layers; k++) {
-    const dg_work *w = &trainer->train.work[k];
-    const work_count forward = projection(w);
+  for (int k = 0; k < model->config.layers; k++) {
+    const dg_layer *l = &model->layer[k];
+    const dg_layer_counts *n = &counts->layer[k];
+    const work_count forward = projection(l, n, sparse && k == 0);
     total += seconds(forward, machine) * (k > 0 ? 3 : 2); /* forward, weight gradient, input gradient */
-    total += seconds(edges(w, false, machine), machine) + seconds(edges(w, true, machine), machine);
+    total += seconds(edges(l, n, false, machine), machine) + seconds(edges(l, n, true, machine), machine);
   }
-  return total + seconds((work_count){12 * count, 7 * count * sizeof(dg_real)}, machine);
+  return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
 }

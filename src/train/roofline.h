@@ -1,7 +1,8 @@
 #ifndef DG_TRAIN_ROOFLINE_H
 #define DG_TRAIN_ROOFLINE_H
 
-#include "train/trainer.h"
+#include <distgat/counts.h>
+#include <distgat/model.h>
 
 /* What this rank can do while all ranks work, with its threads. */
 typedef struct dg_machine {
@@ -13,9 +14,10 @@ typedef struct dg_machine {
 /* Measures the machine, all ranks at once. Errors: DG_MEMORY. Collective. */
 dg_status dg_machine_measure(dg_machine *machine, const dg_comm *comm);
 
-/* Least seconds of a training step on this rank: summed over phases, the larger of flops over the measured rate and
-   compulsory bytes over the measured bandwidth. Compulsory bytes count each array once, and one row an edge and pass
-   where the gathered table does not fit the second-level cache. Local. */
-double dg_step_bound(const dg_trainer *trainer, const dg_machine *machine);
+/* Least seconds of a training step on this rank, whose training field has such counts and features, sparse or not:
+   summed over phases, the larger of flops over the measured rate and compulsory bytes over the measured bandwidth.
+   Compulsory bytes count each array once, and one row an edge and pass where the gathered table does not fit the
+   second-level cache. Local. */
+double dg_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine);
 
 #endif

@@ -6,11 +6,11 @@
 
 #include <distgat/files.h>
 #include <distgat/memory.h>
+#include <distgat/trainer.h>
 
 #include "train/model_file.h"
 #include "train/result.h"
 #include "train/run.h"
-#include "train/trainer.h"
 
 /* All runs of one call of `train`. */
 typedef struct session {
@@ -71,7 +71,7 @@ static dg_status create_session(session *s, const char *graph_path) {
   dg_status status = DG_OK;
   const dg_config *c = s->config;
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
-  DG_TRY(dg_trainer_create(&s->trainer, s->comm, c, graph_path));
+  DG_TRY(dg_trainer_open(&s->trainer, s->comm, c, graph_path));
   DG_TRY(check_config(c, &s->trainer.local));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
   DG_TRY(dg_comm_agree(s->comm, create_run(s)));

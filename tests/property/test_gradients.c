@@ -47,7 +47,7 @@ static void move(const variable *v, double by) {
 static int compare(test_job *job, const variables *v, double h) {
   double *difference = NULL;
   int left = 0;
-  assert_all_true(&job->local.comm, dg_alloc(&difference, (size_t)v->n, sizeof *difference) == DG_OK);
+  assert_all_true(job->trainer.comm, dg_alloc(&difference, (size_t)v->n, sizeof *difference) == DG_OK);
   for (int i = 0; i < v->n; i++) {
     variable *x = &v->all[i];
     if (x->agrees) continue;
@@ -58,14 +58,14 @@ static int compare(test_job *job, const variables *v, double h) {
     move(x, h);
     difference[i] = (above - below) / (2 * h);
   }
-  dg_comm_sum_double(&job->local.comm, difference, (size_t)v->n);
-  dg_comm_bcast(&job->local.comm, difference, (size_t)v->n * sizeof *difference, 0);
+  dg_comm_sum_double(job->trainer.comm, difference, (size_t)v->n);
+  dg_comm_bcast(job->trainer.comm, difference, (size_t)v->n * sizeof *difference, 0);
   for (int i = 0; i < v->n; i++) {
     variable *x = &v->all[i];
     if (x->agrees) continue;
     x->agrees = fabs(x->gradient - difference[i]) <= tolerance * x->scale + 1e-12;
     left += !x->agrees;
-    if (!x->agrees && h == steps[sizeof steps / sizeof *steps - 1] && job->local.comm.rank == 0)
+    if (!x->agrees && h == steps[sizeof steps / sizeof *steps - 1] && job->trainer.comm->rank == 0)
       fprintf(stderr, "%s: gradient %.12g, difference %.12g, largest %.3g\n", x->name, x->gradient, difference[i],
               x->scale);
   }
@@ -74,7 +74,7 @@ static int compare(test_job *job, const variables *v, double h) {
 }
 
 static void add_tensor(variables *v, test_job *job, const dg_tensor *t) {
-  const dg_params *p = &job->model.params;
+  const dg_params *p = job->params;
   const int64_t size = dg_tensor_size(t), n = size < n_samples() ? size : n_samples();
   double scale = 0;
   for (int64_t i = 0; i < size; i++) scale = fmax(scale, fabs(p->grad[dg_tensor_position(t, i)]));
@@ -91,9 +91,9 @@ static void add_tensor(variables *v, test_job *job, const dg_tensor *t) {
 
 /* Where this rank holds feature f of a node, NULL where it does not. */
 static float *find_feature(test_job *job, int32_t node, int32_t f) {
-  dg_features *x = &job->local.shard.features;
-  for (int32_t r = 0; r < job->local.n + job->local.n_halo; r++) {
-    if (job->local.ids[r] != node) continue;
+  dg_features *x = &job->local->shard.features;
+  for (int32_t r = 0; r < job->local->n + job->local->n_halo; r++) {
+    if (job->local->ids[r] != node) continue;
     if (!x->sparse) return &x->dense[(int64_t)r * x->n_cols + f];
     for (int64_t t = x->indptr[r]; t < x->indptr[r + 1]; t++)
       if (x->indices[t] == f) return &x->values[t];
@@ -102,8 +102,8 @@ static float *find_feature(test_job *job, int32_t node, int32_t f) {
 }
 
 static void add_input(variables *v, test_job *job) {
-  const dg_comm *comm = &job->local.comm;
-  const int32_t n_nodes = (int32_t)job->local.shard.info.n_nodes, width = job->model.n_features;
+  const dg_comm *comm = job->trainer.comm;
+  const int32_t n_nodes = (int32_t)job->local->shard.info.n_nodes, width = job->trainer.model.n_features;
   double *dx = NULL, scale = 0;
   assert_all_true(comm, dg_alloc(&dx, (size_t)n_nodes * width, sizeof *dx) == DG_OK);
   assert_int_equal(job_input_gradient(job, dx), DG_OK);
@@ -133,10 +133,10 @@ static void check_model(const dg_model_config *config, bool sparse) {
   dg_comm_sum_double(&test_comm, &again, 1);
   assert_all_true(&test_comm, fabs(loss - again) < 1e-13 * loss);
 
-  const size_t capacity = (size_t)(job.model.params.n_tensors + 1) * SAMPLES;
+  const size_t capacity = (size_t)(job.params->n_tensors + 1) * SAMPLES;
   assert_all_true(&test_comm, dg_alloc(&v.all, capacity, sizeof *v.all) == DG_OK);
   job_step(&job, &step);
-  for (int t = 0; t < job.model.params.n_tensors; t++) add_tensor(&v, &job, &job.model.params.tensor[t]);
+  for (int t = 0; t < job.params->n_tensors; t++) add_tensor(&v, &job, &job.params->tensor[t]);
   add_input(&v, &job);
   int left = v.n;
   for (size_t k = 0; k < sizeof steps / sizeof *steps && left > 0; k++) left = compare(&job, &v, steps[k]);

@@ -27,7 +27,7 @@ static void outcome_destroy(outcome *o) {
 
 static dg_status run_step(outcome *o, test_job *job, const random_graph *g) {
   dg_status status = DG_OK;
-  const dg_params *p = &job->model.params;
+  const dg_params *p = job->params;
   DG_TRY(dg_alloc(&o->weights, (size_t)p->count, sizeof *o->weights));
   DG_TRY(dg_alloc(&o->input, (size_t)g->n_nodes * g->n_features, sizeof *o->input));
   o->loss = job_step(job, &step);
@@ -52,7 +52,7 @@ static bool close_to(const double *a, const double *b, int64_t n, double floor, 
 }
 
 static bool same_outcome(const outcome *a, const outcome *b, const test_job *job, const random_graph *g) {
-  const dg_params *p = &job->model.params;
+  const dg_params *p = job->params;
   bool same = close_to(&a->loss, &b->loss, 1, 0, "loss");
   /* A tensor whose gradient vanishes (a softmax over one edge) has no size of its own: there, what is left of terms
      that cancel is measured by the whole gradient. */

@@ -1,9 +1,12 @@
 #include "support/job.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include <distgat/memory.h>
 #include <distgat/rng.h>
+
+#include "nn/conv.h"
 
 static void draw_weights(dg_params *p) {
   for (int n = 0; n < p->n_tensors; n++)
@@ -16,65 +19,69 @@ static void draw_weights(dg_params *p) {
 dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *comm, const dg_model_config *config,
                      bool prune, bool exchange_first, uint64_t owner_seed) {
   dg_status status = DG_OK;
-  const dg_field_config wanted = {.n_layers = config->layers,
-                                  .splits = prune ? DG_TRAIN : 0,
-                                  .edges = config->kind != DG_MODEL_MLP,
-                                  .exchange_first = exchange_first,
-                                  .backward = true};
+  dg_local local = {0};
   memset(job, 0, sizeof *job);
-  DG_TRY(random_graph_load(&job->local, graph, comm, owner_seed));
-  DG_TRY(dg_comm_agree(comm, dg_model_create(&job->model, config, graph->n_features, graph->n_classes)));
-  draw_weights(&job->model.params);
-  DG_TRY(dg_field_create(&job->field, &job->local, &wanted));
-  DG_TRY(dg_pass_create(&job->pass, &job->model, &job->local, job->field, true, DG_HALO_F32));
+  /* A learning rate of zero leaves the weights as they are. */
+  job->config = (dg_config){.model = *config,
+                            .threads = omp_get_max_threads(),
+                            .prune = prune,
+                            .first_halo = exchange_first ? DG_FIRST_EXCHANGE : DG_FIRST_FETCH};
+  DG_TRY(random_graph_load(&local, graph, comm, owner_seed));
+  DG_TRY(dg_trainer_create(&job->trainer, &local, &job->config));
+  job->local = &job->trainer.local, job->params = &job->trainer.model.params;
+  draw_weights(job->params);
+
 cleanup:
-  if (status != DG_OK) job_destroy(job);
+  dg_local_destroy(&local);
   return status;
 }
 
 void job_destroy(test_job *job) {
-  dg_pass_destroy(&job->pass);
-  dg_field_destroy(&job->field);
-  dg_model_destroy(&job->model);
-  dg_local_destroy(&job->local);
+  dg_trainer_destroy(&job->trainer);
 }
 
 double job_forward(test_job *job, const dg_step *step) {
-  dg_pass_forward(&job->pass, step, NULL);
-  return dg_pass_metrics(&job->pass, DG_TRAIN).loss_sum / (double)job->local.shard.n_train;
+  dg_pass_forward(&job->trainer.train, step);
+  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / (double)job->local->shard.n_train;
 }
 
 double job_step(test_job *job, const dg_step *step) {
-  dg_params *params = &job->model.params;
-  const int layers = job->model.config.layers;
-  const int64_t n_train = job->local.shard.n_train;
-  job_forward(job, step);
-  dg_metrics metrics = dg_layer_loss(&job->pass.work[layers - 1], params, &job->pass, DG_TRAIN, n_train);
-  for (int k = layers - 1; k >= 0; k--) {
-    dg_work *w = &job->pass.work[k];
-    dg_layer_backward_halo(w);
-    if (w->channel) dg_halo_push_begin(w->channel);
-    dg_layer_backward_owned(w, params);
-    if (w->channel) dg_layer_backward_weights(w, params, DG_TARGETS), dg_halo_push_end(w->channel);
-    dg_layer_backward_weights(w, params, w->channel ? DG_SOURCES : DG_BOTH_SIDES);
-    if (k > 0) dg_layer_backward_input(w, w - 1, params);
+  return dg_trainer_step(&job->trainer, step->seed, (int64_t)step->epoch).loss;
+}
+
+/* Gradient of the loss of the last step with respect to the first layer's input rows, dx [n_src, n_features]; halo rows
+   that were projected here hold this rank's share, others zero. */
+static void input_gradient(const dg_pass *pass, dg_real *dx) {
+  const dg_work *w = &pass->work[0];
+  const dg_layer *l = w->layer;
+  const dg_real *value = pass->model->params.value;
+  for (int32_t i = 0; i < (w->channel ? w->block->n_src_owned : w->block->n_src); i++) {
+    const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->ids[i]);
+    for (int f = 0; f < l->n_in; f++) {
+      dg_real sum = 0;
+      for (int c = 0; c < l->ld; c++) {
+        sum += w->e.dz[(size_t)i * l->ld + c] * value[l->w + (int64_t)f * l->ld + c];
+        if (l->wr >= 0 && i < w->block->n_dst)
+          sum += w->e.dzr[(size_t)i * l->ld + c] * value[l->wr + (int64_t)f * l->ld + c];
+      }
+      bool keep = dg_rng_column(row, w->x.drop.key, (uint32_t)f) >= w->x.drop.threshold;
+      dx[(size_t)i * l->n_in + f] = keep ? sum * w->x.drop.scale : 0;
+    }
   }
-  dg_comm_sum_real(&job->local.comm, params->grad, (size_t)params->count);
-  dg_comm_sum_double(&job->local.comm, &metrics.loss_sum, 1);
-  return metrics.loss_sum / (double)n_train;
 }
 
 dg_status job_input_gradient(test_job *job, double *dx) {
-  const dg_block *b = job->field->block[0];
-  const size_t width = (size_t)job->model.n_features, all = (size_t)job->local.shard.info.n_nodes * width;
+  const dg_block *b = job->trainer.train_field->block[0];
+  const dg_comm *comm = job->trainer.comm;
+  const size_t width = (size_t)job->trainer.model.n_features, all = (size_t)job->local->shard.info.n_nodes * width;
   dg_real *share = NULL;
-  dg_status status = dg_comm_agree(&job->local.comm, dg_alloc(&share, (size_t)b->n_src * width, sizeof *share));
+  dg_status status = dg_comm_agree(comm, dg_alloc(&share, (size_t)b->n_src * width, sizeof *share));
   if (status != DG_OK) return status;
-  dg_pass_input_gradient(&job->pass, share);
+  input_gradient(&job->trainer.train, share);
   memset(dx, 0, all * sizeof *dx);
   for (int32_t i = 0; i < b->n_src; i++)
     for (size_t f = 0; f < width; f++) dx[(size_t)b->ids[i] * width + f] = (double)share[(size_t)i * width + f];
-  dg_comm_sum_double(&job->local.comm, dx, all);
+  dg_comm_sum_double(comm, dx, all);
   dg_free(&share);
   return status;
 }

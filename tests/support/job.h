@@ -1,17 +1,16 @@
 #ifndef DISTGAT_TESTS_JOB_H
 #define DISTGAT_TESTS_JOB_H
 
-#include <distgat/model.h>
+#include <distgat/trainer.h>
 
-#include "nn/layer.h"
 #include "support/random_graph.h"
 
 /* A model at work on a random graph, as training sets it up. */
 typedef struct test_job {
-  dg_local local;
-  dg_model model;
-  dg_field *field;
-  dg_pass pass;
+  dg_config config;
+  dg_trainer trainer;
+  dg_local *local; /* of the trainer */
+  dg_params *params;
 } test_job;
 
 /* Random weights, the same whatever the ranks; `prune` as in the options of training, `exchange_first` as in
@@ -23,7 +22,8 @@ void job_destroy(test_job *job);
 /* Forward pass of one training step, and this rank's share of its loss. Collective. */
 double job_forward(test_job *job, const dg_step *step);
 
-/* Forward and backward pass: gives the loss; gradients of the parameters are summed over ranks. Collective. */
+/* The program's training step at a learning rate of zero: gives the loss; gradients of the parameters are summed over
+ * ranks. Collective. */
 double job_step(test_job *job, const dg_step *step);
 
 /* Gradient of the input of all nodes after job_step, dx [n_nodes, n_features]. Collective. Errors: DG_MEMORY. */

@@ -1,22 +1,23 @@
-#ifndef DG_TRAIN_TRAINER_H
-#define DG_TRAIN_TRAINER_H
+#ifndef DISTGAT_TRAINER_H
+#define DISTGAT_TRAINER_H
 
 #include <distgat/config.h>
 #include <distgat/field.h>
 #include <distgat/model.h>
+#include <distgat/sums.h>
 #include <distgat/timer.h>
 #include <distgat/train.h>
 
-/* A graph, a model and what training needs of both, on one rank. */
+/* A graph, a model and what training needs of both, on one rank. It stays where it was made. */
 typedef struct dg_trainer {
-  const dg_comm *comm;
-  const dg_config *config;
+  const dg_comm *comm;     /* that of `local` */
+  const dg_config *config; /* borrowed */
   dg_local local;
   dg_model model;
   dg_field *train_field, *val_field, *final_field;
   dg_pass train, val, final;
+  dg_sums sums; /* of the gradients, loss and counts */
   dg_timer timer;
-  MPI_Request *summing; /* [layers] gradients of a layer on their way */
   int threads;
   bool exchange_first; /* see dg_field_config */
   bool failed;         /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
@@ -27,11 +28,15 @@ typedef struct dg_trainer {
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
                         const char *split, bool row_normalize, uint64_t seed);
 
-/* Loads the graph and makes model and training pass; `config` is borrowed. Errors: any. Collective. */
-dg_status dg_trainer_create(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path);
+/* Takes over the contents of `local` and makes model and training pass, weights zero; the training split must not be
+   empty. Errors: DG_INPUT, DG_USAGE (a layer too wide), DG_MEMORY. Collective. */
+dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_config *config);
 void dg_trainer_destroy(dg_trainer *trainer);
 
-/* One training step: forward, loss, backward, all-reduce, Adam. epoch counts from 1. Collective. */
+/* The same for a graph file, loaded as the configuration says. Errors: any. Collective. */
+dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path);
+
+/* One training step: forward, loss, backward, sums over ranks, Adam. epoch counts from 1. Collective. */
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch);
 
 /* Makes the pass of validation, or of the final evaluation of all splits, where it is not there yet. Errors: DG_MEMORY.

@@ -1,0 +1,116 @@
+#ifndef DG_NN_CONV_H
+#define DG_NN_CONV_H
+
+#include <distgat/counts.h>
+#include <distgat/model.h>
+
+#include "kernels/kernels.h"
+
+/* A kind of layer is one file with one table, dg_conv; what all kinds share lies in layer.c (buffers), project.c
+   (products with weights) and transition.c (what lies between two layers). */
+
+typedef struct dg_conv dg_conv;
+
+/* What a layer is. Positions of its tensors in the parameter block; -1 where the kind has none. */
+typedef struct dg_layer {
+  const dg_conv *conv;
+  const dg_kernels *kernels;
+  int index; /* 0 first */
+  bool last, elu;
+  int heads, dim, hp, ld; /* output channels, see kernels.h */
+  int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
+  double dropout, attention_dropout, slope;
+  int64_t first, count; /* the layer's part of the block */
+  int64_t w, b;         /* projection of sources */
+  int64_t wr, br;       /* projection of targets (GATv2) */
+  int64_t att, att_dst;
+  int64_t bias;
+  int bias_ld; /* elements of the bias: ld, last layer classes padded */
+} dg_layer;
+
+/* Buffers of a layer, in elements; those of the backward pass are shared by all layers. */
+typedef struct dg_sizes {
+  size_t z, zr, agg, stat, score_src; /* see dg_edges; agg 0: it is z itself */
+  size_t positive, dscore_dst;        /* with a backward pass */
+  size_t input, tile, row_bits;       /* see dg_work */
+  size_t dagg, dz, dzr, partial, turned;
+} dg_sizes;
+
+/* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
+typedef struct dg_scratch {
+  dg_real *dagg[2];  /* [n_dst, ld] of even and odd layers; doubles as the gradient of the layer above's input */
+  dg_real *dz, *dzr; /* [n_src, ld], [n_dst, ld] */
+  dg_real *partial;  /* sums over chunks */
+  dg_real *turned;   /* [2, ld, in_ld] transposed weights of a hidden layer */
+} dg_scratch;
+
+/* All that lies between two layers: rows that the one below aggregated become input rows of the one above, through
+   bias, activation and dropout. */
+typedef struct dg_transition {
+  const dg_layer *below;
+  const dg_real *from; /* [n, ld] */
+  dg_real *to;         /* [n, ld]; NULL below the first layer, where nothing lies */
+  const int32_t *ids;  /* [n] */
+  dg_dropout drop;     /* of this step */
+} dg_transition;
+
+/* A layer at work over a block. Shapes in e and x, see kernels.h. */
+typedef struct dg_work {
+  const dg_comm *comm;
+  const dg_layer *layer;
+  const dg_block *block;
+  const dg_features *features; /* of the first layer, else NULL */
+  const dg_field *field;
+  dg_edges e;
+  dg_input x;                /* the first layer's input rows */
+  dg_transition in;          /* a hidden layer's input rows, owned ones */
+  dg_real *partial, *turned; /* of dg_scratch */
+  dg_real *tile;             /* dense input rows, one tile a thread */
+  uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
+  dg_halo_channel *channel;  /* NULL where nothing is exchanged */
+} dg_work;
+
+/* Rows that need no halo and that no other rank needs; the others. */
+enum dg_part { DG_INTERIOR, DG_BORDER };
+
+/* Projections of a layer: that of its sources, and that of its targets where it has one (GATv2). */
+enum dg_sides { DG_NO_SIDE = 0, DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = DG_SOURCES | DG_TARGETS };
+
+/* A kind of layer. Functions are Local; ranges are of chunks of the block's targets or sources. */
+struct dg_conv {
+  bool edges;     /* rows meet their neighbours */
+  bool attention; /* has heads and coefficients */
+  /* Adds the layer's tensors, named and shaped as in PyTorch Geometric, to the table. Errors: DG_MEMORY. */
+  dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
+  /* Adds the kind's own buffers to those that all have. */
+  void (*add_sizes)(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n);
+  /* Scores of source rows [begin, end); NULL: none are made ahead of the edges. */
+  void (*score)(const dg_work *work, int32_t begin, int32_t end);
+  /* Aggregates over the in-edges of chunks of targets; NULL: what was projected is the result. */
+  void (*forward)(const dg_work *work, int from, int to);
+  /* What the backward pass needs of all targets first; NULL: nothing. */
+  void (*backward_begin)(const dg_work *work);
+  /* dz of chunks of sources. */
+  void (*backward_sources)(const dg_work *work, int from, int to);
+  /* After all sources: the rest, dzr and the attention vectors' gradients; NULL: none. */
+  void (*backward_end)(const dg_work *work, dg_params *params);
+  /* Attention coefficients of target rows; NULL: none. */
+  void (*alpha)(const dg_work *work, int32_t begin, int32_t end, dg_real *alpha);
+  /* Operations an edge and channel, forward and backward; rows a target is read with; passes that gather backward. */
+  double flops, flops_backward;
+  int target_rows, gathers_backward;
+};
+
+/* The table of a kind. Local. */
+const dg_conv *dg_conv_of(dg_model_kind kind);
+
+extern const dg_conv dg_conv_gcn, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp;
+
+/* Adds one tensor of a layer to the table; `position` gets where it lies. Errors: DG_MEMORY. Local. */
+dg_status dg_layer_add_bias(dg_params *params, dg_layer *layer);
+dg_status dg_layer_add_attention(dg_params *params, dg_layer *layer, int64_t *position, const char *what);
+dg_status dg_layer_add_projection(dg_params *params, dg_layer *layer, int64_t *position, const char *what,
+                                  dg_channels in);
+dg_status dg_layer_add_projection_bias(dg_params *params, dg_layer *layer, int64_t *position, const char *what);
+
+#endif

@@ -1,0 +1,60 @@
+#include "nn/conv.h"
+
+#include "nn/parallel.h"
+
+/* Graph attention with a score that depends on the target: Brody et al. 2022, eq. 7. */
+
+static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_layer_add_attention(params, layer, &layer->att, "att"));
+  DG_TRY(dg_layer_add_bias(params, layer));
+  DG_TRY(dg_layer_add_projection(params, layer, &layer->w, "lin_l.weight", in));
+  DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->b, "lin_l.bias"));
+  DG_TRY(dg_layer_add_projection(params, layer, &layer->wr, "lin_r.weight", in));
+  DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->br, "lin_r.bias"));
+
+cleanup:
+  return status;
+}
+
+static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n) {
+  sizes->zr = sizes->dzr = (size_t)n->n_dst * (size_t)layer->ld;
+}
+
+static void forward(const dg_work *work, int from, int to) {
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->gatv2_forward(&work->e, begin, end));
+}
+
+static void backward_begin(const dg_work *work) {
+  FOR_TILES(work, work->block->n_dst, work->layer->kernels->row_dots(&work->e, begin, end));
+}
+
+static void backward_sources(const dg_work *work, int from, int to) {
+  FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->gatv2_backward_src(&work->e, begin, end));
+}
+
+static void backward_end(const dg_work *work, dg_params *params) {
+  const dg_layer *l = work->layer;
+  const dg_chunks *dst = &work->block->dst;
+  const size_t ld = (size_t)l->ld;
+  FOR_CHUNKS(work, *dst, 0, dst->n, l->kernels->gatv2_backward_dst(&work->e, begin, end, work->partial + c_ * ld));
+  add_up(params->grad + l->att, work->partial, dst->n, l->ld, l->ld);
+}
+
+static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
+  work->layer->kernels->gatv2_alpha(&work->e, begin, end, out);
+}
+
+const dg_conv dg_conv_gatv2 = {.edges = true,
+                               .attention = true,
+                               .add_tensors = add_tensors,
+                               .add_sizes = add_sizes,
+                               .forward = forward,
+                               .backward_begin = backward_begin,
+                               .backward_sources = backward_sources,
+                               .backward_end = backward_end,
+                               .alpha = alpha,
+                               .flops = 7,           /* score and sum */
+                               .flops_backward = 14, /* score, <dOut, z>, dz, dzr, datt */
+                               .target_rows = 2,     /* dOut and zr */
+                               .gathers_backward = 2};

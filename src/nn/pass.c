@@ -1,0 +1,144 @@
+#include <distgat/model.h>
+
+#include <math.h>
+
+#include <distgat/memory.h>
+
+#include "nn/layer.h"
+
+/* Buffers of every layer; sizes [layers]. */
+static dg_status size_layers(dg_sizes *sizes, const dg_pass *pass, bool backward) {
+  dg_counts counts;
+  const dg_status status = dg_counts_create(&counts, pass->local, pass->field);
+  for (int k = 0; status == DG_OK && k < counts.n_layers; k++)
+    sizes[k] = dg_layer_sizes(&pass->model->layer[k], &counts.layer[k], pass->local->shard.features.sparse, backward);
+  dg_counts_destroy(&counts);
+  return status;
+}
+
+dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,
+                         dg_halo_type halo_type) {
+  dg_status status = DG_OK;
+  const int layers = model->config.layers;
+  dg_sizes *sizes = NULL;
+  *pass = (dg_pass){.model = model, .local = local, .field = field, .ld_classes = model->layer[layers - 1].bias_ld};
+  status = dg_alloc(&pass->work, (size_t)layers, sizeof *pass->work);
+  if (status == DG_OK) status = dg_alloc(&sizes, (size_t)layers, sizeof *sizes);
+  if (status == DG_OK) status = size_layers(sizes, pass, backward);
+  if (status == DG_OK) status = dg_alloc(&pass->logits, (size_t)field->n_out * pass->ld_classes, sizeof *pass->logits);
+  if (status == DG_OK && backward) status = dg_alloc(&pass->scratch, 1, sizeof *pass->scratch);
+  if (status == DG_OK && backward) status = dg_scratch_create(pass->scratch, sizes, layers);
+  DG_TRY(dg_comm_agree(&local->comm, status));
+  for (int k = 0; k < layers; k++)
+    DG_TRY(dg_work_create(&pass->work[k], &model->layer[k], k > 0 ? &pass->work[k - 1] : NULL, pass, &sizes[k],
+                          halo_type));
+
+cleanup:
+  dg_free(&sizes);
+  if (status != DG_OK) dg_pass_destroy(pass);
+  return status;
+}
+
+void dg_pass_destroy(dg_pass *pass) {
+  for (int k = 0; pass->work && k < pass->model->config.layers; k++) dg_work_destroy(&pass->work[k]);
+  if (pass->scratch) dg_scratch_destroy(pass->scratch);
+  dg_free(&pass->scratch);
+  dg_free(&pass->work);
+  dg_free(&pass->logits);
+  *pass = (dg_pass){0};
+}
+
+/* Aggregates one kind of a layer's rows and projects them for the layer above, where there is one. */
+static void forward_rows(const dg_pass *pass, dg_work *w, dg_work *above, enum dg_part part) {
+  dg_layer_aggregate(w, part);
+  dg_timer_lap(pass->timer, DG_PHASE_EDGE_FORWARD);
+  if (above) dg_layer_project(above, w, &pass->model->params, part);
+  dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
+}
+
+/* One layer. Rows that need no halo come first while the halo is under way; where nothing is, rows that others wait
+   for: the exchange of the layer above begins as soon as these are there. */
+static void forward_layer(const dg_pass *pass, dg_work *w, dg_work *above) {
+  dg_halo_channel *next = above ? above->channel : NULL;
+  dg_layer_score(w, DG_INTERIOR);
+  if (w->channel) {
+    forward_rows(pass, w, above, DG_INTERIOR);
+    dg_halo_pull_end(w->channel);
+    dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
+    dg_layer_score(w, DG_BORDER);
+    forward_rows(pass, w, above, DG_BORDER);
+    dg_halo_pull_begin(next);
+  } else {
+    dg_layer_score(w, DG_BORDER);
+    forward_rows(pass, w, above, DG_BORDER);
+    dg_halo_pull_begin(next);
+    dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
+    forward_rows(pass, w, above, DG_INTERIOR);
+  }
+}
+
+void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
+  const dg_params *params = &pass->model->params;
+  const int layers = pass->model->config.layers;
+  dg_work *work = pass->work, *last = &work[layers - 1];
+  for (int k = 0; k < layers; k++) dg_layer_begin(&work[k], params, step);
+  dg_layer_project_input(work, params);
+  dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
+  dg_halo_pull_begin(work->channel);
+  for (int k = 0; k < layers; k++) forward_layer(pass, &work[k], k + 1 < layers ? &work[k + 1] : NULL);
+  dg_layer_output(last, params, pass->logits, pass->model->n_classes, pass->ld_classes);
+}
+
+void dg_pass_evaluate(const dg_pass *pass) {
+  const dg_step step = {.training = false};
+  dg_pass_forward(pass, &step);
+}
+
+/* Halo gradients come first and travel home while the rows owned here and the targets' weights are worked on. */
+static void backward_layer(const dg_pass *pass, dg_work *w, dg_work *below) {
+  dg_params *params = &pass->model->params;
+  const enum dg_sides early = w->channel ? DG_TARGETS : DG_NO_SIDE; /* with nothing under way both share their input */
+  dg_layer_backward_halo(w);
+  dg_timer_lap(pass->timer, DG_PHASE_EDGE_BACKWARD);
+  dg_halo_push_begin(w->channel);
+  dg_layer_backward_owned(w, params);
+  dg_timer_lap(pass->timer, DG_PHASE_EDGE_BACKWARD);
+  dg_layer_backward_weights(w, params, early);
+  dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
+  dg_halo_push_end(w->channel);
+  dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
+  dg_layer_backward_weights(w, params, DG_BOTH_SIDES & ~early);
+  if (below) dg_layer_backward_input(w, below, params);
+  dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
+}
+
+void dg_pass_backward(const dg_pass *pass, dg_sums *sums) {
+  for (int k = pass->model->config.layers - 1; k >= 0; k--) {
+    const dg_layer *l = &pass->model->layer[k];
+    backward_layer(pass, &pass->work[k], k > 0 ? &pass->work[k - 1] : NULL);
+    dg_sums_begin(sums, l->first, l->count);
+    dg_timer_lap(pass->timer, DG_PHASE_ALL_REDUCE);
+  }
+}
+
+/* log of the sum of exp of a row, and whether its largest entry is the label's (the first of equals, as argmax). */
+static double log_sum_exp(const dg_real *row, int n, int *best) {
+  double sum = 0;
+  *best = 0;
+  for (int c = 1; c < n; c++)
+    if (row[c] > row[*best]) *best = c;
+  for (int c = 0; c < n; c++) sum += exp((double)row[c] - (double)row[*best]);
+  return (double)row[*best] + log(sum);
+}
+
+dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
+  dg_metrics m = {0};
+  for (int32_t i = 0; i < pass->field->n_out; i++) {
+    if (!(pass->field->mask[i] & splits)) continue;
+    const dg_real *row = pass->logits + (size_t)i * pass->ld_classes;
+    int best;
+    m.loss_sum += log_sum_exp(row, pass->model->n_classes, &best) - (double)row[pass->field->labels[i]];
+    m.correct += best == pass->field->labels[i];
+  }
+  return m;
+}
