@@ -27,6 +27,10 @@ dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, int32_t n
                               const int32_t *owned_row, int32_t n_halo, const int *halo_owner, const int32_t *halo_key);
 void dg_halo_plan_destroy(dg_halo_plan *plan);
 
+/* Tells owners which of their rows are marked: where halo_mark [n_halo] is not 0 on some rank, owned_mark [n_owned] of
+   the owner becomes 1; the rest of it stays. Errors: DG_MEMORY. Collective. */
+dg_status dg_halo_plan_mark(const dg_halo_plan *plan, const uint8_t *halo_mark, uint8_t *owned_mark);
+
 /* Precision of rows on the wire. bf16 rounds to nearest even; sums are always made in dg_real. */
 typedef enum dg_halo_type { DG_HALO_F32, DG_HALO_BF16 } dg_halo_type;
 

@@ -5,7 +5,7 @@
 
 #include <distgat/memory.h>
 
-enum { TAG_PULL = 2, TAG_PUSH = 3 };
+enum { TAG_PULL = 2, TAG_PUSH = 3, TAG_MARK = 4 };
 
 /* Rows travel in messages small enough to be sent without asking the receiver first: over TCP its answer would wait
    behind what it is sending itself, and the two directions would not overlap. */
@@ -91,6 +91,30 @@ void dg_halo_plan_destroy(dg_halo_plan *plan) {
   dg_free(&plan->send_offset);
   dg_free(&plan->send_row);
   memset(plan, 0, sizeof *plan);
+}
+
+dg_status dg_halo_plan_mark(const dg_halo_plan *plan, const uint8_t *halo_mark, uint8_t *owned_mark) {
+  dg_status status = DG_OK;
+  const int32_t n_sent = plan->send_offset[plan->n_send_ranks], *to = plan->send_offset, *from = plan->recv_offset;
+  MPI_Request *request = NULL;
+  uint8_t *asked = NULL;
+  int n = 0;
+  status = dg_alloc(&request, (size_t)plan->n_send_ranks + (size_t)plan->n_recv_ranks, sizeof *request);
+  if (status == DG_OK) status = dg_alloc(&asked, (size_t)n_sent, sizeof *asked);
+  DG_TRY(dg_comm_agree(&plan->comm, status));
+  for (int k = 0; k < plan->n_send_ranks; k++)
+    MPI_Irecv(asked + to[k], to[k + 1] - to[k], MPI_BYTE, plan->send_rank[k], TAG_MARK, plan->comm.mpi, &request[n++]);
+  for (int k = 0; k < plan->n_recv_ranks; k++)
+    MPI_Isend(halo_mark + from[k], from[k + 1] - from[k], MPI_BYTE, plan->recv_rank[k], TAG_MARK, plan->comm.mpi,
+              &request[n++]);
+  MPI_Waitall(n, request, MPI_STATUSES_IGNORE);
+  for (int32_t i = 0; i < n_sent; i++)
+    if (asked[i]) owned_mark[plan->send_row[i]] = 1;
+
+cleanup:
+  dg_free(&request);
+  dg_free(&asked);
+  return status;
 }
 
 /* ---- channel ---- */

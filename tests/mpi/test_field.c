@@ -214,7 +214,9 @@ static void check_field(const random_graph *g, dg_field_config config, uint64_t 
   dg_field *field;
   assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, owner_seed) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
-  oracle o = {.graph = g, .owner = local.shard.owner, .rank = test_comm.rank, .config = config};
+  int32_t owner[NODES];
+  for (int32_t i = 0; i < g->n_nodes; i++) owner[i] = random_graph_owner(&test_comm, owner_seed, i);
+  oracle o = {.graph = g, .owner = owner, .rank = test_comm.rank, .config = config};
   find_sources(&o);
   for (int k = 1; k <= config.n_layers; k++) {
     const dg_block *b = field->block[k - 1];

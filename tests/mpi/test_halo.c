@@ -353,12 +353,49 @@ static void failed_allocation_is_agreed_on(void **state) {
   dg_status_clear();
 }
 
+/* A rank marks some of its halo rows; which of them, every rank can tell. */
+static bool marks(int rank, int node) {
+  return dg_rng_uniform(dg_rng_key(5, (uint64_t)rank), (uint64_t)node) < 0.5;
+}
+
+static bool marked_by_any(const pattern *p, int node) {
+  for (int r = 0; r < test_comm.size; r++)
+    if (is_halo(p, r, node) && marks(r, node)) return true;
+  return false;
+}
+
+static void marks_come_home(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_PATTERNS; k++) {
+    local l;
+    uint8_t halo[MAX_NODES] = {0}, owned[MAX_NODES] = {0};
+    bool right = true;
+    assert_all_true(&test_comm, local_create(&l, &patterns[k]) == DG_OK);
+    for (int h = 0; h < l.n_halo; h++) halo[h] = marks(test_comm.rank, l.node[l.n_owned + h]);
+    if (l.n_owned > 0) owned[0] = 7; /* what is there stays where nobody marks */
+    assert_all_true(&test_comm, dg_halo_plan_mark(&l.plan, halo, owned) == DG_OK);
+    for (int i = 0; i < l.n_owned; i++)
+      right &= owned[i] == (marked_by_any(&patterns[k], l.node[i]) ? 1 : i == 0 ? 7 : 0);
+    assert_all_true(&test_comm, right);
+    dg_halo_plan_destroy(&l.plan);
+  }
+}
+
+/* NULL is a channel through which nothing travels. */
+static void an_empty_channel_does_nothing(void **state) {
+  (void)state;
+  dg_halo_pull_begin(NULL), dg_halo_pull_end(NULL);
+  dg_halo_push_begin(NULL), dg_halo_push_end(NULL);
+  assert_int_equal(dg_halo_channel_bytes(NULL), 0);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pull_fills_the_halo_rows),       cmocka_unit_test(push_adds_in_the_order_of_ranks),
       cmocka_unit_test(pull_and_push_are_adjoint),      cmocka_unit_test(bytes_count_what_travels),
       cmocka_unit_test(bf16_rounds_to_nearest_even),    cmocka_unit_test(channels_of_one_plan_do_not_mix),
-      cmocka_unit_test(failed_allocation_is_agreed_on),
+      cmocka_unit_test(failed_allocation_is_agreed_on), cmocka_unit_test(marks_come_home),
+      cmocka_unit_test(an_empty_channel_does_nothing),
   };
   return mpi_test_main(argc, argv, "halo", tests, sizeof tests / sizeof tests[0]);
 }

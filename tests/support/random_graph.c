@@ -157,17 +157,19 @@ void random_graph_destroy(random_graph *g) {
   dg_free(&g->mask);
 }
 
+int32_t random_graph_owner(const dg_comm *comm, uint64_t owner_seed, int32_t node) {
+  const int used = owner_seed % 2 && comm->size > 1 ? comm->size - 1 : comm->size;
+  const int rank = (int)(dg_rng_uniform(owner_seed, (uint64_t)node) * used);
+  return (rank + (int)(owner_seed % 5)) % comm->size;
+}
+
 dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_comm *comm, uint64_t owner_seed) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
   int32_t *owner = NULL;
-  const int used = owner_seed % 2 && comm->size > 1 ? comm->size - 1 : comm->size;
   *local = (dg_local){0};
   DG_TRY(dg_alloc(&owner, (size_t)g->n_nodes, sizeof *owner));
-  for (int32_t i = 0; i < g->n_nodes; i++) {
-    int rank = (int)(dg_rng_uniform(owner_seed, (uint64_t)i) * used);
-    owner[i] = (rank + (int)(owner_seed % 5)) % comm->size;
-  }
+  for (int32_t i = 0; i < g->n_nodes; i++) owner[i] = random_graph_owner(comm, owner_seed, i);
   DG_TRY(dg_shard_load(&shard, comm, g->path, owner, NULL, false));
   DG_TRY(dg_local_create(local, comm, &shard));
   DG_TRY(dg_local_fetch_features(local));

@@ -11,7 +11,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "data/synthetic.h"
+#include "generate/synthetic.h"
 
 #define BLOCK_BYTES ((int64_t)16 << 20) /* features written at a time */
 

@@ -1,4 +1,4 @@
-#include "data/synthetic.h"
+#include "generate/synthetic.h"
 
 #include <math.h>
 #include <stdlib.h>

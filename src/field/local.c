@@ -4,7 +4,7 @@
 
 #include <distgat/memory.h>
 
-#include "data/order.h"
+#include "field/order.h"
 
 /* Original ids of foreign in-neighbours, by owner and then id; map [n_nodes] gets the local row of each node seen. */
 static dg_status find_halo(dg_local *local, int32_t *map) {
@@ -146,6 +146,7 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
     local->degree[i] = (int32_t)(local->shard.in.indptr[i + 1] - local->shard.in.indptr[i]);
   DG_TRY(
       dg_halo_plan_create(&local->plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
+  dg_free(&local->shard.owner); /* the plan knows who owns the halo */
   DG_TRY(fetch(comm, &local->plan, local->degree, NULL, sizeof *local->degree));
   status = dg_alloc(&local->order, (size_t)local->n, sizeof *local->order);
   if (status == DG_OK) status = dg_order_rows(local->order, &local->shard.in);

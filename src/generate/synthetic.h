@@ -1,5 +1,5 @@
-#ifndef DISTGAT_DATA_SYNTHETIC_H
-#define DISTGAT_DATA_SYNTHETIC_H
+#ifndef DG_GENERATE_SYNTHETIC_H
+#define DG_GENERATE_SYNTHETIC_H
 
 #include <distgat/generate.h>
 #include <distgat/graph.h>

@@ -1,4 +1,4 @@
-#include "data/order.h"
+#include "field/order.h"
 
 #include <distgat/memory.h>
 

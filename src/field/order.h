@@ -1,5 +1,5 @@
-#ifndef DG_DATA_ORDER_H
-#define DG_DATA_ORDER_H
+#ifndef DG_FIELD_ORDER_H
+#define DG_FIELD_ORDER_H
 
 #include <distgat/graph.h>
 
