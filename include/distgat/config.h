@@ -42,10 +42,13 @@ typedef struct dg_config {
   char *save_gradients; /* file for /grads/NAME: the first step's gradients of the loss alone, without weight decay */
 } dg_config;
 
-/* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over the defaults of the
-   model. `extra` is a table (see options.h, ended by a NULL name, or NULL) of options that only the verb knows;
-   `operand` gets the n_operand file names. --help prints `usage` and the options and sets *help. Errors: DG_USAGE;
-   DG_INPUT (YAML). Local. */
+/* The defaults of a kind of model: what the command line gives where nothing but --model is typed. Local. */
+dg_config dg_config_default(dg_model_kind kind);
+
+/* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over
+   dg_config_default. `extra` is a table (see options.h, ended by a NULL name, or NULL) of options that only the verb
+   knows; `operand` gets the n_operand file names. --help prints `usage` and the options and sets *help. Errors:
+   DG_USAGE; DG_INPUT (YAML). Local. */
 dg_status dg_config_parse(dg_config *config, dg_option *extra, int argc, char **argv, const char *usage,
                           const char **operand, int n_operand, bool *help);
 void dg_config_destroy(dg_config *config);

@@ -51,6 +51,15 @@ int64_t dg_tensor_position(const dg_tensor *tensor, int64_t index);
 /* Number of elements of a tensor in files. Local. */
 int64_t dg_tensor_size(const dg_tensor *tensor);
 
+/* The tensor of a name, such as "conv1.lin_l.weight"; NULL where there is none. Local. */
+const dg_tensor *dg_params_find(const dg_params *params, const char *name);
+
+/* Copies a tensor between `block` (values, gradients ...) and data [shape], row-major as in files. dg_params_set checks
+   that the tensor has this shape. Errors: DG_INPUT, where there is no such tensor too. Local. */
+dg_status dg_params_get(float *data, const dg_params *params, const dg_real *block, const char *name);
+dg_status dg_params_set(const dg_params *params, dg_real *block, const char *name, int rank, const int64_t *shape,
+                        const float *data);
+
 /* Sets all values to their start, functions of seed, tensor and element; clears gradients and moments. Local. */
 void dg_params_reset(dg_params *params, uint64_t seed);
 

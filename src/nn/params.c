@@ -73,6 +73,10 @@ void dg_params_reset(dg_params *params, uint64_t seed) {
   }
 }
 
+static void copy_out(float *data, const dg_tensor *t, const dg_real *block) {
+  for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) data[i] = (float)block[dg_tensor_position(t, i)];
+}
+
 dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group) {
   dg_status status = DG_OK;
   float *data = NULL;
@@ -80,7 +84,7 @@ dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *
     const dg_tensor *t = &params->tensor[n];
     char name[128];
     DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
-    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) data[i] = (float)block[dg_tensor_position(t, i)];
+    copy_out(data, t, block);
     snprintf(name, sizeof name, "%s/%s", group, t->name);
     DG_TRY(dg_h5_write(file, name, DG_H5_F32, t->rank, t->shape, data));
     dg_free(&data);
@@ -97,16 +101,20 @@ static void print_shape(char *out, size_t size, int rank, const int64_t *shape) 
     at += (size_t)snprintf(out + at, size - at, "%s%lld", d ? ", " : "", (long long)shape[d]);
 }
 
-static dg_status check_shape(const dg_tensor *t, dg_h5 *file, const char *name) {
-  int rank = 0;
-  int64_t shape[DG_H5_MAX_RANK] = {0};
-  dg_status status = dg_h5_shape(file, name, &rank, shape);
-  if (status != DG_OK) return status;
+/* `where` names the file, "" where there is none. */
+static dg_status check_shape(const dg_tensor *t, int rank, const int64_t *shape, const char *where, const char *name) {
   if (rank == t->rank && memcmp(shape, t->shape, (size_t)rank * sizeof *shape) == 0) return DG_OK;
   char is[80] = "", wanted[80] = "";
   print_shape(is, sizeof is, rank, shape);
   print_shape(wanted, sizeof wanted, t->rank, t->shape);
-  return dg_fail(DG_INPUT, "%s: %s has shape [%s], the model needs [%s]", dg_h5_path(file), name, is, wanted);
+  return dg_fail(DG_INPUT, "%s%s%s has shape [%s], the model needs [%s]", where, *where ? ": " : "", name, is, wanted);
+}
+
+static dg_status check_stored_shape(const dg_tensor *t, dg_h5 *file, const char *name) {
+  int rank = 0;
+  int64_t shape[DG_H5_MAX_RANK] = {0};
+  dg_status status = dg_h5_shape(file, name, &rank, shape);
+  return status == DG_OK ? check_shape(t, rank, shape, dg_h5_path(file), name) : status;
 }
 
 dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
@@ -116,7 +124,7 @@ dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, c
     const dg_tensor *t = &params->tensor[n];
     char name[128];
     snprintf(name, sizeof name, "%s/%s", group, t->name);
-    DG_TRY(check_shape(t, file, name));
+    DG_TRY(check_stored_shape(t, file, name));
     DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
     DG_TRY(dg_h5_read(file, name, DG_H5_F64, 0, t->shape[0], data));
     for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
@@ -130,5 +138,35 @@ dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, c
 
 cleanup:
   dg_free(&data);
+  return status;
+}
+
+const dg_tensor *dg_params_find(const dg_params *params, const char *name) {
+  for (int n = 0; n < params->n_tensors; n++)
+    if (strcmp(params->tensor[n].name, name) == 0) return &params->tensor[n];
+  return NULL;
+}
+
+static dg_status find(const dg_tensor **tensor, const dg_params *params, const char *name) {
+  *tensor = dg_params_find(params, name);
+  return *tensor ? DG_OK : dg_fail(DG_INPUT, "the model has no tensor %s", name);
+}
+
+dg_status dg_params_get(float *data, const dg_params *params, const dg_real *block, const char *name) {
+  const dg_tensor *t;
+  const dg_status status = find(&t, params, name);
+  if (status == DG_OK) copy_out(data, t, block);
+  return status;
+}
+
+dg_status dg_params_set(const dg_params *params, dg_real *block, const char *name, int rank, const int64_t *shape,
+                        const float *data) {
+  dg_status status = DG_OK;
+  const dg_tensor *t;
+  DG_TRY(find(&t, params, name));
+  DG_TRY(check_shape(t, rank, shape, "", name));
+  for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) block[dg_tensor_position(t, i)] = data[i];
+
+cleanup:
   return status;
 }

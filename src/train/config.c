@@ -68,17 +68,54 @@ typedef struct values {
   char recipe_help[256];
 } values;
 
-static void fill_defaults(values *v) {
-  *v = (values){.layers = 2, .hidden = 8, .heads = 8, .out_heads = 1, .kind = DG_MODEL_GATV2, .activation = DG_ELU};
-  v->prune = true;
-  v->config.model.dropout = 0.6;
-  v->config.model.negative_slope = 0.2;
-  v->config.lr = 0.005;
-  v->config.weight_decay = 5e-4;
-  v->config.epochs = 200;
-  v->config.runs = 1;
-  v->config.patience = 100;
-  v->config.eval_every = 10;
+static bool has_attention(dg_model_kind kind) {
+  return kind == DG_MODEL_GAT || kind == DG_MODEL_GATV2;
+}
+
+dg_config dg_config_default(dg_model_kind kind) {
+  const bool attention = has_attention(kind);
+  const double dropout = attention ? 0.6 : 0.5;
+  return (dg_config){.model = {.kind = kind,
+                               .layers = 2,
+                               .hidden = attention ? 8 : 16,
+                               .heads = attention ? 8 : 1,
+                               .out_heads = 1,
+                               .dropout = dropout,
+                               .input_dropout = dropout,
+                               .negative_slope = 0.2,
+                               .activation = attention ? DG_ELU : DG_RELU},
+                     .lr = attention ? 0.005 : 0.01,
+                     .weight_decay = 5e-4,
+                     .epochs = 200,
+                     .runs = 1,
+                     .patience = 100,
+                     .eval_every = 10,
+                     .prune = true};
+}
+
+/* A configuration in the types of the parser. */
+static values read_values(const dg_config *config) {
+  const dg_model_config *m = &config->model;
+  return (values){.config = *config,
+                  .layers = m->layers,
+                  .hidden = m->hidden,
+                  .heads = m->heads,
+                  .out_heads = m->out_heads,
+                  .seed = (int64_t)config->seed,
+                  .threads = config->threads,
+                  .kind = m->kind,
+                  .activation = m->activation,
+                  .normalize = config->row_normalize,
+                  .early_stop = config->early_stop,
+                  .select = config->select,
+                  .halo_type = config->halo_type,
+                  .first_halo = config->first_halo,
+                  .prune = config->prune};
+}
+
+static values default_values(dg_model_kind kind) {
+  const dg_config config = dg_config_default(kind);
+  return read_values(&config);
 }
 
 static void describe_model(dg_option options[N_MODEL_OPTIONS], values *v) {
@@ -152,20 +189,15 @@ static void describe_run(dg_option options[N_OPTIONS], values *v) {
   options[SAVE_GRADIENTS] = dg_option_text("save-gradients", &c->save_gradients, "FILE", NULL);
 }
 
-static bool has_attention(const values *v) {
-  return v->kind == DG_MODEL_GAT || v->kind == DG_MODEL_GATV2;
-}
-
 /* Defaults that depend on other options, for what was not given. */
 static void fill_dependent_defaults(values *v, const dg_option *options) {
   dg_config *c = &v->config;
-  if (!has_attention(v)) {
-    if (!options[HIDDEN].given) v->hidden = 16;
-    if (!options[DROPOUT].given) c->model.dropout = 0.5;
-    if (!options[ACTIVATION].given) v->activation = DG_RELU;
-    if (!options[LR].given) c->lr = 0.01;
-    v->heads = v->out_heads = 1;
-  }
+  const values d = default_values((dg_model_kind)v->kind);
+  if (!options[HIDDEN].given) v->hidden = d.hidden;
+  if (!options[DROPOUT].given) c->model.dropout = d.config.model.dropout;
+  if (!options[ACTIVATION].given) v->activation = d.activation;
+  if (!options[LR].given) c->lr = d.config.lr;
+  if (!has_attention((dg_model_kind)v->kind)) v->heads = v->out_heads = 1;
   if (!options[INPUT_DROPOUT].given) c->model.input_dropout = c->model.dropout;
   bool watches = v->early_stop != DG_STOP_NONE || v->select != DG_SELECT_LAST;
   if (!options[EVAL_EVERY].given) c->eval_every = watches ? 1 : 10;
@@ -182,7 +214,7 @@ static dg_status check_available(const dg_config *config, const dg_option *optio
 
 /* Heads asked for by hand make no sense without attention; those of a recipe are just not used. */
 static dg_status check_heads(const values *v, bool heads_given, bool out_heads_given) {
-  if (has_attention(v)) return DG_OK;
+  if (has_attention((dg_model_kind)v->kind)) return DG_OK;
   const char *name = heads_given && v->heads != 1 ? "heads" : out_heads_given && v->out_heads != 1 ? "out-heads" : NULL;
   if (!name) return DG_OK;
   return dg_fail(DG_USAGE, "--%s is for gat and gatv2; %s has no heads", name, model_names[v->kind]);
@@ -236,8 +268,7 @@ static int count_options(const dg_option *options) {
 
 dg_status dg_config_parse(dg_config *config, dg_option *extra, int argc, char **argv, const char *usage,
                           const char **operand, int n_operand, bool *help) {
-  values v;
-  fill_defaults(&v);
+  values v = default_values(DG_MODEL_GATV2);
   *config = (dg_config){0};
   int n_extra = count_options(extra);
   dg_option *options = calloc((size_t)(N_OPTIONS + n_extra) + 1, sizeof *options);
@@ -272,15 +303,6 @@ static void name_attribute(char name[64], const dg_option *option) {
     if (*c == '-') *c = '_';
 }
 
-static void read_values(values *v, const dg_config *config) {
-  const dg_model_config *m = &config->model;
-  *v = (values){.config = *config, .kind = m->kind, .activation = m->activation, .normalize = config->row_normalize};
-  v->layers = m->layers;
-  v->hidden = m->hidden;
-  v->heads = m->heads;
-  v->out_heads = m->out_heads;
-}
-
 static dg_status save_option(dg_h5 *file, const dg_option *option) {
   char name[64];
   name_attribute(name, option);
@@ -313,9 +335,8 @@ cleanup:
 }
 
 dg_status dg_config_save(dg_h5 *file, const dg_config *config) {
-  values v;
+  values v = read_values(config);
   dg_option options[N_MODEL_OPTIONS];
-  read_values(&v, config);
   describe_model(options, &v);
   dg_status status = DG_OK;
   for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = save_option(file, &options[i]);
@@ -323,9 +344,8 @@ dg_status dg_config_save(dg_h5 *file, const dg_config *config) {
 }
 
 dg_status dg_config_load(dg_h5 *file, dg_config *config) {
-  values v;
+  values v = default_values(DG_MODEL_GATV2);
   dg_option options[N_MODEL_OPTIONS];
-  fill_defaults(&v);
   describe_model(options, &v);
   dg_status status = DG_OK;
   for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = load_option(file, &options[i]);

@@ -92,6 +92,27 @@ static void gcn_and_mlp_differ(void **state) {
   assert_true(config.lr == 0.1 && config.model.dropout == 0 && config.model.input_dropout == 0);
 }
 
+static void the_default_is_what_the_command_line_gives(void **state) {
+  (void)state;
+  const char *const lines[] = {"--model gcn", "--model gat", "--model gatv2", "--model mlp"};
+  for (int kind = DG_MODEL_GCN; kind <= DG_MODEL_MLP; kind++) {
+    const dg_config d = dg_config_default((dg_model_kind)kind);
+    parse(lines[kind]);
+    const dg_model_config *a = &config.model, *b = &d.model;
+    assert_int_equal(b->kind, kind);
+    assert_true(a->layers == b->layers && a->hidden == b->hidden && a->heads == b->heads);
+    assert_true(a->out_heads == b->out_heads && a->kind == b->kind && a->activation == b->activation);
+    assert_true(a->dropout == b->dropout && a->input_dropout == b->input_dropout);
+    assert_true(a->attention_dropout == b->attention_dropout && a->negative_slope == b->negative_slope);
+    assert_true(config.lr == d.lr && config.weight_decay == d.weight_decay && config.epochs == d.epochs);
+    assert_true(config.seed == d.seed && config.runs == d.runs && config.row_normalize == d.row_normalize);
+    assert_true(config.early_stop == d.early_stop && config.patience == d.patience && config.select == d.select);
+    assert_true(config.eval_every == d.eval_every && config.halo_type == d.halo_type && config.prune == d.prune);
+    assert_true(config.first_halo == d.first_halo && config.threads == d.threads);
+    assert_true(!d.save && !d.log && !d.init && !d.split && !d.partition && !d.recipe);
+  }
+}
+
 static void heads_need_attention(void **state) {
   (void)state;
   assert_message("--model gcn --heads 8", "--heads is for gat and gatv2; gcn has no heads");
@@ -267,6 +288,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(defaults_are_gatv2),
       cmocka_unit_test(gcn_and_mlp_differ),
+      cmocka_unit_test(the_default_is_what_the_command_line_gives),
       cmocka_unit_test(heads_need_attention),
       cmocka_unit_test(every_option_arrives),
       cmocka_unit_test(validation_follows_what_watches_it),
