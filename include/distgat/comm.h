@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/real.h>
 #include <distgat/status.h>
+
+DG_API_BEGIN
 
 /* The ranks of one job, on a communicator of our own so that tags cannot meet others'. */
 typedef struct dg_comm {
@@ -48,5 +51,7 @@ void dg_comm_exchange(const dg_comm *comm, const void *send, const size_t *send_
 
 /* Tells every rank how many elements it will receive: recv_count[r] becomes rank r's send_count[here]. Collective. */
 void dg_comm_exchange_counts(const dg_comm *comm, const size_t *send_count, size_t *recv_count);
+
+DG_API_END
 
 #endif

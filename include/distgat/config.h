@@ -1,10 +1,13 @@
 #ifndef DISTGAT_CONFIG_H
 #define DISTGAT_CONFIG_H
 
+#include <distgat/api.h>
 #include <distgat/h5io.h>
 #include <distgat/halo.h>
 #include <distgat/model.h>
 #include <distgat/options.h>
+
+DG_API_BEGIN
 
 typedef enum dg_early_stop { DG_STOP_NONE, DG_STOP_GAT, DG_STOP_GCN } dg_early_stop;
 typedef enum dg_select {
@@ -60,5 +63,7 @@ dg_status dg_config_load(dg_h5 *file, dg_config *config);
 
 /* Name of a choice as typed on the command line. Local. */
 const char *dg_model_kind_name(dg_model_kind kind);
+
+DG_API_END
 
 #endif

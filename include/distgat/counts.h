@@ -1,7 +1,10 @@
 #ifndef DISTGAT_COUNTS_H
 #define DISTGAT_COUNTS_H
 
+#include <distgat/api.h>
 #include <distgat/field.h>
+
+DG_API_BEGIN
 
 /* What a layer of a field costs one rank, in numbers alone: memory, bounds and choices are computed from them. */
 typedef struct dg_layer_counts {
@@ -22,5 +25,7 @@ typedef struct dg_counts {
 /* Counts a field of this rank. Errors: DG_MEMORY. Local. */
 dg_status dg_counts_create(dg_counts *counts, const dg_local *local, const dg_field *field);
 void dg_counts_destroy(dg_counts *counts);
+
+DG_API_END
 
 #endif

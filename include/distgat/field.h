@@ -1,8 +1,11 @@
 #ifndef DISTGAT_FIELD_H
 #define DISTGAT_FIELD_H
 
+#include <distgat/api.h>
 #include <distgat/graph.h>
 #include <distgat/halo.h>
+
+DG_API_BEGIN
 
 /* A shard with its halo: local rows [0, n) are owned, ascending by original id; [n, n + n_halo) are the distinct
    foreign in-neighbours, grouped by owner. */
@@ -81,5 +84,7 @@ static inline bool dg_field_exchanges(const dg_field *field, int k) {
 /* Errors: DG_MEMORY. Collective. */
 dg_status dg_field_create(dg_field **field, const dg_local *local, const dg_field_config *config);
 void dg_field_destroy(dg_field **field);
+
+DG_API_END
 
 #endif

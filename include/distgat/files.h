@@ -3,7 +3,10 @@
 
 #include <stdbool.h>
 
+#include <distgat/api.h>
 #include <distgat/status.h>
+
+DG_API_BEGIN
 
 /* Files of one command, looked at before anything is read or written. All Local. */
 
@@ -21,5 +24,7 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n);
 /* Finds out whether fopen(path, "w") would succeed, without touching what is there or leaving a new file. Errors: DG_IO
    in the words of the system. */
 dg_status dg_file_check_writable(const char *path);
+
+DG_API_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef DISTGAT_GENERATE_H
 #define DISTGAT_GENERATE_H
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
+
+DG_API_BEGIN
 
 /* A synthetic citation graph. */
 typedef struct dg_generate_config {
@@ -23,5 +26,7 @@ dg_status dg_generate_preset(dg_generate_config *config, const char *name);
 /* Writes the graph to `path`: homophilous communities, heavy-tailed degrees, class-dependent features; the same bytes
    for every number of ranks. Errors: DG_USAGE (impossible sizes), DG_IO, DG_MEMORY. Collective. */
 dg_status dg_generate(const dg_comm *comm, const dg_generate_config *config, const char *path);
+
+DG_API_END
 
 #endif

@@ -4,8 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
 #include <distgat/h5io.h>
+
+DG_API_BEGIN
 
 /* More classes than any graph has; counts of them times what comes with each stay small integers. */
 #define DG_MAX_CLASSES (1 << 20)
@@ -102,5 +105,7 @@ dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h
    other in data in the order of ids; columns 0 as above. Errors: DG_IO, DG_MEMORY. Collective. */
 dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes,
                           int32_t n, const int32_t *ids, const int64_t *row_count, int columns, const void *data);
+
+DG_API_END
 
 #endif

@@ -4,7 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/status.h>
+
+DG_API_BEGIN
 
 /* HDF5 files as this program reads and writes them; every call is Local (no MPI-IO: works on any file system). */
 
@@ -72,5 +75,7 @@ dg_status dg_h5_each(dg_h5 *file, const char *group, dg_status (*visit)(const ch
 /* The same for each group directly in a group. */
 dg_status dg_h5_each_group(dg_h5 *file, const char *group, dg_status (*visit)(const char *name, void *context),
                            void *context);
+
+DG_API_END
 
 #endif

@@ -3,7 +3,10 @@
 
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
+
+DG_API_BEGIN
 
 /* Who needs which rows of whom: indices only, nothing of the size of the job. Rows of a matrix are numbered
    [0, n_owned) owned, [n_owned, n_owned + n_halo) halo, halo grouped by owner in ascending rank. */
@@ -58,5 +61,7 @@ void dg_halo_push_end(dg_halo_channel *channel);
 
 /* Bytes this rank sends in one pull (a push receives as many). Local. */
 int64_t dg_halo_channel_bytes(const dg_halo_channel *channel);
+
+DG_API_END
 
 #endif

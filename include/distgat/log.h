@@ -3,6 +3,10 @@
 
 #include <stdbool.h>
 
+#include <distgat/api.h>
+
+DG_API_BEGIN
+
 /* Progress and notes on standard error; results never go through here. Silent until a program lets
    rank 0 of its job speak. */
 
@@ -18,5 +22,7 @@ void dg_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Progress of long work: a live bar on a terminal, else a plain line at most every ten seconds; `done` of `total`
    steps, `text` a short remark such as a loss. Local. */
 void dg_progress(const char *what, long done, long total, const char *text);
+
+DG_API_END
 
 #endif

@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/status.h>
+
+DG_API_BEGIN
 
 /* Alignment in bytes of every block of dg_alloc: a cache line, and a full vector register. */
 #define DG_ALIGN 64
@@ -21,5 +24,7 @@ int64_t dg_memory_peak(void);
 
 /* Makes the n-th allocation from now (1 = the next) fail with DG_MEMORY, for tests; 0 switches it off. Local. */
 void dg_memory_fail_at(int64_t n);
+
+DG_API_END
 
 #endif

@@ -4,11 +4,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/field.h>
 #include <distgat/params.h>
 #include <distgat/status.h>
 #include <distgat/sums.h>
 #include <distgat/timer.h>
+
+DG_API_BEGIN
 
 typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP } dg_model_kind;
 typedef enum dg_activation { DG_ELU, DG_RELU } dg_activation;
@@ -89,5 +92,7 @@ dg_metrics dg_pass_loss(const dg_pass *pass, int split);
 /* Backward pass after dg_pass_loss: gradients of all parameters, each layer's on its way through `sums`, made over
    params.grad, as soon as it is complete. Collective. */
 void dg_pass_backward(const dg_pass *pass, dg_sums *sums);
+
+DG_API_END
 
 #endif

@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/status.h>
+
+DG_API_BEGIN
 
 /* Command-line options of a verb, from one table: it feeds the parser (popt), the YAML file, and the help text. */
 
@@ -51,5 +54,7 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path);
 
 /* Sets one option from text as if it had been typed; `where` says who did, for the message. Errors: DG_USAGE. Local. */
 dg_status dg_options_set(dg_option *option, const char *text, const char *where);
+
+DG_API_END
 
 #endif

@@ -3,9 +3,12 @@
 
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/h5io.h>
 #include <distgat/real.h>
 #include <distgat/sums.h>
+
+DG_API_BEGIN
 
 /* How the channels of one side of a tensor lie in memory: channel d of head h, number h * dim + d in a file, lies at
    d * hp + h (see src/nn/kernels.h). Plain channels have one head and hp 1. */
@@ -71,5 +74,7 @@ void dg_adam_step(dg_params *params, double lr, double weight_decay, int64_t epo
    DG_IO, DG_MEMORY; DG_INPUT where a tensor is missing or of another shape. Local. */
 dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group);
 dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);
+
+DG_API_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef DISTGAT_PARTITION_H
 #define DISTGAT_PARTITION_H
 
+#include <distgat/api.h>
 #include <distgat/graph.h>
+
+DG_API_BEGIN
 
 typedef enum dg_partition_method { DG_PART_METIS, DG_PART_RANDOM, DG_PART_BLOCK, DG_PART_FILE } dg_partition_method;
 typedef enum dg_partition_objective { DG_PART_CUT, DG_PART_VOL } dg_partition_objective;
@@ -68,5 +71,7 @@ dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t
    Collective. */
 dg_status dg_partition_owners(int32_t **owner, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
                               const char *path, uint64_t seed);
+
+DG_API_END
 
 #endif

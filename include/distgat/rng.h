@@ -3,6 +3,10 @@
 
 #include <stdint.h>
 
+#include <distgat/api.h>
+
+DG_API_BEGIN
+
 /* Counter-based randomness: every number is a function of a key and a counter, never of rank, thread or order. */
 
 /* Mixes two words into a key; chain it to build keys such as (seed, epoch, layer, node). Bijective in `word` for a
@@ -16,7 +20,7 @@ static inline uint64_t dg_rng_key(uint64_t key, uint64_t word) {
 
 /* Uniform double in [0, 1) of a key. Local. */
 static inline double dg_rng_uniform(uint64_t key, uint64_t counter) {
-  return (double)(dg_rng_key(key, counter) >> 11) * 0x1p-53;
+  return (double)(dg_rng_key(key, counter) >> 11) / (double)((uint64_t)1 << 53);
 }
 
 /* 32 bits that stand for the row `id` of a matrix whose key is `key`. Local. */
@@ -36,5 +40,7 @@ static inline uint32_t dg_rng_column(uint32_t row, uint64_t key, uint32_t column
   x = x * 0x846CA68Bu;
   return x ^ (x >> 16);
 }
+
+DG_API_END
 
 #endif

@@ -1,6 +1,10 @@
 #ifndef DISTGAT_STATUS_H
 #define DISTGAT_STATUS_H
 
+#include <distgat/api.h>
+
+DG_API_BEGIN
+
 /* Every expected failure: name, exit code of the program, meaning. */
 #define DG_STATUS_LIST(X)                                                                                              \
   X(DG_OK, 0, "success")                                                                                               \
@@ -39,6 +43,8 @@ int dg_status_exit_code(dg_status status);
 
 /* Stops the whole job with rank, file and line when an invariant is broken: a bug, never bad input. */
 #define DG_CHECK(condition) ((condition) ? (void)0 : dg_panic(#condition, __FILE__, __LINE__))
-_Noreturn void dg_panic(const char *condition, const char *file, int line);
+DG_NORETURN void dg_panic(const char *condition, const char *file, int line);
+
+DG_API_END
 
 #endif

@@ -1,7 +1,10 @@
 #ifndef DISTGAT_SUMMARY_H
 #define DISTGAT_SUMMARY_H
 
+#include <distgat/api.h>
 #include <distgat/graph.h>
+
+DG_API_BEGIN
 
 /* Sizes of the lists of a split, as they are in the file. */
 typedef struct dg_split_summary {
@@ -27,5 +30,7 @@ typedef struct dg_graph_summary {
 /* Reads a graph file block by block, checks all of it and counts. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path);
 void dg_graph_summary_destroy(dg_graph_summary *summary);
+
+DG_API_END
 
 #endif

@@ -3,8 +3,11 @@
 
 #include <stdint.h>
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
 #include <distgat/real.h>
+
+DG_API_BEGIN
 
 /* Numbers that a training step sums over ranks behind its gradients: the loss, the nodes classified right, and the
    ranks that cannot go on. */
@@ -30,5 +33,7 @@ void dg_sums_begin(dg_sums *sums, int64_t first, int64_t count);
 
 /* Completes all that was begun. Collective. */
 void dg_sums_end(dg_sums *sums);
+
+DG_API_END
 
 #endif

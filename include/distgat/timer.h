@@ -1,7 +1,10 @@
 #ifndef DISTGAT_TIMER_H
 #define DISTGAT_TIMER_H
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
+
+DG_API_BEGIN
 
 /* Phases of a training step. */
 #define DG_PHASE_LIST(X)                                                                                               \
@@ -47,5 +50,7 @@ typedef struct dg_spread {
 
 /* Collective. */
 dg_spread dg_spread_of(const dg_comm *comm, double value);
+
+DG_API_END
 
 #endif

@@ -3,9 +3,12 @@
 
 #include <stdbool.h>
 
+#include <distgat/api.h>
 #include <distgat/comm.h>
 #include <distgat/config.h>
 #include <distgat/timer.h>
+
+DG_API_BEGIN
 
 /* One epoch of training; NaN where there was no validation. */
 typedef struct dg_history {
@@ -86,5 +89,7 @@ typedef struct dg_bench_result {
    on every rank but for the measured rates. Errors: any. Collective. */
 dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config *config, const char *graph_path,
                    int64_t steps);
+
+DG_API_END
 
 #endif

@@ -1,12 +1,15 @@
 #ifndef DISTGAT_TRAINER_H
 #define DISTGAT_TRAINER_H
 
+#include <distgat/api.h>
 #include <distgat/config.h>
 #include <distgat/field.h>
 #include <distgat/model.h>
 #include <distgat/sums.h>
 #include <distgat/timer.h>
 #include <distgat/train.h>
+
+DG_API_BEGIN
 
 /* A graph, a model and what training needs of both, on one rank. It stays where it was made. */
 typedef struct dg_trainer {
@@ -54,5 +57,7 @@ dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split);
 
 /* Bytes exchanged in one training step, summed over ranks. Collective. */
 int64_t dg_trainer_halo_bytes(const dg_trainer *trainer);
+
+DG_API_END
 
 #endif
