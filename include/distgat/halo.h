@@ -64,4 +64,7 @@ int64_t dg_halo_channel_bytes(const dg_halo_channel *channel);
 
 DG_API_END
 
+/* Messages this rank sends in one pull and one push. Local. */
+int64_t dg_halo_channel_messages(const dg_halo_channel *channel);
+
 #endif

@@ -36,4 +36,7 @@ void dg_sums_end(dg_sums *sums);
 
 DG_API_END
 
+/* Bytes of all that is summed, on one rank. Local. */
+int64_t dg_sums_bytes(const dg_sums *sums);
+
 #endif

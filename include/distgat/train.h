@@ -78,11 +78,15 @@ typedef struct dg_bench_result {
   int ranks, threads;
   int64_t steps;
   double median_ms, min_ms;                  /* of whole steps, by the slowest rank */
-  double phase_ms[DG_PHASES];                /* medians, mean over ranks */
+  double phase_ms[DG_PHASES];                /* of the median step, mean over ranks */
+  double phase_max_ms[DG_PHASES];            /* of the slowest rank in each, waiting for others included */
+  double imbalance_ms;                       /* waiting for the rank that works longest; with phase_ms the whole step */
   double exchange_ms;                        /* of the halo exchanges alone */
   double bound_ms;                           /* least time by the machine's measured rates */
   double bytes_per_second, flops_per_second; /* rank 0's share while all ranks work */
-  int64_t halo_bytes_per_epoch, peak_rss_bytes;
+  bool busy;                                 /* other work took part of the processor while the rates were measured */
+  int64_t halo_bytes_per_epoch, allreduce_bytes_per_epoch, messages_per_epoch; /* sent, sum over ranks */
+  int64_t peak_rss_bytes;                                                      /* largest of any rank */
 } dg_bench_result;
 
 /* Times training steps (no evaluation), split into phases, beside the machine's measured bounds; `result` is the same

@@ -8,16 +8,34 @@
 
 static const char usage[] = "usage: distgat bench G.h5 [options]";
 
-static json_t *result_json(const dg_bench_result *r) {
+static json_t *phases_json(const double phase_ms[DG_PHASES]) {
   json_t *phases = json_object();
-  for (int p = 0; p < DG_PHASES; p++)
-    json_object_set_new(phases, dg_phase_name((dg_phase)p), json_number(r->phase_ms[p]));
-  return json_pack("{s:s, s:s, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:i, s:I}", "dataset", r->dataset,
-                   "model", r->model, "step_ms_median", r->median_ms, "step_ms_min", r->min_ms, "phases", phases,
-                   "bound_ms", r->bound_ms, "triad_gb_per_s", r->bytes_per_second / 1e9, "gflop_per_s",
-                   r->flops_per_second / 1e9, "halo_exchange_ms", r->exchange_ms, "halo_bytes_per_epoch",
-                   (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "ranks",
-                   r->ranks, "threads", r->threads, "steps", (json_int_t)r->steps);
+  for (int p = 0; p < DG_PHASES; p++) json_object_set_new(phases, dg_phase_name((dg_phase)p), json_number(phase_ms[p]));
+  return phases;
+}
+
+static json_t *result_json(const dg_bench_result *r) {
+  json_t *object = json_pack(
+      "{s:s, s:s, s:i, s:i, s:I, s:f, s:f, s:o, s:f, s:o}", "dataset", r->dataset, "model", r->model, "ranks", r->ranks,
+      "threads", r->threads, "steps", (json_int_t)r->steps, "step_ms_median", r->median_ms, "step_ms_min", r->min_ms,
+      "phases", phases_json(r->phase_ms), "imbalance", r->imbalance_ms, "phases_max", phases_json(r->phase_max_ms));
+  json_t *rest =
+      json_pack("{s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:I}", "bound_ms", r->bound_ms, "triad_gb_per_s",
+                r->bytes_per_second / 1e9, "gflop_per_s", r->flops_per_second / 1e9, "machine_busy", r->busy,
+                "halo_exchange_ms", r->exchange_ms, "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch,
+                "allreduce_bytes_per_epoch", (json_int_t)r->allreduce_bytes_per_epoch, "messages_per_epoch",
+                (json_int_t)r->messages_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
+  json_object_update(object, rest);
+  json_decref(rest);
+  return object;
+}
+
+/* What is left of the exchange in a step, as a share of the exchange alone. */
+static void print_exchange(const dg_bench_result *r) {
+  const double share = 100 * r->phase_ms[DG_PHASE_HALO_WAIT] / r->exchange_ms;
+  printf("exchange  %17.3f ms alone, %.1f %% of it left in the step%s, %.3f MB, %lld messages\n", r->exchange_ms, share,
+         share > 100 ? " (over 100: packing, and steps in which ranks are out of step)" : "",
+         (double)r->halo_bytes_per_epoch / 1e6, (long long)r->messages_per_epoch);
 }
 
 static void print_result(const dg_bench_result *r) {
@@ -28,11 +46,14 @@ static void print_result(const dg_bench_result *r) {
     if (r->phase_ms[p] > 0)
       printf("  %-16s %8.3f ms  %4.1f %%\n", dg_phase_name((dg_phase)p), r->phase_ms[p],
              100 * r->phase_ms[p] / r->median_ms);
+  if (r->ranks > 1)
+    printf("  %-16s %8.3f ms  %4.1f %%\n", "imbalance", r->imbalance_ms, 100 * r->imbalance_ms / r->median_ms);
   printf("bound     %17.3f ms  %4.1f %% of it reached (triad %.1f GB/s, %.1f GFLOP/s)\n", r->bound_ms,
          100 * r->bound_ms / r->median_ms, r->bytes_per_second / 1e9, r->flops_per_second / 1e9);
-  if (r->halo_bytes_per_epoch > 0)
-    printf("exchange  %17.3f ms alone, %.1f %% of it left in the step, %.3f MB\n", r->exchange_ms,
-           100 * r->phase_ms[DG_PHASE_HALO_WAIT] / r->exchange_ms, (double)r->halo_bytes_per_epoch / 1e6);
+  if (r->busy)
+    printf("          the machine was busy with other work while its rates were measured: the bound is too high\n");
+  if (r->bound_ms > r->median_ms) printf("          over 100: what edges gather was found in the caches\n");
+  if (r->halo_bytes_per_epoch > 0) print_exchange(r);
   printf("memory    %17.1f MB at the peak of a rank\n", (double)r->peak_rss_bytes / 1e6);
 }
 

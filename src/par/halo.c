@@ -342,3 +342,7 @@ int64_t dg_halo_channel_bytes(const dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
   return (int64_t)plan->send_offset[plan->n_send_ranks] * (int64_t)channel->row_bytes;
 }
+
+int64_t dg_halo_channel_messages(const dg_halo_channel *channel) {
+  return channel == NULL ? 0 : (int64_t)channel->n_owned_pieces + channel->n_halo_pieces;
+}

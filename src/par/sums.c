@@ -25,3 +25,7 @@ void dg_sums_end(dg_sums *sums) {
   for (int i = 0; i < sums->n_begun; i++) dg_comm_sum_end(&sums->request[i]);
   sums->n_begun = 0;
 }
+
+int64_t dg_sums_bytes(const dg_sums *sums) {
+  return (sums->count + DG_TAIL) * (int64_t)sizeof *sums->value;
+}

@@ -32,6 +32,12 @@ class Bench(program.Case):
                     self.assertEqual(found["threads"], 1)
                     self.assertEqual(set(found["phases"]), PHASES)
                     self.assertTrue(all(ms >= 0 for ms in found["phases"].values()))
+                    self.assertEqual(set(found["phases_max"]), PHASES)
+                    self.assertAlmostEqual(sum(found["phases"].values()) + found["imbalance"], found["step_ms_median"],
+                                           delta=1e-4 * found["step_ms_median"])
+                    self.assertIn(found["machine_busy"], (True, False))
+                    self.assertEqual(found["allreduce_bytes_per_epoch"] > 0, ranks == 3)
+                    self.assertEqual(found["messages_per_epoch"] > 0, ranks == 3 and model != "mlp")
                     self.assertGreaterEqual(found["step_ms_median"], found["step_ms_min"])
                     self.assertGreater(found["step_ms_min"], 0)
                     self.assertGreater(found["bound_ms"], 0)
