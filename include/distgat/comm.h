@@ -1,6 +1,13 @@
 #ifndef DISTGAT_COMM_H
 #define DISTGAT_COMM_H
 
+/* Old C++ bindings of MPI would have to be linked; who needs them includes mpi.h before. */
+#ifndef OMPI_SKIP_MPICXX
+#define OMPI_SKIP_MPICXX 1
+#endif
+#ifndef MPICH_SKIP_MPICXX
+#define MPICH_SKIP_MPICXX 1
+#endif
 #include <mpi.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,46 +1,77 @@
 #!/usr/bin/env bash
-# cmake --install gives a program that runs and a library that a small program finds, links and uses, wherever it lies.
+# cmake --install gives a program that runs, and libraries that other projects find, link and use, wherever they lie:
+# the examples by pkg-config and by find_package, in C and in C++.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$(dirname "$DISTGAT")" --prefix "$work/first" >"$work/log" || { cat "$work/log" && exit 1; }
 mv "$work/first" "$work/moved"
+cp -r "$DISTGAT_SOURCE/src/examples" "$work/examples"
+cp "$work/examples/train.c" "$work/examples/train.cc"
+cp "$work/examples/halo.c" "$work/examples/halo.cc"
 
-"$work/moved/bin/distgat" --version | grep -Eqx 'distgat [0-9]+\.[0-9]+\.[0-9]+'
-
-PKG_CONFIG_PATH=$(dirname "$(find "$work/moved" -name distgat.pc)")
-export PKG_CONFIG_PATH
-cat >"$work/use.c" <<'END'
-#include <stdio.h>
-
-#include <distgat/comm.h>
-#include <distgat/generate.h>
-#include <distgat/graph.h>
-
-int main(int argc, char **argv) {
-  MPI_Init(&argc, &argv);
-  dg_comm comm = {0};
-  dg_h5 *file = NULL;
-  dg_graph_info info;
-  dg_generate_config config;
-  dg_status status;
-  DG_TRY(dg_comm_create(&comm, MPI_COMM_WORLD));
-  DG_TRY(dg_generate_preset(&config, "cora"));
-  config.n_nodes = 400;
-  config.n_val = config.n_test = 100;
-  DG_TRY(dg_generate(&comm, &config, argv[1]));
-  DG_TRY(dg_graph_open(&file, &info, argv[1]));
-  if (comm.rank == 0) printf("%lld nodes\n", (long long)info.n_nodes);
-cleanup:
-  if (status != DG_OK) fprintf(stderr, "%s\n", dg_status_message());
-  dg_h5_close(&file);
-  dg_comm_destroy(&comm);
-  MPI_Finalize();
-  return dg_status_exit_code(status);
+fail() {
+  echo "$*"
+  exit 1
 }
-END
+
+"$work/moved/bin/distgat" --version | grep -Eqx 'distgat [0-9]+\.[0-9]+\.[0-9]+' || fail "the program does not run"
+library=$(dirname "$(find "$work/moved" -name libdistgat.so)")
+export PKG_CONFIG_PATH=$library/pkgconfig
+
+# The shared library shows the public headers' names alone.
+shown=$(nm -D --defined-only "$library/libdistgat.so" | awk '{ print $3 }')
+for name in $shown; do
+  grep -qw -- "$name" "$work"/moved/include/distgat/*.h || fail "libdistgat.so shows $name, which no public header has"
+done
+grep -qx dg_train <<<"$shown" || fail "libdistgat.so does not show dg_train"
+
+# lines PROGRAM RANKS: the lines of an example.
+lines() {
+  "${MPIEXEC:-mpirun}" -np "$2" "$1" "$work/graph.h5" | sort
+}
+"$work/moved/bin/distgat" generate --nodes 400 --avg-degree 4 --features 50 --classes 4 --out "$work/graph.h5" --quiet >"$work/log"
+
+cc=${CC:-gcc} cxx=${CXX:-g++}
 flags=$(pkg-config --cflags --libs distgat)
-# The whole archive is linked: the flags must name all that any part of it needs.
 # shellcheck disable=SC2086 # a list of flags
-"${CC:-gcc}" -std=c11 -Wall -Wextra -Werror -o "$work/use" "$work/use.c" -Wl,--whole-archive $flags -Wl,--no-whole-archive
-[ "$(mpirun -np 2 "$work/use" "$work/graph.h5")" = "400 nodes" ]
+"$cc" -std=c11 -Wall -Wextra -Werror -o "$work/train-c" "$work/examples/train.c" $flags -Wl,-rpath,"$library"
+# shellcheck disable=SC2086
+"$cc" -std=c11 -Wall -Wextra -Werror -o "$work/halo-c" "$work/examples/halo.c" $flags -Wl,-rpath,"$library"
+# The whole archive is linked: the flags must name all that any part of it needs.
+# shellcheck disable=SC2046
+"$cc" -std=c11 -Wall -Wextra -Werror -o "$work/train-static" "$work/examples/train.c" $(pkg-config --cflags distgat) \
+  -Wl,--whole-archive "$library/libdistgat.a" -Wl,--no-whole-archive \
+  $(pkg-config --static --libs distgat | sed 's/-ldistgat//')
+wanted=$(lines "$work/train-c" 1)
+[ "$(grep -c "^epoch" <<<"$wanted")" = 5 ] || fail "the example printed: $wanted"
+[ "$(lines "$work/train-static" 1)" = "$wanted" ] || fail "the static library trains otherwise"
+[ "$(lines "$work/train-c" 3 | grep -c "^epoch")" = 5 ] || fail "the example does not train on 3 ranks"
+[ "$(lines "$work/halo-c" 3)" = "rank 0: row 4 came from the next rank, the gradient of row 0 is 1
+rank 1: row 8 came from the next rank, the gradient of row 4 is 1
+rank 2: row 0 came from the next rank, the gradient of row 8 is 1" ] || fail "the halo example is wrong"
+
+# find_build LANGUAGE SUFFIX: by CMake, in one language alone.
+find_build() {
+  mkdir "$work/project-$2"
+  cat >"$work/project-$2/CMakeLists.txt" <<END_OF_PROJECT
+cmake_minimum_required(VERSION 3.21)
+project(user LANGUAGES $1)
+find_package(distgat 0.1 REQUIRED)
+foreach(name train halo)
+  add_executable(\${name} $work/examples/\${name}.$2)
+  target_link_libraries(\${name} PRIVATE distgat::distgat)
+endforeach()
+END_OF_PROJECT
+  {
+    cmake -S "$work/project-$2" -B "$work/build-$2" -DCMAKE_PREFIX_PATH="$work/moved" && cmake --build "$work/build-$2"
+  } >"$work/log" 2>&1 || { cat "$work/log" && exit 1; }
+  [ "$(lines "$work/build-$2/train" 1)" = "$wanted" ] || fail "the example of find_package trains otherwise"
+}
+
+find_build C c
+command -v "$cxx" >/dev/null || { echo "without C++: there is no compiler $cxx" && exit 0; }
+# shellcheck disable=SC2086
+"$cxx" -std=c++11 -Wall -Wextra -Werror -o "$work/train-cc" "$work/examples/train.cc" $flags -Wl,-rpath,"$library"
+[ "$(lines "$work/train-cc" 1)" = "$wanted" ] || fail "the example in C++ trains otherwise"
+find_build CXX cc

@@ -7,11 +7,12 @@ import re
 import sys
 
 ROOT = pathlib.Path(os.environ.get("DISTGAT_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
-LAYERS = ["base", "par", "data", "partition", "nn", "train", "cli"]
+LAYERS = ["base", "kernels", "par", "data", "field", "partition", "generate", "nn", "train", "cli"]
 
 # Public headers belong to the room that has the source of the same name; of these there is none, or the verb's.
 HEADER_ROOM = {"api.h": "base", "real.h": "base", "rng.h": "base", "graph.h": "data", "generate.h": "data",
-               "partition.h": "partition", "model.h": "nn", "config.h": "train", "train.h": "train", "distgat.h": "train"}
+               "field.h": "field", "counts.h": "field", "partition.h": "partition", "model.h": "nn", "config.h": "train",
+               "train.h": "train", "distgat.h": "train"}
 
 
 def rooms():

@@ -1,0 +1,11 @@
+# find_package(distgat) gives the target distgat::distgat, the shared library. The public headers need MPI's.
+include(CMakeFindDependencyMacro)
+if(CMAKE_C_COMPILER_LOADED)
+  find_dependency(MPI COMPONENTS C)
+else()
+  find_dependency(MPI COMPONENTS CXX)
+  if(NOT TARGET MPI::MPI_C)
+    add_library(MPI::MPI_C ALIAS MPI::MPI_CXX)
+  endif()
+endif()
+include(${CMAKE_CURRENT_LIST_DIR}/distgatTargets.cmake)
