@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <distgat/api.h>
+#include <distgat/counts.h>
 #include <distgat/field.h>
 #include <distgat/params.h>
 #include <distgat/status.h>
@@ -60,6 +61,10 @@ typedef struct dg_pass {
 dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,
                          dg_halo_type halo_type);
 void dg_pass_destroy(dg_pass *pass);
+
+/* Bytes of the buffers of a pass over a field of such counts, those of messages aside: what dg_pass_create would ask
+   for, from numbers alone. Local. */
+int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward);
 
 /* Dropout of one step: none where it is no training step. */
 typedef struct dg_step {

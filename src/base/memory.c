@@ -11,7 +11,11 @@
 #define LARGE_BLOCK ((size_t)4 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-static int64_t calls_to_failure;
+static int64_t calls_to_failure, requested;
+
+int64_t dg_memory_requested(void) {
+  return requested;
+}
 
 void dg_memory_fail_at(int64_t n) {
   calls_to_failure = n;
@@ -22,6 +26,7 @@ static void *allocate(size_t bytes) {
   void *block = NULL;
   if (posix_memalign(&block, bytes >= LARGE_BLOCK ? HUGE_PAGE : DG_ALIGN, bytes) != 0) return NULL;
   if (bytes >= LARGE_BLOCK) madvise(block, bytes, MADV_HUGEPAGE);
+  requested += (int64_t)bytes;
   return memset(block, 0, bytes);
 }
 

@@ -9,7 +9,7 @@
 #include <distgat/trainer.h>
 
 #include "nn/conv.h"
-#include "train/roofline.h"
+#include "train/cost.h"
 
 enum { WARM_UP = 5, EXCHANGES = 50 };
 
@@ -155,7 +155,7 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   DG_TRY(dg_machine_measure(&machine, comm));
   DG_TRY(dg_comm_agree(comm, dg_counts_create(&counts, &trainer.local, trainer.train_field)));
   const bool sparse = trainer.local.shard.features.sparse;
-  result->bound_ms = 1e3 * dg_comm_max_double(comm, dg_step_bound(&trainer.model, &counts, sparse, &machine));
+  result->bound_ms = 1e3 * dg_comm_max_double(comm, dg_cost_step_bound(&trainer.model, &counts, sparse, &machine));
   result->busy = dg_comm_max_int64(comm, machine.busy) > 0;
   result->bytes_per_second = machine.bytes_per_second, result->flops_per_second = machine.flops_per_second;
 

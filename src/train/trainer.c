@@ -7,7 +7,7 @@
 
 #include "nn/conv.h"
 #include "par/threads.h"
-#include "train/first_halo.h"
+#include "train/cost.h"
 
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
                         const char *split, bool row_normalize, uint64_t seed) {
@@ -43,6 +43,14 @@ cleanup:
   return status;
 }
 
+/* The first layer's halo rows: as the configuration says, or where it leaves it open what costs less. */
+static bool exchanges_first(const dg_trainer *t) {
+  const dg_local *local = &t->local;
+  if (t->comm->size == 1 || !t->model.layer[0].conv->edges) return false;
+  if (t->config->first_halo != DG_FIRST_AUTO) return t->config->first_halo == DG_FIRST_EXCHANGE;
+  return dg_cost_exchange_pays(t->comm, &t->model, &local->shard.info, local->n_halo);
+}
+
 static dg_status check_split(const dg_local *local, const char *graph) {
   if (local->shard.n_train > 0) return DG_OK;
   return dg_fail(DG_INPUT, "%s: the training split is empty; it needs at least one labelled node", graph);
@@ -60,7 +68,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes);
   if (status == DG_OK) status = dg_sums_create(&trainer->sums, comm, params->grad, params->count, config->model.layers);
   DG_TRY(dg_comm_agree(comm, status));
-  trainer->exchange_first = dg_exchange_pays(trainer);
+  trainer->exchange_first = exchanges_first(trainer);
   if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
   trainer->train.timer = &trainer->timer;

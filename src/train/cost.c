@@ -1,76 +1,8 @@
-#include "train/roofline.h"
-
-#include <omp.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <distgat/memory.h>
+#include "train/cost.h"
 
 #include "nn/conv.h"
 
-enum { TRIAD_ELEMENTS = 1 << 23, TRIAD_ROUNDS = 5, FMA_ROUNDS = 1 << 22 };
-
-static const double FREE_SHARE = 0.95; /* of a core that a thread has to itself */
-
-static double triad(float *a, const float *b, const float *c) {
-  double best = 0;
-  for (int round = 0; round < TRIAD_ROUNDS; round++) {
-    const double start = dg_time();
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < TRIAD_ELEMENTS; i++) a[i] = b[i] + 3.0f * c[i];
-    const double rate = 12.0 * TRIAD_ELEMENTS / (dg_time() - start);
-    if (rate > best) best = rate;
-  }
-  return best;
-}
-
-static double cpu_time(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* Rate of fused multiply-adds of the kernels' own instruction set, all threads; *share becomes the least share of a
-   core that a thread had in a round, where that is less. */
-static double fma_rate(double *share) {
-  const dg_kernels *k = dg_kernels_get();
-  double best = 0;
-  for (int round = 0; round < 3; round++) {
-    double flops = 0, least = 1;
-    const double start = dg_time();
-#pragma omp parallel reduction(+ : flops) reduction(min : least)
-    {
-      const double wall = dg_time(), cpu = cpu_time();
-      flops += k->fma_flops(FMA_ROUNDS);
-      least = (cpu_time() - cpu) / (dg_time() - wall);
-    }
-    const double rate = flops / (dg_time() - start);
-    if (rate > best) best = rate;
-    if (least < *share) *share = least;
-  }
-  return best;
-}
-
-dg_status dg_machine_measure(dg_machine *machine, const dg_comm *comm) {
-  dg_status status = DG_OK;
-  float *a = NULL, *b = NULL, *c = NULL;
-  status = dg_alloc(&a, TRIAD_ELEMENTS, sizeof *a);
-  if (status == DG_OK) status = dg_alloc(&b, TRIAD_ELEMENTS, sizeof *b);
-  if (status == DG_OK) status = dg_alloc(&c, TRIAD_ELEMENTS, sizeof *c);
-  DG_TRY(dg_comm_agree(comm, status));
-  const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  machine->cache_bytes = cache > 0 ? (double)cache : 1 << 20;
-  machine->bytes_per_second = triad(a, b, c);
-  double share = 1;
-  machine->flops_per_second = fma_rate(&share);
-  machine->busy = share < FREE_SHARE;
-
-cleanup:
-  dg_free(&a);
-  dg_free(&b);
-  dg_free(&c);
-  return status;
-}
+/* ---- the least time of a step ---- */
 
 /* Work of one phase. */
 typedef struct work_count {
@@ -117,7 +49,7 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
   return c;
 }
 
-double dg_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
+double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
   const double params = (double)model->params.count;
   double total = 0;
   for (int k = 0; k < model->config.layers; k++) {
@@ -128,4 +60,31 @@ double dg_step_bound(const dg_model *model, const dg_counts *counts, bool sparse
     total += seconds(edges(l, n, false, machine), machine) + seconds(edges(l, n, true, machine), machine);
   }
   return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
+}
+
+/* ---- the first layer's halo ---- */
+
+/* Assumed rates of one rank, of which the order of magnitude counts: sparse and dense projections in flops a second,
+   messages inside a node and between nodes in bytes a second, and the seconds that one more exchange costs in waiting.
+ */
+static const double sparse_rate = 4e10, dense_rate = 1e11, node_rate = 4e9, network_rate = 1e9, waiting = 1e-4;
+
+static bool all_on_one_node(const dg_comm *comm) {
+  MPI_Comm node;
+  int ranks = 1;
+  MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  return dg_comm_max_int64(comm, ranks != comm->size) == 0;
+}
+
+bool dg_cost_exchange_pays(const dg_comm *comm, const dg_model *model, const dg_graph_info *info, int64_t n_halo) {
+  const dg_layer *l = &model->layer[0];
+  const double rows = (double)dg_comm_max_int64(comm, n_halo), width = (double)l->heads * l->dim;
+  const double entries = (double)info->n_nonzeros / (double)info->n_nodes; /* of a row */
+  const double flops = 4 * entries * width;                                /* forward and for the weight gradient */
+  const double bytes = 2 * width * sizeof(dg_real);                        /* forward and back */
+  const double project = rows * flops / (info->sparse ? sparse_rate : dense_rate);
+  const double exchange = rows * bytes / (all_on_one_node(comm) ? node_rate : network_rate);
+  return project > 2 * exchange + waiting;
 }
