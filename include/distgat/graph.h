@@ -95,16 +95,23 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
                         bool row_normalize);
 void dg_shard_destroy(dg_shard *shard);
 
-/* Writes a data set of one row a node in original order: every rank gives its rows ids[n] (ascending), data
-   [n, columns] of `type`, contiguous; rank 0 streams them to `file` (NULL elsewhere) in blocks of bounded size. columns
-   0 makes a one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
-dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes, int32_t n,
-                        const int32_t *ids, int columns, const void *data);
+/* The nodes whose rows a rank holds. */
+typedef struct dg_rows {
+  int64_t n_nodes;    /* of the graph */
+  int32_t n;          /* here */
+  const int32_t *ids; /* [n] ascending */
+} dg_rows;
 
-/* The same for rows of varying length (attention by target node): row_count[n] rows of `columns` each, following each
+/* Writes a data set of one row a node in original order: every rank gives its rows, data [n, columns] of `type`,
+   contiguous; rank 0 streams them to `file` (NULL elsewhere) in blocks of bounded size. columns 0 makes a
+   one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
+dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows, int columns,
+                        const void *data);
+
+/* The same for rows of varying length (attention by target node): row_count [n] rows of `columns` each, following each
    other in data in the order of ids; columns 0 as above. Errors: DG_IO, DG_MEMORY. Collective. */
-dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes,
-                          int32_t n, const int32_t *ids, const int64_t *row_count, int columns, const void *data);
+dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows,
+                          const int64_t *row_count, int columns, const void *data);
 
 DG_API_END
 

@@ -119,20 +119,20 @@ static int64_t block_nodes(int64_t n_nodes, int64_t rows, size_t row_bytes) {
   return nodes < 1 ? 1 : nodes < n_nodes ? nodes : n_nodes;
 }
 
-dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes,
-                          int32_t n, const int32_t *ids, const int64_t *row_count, int columns, const void *data) {
+dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows,
+                          const int64_t *row_count, int columns, const void *data) {
   dg_status status = DG_OK, local;
   int rank = columns > 0 ? 2 : 1;
   int64_t extent[2] = {0, columns};
   stream s = {.comm = comm, .file = file, .name = name, .type = type};
-  const char *rows = data;
+  const char *at = data;
   s.row_bytes = element_bytes(type) * (size_t)(columns > 0 ? columns : 1);
-  for (int32_t i = 0; i < n; i++) extent[0] += row_count[i];
+  for (int32_t i = 0; i < rows.n; i++) extent[0] += row_count[i];
   dg_comm_sum_int64(comm, extent, 1);
   local = stream_alloc(&s);
   if (local == DG_OK && comm->rank == 0)
     local = dg_h5_write(file, name, type, rank, extent, comm->size == 1 ? data : NULL);
-  if (comm->size == 1) n_nodes = 0; /* everything is written already */
+  const int64_t n_nodes = comm->size == 1 ? 0 : rows.n_nodes; /* one rank has written everything already */
 
   int64_t step = n_nodes > 0 ? block_nodes(n_nodes, extent[0], s.row_bytes) : 1;
   for (int64_t first = 0; first < n_nodes; first += step) {
@@ -140,12 +140,12 @@ dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg
     int64_t nodes = step < n_nodes - first ? step : n_nodes - first;
     int32_t here = 0;
     int64_t rows_here = 0;
-    for (; here < n && ids[here] < first + nodes; here++) rows_here += row_count[here];
-    DG_TRY(write_block(&s, &local, (int32_t)first, (size_t)nodes, here, ids, row_count, rows));
-    n -= here;
-    ids += here;
+    for (; here < rows.n && rows.ids[here] < first + nodes; here++) rows_here += row_count[here];
+    DG_TRY(write_block(&s, &local, (int32_t)first, (size_t)nodes, here, rows.ids, row_count, at));
+    rows.n -= here;
+    rows.ids += here;
     row_count += here;
-    rows += (size_t)rows_here * s.row_bytes;
+    at += (size_t)rows_here * s.row_bytes;
   }
   DG_TRY(dg_comm_agree(comm, local));
 cleanup:
@@ -153,13 +153,13 @@ cleanup:
   return status;
 }
 
-dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, int64_t n_nodes, int32_t n,
-                        const int32_t *ids, int columns, const void *data) {
+dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows, int columns,
+                        const void *data) {
   int64_t *ones = NULL;
   dg_status status = DG_OK;
-  DG_TRY(dg_comm_agree(comm, dg_alloc(&ones, (size_t)n, sizeof *ones)));
-  for (int32_t i = 0; i < n; i++) ones[i] = 1;
-  DG_TRY(dg_ragged_write(comm, file, name, type, n_nodes, n, ids, ones, columns, data));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&ones, (size_t)rows.n, sizeof *ones)));
+  for (int32_t i = 0; i < rows.n; i++) ones[i] = 1;
+  DG_TRY(dg_ragged_write(comm, file, name, type, rows, ones, columns, data));
 cleanup:
   dg_free(&ones);
   return status;

@@ -273,17 +273,16 @@ cleanup:
 }
 
 static dg_status write_edges(dg_h5 *file, const dg_comm *comm, const dg_synthetic *g) {
-  int64_t n_nodes = g->config->n_nodes, before;
-  int32_t last = comm->rank == comm->size - 1;
+  int64_t before;
   dg_status status = DG_OK;
   rows r = {0};
   DG_TRY(dg_comm_agree(comm, rows_create(&r, comm, g)));
   DG_TRY(edges_before(&before, comm, r.edges.indptr[r.n]));
-  DG_TRY(dg_ragged_write(comm, file, "graph/indices", DG_H5_I32, n_nodes, (int32_t)r.n, r.ids, r.length, 0,
-                         r.edges.indices));
+  dg_rows mine = {g->config->n_nodes, (int32_t)r.n, r.ids};
+  DG_TRY(dg_ragged_write(comm, file, "graph/indices", DG_H5_I32, mine, r.length, 0, r.edges.indices));
   for (int64_t i = 0; i <= r.n; i++) r.edges.indptr[i] += before;
-  DG_TRY(
-      dg_rows_write(comm, file, "graph/indptr", DG_H5_I64, n_nodes + 1, (int32_t)r.n + last, r.ids, 0, r.edges.indptr));
+  mine.n_nodes++, mine.n += comm->rank == comm->size - 1; /* the end of the last row */
+  DG_TRY(dg_rows_write(comm, file, "graph/indptr", DG_H5_I64, mine, 0, r.edges.indptr));
 cleanup:
   rows_destroy(&r);
   return status;

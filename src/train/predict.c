@@ -80,9 +80,12 @@ cleanup:
   return status;
 }
 
+static dg_rows own_rows(const predictor *p) {
+  return (dg_rows){p->local.shard.info.n_nodes, p->local.n, p->local.ids};
+}
+
 static dg_status write_rows(predictor *p, const char *name, dg_h5_type type, int columns, const void *data) {
-  return dg_rows_write(p->comm, p->out, name, type, p->local.shard.info.n_nodes, p->local.n, p->local.ids, columns,
-                       data);
+  return dg_rows_write(p->comm, p->out, name, type, own_rows(p), columns, data);
 }
 
 static dg_status write_logits(predictor *p) {
@@ -180,8 +183,7 @@ static dg_status write_column(predictor *p, int layer, const char *what, dg_h5_t
                               const int64_t *count, const void *data) {
   char name[64];
   snprintf(name, sizeof name, "attention/conv%d/%s", layer + 1, what);
-  return dg_ragged_write(p->comm, p->out, name, type, p->local.shard.info.n_nodes, p->local.n, p->local.ids, count,
-                         columns, data);
+  return dg_ragged_write(p->comm, p->out, name, type, own_rows(p), count, columns, data);
 }
 
 static dg_status write_attention(predictor *p, int layer) {

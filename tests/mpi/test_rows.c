@@ -56,7 +56,7 @@ static void check_rows(int32_t n_nodes, int columns) {
   for (int32_t i = 0; i < n; i++)
     for (int j = 0; j < width; j++) data[(int64_t)i * width + j] = (float)ids[i] + (float)j / 16;
   dg_h5 *file = open_output();
-  dg_status status = dg_rows_write(&test_comm, file, "a/rows", DG_H5_F32, n_nodes, n, ids, columns, data);
+  dg_status status = dg_rows_write(&test_comm, file, "a/rows", DG_H5_F32, (dg_rows){n_nodes, n, ids}, columns, data);
   assert_all_true(&test_comm, status == DG_OK);
   commit(file);
 
@@ -95,7 +95,8 @@ static void writes_ragged_rows_in_original_order(void **state) {
     for (int64_t k = 0; k < lengths[i] * COLUMNS; k++) data[at++] = ids[i] * 100 + k;
   }
   dg_h5 *file = open_output();
-  dg_status status = dg_ragged_write(&test_comm, file, "ragged", DG_H5_I64, NODES, n, ids, lengths, COLUMNS, data);
+  dg_status status =
+      dg_ragged_write(&test_comm, file, "ragged", DG_H5_I64, (dg_rows){NODES, n, ids}, lengths, COLUMNS, data);
   assert_all_true(&test_comm, status == DG_OK);
   commit(file);
 
@@ -121,7 +122,7 @@ static void agrees_on_a_full_disk(void **state) {
   signal(SIGXFSZ, SIG_IGN);
   dg_h5 *file = open_output();
   if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &small);
-  dg_status status = dg_rows_write(&test_comm, file, "rows", DG_H5_I32, NODES, n, ids, 0, ids);
+  dg_status status = dg_rows_write(&test_comm, file, "rows", DG_H5_I32, (dg_rows){NODES, n, ids}, 0, ids);
   if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &before);
   assert_all_true(&test_comm, status == DG_IO && strstr(dg_status_message(), "cannot be written") != NULL);
   dg_status_clear();
