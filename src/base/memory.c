@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "base/fault.h"
+
 /* From this size on a block starts on a huge page and asks for them: fewer faults and TLB misses. */
 #define LARGE_BLOCK ((size_t)4 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -23,6 +25,7 @@ void dg_memory_fail_at(int64_t n) {
 
 static void *allocate(size_t bytes) {
   if (calls_to_failure > 0 && --calls_to_failure == 0) return NULL;
+  if (dg_fault("memory", DG_MEMORY) != DG_OK) return NULL;
   void *block = NULL;
   if (posix_memalign(&block, bytes >= LARGE_BLOCK ? HUGE_PAGE : DG_ALIGN, bytes) != 0) return NULL;
   if (bytes >= LARGE_BLOCK) madvise(block, bytes, MADV_HUGEPAGE);

@@ -6,6 +6,7 @@
 
 #include <distgat/log.h>
 
+#include "base/fault.h"
 #include "cli/json.h"
 
 enum { CONSOLE_EVERY = 10 };
@@ -30,6 +31,8 @@ static const char *plural(int n) {
 static dg_status start(void *context) {
   report *r = context;
   if (r->path == NULL) return DG_OK;
+  const dg_status status = dg_fault("log.open", DG_IO);
+  if (status != DG_OK) return status;
   r->log = fopen(r->path, "w");
   return r->log == NULL ? fail_log(r) : DG_OK;
 }
@@ -41,7 +44,7 @@ static dg_status log_epoch(report *r, int64_t run, int64_t epoch, const dg_histo
                             json_number(h->train_acc), "val_loss", json_number(h->val_loss), "val_acc",
                             json_number(h->val_acc), "seconds", json_number(h->seconds)));
   if (h->seconds > r->flushed + 1) fflush(r->log), r->flushed = h->seconds;
-  return ferror(r->log) ? fail_log(r) : DG_OK;
+  return ferror(r->log) ? fail_log(r) : dg_fault("log.write", DG_IO);
 }
 
 static void print_epoch(int64_t epoch, const dg_history *h) {
@@ -141,5 +144,5 @@ dg_status report_close(report *r) {
   bool failed = ferror(r->log) != 0;
   if (fclose(r->log) != 0) failed = true;
   r->log = NULL;
-  return failed ? fail_log(r) : DG_OK;
+  return failed ? fail_log(r) : dg_fault("log.close", DG_IO);
 }

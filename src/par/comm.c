@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
+
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts travel as 64-bit words");
 
 /* MPI counts are int: longer data goes in pieces of this many elements or bytes. */
@@ -19,6 +21,7 @@ dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
   MPI_Comm_dup(parent, &comm->mpi);
   MPI_Comm_rank(comm->mpi, &comm->rank);
   MPI_Comm_size(comm->mpi, &comm->size);
+  dg_fault_begin(comm->rank);
   return DG_OK;
 }
 

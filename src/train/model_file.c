@@ -5,6 +5,8 @@
 
 #include <distgat/memory.h>
 
+#include "base/fault.h"
+
 static dg_status write_column(dg_h5 *file, const char *name, const dg_history *history, int64_t n, size_t offset) {
   dg_status status = DG_OK;
   double *column = NULL;
@@ -48,6 +50,7 @@ dg_status dg_model_save(const char *path, const dg_config *config, const dg_mode
   DG_TRY(dg_params_write(&model->params, model->params.value, file, "weights"));
   DG_TRY(dg_params_write(&model->params, initial, file, "initial_weights"));
   DG_TRY(write_history(file, history, epochs));
+  DG_TRY(dg_fault("model.save", DG_IO));
   DG_TRY(dg_h5_commit(&file));
 
 cleanup:
@@ -60,6 +63,7 @@ dg_status dg_model_load_weights(dg_model *model, const char *path, const char *g
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, path));
   DG_TRY(dg_params_read(&model->params, model->params.value, file, group));
+  DG_TRY(dg_fault("model.load", DG_INPUT));
 
 cleanup:
   dg_h5_close(&file);
@@ -71,6 +75,7 @@ dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_create(&file, path));
   DG_TRY(dg_params_write(&model->params, block, file, group));
+  DG_TRY(dg_fault("model.gradients", DG_IO));
   DG_TRY(dg_h5_commit(&file));
 
 cleanup:

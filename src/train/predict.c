@@ -7,6 +7,7 @@
 #include <distgat/files.h>
 #include <distgat/memory.h>
 
+#include "base/fault.h"
 #include "nn/conv.h"
 #include "par/threads.h"
 #include "train/model_file.h"
@@ -40,6 +41,7 @@ static dg_status read_config(predictor *p) {
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, p->config->model_path));
   DG_TRY(dg_config_load(file, &p->model_config));
+  DG_TRY(dg_fault("predict.options", DG_INPUT));
   const dg_model_kind kind = p->model_config.model.kind;
   if (p->config->attention && !dg_conv_of(kind)->attention)
     DG_TRY(dg_fail(DG_USAGE, "--attention: a model %s has no attention coefficients", dg_model_kind_name(kind)));
@@ -214,7 +216,8 @@ dg_status dg_predict(const dg_comm *comm, const dg_predict_config *config, const
   DG_TRY(write_logits(&p));
   if (config->embeddings) DG_TRY(write_embedding(&p));
   for (int k = 0; config->attention && k < p.model.config.layers; k++) DG_TRY(write_attention(&p, k));
-  if (comm->rank == 0) status = dg_h5_commit(&p.out);
+  if (comm->rank == 0) status = dg_fault("predict.save", DG_IO);
+  if (comm->rank == 0 && status == DG_OK) status = dg_h5_commit(&p.out);
   DG_TRY(dg_comm_agree(comm, status));
 
 cleanup:

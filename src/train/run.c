@@ -7,6 +7,8 @@
 #include <distgat/memory.h>
 #include <distgat/timer.h>
 
+#include "base/fault.h"
+
 enum { FIRST_CAPACITY = 1024 };
 
 dg_status dg_run_create(dg_run *run, dg_params *params) {
@@ -66,7 +68,8 @@ dg_status dg_run_reserve(dg_run *run) {
   if (run->epoch < run->capacity) return DG_OK;
   dg_history *longer = NULL;
   const int64_t capacity = run->capacity > 0 ? 2 * run->capacity : FIRST_CAPACITY;
-  const dg_status status = dg_alloc(&longer, (size_t)capacity, sizeof *longer);
+  dg_status status = dg_fault("train.history", DG_MEMORY);
+  if (status == DG_OK) status = dg_alloc(&longer, (size_t)capacity, sizeof *longer);
   if (status != DG_OK) return status;
   if (run->capacity > 0) memcpy(longer, run->history, (size_t)run->capacity * sizeof *longer);
   dg_free(&run->history);

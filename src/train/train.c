@@ -8,6 +8,7 @@
 #include <distgat/memory.h>
 #include <distgat/trainer.h>
 
+#include "base/fault.h"
 #include "train/model_file.h"
 #include "train/result.h"
 #include "train/run.h"
@@ -45,6 +46,7 @@ static dg_status check_outputs(const dg_config *c, const char *graph_path) {
                                  {"--config", c->config_file, false},
                                  {"--init", c->init, false}};
   const int n = sizeof files / sizeof files[0];
+  DG_TRY(dg_fault("train.outputs", DG_IO));
   if (c->log) DG_TRY(dg_file_check_writable(c->log));
   if (c->save) DG_TRY(dg_h5_check_writable(c->save));
   if (c->save_gradients) DG_TRY(dg_h5_check_writable(c->save_gradients));
@@ -73,6 +75,7 @@ static dg_status create_session(session *s, const char *graph_path) {
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
   DG_TRY(dg_trainer_open(&s->trainer, s->comm, c, graph_path));
   DG_TRY(check_config(c, &s->trainer.local));
+  DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
   DG_TRY(dg_comm_agree(s->comm, create_run(s)));
   DG_TRY(dg_comm_agree(s->comm, s->observer.on_start ? s->observer.on_start(s->observer.context) : DG_OK));
@@ -133,6 +136,7 @@ static dg_status evaluate_final(session *s, dg_result *r) {
   dg_trainer *t = &s->trainer;
   r->halo_bytes_per_epoch = dg_trainer_halo_bytes(t);
   if (s->run.index + 1 == s->config->runs) dg_trainer_release_steps(t);
+  DG_TRY(dg_comm_agree(s->comm, dg_fault("train.final", DG_MEMORY)));
   DG_TRY(dg_trainer_prepare_final(t));
   r->train = dg_trainer_evaluate(t, &t->final, DG_TRAIN);
   r->val = dg_trainer_score(t, &t->final, DG_VAL);

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Every named point of failure, one after the other: the exit code, one line on standard error, no rank left, no half of a
+file, at 1 and 3 ranks."""
+import os
+import pathlib
+import re
+import sys
+import unittest.mock
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+BAD, FAILED, AT_ONCE = 2, 3, 30
+INPUT = ("model.load", "predict.options")  # what is read is at fault: exit code 2
+ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save")
+KEPT = {"log.jsonl", "grads.h5"}  # of a failed run: the log so far, and what was complete before
+MEMORY = (1, 30, 100, 200)  # which allocation fails
+
+
+def points():
+    """The names in the source, all of them."""
+    found = set()
+    for path in pathlib.Path(program.SOURCE).glob("**/*.c"):
+        if "build" not in path.parts:
+            found |= set(re.findall(r'dg_fault\("([a-z_.]+)"', path.read_text()))
+    return sorted(found - {"memory"})
+
+
+class Points(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 300, "--avg-degree", 4, "--features", 20, "--classes", 3, "--out",
+                        cls.path("G.h5"), "--quiet")
+        program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--save", cls.path("M.h5"), "--quiet")
+
+    def command(self, point):
+        if point.startswith("predict."):
+            return "predict", "G.h5", "--model-file", "M.h5", "--out", "out.h5", "--attention", "--embeddings"
+        return ("train", "G.h5", "--epochs", 3, "--runs", 2, "--select", "best-val-loss", "--init", "M.h5", "--save", "out.h5",
+                "--log", "log.jsonl", "--save-gradients", "grads.h5")
+
+    def fails(self, code, point, ranks, rank="", count=1):
+        """The program ends as it should where `point` fails on `rank` (all of them) at the count-th time."""
+        fault = f"{point}:{rank}:{count}" if rank != "" else point
+        with self.subTest(fault=fault, ranks=ranks), unittest.mock.patch.dict(os.environ, DISTGAT_FAULT=fault):
+            before = set(os.listdir(self.folder.name))
+            done = program.run(*self.command(point), "--quiet", ranks=ranks, timeout=AT_ONCE, cwd=self.folder.name)
+            left = set(os.listdir(self.folder.name)) - before
+            for name in left:
+                os.remove(self.path(name))
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(f"failure at {point}", done.stderr)
+            self.assertLessEqual(left, KEPT | {"out.h5"} if point == "log.close" else KEPT)
+
+    def test_every_point(self):
+        self.assertGreater(len(points()), 8)
+        for point in points():
+            code = BAD if point in INPUT else FAILED
+            self.fails(code, point, None)
+            self.fails(code, point, 3)
+            if point not in ROOT_ONLY:
+                self.fails(code, point, 3, rank=2)
+
+    def test_memory(self):
+        for count in MEMORY:
+            self.fails(FAILED, "memory", None, 0, count)
+            self.fails(FAILED, "memory", 3, 1, count)
+
+
+if __name__ == "__main__":
+    program.main()
