@@ -10,7 +10,7 @@ import sys
 PACKAGES = "python3-numpy python3-scipy python3-h5py"
 
 try:
-  from readers import graph, npz, planetoid
+  from readers import graph, npz, planetoid, writer
 except ImportError as missing:
   # The first python3 on the path need not be the one that the distribution's packages belong to.
   system_python = shutil.which("python3", path=os.defpath)
@@ -49,32 +49,48 @@ def parse(arguments):
   command.add_argument("directory", metavar="DIR", help="folder of the files")
   command.add_argument("name", metavar="NAME", help="cora, citeseer, pubmed")
 
-  command = add("npz", lambda o: npz.read(o.file, o.split_seed), "an archive in the layout of gnn-benchmark")
+  command = add("npz", lambda o: npz.read(o.file, o.split_seed), "an archive of arrays: graph, features, labels, split")
   command.add_argument("file", metavar="FILE", help="the archive")
   command.add_argument("--split-seed", type=seed, default=0, metavar="S",
-                       help="of the split `random`, drawn where the archive has no idx_train (default 0)")
+                       help="of the split `random`, drawn where the archive has none (default 0)")
   return parser.parse_args(arguments)
 
 
+def tell(text, stream=None):
+  """Prints one line, whatever names and messages hold."""
+  stream = stream or sys.stderr
+  encoding = stream.encoding or "utf-8"
+  stream.write(graph.printable(text).encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def leave(number, frame):
+  """As an exception, so that the unfinished file is removed on the way out."""
+  sys.exit(128 + number)
+
+
 def main():
-  # As an exception, so that the unfinished file is removed on the way out.
-  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+  for name in ("TERM", "HUP", "QUIT", "USR1", "USR2", "XCPU", "ALRM", "ABRT"):
+    number = getattr(signal, f"SIG{name}")
+    if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+      signal.signal(number, leave)
   options = parse(sys.argv[1:])
   try:
     data = options.read(options)
-    graph.write(options.out, data)
+    writer.write(options.out, data)
   except graph.InputError as error:
-    sys.stderr.write(f"import.py: {error}\n")
+    tell(f"import.py: {error}")
     return 2
   except graph.OutputError as error:
-    sys.stderr.write(f"import.py: {error}\n")
+    tell(f"import.py: {error}")
     return 3
   except MemoryError:
-    sys.stderr.write("import.py: out of memory\n")
+    tell("import.py: out of memory")
     return 3
   except KeyboardInterrupt:
     return 128 + signal.SIGINT
-  print(f"{options.out}: {graph.describe(data)}")
+  for warning in data.warnings:
+    tell(f"import.py: warning: {warning}")
+  tell(f"{options.out}: {writer.describe(data)}", sys.stdout)
   return 0
 
 

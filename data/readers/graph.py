@@ -1,16 +1,18 @@
-"""The graph that every reader returns, and the file that is made of it (layout: data/README.md)."""
+"""The graph that every reader returns, and what readers share."""
 
 import contextlib
 import dataclasses
+import itertools
 import os
-import tempfile
+import stat
+from typing import List, Optional
 
-import h5py
 import numpy as np
 import scipy.sparse
 
 MAX_NODES = 2**31 - 1  # node ids fit int32
 MAX_CLASSES = 2**20  # as the program accepts
+POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class InputError(Exception):
@@ -29,7 +31,67 @@ class Graph:
   indices: np.ndarray  # int32 [E], in-neighbours of each node, ascending
   features: scipy.sparse.csr_matrix  # float32 [N, F], columns ascending, no stored zeros
   labels: np.ndarray  # int32 [N], -1 where unknown
-  splits: dict  # name -> {"train", "val", "test"} -> int64 ids
+  splits: dict  # name -> {"train", "val", "test"} -> int64 ids, ascending, each once
+  class_names: Optional[List[str]] = None  # [n_classes]
+  notes: List[str] = dataclasses.field(default_factory=list)  # what the import chose or left out
+  warnings: List[str] = dataclasses.field(default_factory=list)  # what looks like a mistake in the input
+
+
+def printable(text):
+  """Returns text of foreign origin on one line, without control characters."""
+  return "".join(c if c.isprintable() else "?" for c in text)
+
+
+@contextlib.contextmanager
+def open_input(path):
+  """Opens a regular file, for reading bytes, that is no mere pointer to its content."""
+  try:
+    # Without waiting for the other end of a pipe.
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+  except OSError as error:
+    raise InputError(f"{path}: cannot read it: {error.strerror or error}") from error
+  with file:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+      raise InputError(f"{path}: is no regular file")
+    if file.read(len(POINTER)) == POINTER:
+      raise InputError(f"{path}: is a Git LFS pointer, not the data itself; fetch it with git lfs pull")
+    file.seek(0)
+    yield file
+
+
+def complete(path, graph):
+  """Returns the graph as the program takes it: with features, at least one class, and labels in all splits."""
+  if not 1 <= graph.n_classes <= MAX_CLASSES or (graph.labels < 0).all():
+    raise InputError(f"{path}: {graph.n_classes} classes, and {(graph.labels >= 0).sum()} nodes with a label; expected "
+                     f"are 1 to {MAX_CLASSES} classes and at least one such node")
+  n_nodes = len(graph.labels)
+  if graph.features.shape[1] == 0:
+    graph.features = scipy.sparse.identity(n_nodes, np.float32, "csr")
+    graph.notes.insert(0, "no features: identity features")
+  for name, split in graph.splits.items():
+    leave_out_unlabelled(path, graph, name, split)
+    if len(split["train"]) == 0:
+      raise InputError(f"{path}: the training part of split {name} has no node with a label; it needs at least one")
+    warn_overlap(path, graph, name, split)
+  return graph
+
+
+def leave_out_unlabelled(path, graph, name, split):
+  for part, ids in split.items():
+    known = graph.labels[ids] >= 0
+    if not known.all():
+      graph.warnings.append(f"{path}: split {name}: nodes of {part} without a label are left out: {(~known).sum()}")
+      split[part] = ids[known]
+
+
+def warn_overlap(path, graph, name, split):
+  times = np.zeros(len(graph.labels), np.int8)
+  for ids in split.values():
+    times[ids] += 1
+  if (times > 1).any():
+    pairs = [(a, b, len(np.intersect1d(split[a], split[b]))) for a, b in itertools.combinations(split, 2)]
+    counts = ", ".join(f"{a} and {b} share {count}" for a, b, count in pairs if count)
+    graph.warnings.append(f"{path}: split {name}: nodes in more than one part: {(times > 1).sum()} ({counts})")
 
 
 def clean_edges(path, sources, targets, n_nodes):
@@ -66,7 +128,7 @@ def clean_features(path, matrix):
   features.eliminate_zeros()
   if not np.isfinite(features.data).all():
     row = np.searchsorted(features.indptr, np.flatnonzero(~np.isfinite(features.data))[0], side="right") - 1
-    raise InputError(f"{path}: a feature of row {row} is not finite in single precision")
+    raise InputError(f"{path}: row {row} holds a number that is not finite in single precision")
   return features
 
 
@@ -84,79 +146,3 @@ def make_csr(path, data, indices, indptr, shape):
   if len(data) != len(indices) or (len(indices) and not 0 <= indices.min() <= indices.max() < shape[1]):
     raise InputError(f"{path}: a sparse matrix needs one value per entry and columns from 0 to {shape[1] - 1}")
   return scipy.sparse.csr_matrix((real(path, data), indices, indptr), shape=tuple(shape))
-
-
-def write(path, graph):
-  """Writes the graph file, complete or not at all; the same graph gives the same bytes."""
-  try:
-    replace_file(path, image(graph))
-  except OSError as error:
-    raise OutputError(f"{path}: cannot write it: {error.strerror or error}") from error
-
-
-def image(graph):
-  """Returns the bytes of the file. Made in memory: the HDF5 library crashes when it meets a full disk."""
-  with h5py.File("graph", "w", driver="core", backing_store=False, block_size=2**22) as file:
-    write_attributes(file, graph)
-    for name, values in datasets(graph):
-      file.create_dataset(name, data=values, track_times=False)
-    file.flush()
-    return file.id.get_file_image()
-
-
-def replace_file(path, content):
-  """Writes under a temporary name beside `path`, renamed at the end and removed on failure."""
-  path = os.path.realpath(path)
-  if os.path.exists(path) and not os.path.isfile(path):
-    raise OSError("is no regular file")
-  handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:200]}.", dir=os.path.dirname(path))
-  try:
-    with open(handle, "wb") as file:
-      file.write(content)
-      file.flush()
-      os.fsync(handle)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files
-    os.replace(temporary, path)
-  except BaseException:
-    with contextlib.suppress(OSError):
-      os.unlink(temporary)
-    raise
-
-
-def write_attributes(file, graph):
-  file.attrs["format"] = "distgat-graph"
-  file.attrs["version"] = 1
-  file.attrs["name"] = graph.name
-  file.attrs["num_classes"] = graph.n_classes
-  file.attrs["num_features"] = graph.features.shape[1]
-
-
-def stored_sparse(features):
-  """Whether CSR is the smaller form: up to half of the entries are not zero."""
-  return 2 * features.nnz <= features.shape[0] * features.shape[1]
-
-
-def datasets(graph):
-  """Yields (name, array) of all data sets of the file."""
-  yield "graph/indptr", graph.indptr.astype(np.int64)
-  yield "graph/indices", graph.indices.astype(np.int32)
-  if stored_sparse(graph.features):
-    yield "features/indptr", graph.features.indptr.astype(np.int64)
-    yield "features/indices", graph.features.indices.astype(np.int32)
-    yield "features/values", graph.features.data.astype(np.float32)
-  else:
-    yield "features/dense", graph.features.toarray()
-  yield "labels", graph.labels.astype(np.int32)
-  for name, split in graph.splits.items():
-    for part in ("train", "val", "test"):
-      yield f"splits/{name}/{part}", np.asarray(split[part], np.int64)
-
-
-def describe(graph):
-  splits = "; ".join(f"split {name}: " + " / ".join(str(len(split[part])) for part in ("train", "val", "test"))
-                     for name, split in graph.splits.items())
-  form = "sparse" if stored_sparse(graph.features) else "dense"
-  return (f"{graph.name}, {len(graph.labels)} nodes, {len(graph.indices)} directed edges, "
-          f"{graph.features.shape[1]} features ({form}), {graph.n_classes} classes; {splits} train/val/test")

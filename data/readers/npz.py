@@ -1,108 +1,136 @@
-"""Archives in the layout of gnn-benchmark: adj_*, attr_* in CSR, or dense attr_matrix, and labels."""
+"""Archives in the layout of gnn-benchmark, with PyTorch Geometric's names, or of the heterophilous data sets."""
 
 import os
-import zipfile
 
 import numpy as np
 import scipy.sparse
 
-from .graph import MAX_CLASSES, Graph, InputError, clean_edges, clean_features, make_csr, real
+from . import labels, splits
+from .archive import Archive
+from .graph import Graph, InputError, clean_edges, clean_features, complete, make_csr, real
 
-PARTS = ("train", "val", "test")
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+PREFIXES = {"adj": ("adj_", "adj_matrix.", "adj."), "attr": ("attr_", "attr_matrix.", "attr.")}
+DENSE = {"adj": ("adj_matrix", "adj"), "attr": ("attr_matrix", "node_features", "features", "x")}
+EDGES = ("edge_index", "edges")
+LABELS = ("labels", "node_labels", "y")
 
 
 def read(path, split_seed):
-  """Returns the graph; idx_train, idx_val and idx_test become the split `public`, else `random` is drawn."""
+  """Returns the graph; where the archive has no split, `random` is drawn."""
   archive = Archive(path)
-  adjacency = archive.matrix("adj")
-  features = archive.matrix("attr")
-  labels = archive.integers("labels")
-  n_nodes = adjacency.shape[0]
-  if adjacency.shape[1] != n_nodes or features.shape[0] != n_nodes or len(labels) != n_nodes:
-    raise InputError(f"{path}: an adjacency matrix of shape {adjacency.shape}, {features.shape[0]} rows of features "
-                     f"and {len(labels)} labels do not fit together")
-  labels = np.maximum(labels, -1)
-  if n_nodes and labels.max() >= MAX_CLASSES:
-    raise InputError(f"{path}: label {labels.max()} is no class: these are 0 to {MAX_CLASSES - 1}")
-  adjacency = adjacency.tocoo()
-  linked = adjacency.data != 0
-  indptr, indices = clean_edges(path, adjacency.col[linked], adjacency.row[linked], n_nodes)
-  if archive.has("idx_train"):
-    splits = {"public": {part: archive.node_ids(f"idx_{part}", n_nodes) for part in PARTS}}
+  refuse_scipy(archive)
+  adjacency, features = find_matrix(archive, "adj"), find_matrix(archive, "attr")
+  name = archive.need_one("labels", LABELS)
+  n_nodes = count_nodes(archive, adjacency, features, name)
+  classes, n_classes, class_names = labels.read(archive, name)
+  notes = []
+  indptr, indices = read_edges(archive, adjacency, n_nodes, notes)
+  if features is None:
+    features = scipy.sparse.csr_matrix((n_nodes, 0), dtype=np.float32)
   else:
-    splits = {"random": draw_split(labels, split_seed)}
-  return Graph(os.path.splitext(os.path.basename(path))[0], int(labels.max(initial=0)) + 1, indptr, indices,
-               clean_features(path, features), labels.astype(np.int32), splits)
+    features = clean_features(path, features.read())
+  parts = splits.read(archive, n_nodes)
+  if not parts:
+    notes.append(f"no split given, random drawn with --split-seed {split_seed}")
+    parts = {"random": splits.draw(classes, split_seed)}
+  class_names = class_names or labels.read_names(archive, "class_names", n_classes)
+  unused = archive.unused()
+  notes += ["not used: " + ", ".join(unused)] if unused else []
+  graph_name = os.path.splitext(os.path.basename(path))[0]
+  return complete(path, Graph(graph_name, n_classes, indptr, indices, features, classes, parts, class_names, notes))
 
 
-class Archive:
-  """The arrays of an archive; pickled ones are refused, each error names the file."""
+class Csr:
+  """A sparse matrix in four arrays."""
 
-  def __init__(self, path):
-    self.path = path
-    try:
-      self.arrays = np.load(path, allow_pickle=False)
-    except OSError as error:
-      raise InputError(f"{path}: cannot read it: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-      raise InputError(f"{path}: is no npz archive, or truncated") from error
-    if isinstance(self.arrays, np.ndarray):
-      raise InputError(f"{path}: is one array, an npz archive is expected")
-    for member in self.arrays.zip.namelist():
-      self.check_plain(member)
+  def __init__(self, archive, prefix):
+    self.archive, self.prefix = archive, prefix
+    self.rows = max(self.vector("indptr") - 1, 0)
 
-  def check_plain(self, member):
-    """Refuses a member that only unpickling could read, wanted or not: the file is not one to be trusted."""
-    name = member.removesuffix(".npy")
-    try:
-      with self.arrays.zip.open(member) as file:
-        kind = HEADERS[np.lib.format.read_magic(file)](file)[2]
-    except Exception as error:  # zlib, zipfile and numpy each raise their own on damaged data
-      raise InputError(f"{self.path}: {name} is no array, or truncated or damaged") from error
-    if kind.hasobject:
-      raise InputError(f"{self.path}: refuses to load it: {name} is an array of pickled Python objects")
+  def vector(self, part):
+    """Returns the length of one of the arrays."""
+    shape = self.archive.shape(self.prefix + part)
+    if len(shape) != 1:
+      self.archive.refuse(self.prefix + part, f"has the shape {shape}, a vector is expected")
+    return shape[0]
 
-  def has(self, name):
-    return name in self.arrays.files
-
-  def get(self, name):
-    if not self.has(name):
-      raise InputError(f"{self.path}: has no array {name} (layout: data/README.md)")
-    try:
-      return self.arrays[name]
-    except Exception as error:  # as above
-      raise InputError(f"{self.path}: array {name} is truncated or damaged") from error
-
-  def matrix(self, prefix):
-    if not self.has(f"{prefix}_data"):
-      dense = self.get(f"{prefix}_matrix")
-      if dense.ndim != 2:
-        raise InputError(f"{self.path}: {prefix}_matrix is no matrix")
-      return scipy.sparse.csr_matrix(real(self.path, dense))
-    data, indices, indptr = (self.get(f"{prefix}_{part}") for part in ("data", "indices", "indptr"))
-    return make_csr(self.path, data, indices, indptr, self.integers(f"{prefix}_shape").tolist())
-
-  def integers(self, name):
-    values = self.get(name)
-    if values.ndim != 1 or values.dtype.kind not in "iu":
-      raise InputError(f"{self.path}: {name} is no vector of integers")
-    return values.astype(np.int64)
-
-  def node_ids(self, name, n_nodes):
-    ids = np.unique(self.integers(name))
-    if ids.size and not 0 <= ids[0] <= ids[-1] < n_nodes:
-      raise InputError(f"{self.path}: {name} names node {ids[-1] if ids[0] >= 0 else ids[0]}, but the nodes are 0 to "
-                       f"{n_nodes - 1}")
-    return ids
+  def read(self):
+    if self.vector("shape") != 2:
+      self.archive.refuse(self.prefix + "shape", "must hold two sizes")
+    data, indices, indptr = (self.archive.get(self.prefix + part) for part in ("data", "indices", "indptr"))
+    return make_csr(self.archive.path, data, indices, indptr, self.archive.whole(self.prefix + "shape").tolist())
 
 
-def draw_split(labels, seed, n_train=20, n_val=30):
-  """Returns a split with n_train training and n_val validation nodes of each class, the other labelled ones test."""
-  draw = np.random.RandomState(seed)  # frozen: the same numbers in every version of numpy
-  chosen = {part: [] for part in PARTS}
-  for label in np.unique(labels[labels >= 0]):
-    nodes = draw.permutation(np.flatnonzero(labels == label))
-    for part, ids in zip(PARTS, np.split(nodes, [n_train, n_train + n_val])):
-      chosen[part].append(ids)
-  return {part: np.sort(np.concatenate(ids)) if ids else np.zeros(0, np.int64) for part, ids in chosen.items()}
+class Dense:
+  """A matrix in one array."""
+
+  def __init__(self, archive, name):
+    self.archive, self.name = archive, name
+    shape, dtype = archive.header(name)
+    if len(shape) != 2 and dtype.hasobject:
+      archive.refuse(name, "is a pickled Python object; save data, indices, indptr and shape of a sparse matrix as "
+                     "arrays of their own (layout: data/README.md)")
+    if len(shape) != 2:
+      archive.refuse(name, f"has the shape {shape}, a matrix is expected")
+    self.rows = shape[0]
+
+  def read(self):
+    return scipy.sparse.csr_matrix(real(self.archive.path, self.archive.get(self.name)))
+
+
+def find_matrix(archive, kind):
+  for prefix in PREFIXES[kind]:
+    if prefix + "data" in archive.members:
+      return Csr(archive, prefix)
+  name = archive.first(DENSE[kind])
+  return Dense(archive, name) if name else None
+
+
+def count_nodes(archive, adjacency, features, name):
+  """Returns the number that all headers agree on, before anything large is read."""
+  shape = archive.shape(name)
+  counts = {name: shape[0] if shape else 0}
+  if adjacency is not None:
+    counts["the adjacency matrix"] = adjacency.rows
+  else:
+    archive.need_one("edges", ("adj_data", *DENSE["adj"], *EDGES))
+  if features is not None:
+    counts["the features"] = features.rows
+  if len(set(counts.values())) > 1:
+    raise InputError(f"{archive.path}: " + ", ".join(f"{rows} rows in {what}" for what, rows in counts.items()) +
+                     "; all must have one for each node")
+  return counts[name]
+
+
+def read_edges(archive, adjacency, n_nodes, notes):
+  """Returns (indptr, indices); of an adjacency matrix the entries other than zero."""
+  path = archive.path
+  if adjacency is None:
+    pairs = read_pairs(archive, archive.first(EDGES))
+    return clean_edges(path, pairs[0], pairs[1], n_nodes)
+  matrix = adjacency.read().tocoo()
+  if matrix.shape != (n_nodes, n_nodes):
+    raise InputError(f"{path}: an adjacency matrix of shape {matrix.shape}, it must be square")
+  if not np.isfinite(matrix.data).all():
+    raise InputError(f"{path}: the adjacency matrix holds weights that are not finite")
+  linked = matrix.data != 0
+  if (matrix.data[linked] != 1).any():
+    notes.append("edge weights dropped")
+  return clean_edges(path, matrix.col[linked], matrix.row[linked], n_nodes)
+
+
+def read_pairs(archive, name):
+  """Returns [2, E] of edges as [2, E] or [E, 2]; of two edges the name tells: PyTorch Geometric's are in columns."""
+  pairs = archive.whole(name)
+  if pairs.ndim != 2 or 2 not in pairs.shape:
+    archive.refuse(name, f"has the shape {pairs.shape}, [2, E] or [E, 2] is expected")
+  columns = name == "edge_index" if pairs.shape == (2, 2) else pairs.shape[0] == 2
+  return pairs if columns else pairs.T
+
+
+def refuse_scipy(archive):
+  if {"format", "shape", "data"} <= set(archive.members) and not archive.first(LABELS):
+    raise InputError(
+      f"{archive.path}: is one matrix of scipy.sparse.save_npz, without labels; complete it: A = "
+      "scipy.sparse.csr_matrix(scipy.sparse.load_npz(FILE)); numpy.savez(NEW, adj_data=A.data, "
+      "adj_indices=A.indices, adj_indptr=A.indptr, adj_shape=A.shape, labels=…)")

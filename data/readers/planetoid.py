@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 
 from . import safe_pickle
-from .graph import Graph, InputError, clean_edges, clean_features, real
+from .graph import Graph, InputError, clean_edges, clean_features, complete, open_input, real
 
 N_VAL = 500  # of the public split
 
@@ -24,42 +24,67 @@ def read(directory, name):
     if labels.shape != (rows.shape[0], y.shape[1]) or rows.shape[1] != allx.shape[1]:
       raise InputError(f"{path(part)}: labels of shape {labels.shape} do not fit features of shape {rows.shape}; "
                        f"expected are {allx.shape[1]} features as in allx and {y.shape[1]} classes as in y")
-  n_train, n_known = y.shape[0], allx.shape[0]
-  if n_train > n_known:
-    raise InputError(f"{path('x')}: {n_train} rows, but only {n_known} in allx")
-
+  n_known, notes = allx.shape[0], []
+  train = find_rows(path("x"), row_keys(x, y), row_keys(allx, ally), notes)
   neighbours = load_neighbours(path("graph"))
-  test = load_test_ids(path("test.index"), n_known, tx.shape[0], len(neighbours))
-  n_nodes = int(max(n_known, test.max(initial=-1) + 1))
-  indptr, indices = clean_edges(path("graph"), *edges(path("graph"), neighbours), n_nodes)
-  split = {"train": np.arange(n_train), "val": np.arange(n_train, min(n_train + N_VAL, n_known)), "test": np.sort(test)}
+  sources, targets, n_listed = edges(path("graph"), neighbours, n_known + tx.shape[0] + len(neighbours))
+  test = load_test_ids(path("test.index"), n_known, tx.shape[0], n_listed)
+  n_nodes = int(max(n_known, test.max(initial=-1) + 1, n_listed))
+  indptr, indices = clean_edges(path("graph"), sources, targets, n_nodes)
+  split = {"train": np.sort(train), "val": np.setdiff1d(np.arange(n_known), train)[:N_VAL], "test": np.sort(test)}
   # Nodes that test.index leaves out (15 of CiteSeer) have neither features nor a label.
   labels = np.full(n_nodes, -1, np.int32)
   labels[:n_known] = classes(path("ally"), ally)
   labels[test] = classes(path("ty"), ty)
   features = clean_features(path("allx"), place_rows(allx, tx, test, n_nodes))
-  return Graph(name, y.shape[1], indptr, indices, features, labels, {"public": split})
+  return complete(path("y"), Graph(name, y.shape[1], indptr, indices, features, labels, {"public": split}, notes=notes))
+
+
+def row_keys(*matrices):
+  """Returns what each row holds in all of the matrices, in a form that compares."""
+  return [tuple(part[m.indptr[i]:m.indptr[i + 1]].tobytes() for m in matrices for part in (m.indices, m.data))
+          for i in range(matrices[0].shape[0])]
+
+
+def find_rows(path, wanted, known, notes):
+  """Returns where the rows of x stand in allx: at its beginning, as in the public data, or each in one place."""
+  if wanted == known[:len(wanted)]:
+    return np.arange(len(wanted))
+  places = {}
+  for place, row in enumerate(known):
+    places.setdefault(row, []).append(place)
+  for i, row in enumerate(wanted):
+    found = places.get(row, [])
+    if len(found) != 1:
+      raise InputError(f"{path}: x is not the first rows of allx, and its row {i} with its label stands there "
+                       f"{len(found)} times; each row of x must be one of allx")
+  notes.append("training nodes found by their rows, x is not the first rows of allx")
+  ids = np.array([places[row][0] for row in wanted], np.int64)
+  if len(np.unique(ids)) != len(ids):
+    raise InputError(f"{path}: x holds a row of allx twice; each node is expected once")
+  return ids
 
 
 def load_rows(path):
   rows = safe_pickle.load(path)
   if not isinstance(rows, (np.ndarray, scipy.sparse.csr_matrix)) or rows.ndim != 2:
     raise InputError(f"{path}: holds no matrix")
-  return real(path, rows) if isinstance(rows, np.ndarray) else rows
+  return clean_features(path, real(path, rows) if isinstance(rows, np.ndarray) else rows)
 
 
 def classes(path, one_hot):
   """Returns the class of each row, -1 where it has none."""
-  one_hot = one_hot.toarray() if scipy.sparse.issparse(one_hot) else one_hot
-  marks = (one_hot != 0).sum(axis=1)
+  marks = np.diff(one_hot.indptr)
   if (marks > 1).any():
     raise InputError(f"{path}: row {np.argmax(marks > 1)} has {marks.max()} classes, at most one is expected")
-  return np.where(marks == 1, (one_hot != 0).argmax(axis=1), -1) if one_hot.shape[1] else np.full(len(marks), -1)
+  labels = np.full(len(marks), -1, np.int32)
+  labels[marks == 1] = one_hot.indices
+  return labels
 
 
 def place_rows(allx, tx, test, n_nodes):
   """Returns [n_nodes, F]: the rows of allx, those of tx at their nodes, and none elsewhere."""
-  known, tested = scipy.sparse.coo_matrix(allx), scipy.sparse.coo_matrix(tx)
+  known, tested = allx.tocoo(), tx.tocoo()
   rows = np.concatenate([known.row, test[tested.row]])
   columns = np.concatenate([known.col, tested.col])
   values = np.concatenate([known.data, tested.data])
@@ -73,11 +98,14 @@ def load_neighbours(path):
   return neighbours
 
 
-def edges(path, neighbours):
-  """Returns the sources and targets of all entries."""
+def edges(path, neighbours, most):
+  """Returns the sources and targets of all entries, and the number of nodes that the keys name, up to `most`."""
   nodes = integers(path, list(neighbours))
+  if nodes.size and not 0 <= nodes.min() <= nodes.max() < most:
+    raise InputError(f"{path}: lists node {nodes.min() if nodes.min() < 0 else nodes.max()}, but the files hold no "
+                     f"more than {most}")
   sources = integers(path, list(itertools.chain.from_iterable(neighbours.values())))
-  return sources, np.repeat(nodes, [len(part) for part in neighbours.values()])
+  return sources, np.repeat(nodes, [len(part) for part in neighbours.values()]), int(nodes.max(initial=-1)) + 1
 
 
 def integers(path, values):
@@ -89,10 +117,8 @@ def integers(path, values):
 def load_test_ids(path, n_known, n_test, n_listed):
   """Returns the node of each row of tx, in their order; they follow the n_known nodes of allx."""
   try:
-    with open(path, encoding="ascii") as file:
-      ids = integers(path, [int(line) for line in file.read().split()])
-  except OSError as error:
-    raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    with open_input(path) as file:
+      ids = integers(path, [int(line) for line in file.read().decode("ascii").split()])
   except ValueError as error:
     raise InputError(f"{path}: holds other things than node ids") from error
   if len(ids) != n_test or len(np.unique(ids)) != n_test:

@@ -11,7 +11,7 @@ import struct
 
 import numpy as np
 
-from .graph import InputError, make_csr
+from .graph import InputError, make_csr, open_input
 
 
 class Refused(Exception):
@@ -21,9 +21,10 @@ class Refused(Exception):
 class DType:
   """numpy.dtype of plain numbers."""
   __slots__ = ("value",)
+  codes = "b1|[iu][1248]|f[248]"
 
   def __init__(self, code, *_):
-    if not isinstance(code, str) or not re.fullmatch("b1|[iu][1248]|f[248]", code):
+    if not isinstance(code, str) or not re.fullmatch(self.codes, code):
       raise Refused(f"an array of type {ascii(code)[:20]}")
     self.value = np.dtype(code)
 
@@ -57,10 +58,27 @@ class Scalar:
   """numpy's scalar: becomes a plain number."""
 
   def __new__(cls, dtype, data):
-    return array(data, dtype, (1,), "C")[0].item()
+    return "" if not data and dtype.value.kind in "US" else array(data, dtype, (1,), "C")[0].item()
 
   def __setstate__(self, _):
     raise Refused("a state for a number")
+
+
+class ObjectDType(DType):
+  """numpy.dtype of an array of objects, and of the strings in it."""
+  __slots__ = ()
+  codes = DType.codes + "|O[48]?|[US][0-9]+"
+
+
+class ObjectArray(Array):
+  """numpy.ndarray of objects that are strings, numbers or None."""
+  __slots__ = ()
+
+  def __setstate__(self, state):
+    _, shape, _, _, items = state
+    if type(items) is not list:
+      raise Refused("an array of another kind")
+    self.value = plain(items).reshape(shape)
 
 
 class Latin1(bytes):
@@ -112,6 +130,24 @@ for package in ("numpy.core", "numpy._core"):
   NAMES[f"{package}.numeric._frombuffer"] = Buffer
 
 
+OBJECT_NAMES = {name: {Array: ObjectArray, DType: ObjectDType}.get(kept, kept) for name, kept in NAMES.items()}
+
+
+def plain(items):
+  """Returns objects as an array of strings, where None and NaN are empty, or of numbers, where None is NaN."""
+  items = [item.decode() if isinstance(item, bytes) else item for item in items]
+  kinds = {type(item) for item in items}
+  if not kinds <= {str, bool, int, float, type(None)}:
+    raise Refused(f"a {(kinds - {str, bool, int, float, type(None)}).pop().__name__} in it")
+  if str in kinds:
+    if not all(item is None or item != item or type(item) is str for item in items):
+      raise Refused("strings beside numbers")
+    return np.array([item if type(item) is str else "" for item in items])
+  if int in kinds and not all(abs(item) < 2**53 for item in items if type(item) is int):
+    raise Refused("an integer beyond 2^53")
+  return np.array([math.nan if item is None else item for item in items])
+
+
 def array(data, dtype, shape, order):
   """Returns the numbers of a buffer as an array; its size must be exactly right."""
   if not isinstance(dtype, DType) or not isinstance(data, (str, bytes, bytearray)):
@@ -126,13 +162,14 @@ def array(data, dtype, shape, order):
 
 # The reader in Python rather than the one in C: that one allocates whatever a damaged memo index asks for.
 class Unpickler(pickle._Unpickler):
+  names = NAMES
 
   def find_class(self, module, name):
     module = "builtins" if module == "__builtin__" else module
     full = f"{module}.{name}"
-    if full not in NAMES:
+    if full not in self.names:
       raise Refused(full.encode("unicode_escape").decode()[:100])
-    return NAMES[full]
+    return self.names[full]
 
   def load_bytearray(self):
     """Reads what is there, where the original first allocates the length that the file claims."""
@@ -142,13 +179,19 @@ class Unpickler(pickle._Unpickler):
   dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray}
 
 
+class ObjectUnpickler(Unpickler):
+  names = OBJECT_NAMES
+
+
+def load_objects(file):
+  """Returns a pickled array of Python objects as one of strings or numbers; raises Refused, or anything if damaged."""
+  return ObjectUnpickler(file, encoding="latin1").load().value
+
+
 def load(path):
   """Returns the content of a pickle: an array, a CSR matrix, or what dict and list hold of numbers."""
-  try:
-    with open(path, "rb") as file:
-      content = file.read()
-  except OSError as error:
-    raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+  with open_input(path) as file:
+    content = file.read()
   try:
     value = Unpickler(io.BytesIO(content), encoding="latin1").load()
     if isinstance(value, Array):

@@ -1,81 +1,25 @@
 #!/usr/bin/env python3
-"""data/import.py: counts of the real data sets, a small set by hand, and refusal of what is no plain data."""
+"""data/import.py planetoid: counts of the real data sets, small sets by hand, and refusal of what is no plain data."""
 
 import os
 import pickle
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
-try:
-  import h5py
-  import numpy as np
-  import scipy.sparse
-except ImportError:
-  system_python = shutil.which("python3", path=os.defpath)
-  if system_python and os.path.realpath(system_python) != os.path.realpath(sys.executable):
-    os.execv(system_python, [system_python] + sys.argv)
-  print("skipped: needs the packages python3-numpy python3-scipy python3-h5py")
-  sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from importer import CASES, DATA, IMPORT, Call, Folder, main  # noqa: E402 # must precede the packages that it finds
 
-ROOT = os.environ.get("DISTGAT_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DATA = os.environ.get("DISTGAT_DATA") or os.path.join(os.path.dirname(ROOT), "shared")
-IMPORT = os.path.join(ROOT, "data", "import.py")
+import numpy as np  # noqa: E402
+import scipy.sparse  # noqa: E402
+
 HAVE_DATA = os.path.isdir(os.path.join(DATA, "planetoid")) and os.path.isdir(os.path.join(DATA, "gnnbench"))
 
 # nodes, directed edges, features, classes, non-zero features, isolated nodes, nodes without label, training nodes
 EXPECTED = {"cora": (2708, 10556, 1433, 7, 49216, 0, 0, 140),
             "citeseer": (3327, 9104, 3703, 6, 105165, 48, 15, 120),
             "pubmed": (19717, 88648, 500, 3, 988031, 0, 0, 60)}
-
-
-def load(path):
-  """Returns attributes and data sets of a graph file."""
-  with h5py.File(path, "r") as file:
-    sets = {}
-    file.visititems(lambda name, item: sets.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return dict(file.attrs), sets
-
-
-class Folder(unittest.TestCase):
-  """A test in a folder of its own."""
-
-  def setUp(self):
-    self.folder = tempfile.mkdtemp()
-    self.addCleanup(shutil.rmtree, self.folder)
-    self.out = self.path("graph.h5")
-
-  def path(self, name):
-    return os.path.join(self.folder, name)
-
-  def run_import(self, *arguments):
-    return subprocess.run([sys.executable, IMPORT, *arguments], capture_output=True, text=True, check=False)
-
-  def imported(self, *arguments):
-    done = self.run_import(*arguments, "--out", self.out)
-    self.assertEqual((done.returncode, done.stderr), (0, ""))
-    return load(self.out)
-
-  def refused(self, *arguments, code=2, words=(), out=None):
-    before = sorted(os.listdir(self.folder))
-    done = self.run_import(*arguments, "--out", out or self.out)
-    self.assertEqual(done.returncode, code, done.stderr)
-    self.assertEqual(done.stdout, "")
-    self.assertRegex(done.stderr, r"\Aimport\.py: [^\n]+\n\Z")
-    for word in words:
-      self.assertIn(word, done.stderr)
-    self.assertEqual(sorted(os.listdir(self.folder)), before, "leaves nothing behind")
-
-  def assert_simple(self, indptr, indices):
-    """Both directions, ascending, each once, no self-loops."""
-    targets = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    pairs = targets * (len(indptr) - 1) + indices
-    self.assertTrue((np.diff(pairs) > 0).all())
-    self.assertTrue((targets != indices).all())
-    self.assertTrue(np.array_equal(np.sort(indices * np.int64(len(indptr) - 1) + targets), pairs))
 
 
 @unittest.skipUnless(HAVE_DATA, f"no real data in {DATA}")
@@ -86,8 +30,8 @@ class RealData(Folder):
       with self.subTest(name):
         nodes, edges, features, classes, nonzeros, isolated, unknown, train = expected
         attributes, sets = self.imported("planetoid", os.path.join(DATA, "planetoid"), name)
-        self.assertEqual(attributes, {"format": "distgat-graph", "version": 1, "name": name, "num_classes": classes,
-                                      "num_features": features})
+        self.assertEqual(attributes, {"format": b"distgat-graph", "version": 1, "name": name.encode(),
+                                      "num_classes": classes, "num_features": features})
         types = {key: value.dtype.name for key, value in sets.items()}
         self.assertEqual(types, {"graph/indptr": "int64", "graph/indices": "int32", "features/indptr": "int64",
                                  "features/indices": "int32", "features/values": "float32", "labels": "int32",
@@ -140,6 +84,32 @@ class RealData(Folder):
       self.assertTrue(np.array_equal(np.sort(values(one)), np.sort(values(two))))
 
 
+@unittest.skipUnless(os.path.isdir(CASES), f"no cases in {DATA}")
+class Cases(Folder):
+
+  def case(self, name):
+    return os.path.join(CASES, "planetoid", name)
+
+  def test_superset(self):
+    sets = self.imported("planetoid", self.case("superset"), "own", told=["found by their rows"])[1]
+    self.assertEqual(sets["splits/public/train"].tolist(), [2, 7, 9])
+    self.assertEqual(sets["splits/public/val"].tolist(), [0, 1, 3, 4, 5, 6, 8, 10, 11])
+    self.assertEqual(sets["labels"][[2, 7, 9]].tolist(), [0, 1, 0])
+
+  def test_nell(self):
+    """Nodes between and behind the test nodes have neither data nor a label."""
+    sets = self.imported("planetoid", self.case("nell"), "nell.tiny", told=["16 nodes"])[1]
+    empty = [6, 7, 9, 11, 13, 14, 15]
+    self.assertEqual(np.flatnonzero(sets["labels"] < 0).tolist(), empty)
+    self.assertEqual(np.flatnonzero(np.diff(sets["features/indptr"]) == 0).tolist(), empty)
+    self.assertEqual(sets["splits/public/test"].tolist(), [8, 10, 12])
+    self.assertEqual(sets["labels"][[8, 10, 12]].tolist(), [1, 1, 0])
+    self.assertEqual(len(sets["graph/indices"]), 64)
+
+  def test_pointer(self):
+    self.refused("planetoid", self.case(""), "pointer", words=["ind.pointer.x", "Git LFS pointer"])
+
+
 def toy_parts():
   """Six known nodes, of them two for training; nodes 8 and 6 for testing, 7 is missing."""
   allx = np.array([[1, 0, 0], [0, 2, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 3]], np.float32)
@@ -167,8 +137,8 @@ class Toy(ToyFolder):
     for protocol in (2, 3, 4, 5):
       with self.subTest(protocol):
         self.write(protocol)
-        attributes, sets = self.imported("planetoid", self.folder, "toy")
-        self.assertEqual(attributes["name"], "toy")
+        attributes, sets = self.imported("planetoid", self.folder, "toy", warning="val without a label .*: 1")
+        self.assertEqual(attributes["name"], b"toy")
         self.assertEqual(sets["graph/indptr"].tolist(), [0, 2, 3, 4, 4, 6, 7, 7, 7, 8])
         self.assertEqual(sets["graph/indices"].tolist(), [1, 4, 0, 8, 0, 5, 4, 2])
         self.assertEqual(sets["features/indptr"].tolist(), [0, 1, 2, 2, 3, 4, 5, 6, 6, 7])
@@ -176,7 +146,7 @@ class Toy(ToyFolder):
         self.assertEqual(sets["features/values"].tolist(), [1, 2, 1, 1, 3, 6, 8])
         self.assertEqual(sets["labels"].tolist(), [0, 1, -1, 0, 1, 1, 0, -1, 1])
         split = [sets[f"splits/public/{part}"].tolist() for part in ("train", "val", "test")]
-        self.assertEqual(split, [[0, 1], [2, 3, 4, 5], [6, 8]])
+        self.assertEqual(split, [[0, 1], [3, 4, 5], [6, 8]])
 
   def test_bad_content(self):
     parts = toy_parts()
@@ -190,6 +160,7 @@ class Toy(ToyFolder):
              "list": ({"graph": [1]}, "ind.toy.graph", "dict"),
              "nan": ({"allx": nan}, "ind.toy.allx", "row 1"),
              "test id": ({"graph": {0: [1]}}, "ind.toy.test.index", "6 to 8"),
+             "class": ({"ty": np.array([[0, np.nan], [1, 0]])}, "ind.toy.ty", "finite"),
              "labels": ({"ally": parts["ally"][:5]}, "ind.toy.ally", "(5, 2)"),
              "two classes": ({"ty": np.ones((2, 2))}, "ind.toy.ty", "2 classes"),
              "test": ({"tx": parts["tx"][:1], "ty": parts["ty"][:1]}, "ind.toy.test.index", "1 rows"),
@@ -200,6 +171,42 @@ class Toy(ToyFolder):
       with self.subTest(name):
         self.write(**changes)
         self.refused("planetoid", self.folder, "toy", words=words)
+
+  def test_training_rows_elsewhere(self):
+    """The rows of x are looked up in allx; where that is not clear, nothing is written."""
+    parts = toy_parts()
+    picked = {"x": parts["allx"][[4, 1]], "y": parts["ally"][[4, 1]]}
+    self.write(**picked)
+    sets = self.imported("planetoid", self.folder, "toy", warning="val", told=["found by their rows"])[1]
+    split = [sets[f"splits/public/{part}"].tolist() for part in ("train", "val", "test")]
+    self.assertEqual(split, [[1, 4], [0, 3, 5], [6, 8]])
+    twice = {"allx": parts["allx"][[0, 1, 2, 3, 4, 4]], "ally": parts["ally"][[0, 1, 2, 3, 4, 4]]}
+    for changes, words in (({**picked, "y": parts["y"]}, "row 0 with its label stands there 0 times"),
+                           ({**picked, **twice}, "row 0 with its label stands there 2 times"),
+                           ({"x": parts["allx"][[4, 4]], "y": parts["ally"][[4, 4]]}, "twice")):
+      with self.subTest(words):
+        self.write(**changes)
+        self.refused("planetoid", self.folder, "toy", words=["ind.toy.x", words])
+
+  def test_no_use(self):
+    """What no training could use is not written."""
+    parts = toy_parts()
+    none = {part: parts[part][:, :0] for part in ("x", "allx", "tx")}
+    self.write(**none)
+    sets = self.imported("planetoid", self.folder, "toy", warning="val", told=["identity features"])[1]
+    self.assertEqual(sets["features/indices"].tolist(), list(range(9)))
+    for changes in ({part: parts[part][:, :0] for part in ("y", "ally", "ty")},
+                    {"y": 0 * parts["y"], "ally": 0 * parts["ally"]}, {"x": parts["x"][:0], "y": parts["y"][:0]}):
+      self.write(**changes)
+      self.refused("planetoid", self.folder, "toy", words=["ind.toy.y"])
+
+  def test_pointer(self):
+    """Of a Git LFS pointer the line says what it is, in every file."""
+    for part in ("allx", "graph", "test.index"):
+      self.write()
+      with open(self.path(f"ind.toy.{part}"), "w", encoding="ascii") as file:
+        file.write("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 31104\n")
+      self.refused("planetoid", self.folder, "toy", words=[f"ind.toy.{part}", "Git LFS pointer"])
 
   def test_missing_file(self):
     self.write()
@@ -218,16 +225,6 @@ class Toy(ToyFolder):
     self.assertEqual(done.returncode, 3, done.stderr)
     self.assertRegex(done.stderr, r"\Aimport\.py: [^\n]+\n\Z")
     self.assertEqual([name for name in os.listdir(self.folder) if "graph.h5" in name], [])
-
-
-class Call:
-  """Pickles as a call of `function` on `arguments`."""
-
-  def __init__(self, function, *arguments):
-    self.call = function, arguments
-
-  def __reduce__(self):
-    return self.call
 
 
 def text(value):
@@ -282,61 +279,5 @@ class Malicious(ToyFolder):
       self.assertRegex(done.stderr, r"\A(import\.py: [^\n]+\n)?\Z")
 
 
-class Npz(Folder):
-
-  def write(self, **changes):
-    adjacency = scipy.sparse.csr_matrix(([1, 1, 1, 0], ([0, 2, 1, 3], [1, 0, 1, 0])), shape=(4, 4), dtype=np.float32)
-    arrays = {"adj_data": adjacency.data, "adj_indices": adjacency.indices, "adj_indptr": adjacency.indptr,
-              "adj_shape": adjacency.shape, "attr_matrix": np.arange(8.0, dtype=np.float16).reshape(4, 2),
-              "labels": np.array([0, 1, 1, -1], np.int8), **changes}
-    np.savez(self.path("toy.npz"), **{name: value for name, value in arrays.items() if value is not None})
-    return self.path("toy.npz")
-
-  def test_by_hand(self):
-    path = self.write(idx_train=[1, 0], idx_val=[2], idx_test=[3], class_names=np.array(["a", "b"]))
-    attributes, sets = self.imported("npz", path)
-    self.assertEqual((attributes["name"], attributes["num_classes"], attributes["num_features"]), ("toy", 2, 2))
-    self.assertEqual(sets["graph/indptr"].tolist(), [0, 2, 3, 4, 4])
-    self.assertEqual(sets["graph/indices"].tolist(), [1, 2, 0, 0])
-    self.assertEqual(sets["features/dense"].tolist(), [[0, 1], [2, 3], [4, 5], [6, 7]])
-    self.assertEqual(sets["labels"].tolist(), [0, 1, 1, -1])
-    split = [sets[f"splits/public/{part}"].tolist() for part in ("train", "val", "test")]
-    self.assertEqual(split, [[0, 1], [2], [3]])
-
-  def test_split_seed(self):
-    path = self.write(labels=np.repeat([0, 1], [2, 2]))
-    self.assertEqual(self.imported("npz", path)[1]["splits/random/train"].tolist(), [0, 1, 2, 3])
-    self.assertEqual(self.run_import("npz", path, "--split-seed", "-1", "--out", self.out).returncode, 2)
-
-  def test_refused(self):
-    cases = {"pickled labels": ({"labels": np.array([0, 1, 1, Call(os.system, f"touch {self.path('pwned')}")], object)},
-                                "pickled", "labels"),
-             "pickled and unused": ({"class_names": np.array(["a", "b"], object)}, "pickled", "class_names"),
-             "class": ({"labels": [0, 1, 1, 2**20]}, "label 1048576"),
-             "edge": ({"adj_indices": [1, 0, 1, 4]}, "columns from 0 to 3"),
-             "indptr": ({"adj_indptr": [0, 1, 2, 9, 4]}, "indptr"),
-             "no labels": ({"labels": None}, "labels"),
-             "short labels": ({"labels": [0]}, "1 labels"),
-             "text": ({"attr_matrix": np.full((4, 2), "a")}, "numbers"),
-             "infinite": ({"attr_matrix": np.full((4, 2), 1e300)}, "finite"),
-             "half a split": ({"idx_train": [0]}, "idx_val"),
-             "split": ({"idx_train": [4], "idx_val": [], "idx_test": []}, "node 4")}
-    for name, (changes, *words) in cases.items():
-      with self.subTest(name):
-        self.refused("npz", self.write(**changes), words=["toy.npz", *words])
-        self.assertFalse(os.path.exists(self.path("pwned")))
-
-  def test_no_archive(self):
-    with open(self.write(), "rb") as file:
-      content = file.read()
-    for name, part in (("truncated", content[:-100]), ("empty", b""), ("pickle", pickle.dumps([1]))):
-      with self.subTest(name):
-        with open(self.path("toy.npz"), "wb") as file:
-          file.write(part)
-        self.refused("npz", self.path("toy.npz"), words=["toy.npz"])
-    self.refused("npz", self.path("none.npz"), words=["none.npz"])
-
-
 if __name__ == "__main__":
-  result = unittest.main(exit=False, verbosity=1).result
-  sys.exit(1 if not result.wasSuccessful() else 77 if result.skipped else 0)
+  main()

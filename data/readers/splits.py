@@ -1,0 +1,90 @@
+"""Splits of the nodes, as archives name and write them: ids, or masks."""
+
+import numpy as np
+
+PARTS = ("train", "val", "test")
+WORDS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+PATTERNS = ("idx_{}", "{}_mask", "{}_masks", "{}_idx", "{}_index", "{}_indices", "{}_id", "{}_ids", "{}_nodes",
+            "mask_{}", "ids_{}", "{}")
+
+
+def read(archive, n_nodes):
+  """Returns name -> part -> int64 ids, ascending: `public`, of masks of k splits `0` to `k-1`; empty without any."""
+  names = {part: find(archive, part) for part in PARTS}
+  given = [name for part in PARTS for name in names[part]]
+  if not given:
+    return {}
+  parts = {}
+  for part in PARTS:
+    if not names[part]:
+      archive.refuse(given[0], f"is part of a split, but no array is named for {part}; add idx_{part}, even empty")
+    parts[part] = read_part(archive, names[part], n_nodes)
+  count = max(len(lists) for lists in parts.values())
+  for part in PARTS:
+    if len(parts[part]) == 1:  # one list for all, as PyTorch Geometric's WikiCS has it
+      parts[part] = parts[part] * count
+    if len(parts[part]) != count:
+      archive.refuse(names[part][0], f"has masks of {len(parts[part])} splits, others have {count}")
+  return {"public" if count == 1 else str(k): {part: parts[part][k] for part in PARTS} for k in range(count)}
+
+
+def find(archive, part):
+  """Returns the names that the archive's arrays have for this part."""
+  wanted = {pattern.format(word) for pattern in PATTERNS for word in WORDS[part]}
+  return [name for name in archive.members if name.lower() in wanted]
+
+
+def read_part(archive, names, n_nodes):
+  """Returns one list of ids per split; arrays that stand for the same part must agree."""
+  lists = read_lists(archive, names[0], n_nodes)
+  for name in names[1:]:
+    other = read_lists(archive, name, n_nodes)
+    if len(lists) != len(other) or not all(map(np.array_equal, lists, other)):
+      archive.refuse(names[0], f"and {name} differ, though both stand for the same part of the split; keep one")
+  return lists
+
+
+def read_lists(archive, name, n_nodes):
+  """Whatever holds 0 and 1 for every node is a mask, whatever its name and type."""
+  shape = archive.shape(name)
+  if len(shape) not in (1, 2) or (len(shape) == 1 and shape[0] > n_nodes):
+    archive.refuse(name, f"has the shape {shape}; expected is a mask of {n_nodes} entries, or node ids, each once")
+  boolean = archive.header(name)[1].kind == "b"
+  values = archive.whole(name)
+  covers = shape == (n_nodes,) or (len(shape) == 2 and n_nodes in shape)
+  if covers and values.size and ((values == 0) | (values == 1)).all():
+    return [np.flatnonzero(mask) for mask in mask_rows(archive, name, values, n_nodes)]
+  if boolean or "mask" in name.lower() or len(shape) == 2:
+    archive.refuse(name, f"is no mask: {n_nodes} entries, all 0 or 1, are expected, or [k, {n_nodes}] for k splits; "
+                   "node ids belong into idx_train, idx_val and idx_test")
+  return [node_ids(archive, name, values, n_nodes)]
+
+
+def mask_rows(archive, name, values, n_nodes):
+  """Returns [k, N] of a mask [N], [k, N] or [N, k]."""
+  if values.ndim == 1:
+    return values[None, :]
+  if values.shape == (n_nodes, n_nodes) and n_nodes > 1:
+    archive.refuse(name, f"has as many splits as nodes, {n_nodes}: rows and columns cannot be told apart")
+  return values if values.shape[1] == n_nodes else values.T
+
+
+def node_ids(archive, name, ids, n_nodes):
+  ids = np.sort(ids)
+  if ids.size and not 0 <= ids[0] <= ids[-1] < n_nodes:
+    archive.refuse(name, f"names node {ids[-1] if ids[0] >= 0 else ids[0]}, but the nodes are 0 to {n_nodes - 1}")
+  twice = ids[1:][ids[1:] == ids[:-1]]
+  if twice.size:
+    archive.refuse(name, f"names node {twice[0]} twice; each node is expected once, or a mask of {n_nodes} entries")
+  return ids
+
+
+def draw(labels, seed, n_train=20, n_val=30):
+  """Returns a split with n_train training and n_val validation nodes of each class, the other labelled ones test."""
+  draws = np.random.RandomState(seed)  # frozen: the same numbers in every version of numpy
+  chosen = {part: [] for part in PARTS}
+  for label in np.unique(labels[labels >= 0]):
+    nodes = draws.permutation(np.flatnonzero(labels == label))
+    for part, ids in zip(PARTS, np.split(nodes, [n_train, n_train + n_val])):
+      chosen[part].append(ids)
+  return {part: np.sort(np.concatenate(ids)) if ids else np.zeros(0, np.int64) for part, ids in chosen.items()}
