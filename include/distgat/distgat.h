@@ -13,6 +13,7 @@
 #include <distgat/graph.h>
 #include <distgat/h5io.h>
 #include <distgat/halo.h>
+#include <distgat/ids.h>
 #include <distgat/log.h>
 #include <distgat/memory.h>
 #include <distgat/model.h>

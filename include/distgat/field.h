@@ -13,10 +13,10 @@ typedef struct dg_local {
   dg_comm comm;      /* borrowed handle */
   dg_shard shard;    /* taken over; in.indices hold local rows now */
   dg_halo_plan plan; /* of the halo rows */
-  int32_t n, n_halo;
-  int32_t *ids;    /* [n + n_halo] original ids */
+  dg_row n, n_halo;
+  dg_id *ids;      /* [n + n_halo] original ids */
   int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
-  int32_t *order;  /* [n] owned rows, neighbours near each other: fields number their rows so */
+  dg_row *order;   /* [n] owned rows, neighbours near each other: fields number their rows so */
 } dg_local;
 
 /* Takes over the contents of `shard` and finds the halo. Errors: DG_MEMORY. Collective. */
@@ -31,21 +31,23 @@ void dg_local_destroy(dg_local *local);
    chunk do not depend on the number of threads. */
 typedef struct dg_chunks {
   int n, n_first; /* the first n_first come before the others in time */
-  int32_t *begin, *end;
+  dg_row *begin, *end;
 } dg_chunks;
 
 /* The edges of one layer on one rank: targets are the rows [0, n_dst) of its sources; sources [0, n_src_owned) are
    owned, the rest halo, grouped by owner. Self-loops are included. */
 typedef struct dg_block {
-  int32_t n_dst, n_src_owned, n_src;
-  int32_t *indptr, *indices;     /* in-edges of targets, in the order of original ids */
-  int32_t *t_indptr, *t_indices; /* out-edges of sources, ascending targets */
-  const int32_t *ids;            /* [n_src] original ids */
-  dg_real *norm;                 /* [n_src] 1 / sqrt(in-degree + 1) */
-  dg_halo_plan plan;             /* of the source rows */
-  dg_chunks dst;                 /* targets; first those that need no halo row and that no other rank needs */
-  dg_chunks src;                 /* sources; first the halo rows */
-  int32_t *id_store;             /* owns ids */
+  dg_row n_dst, n_src_owned, n_src;
+  int32_t *indptr;
+  dg_row *indices; /* in-edges of targets, in the order of original ids */
+  int32_t *t_indptr;
+  dg_row *t_indices; /* out-edges of sources, ascending targets */
+  const dg_id *ids;  /* [n_src] original ids */
+  dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1) */
+  dg_halo_plan plan; /* of the source rows */
+  dg_chunks dst;     /* targets; first those that need no halo row and that no other rank needs */
+  dg_chunks src;     /* sources; first the halo rows */
+  dg_id *id_store;   /* owns ids */
 } dg_block;
 
 /* The rows that a loss touches, layer by layer: all that a model of n_layers layers needs to make the outputs of a set
@@ -53,16 +55,16 @@ typedef struct dg_block {
    its sources, and these a prefix of those of the layer below. Exact: what is left out cannot reach the outputs. */
 typedef struct dg_field {
   int n_layers;
-  bool exchange_first;  /* see dg_field_config */
-  bool exchanges;       /* rows have neighbours on other ranks */
-  dg_block **block;     /* [n_layers], first layer first; layers of equal blocks share one */
-  int32_t n_out;        /* output rows on this rank */
-  int32_t *out_local;   /* [n_out] their local rows */
-  int32_t *labels;      /* [n_out] */
-  uint8_t *mask;        /* [n_out] splits of the row */
-  int32_t *input_local; /* [block[0]->n_src] local row of each source of the first layer */
-  int64_t *t_indptr;    /* transpose of sparse input rows [n_features + 1], NULL unless asked for */
-  int32_t *t_rows;      /* ascending source rows of the first layer */
+  bool exchange_first; /* see dg_field_config */
+  bool exchanges;      /* rows have neighbours on other ranks */
+  dg_block **block;    /* [n_layers], first layer first; layers of equal blocks share one */
+  dg_row n_out;        /* output rows on this rank */
+  dg_row *out_local;   /* [n_out] their local rows */
+  int32_t *labels;     /* [n_out] */
+  uint8_t *mask;       /* [n_out] splits of the row */
+  dg_row *input_local; /* [block[0]->n_src] local row of each source of the first layer */
+  int64_t *t_indptr;   /* transpose of sparse input rows [n_features + 1], NULL unless asked for */
+  dg_row *t_rows;      /* ascending source rows of the first layer */
   float *t_values;
 } dg_field;
 

@@ -7,6 +7,7 @@
 #include <distgat/api.h>
 #include <distgat/comm.h>
 #include <distgat/h5io.h>
+#include <distgat/ids.h>
 
 DG_API_BEGIN
 
@@ -49,8 +50,8 @@ enum { DG_TRAIN = 1, DG_VAL = 2, DG_TEST = 4 };
 /* The part of a graph that one rank owns. */
 typedef struct dg_shard {
   dg_graph_info info;
-  int32_t n;                      /* nodes owned */
-  int32_t *ids;                   /* [n] their original ids, ascending */
+  dg_row n;                       /* nodes owned */
+  dg_id *ids;                     /* [n] their original ids, ascending */
   dg_csr in;                      /* [n] in-neighbours of each, original ids, no self-loops */
   dg_features features;           /* [n, n_features] */
   int32_t *labels;                /* [n], -1 unknown */
@@ -97,9 +98,9 @@ void dg_shard_destroy(dg_shard *shard);
 
 /* The nodes whose rows a rank holds. */
 typedef struct dg_rows {
-  int64_t n_nodes;    /* of the graph */
-  int32_t n;          /* here */
-  const int32_t *ids; /* [n] ascending */
+  int64_t n_nodes;  /* of the graph */
+  dg_row n;         /* here */
+  const dg_id *ids; /* [n] ascending */
 } dg_rows;
 
 /* Writes a data set of one row a node in original order: every rank gives its rows, data [n, columns] of `type`,

@@ -5,6 +5,7 @@
 
 #include <distgat/api.h>
 #include <distgat/comm.h>
+#include <distgat/ids.h>
 
 DG_API_BEGIN
 
@@ -12,22 +13,22 @@ DG_API_BEGIN
    [0, n_owned) owned, [n_owned, n_owned + n_halo) halo, halo grouped by owner in ascending rank. */
 typedef struct dg_halo_plan {
   dg_comm comm;         /* borrowed handle of the ranks */
-  int32_t n_owned;      /* rows this rank owns */
-  int32_t n_halo;       /* halo rows this rank receives */
+  dg_row n_owned;       /* rows this rank owns */
+  dg_row n_halo;        /* halo rows this rank receives */
   int n_recv_ranks;     /* neighbours that own halo rows of this rank */
   int *recv_rank;       /* [n_recv_ranks] ascending */
-  int32_t *recv_offset; /* [n_recv_ranks + 1] into halo rows */
+  dg_row *recv_offset;  /* [n_recv_ranks + 1] into halo rows */
   int n_send_ranks;     /* neighbours that need rows of this rank */
   int *send_rank;       /* [n_send_ranks] ascending */
   int32_t *send_offset; /* [n_send_ranks + 1] into send_row */
-  int32_t *send_row;    /* [send_offset[n_send_ranks]] owned rows, in the order of the receiver's halo rows */
+  dg_row *send_row;     /* [send_offset[n_send_ranks]] owned rows, in the order of the receiver's halo rows */
 } dg_halo_plan;
 
 /* Builds the plan. halo_owner[n_halo] ascends; halo_key[n_halo] names each row to its owner; owned_key[n_owned] ascends
    and gives the names of the rows here, row i having local number owned_row[i] (or i where owned_row is NULL). A key
    its owner does not hold is a bug. Errors: DG_MEMORY. Collective. */
-dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, int32_t n_owned, const int32_t *owned_key,
-                              const int32_t *owned_row, int32_t n_halo, const int *halo_owner, const int32_t *halo_key);
+dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, dg_row n_owned, const dg_id *owned_key,
+                              const dg_row *owned_row, dg_row n_halo, const int *halo_owner, const dg_id *halo_key);
 void dg_halo_plan_destroy(dg_halo_plan *plan);
 
 /* Tells owners which of their rows are marked: where halo_mark [n_halo] is not 0 on some rank, owned_mark [n_owned] of

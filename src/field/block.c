@@ -12,9 +12,9 @@ static void destroy_chunks(dg_chunks *c) {
 }
 
 /* Cuts rows [begin, end) into chunks of about `work` edges and rows. */
-static void cut(dg_chunks *c, const int32_t *indptr, int32_t begin, int32_t end, int64_t work) {
-  int32_t first = begin;
-  for (int32_t i = begin; i < end; i++)
+static void cut(dg_chunks *c, const int32_t *indptr, dg_row begin, dg_row end, int64_t work) {
+  dg_row first = begin;
+  for (dg_row i = begin; i < end; i++)
     if (indptr[i + 1] - indptr[first] + (i + 1 - first) >= work || i + 1 == end) {
       c->begin[c->n] = first, c->end[c->n] = i + 1;
       c->n++, first = i + 1;
@@ -37,8 +37,8 @@ static dg_status chunk_targets(dg_builder *b, dg_block *k) {
   const int64_t work = chunk_work(k->indptr[k->n_dst], k->n_dst);
   dg_status status = alloc_chunks(&k->dst, 2 * MAX_CHUNKS + 2 * (b->config.n_layers + 2));
   for (int border = 0; status == DG_OK && border < 2; border++) {
-    for (int32_t i = 0; i < k->n_dst;) {
-      int32_t end = i;
+    for (dg_row i = 0; i < k->n_dst;) {
+      dg_row end = i;
       while (end < k->n_dst && b->border[b->order[end]] == b->border[b->order[i]]) end++;
       if (b->border[b->order[i]] == border) cut(&k->dst, k->indptr, i, end, work);
       i = end;
@@ -59,13 +59,13 @@ static dg_status chunk_sources(dg_block *k) {
 }
 
 /* Appends the in-edges of target row i, self-loop included, in the order of original ids; returns their number. */
-static int32_t fill_row(const dg_builder *b, const dg_block *k, int32_t *out, int32_t i) {
+static int32_t fill_row(const dg_builder *b, const dg_block *k, int32_t *out, dg_row i) {
   const dg_local *l = b->local;
-  const int32_t self = b->order[i];
+  const dg_row self = b->order[i];
   int32_t n = 0;
   bool placed = false;
   for (int64_t t = l->shard.in.indptr[self]; b->config.edges && t < l->shard.in.indptr[self + 1]; t++) {
-    int32_t j = l->shard.in.indices[t];
+    dg_row j = l->shard.in.indices[t];
     if (!placed && l->ids[j] > l->ids[self]) out[n++] = i, placed = true;
     out[n++] = j < l->n ? b->number[j] : k->n_src_owned + b->halo_at[j - l->n];
   }
@@ -77,12 +77,12 @@ static dg_status fill_edges(dg_builder *b, dg_block *k) {
   dg_status status = DG_OK;
   const dg_csr *in = &b->local->shard.in;
   int64_t edges = k->n_dst;
-  for (int32_t i = 0; b->config.edges && i < k->n_dst; i++)
+  for (dg_row i = 0; b->config.edges && i < k->n_dst; i++)
     edges += in->indptr[b->order[i] + 1] - in->indptr[b->order[i]];
   if (edges > INT32_MAX) return dg_fail(DG_MEMORY, "%lld edges on one rank; start more ranks", (long long)edges);
   DG_TRY(dg_alloc(&k->indptr, (size_t)k->n_dst + 1, sizeof *k->indptr));
   DG_TRY(dg_alloc(&k->indices, (size_t)edges, sizeof *k->indices));
-  for (int32_t i = 0; i < k->n_dst; i++) k->indptr[i + 1] = k->indptr[i] + fill_row(b, k, k->indices + k->indptr[i], i);
+  for (dg_row i = 0; i < k->n_dst; i++) k->indptr[i + 1] = k->indptr[i] + fill_row(b, k, k->indices + k->indptr[i], i);
 
 cleanup:
   return status;
@@ -95,8 +95,8 @@ static dg_status transpose(dg_block *k) {
   DG_TRY(dg_alloc(&k->t_indices, (size_t)edges, sizeof *k->t_indices));
   int32_t *next = k->t_indptr + 1; /* becomes the end of each row while it is filled */
   for (int32_t t = 0; t < edges; t++) k->t_indptr[k->indices[t] + 2]++;
-  for (int32_t j = 0; j < k->n_src; j++) next[j + 1] += next[j];
-  for (int32_t i = 0; i < k->n_dst; i++)
+  for (dg_row j = 0; j < k->n_src; j++) next[j + 1] += next[j];
+  for (dg_row i = 0; i < k->n_dst; i++)
     for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) k->t_indices[next[k->indices[t]]++] = i;
 
 cleanup:
@@ -109,13 +109,13 @@ static dg_status name_rows(dg_builder *b, dg_block *k) {
   DG_TRY(dg_alloc(&k->id_store, (size_t)k->n_src, sizeof *k->id_store));
   DG_TRY(dg_alloc(&k->norm, (size_t)k->n_src, sizeof *k->norm));
   k->ids = k->id_store;
-  for (int32_t i = 0; i < k->n_src_owned; i++) {
+  for (dg_row i = 0; i < k->n_src_owned; i++) {
     k->id_store[i] = l->ids[b->order[i]];
     k->norm[i] = 1 / (dg_real)sqrt((double)l->degree[b->order[i]] + 1);
   }
-  for (int32_t h = 0; h < l->n_halo; h++)
+  for (dg_row h = 0; h < l->n_halo; h++)
     if (b->halo_at[h] >= 0) {
-      int32_t row = k->n_src_owned + b->halo_at[h];
+      dg_row row = k->n_src_owned + b->halo_at[h];
       k->id_store[row] = l->ids[l->n + h];
       k->norm[row] = 1 / (dg_real)sqrt((double)l->degree[l->n + h] + 1);
     }
@@ -128,16 +128,17 @@ cleanup:
 static dg_status plan_exchange(dg_builder *b, dg_block *k) {
   dg_status status = DG_OK;
   const dg_local *l = b->local;
-  int32_t *key = NULL, *row = NULL, n = 0;
+  dg_id *key = NULL;
+  dg_row *row = NULL, n = 0;
   int *owner = NULL;
   status = dg_alloc(&key, (size_t)k->n_src_owned, sizeof *key);
   if (status == DG_OK) status = dg_alloc(&row, (size_t)k->n_src_owned, sizeof *row);
   if (status == DG_OK) status = dg_alloc(&owner, (size_t)(k->n_src - k->n_src_owned), sizeof *owner);
   DG_TRY(dg_comm_agree(&l->comm, status));
-  for (int32_t i = 0; i < l->n; i++)
+  for (dg_row i = 0; i < l->n; i++)
     if (b->level[i] > 0 && b->number[i] < k->n_src_owned) key[n] = l->ids[i], row[n++] = b->number[i];
   for (int p = 0; p < l->plan.n_recv_ranks; p++)
-    for (int32_t h = l->plan.recv_offset[p]; h < l->plan.recv_offset[p + 1]; h++)
+    for (dg_row h = l->plan.recv_offset[p]; h < l->plan.recv_offset[p + 1]; h++)
       if (b->halo_at[h] >= 0) owner[b->halo_at[h]] = l->plan.recv_rank[p];
   DG_TRY(dg_halo_plan_create(&k->plan, &l->comm, k->n_src_owned, key, row, k->n_src - k->n_src_owned, owner,
                              k->ids + k->n_src_owned));
@@ -167,12 +168,12 @@ void dg_block_destroy(dg_block **block) {
 dg_status dg_block_create(dg_builder *b, int layer) {
   dg_status status = DG_OK;
   dg_block *k = NULL;
-  int32_t n_halo = 0;
+  dg_row n_halo = 0;
   status = dg_alloc(&k, 1, sizeof *k);
   if (status == DG_OK) {
     b->field->block[layer - 1] = k;
     dg_reach_mark(b, layer);
-    for (int32_t h = 0; h < b->local->n_halo; h++)
+    for (dg_row h = 0; h < b->local->n_halo; h++)
       if (b->halo_at[h] >= 0) b->halo_at[h] = n_halo++;
     k->n_dst = b->count[layer + 1], k->n_src_owned = b->count[layer], k->n_src = k->n_src_owned + n_halo;
     status = fill_edges(b, k);

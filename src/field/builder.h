@@ -8,12 +8,12 @@ typedef struct dg_builder {
   const dg_local *local;
   dg_field_config config;
   dg_field *field;
-  uint16_t *level;  /* [n] one more than the last layer that needs an owned row as a source; 0: not needed */
-  uint8_t *border;  /* [n] has a halo in-neighbour, or other ranks need it */
-  int32_t *number;  /* [n] field row of an owned local row */
-  int32_t *order;   /* [n_rows] its inverse */
-  int32_t *halo_at; /* [n_halo] place in the block's halo, or -1 */
-  int32_t *count;   /* [n_layers + 2] rows of level k or above */
+  uint16_t *level; /* [n] one more than the last layer that needs an owned row as a source; 0: not needed */
+  uint8_t *border; /* [n] has a halo in-neighbour, or other ranks need it */
+  dg_row *number;  /* [n] field row of an owned local row */
+  dg_row *order;   /* [n_rows] its inverse */
+  dg_row *halo_at; /* [n_halo] place in the block's halo, or -1 */
+  dg_row *count;   /* [n_layers + 2] rows of level k or above */
 } dg_builder;
 
 /* reach.c: which rows each layer needs. */

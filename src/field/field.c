@@ -14,15 +14,15 @@ static dg_status describe_outputs(dg_builder *b) {
   DG_TRY(dg_alloc(&f->out_local, (size_t)f->n_out, sizeof *f->out_local));
   DG_TRY(dg_alloc(&f->labels, (size_t)f->n_out, sizeof *f->labels));
   DG_TRY(dg_alloc(&f->mask, (size_t)f->n_out, sizeof *f->mask));
-  for (int32_t i = 0; i < f->n_out; i++) {
+  for (dg_row i = 0; i < f->n_out; i++) {
     f->out_local[i] = b->order[i];
     f->labels[i] = b->local->shard.labels[b->order[i]];
     f->mask[i] = b->local->shard.mask[b->order[i]];
   }
   const dg_block *first = f->block[0];
   DG_TRY(dg_alloc(&f->input_local, (size_t)first->n_src, sizeof *f->input_local));
-  for (int32_t i = 0; i < first->n_src_owned; i++) f->input_local[i] = b->order[i];
-  for (int32_t h = 0; h < b->local->n_halo; h++)
+  for (dg_row i = 0; i < first->n_src_owned; i++) f->input_local[i] = b->order[i];
+  for (dg_row h = 0; h < b->local->n_halo; h++)
     if (b->halo_at[h] >= 0) f->input_local[first->n_src_owned + b->halo_at[h]] = b->local->n + h;
 
 cleanup:
@@ -38,7 +38,7 @@ static dg_status transpose_input(dg_builder *b) {
   int64_t *next = NULL;
   DG_TRY(dg_alloc(&f->t_indptr, (size_t)x->n_cols + 1, sizeof *f->t_indptr));
   DG_TRY(dg_alloc(&next, (size_t)x->n_cols, sizeof *next));
-  for (int32_t i = 0; i < n; i++)
+  for (dg_row i = 0; i < n; i++)
     for (int64_t t = x->indptr[f->input_local[i]]; t < x->indptr[f->input_local[i] + 1]; t++)
       f->t_indptr[x->indices[t] + 1]++;
   for (int32_t c = 0; c < x->n_cols; c++) {
@@ -47,7 +47,7 @@ static dg_status transpose_input(dg_builder *b) {
   }
   DG_TRY(dg_alloc(&f->t_rows, (size_t)f->t_indptr[x->n_cols], sizeof *f->t_rows));
   DG_TRY(dg_alloc(&f->t_values, (size_t)f->t_indptr[x->n_cols], sizeof *f->t_values));
-  for (int32_t i = 0; i < n; i++)
+  for (dg_row i = 0; i < n; i++)
     for (int64_t t = x->indptr[f->input_local[i]]; t < x->indptr[f->input_local[i] + 1]; t++) {
       int64_t at = next[x->indices[t]]++;
       f->t_rows[at] = i, f->t_values[at] = x->values[t];

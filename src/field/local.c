@@ -18,14 +18,14 @@ static dg_status find_halo(dg_local *local, int32_t *map) {
     if (map[i]) local->n_halo++, start[s->owner[i] + 1]++;
   for (int r = 0; r < local->comm.size; r++) start[r + 1] += start[r];
   DG_TRY(dg_alloc(&local->ids, (size_t)local->n + local->n_halo, sizeof *local->ids));
-  for (int32_t i = 0; i < local->n; i++) local->ids[i] = s->ids[i];
+  for (dg_row i = 0; i < local->n; i++) local->ids[i] = s->ids[i];
   for (int64_t i = 0; i < s->info.n_nodes; i++)
     if (map[i]) {
-      int32_t row = local->n + (int32_t)start[s->owner[i]]++;
+      dg_row row = local->n + (int32_t)start[s->owner[i]]++;
       local->ids[row] = (int32_t)i;
       map[i] = row;
     }
-  for (int32_t i = 0; i < local->n; i++) map[s->ids[i]] = i;
+  for (dg_row i = 0; i < local->n; i++) map[s->ids[i]] = i;
   for (int64_t t = 0; t < s->in.indptr[s->n]; t++) s->in.indices[t] = map[s->in.indices[t]];
 
 cleanup:
@@ -34,11 +34,11 @@ cleanup:
 }
 
 /* Elements each rank gets and gives, where row r of the plan's lists has size[r] of them. */
-static void count_elements(size_t *count, int n_ranks, const int *rank, const int32_t *offset, const int32_t *row,
-                           int32_t base, const int64_t *indptr) {
+static void count_elements(size_t *count, int n_ranks, const int *rank, const int32_t *offset, const dg_row *row,
+                           dg_row base, const int64_t *indptr) {
   for (int p = 0; p < n_ranks; p++)
     for (int32_t t = offset[p]; t < offset[p + 1]; t++) {
-      int32_t r = row ? row[t] : base + t;
+      dg_row r = row ? row[t] : base + t;
       count[rank[p]] += (size_t)(indptr ? indptr[r + 1] - indptr[r] : 1);
     }
 }
@@ -59,7 +59,7 @@ static dg_status fetch(const dg_comm *comm, const dg_halo_plan *plan, void *data
   }
   DG_TRY(dg_comm_agree(comm, status));
   for (int32_t t = 0; t < n_send; t++) {
-    int32_t r = plan->send_row[t];
+    dg_row r = plan->send_row[t];
     size_t first = indptr ? (size_t)indptr[r] : (size_t)r, n = indptr ? (size_t)(indptr[r + 1] - indptr[r]) : 1;
     memcpy(packed + at * size, bytes + first * size, n * size);
     at += n;
@@ -90,7 +90,7 @@ static dg_status fetch_sparse(dg_local *local, const dg_halo_plan *plan, int64_t
   dg_status status = DG_OK;
   dg_features *x = &local->shard.features;
   const size_t rows = (size_t)local->n + local->n_halo;
-  for (int32_t i = 0; i < local->n; i++) lengths[i] = x->indptr[i + 1] - x->indptr[i];
+  for (dg_row i = 0; i < local->n; i++) lengths[i] = x->indptr[i + 1] - x->indptr[i];
   DG_TRY(fetch(&local->comm, plan, lengths, NULL, sizeof *lengths));
   const size_t old = (size_t)x->indptr[local->n];
   status = grow(&x->indptr, (size_t)local->n + 1, rows + 1, sizeof *x->indptr);
@@ -141,8 +141,8 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   if (status == DG_OK) status = dg_alloc(&local->degree, (size_t)local->n + local->n_halo, sizeof *local->degree);
   DG_TRY(dg_comm_agree(comm, status));
   dg_free(&map);
-  for (int32_t h = 0; h < local->n_halo; h++) owner[h] = local->shard.owner[local->ids[local->n + h]];
-  for (int32_t i = 0; i < local->n; i++)
+  for (dg_row h = 0; h < local->n_halo; h++) owner[h] = local->shard.owner[local->ids[local->n + h]];
+  for (dg_row i = 0; i < local->n; i++)
     local->degree[i] = (int32_t)(local->shard.in.indptr[i + 1] - local->shard.in.indptr[i]);
   DG_TRY(
       dg_halo_plan_create(&local->plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));

@@ -15,24 +15,24 @@ typedef struct clustering {
 } clustering;
 
 /* The cluster that most owned neighbours of row i are in and that has room; the present one where none has more. */
-static int32_t choose(clustering *c, const dg_csr *in, int32_t i) {
+static int32_t choose(clustering *c, const dg_csr *in, dg_row i) {
   int32_t n_seen = 0, best = c->label[i];
   for (int64_t t = in->indptr[i]; t < in->indptr[i + 1]; t++) {
-    const int32_t j = in->indices[t];
+    const dg_row j = in->indices[t];
     if (j < in->n_rows && c->count[c->label[j]]++ == 0) c->seen[n_seen++] = c->label[j];
   }
-  for (int32_t s = 0; s < n_seen; s++)
+  for (dg_row s = 0; s < n_seen; s++)
     if (c->count[c->seen[s]] > c->count[best] && c->size[c->seen[s]] < MAX_CLUSTER) best = c->seen[s];
-  for (int32_t s = 0; s < n_seen; s++) c->count[c->seen[s]] = 0;
+  for (dg_row s = 0; s < n_seen; s++) c->count[c->seen[s]] = 0;
   return best;
 }
 
 /* Label propagation (Raghavan, Albert and Kumara 2007) with bounded clusters, row after row. */
 static void propagate(clustering *c, const dg_csr *in) {
   const int32_t n = (int32_t)in->n_rows;
-  for (int32_t i = 0; i < n; i++) c->label[i] = i, c->size[i] = 1;
+  for (dg_row i = 0; i < n; i++) c->label[i] = i, c->size[i] = 1;
   for (int round = 0; round < ROUNDS; round++)
-    for (int32_t i = 0; i < n; i++) {
+    for (dg_row i = 0; i < n; i++) {
       const int32_t best = choose(c, in, i);
       c->size[c->label[i]]--;
       c->size[best]++;
@@ -41,21 +41,21 @@ static void propagate(clustering *c, const dg_csr *in) {
 }
 
 /* Clusters in the order of their first rows, rows of a cluster in their own order; count [n] is zero. */
-static void sort_by_cluster(int32_t *order, clustering *c, int32_t n) {
+static void sort_by_cluster(dg_row *order, clustering *c, int32_t n) {
   int32_t next = 0;
-  for (int32_t i = 0; i < n; i++) {
+  for (dg_row i = 0; i < n; i++) {
     const int32_t l = c->label[i];
     if (c->count[l] == 0) c->count[l] = 1 + next, next += c->size[l]; /* one more than its next place */
     order[c->count[l]++ - 1] = i;
   }
 }
 
-dg_status dg_order_rows(int32_t *order, const dg_csr *in) {
+dg_status dg_order_rows(dg_row *order, const dg_csr *in) {
   dg_status status = DG_OK;
   clustering c = {0};
   const int32_t n = (int32_t)in->n_rows;
   int64_t most = 0;
-  for (int32_t i = 0; i < n; i++) {
+  for (dg_row i = 0; i < n; i++) {
     order[i] = i;
     if (in->indptr[i + 1] - in->indptr[i] > most) most = in->indptr[i + 1] - in->indptr[i];
   }

@@ -4,7 +4,7 @@
 
 static void mark_outputs(dg_builder *b) {
   const dg_shard *s = &b->local->shard;
-  for (int32_t i = 0; i < b->local->n; i++) {
+  for (dg_row i = 0; i < b->local->n; i++) {
     if (!b->config.splits || (s->mask[i] & b->config.splits)) b->level[i] = (uint16_t)(b->config.n_layers + 1);
     for (int64_t t = s->in.indptr[i]; b->config.edges && t < s->in.indptr[i + 1]; t++)
       if (s->in.indices[t] >= b->local->n) b->border[i] = 1;
@@ -19,9 +19,9 @@ static dg_status request_rows(dg_builder *b, int k) {
   status = dg_alloc(&wanted, (size_t)l->n_halo, sizeof *wanted);
   if (status == DG_OK) status = dg_alloc(&asked, (size_t)l->n, sizeof *asked);
   DG_TRY(dg_comm_agree(&l->comm, status));
-  for (int32_t h = 0; h < l->n_halo; h++) wanted[h] = b->halo_at[h] >= 0;
+  for (dg_row h = 0; h < l->n_halo; h++) wanted[h] = b->halo_at[h] >= 0;
   DG_TRY(dg_halo_plan_mark(&l->plan, wanted, asked));
-  for (int32_t i = 0; i < l->n; i++) {
+  for (dg_row i = 0; i < l->n; i++) {
     if (!asked[i]) continue;
     if (b->level[i] < k) b->level[i] = (uint16_t)k;
     b->border[i] = 1;
@@ -35,11 +35,11 @@ cleanup:
 
 void dg_reach_mark(dg_builder *b, int k) {
   const dg_local *l = b->local;
-  for (int32_t h = 0; h < l->n_halo; h++) b->halo_at[h] = -1;
-  for (int32_t i = 0; b->config.edges && i < l->n; i++) {
+  for (dg_row h = 0; h < l->n_halo; h++) b->halo_at[h] = -1;
+  for (dg_row i = 0; b->config.edges && i < l->n; i++) {
     if (b->level[i] <= k) continue;
     for (int64_t t = l->shard.in.indptr[i]; t < l->shard.in.indptr[i + 1]; t++) {
-      int32_t j = l->shard.in.indices[t];
+      dg_row j = l->shard.in.indices[t];
       if (j >= l->n)
         b->halo_at[j - l->n] = 0;
       else if (b->level[j] < k)
@@ -65,8 +65,8 @@ void dg_reach_number(dg_builder *b) {
   int32_t next = 0;
   for (int k = b->config.n_layers + 1; k >= 1; k--) {
     for (int border = 0; border < 2; border++)
-      for (int32_t s = 0; s < b->local->n; s++) {
-        const int32_t i = b->local->order[s];
+      for (dg_row s = 0; s < b->local->n; s++) {
+        const dg_row i = b->local->order[s];
         if (b->level[i] == k && b->border[i] == border) b->order[next] = i, b->number[i] = next++;
       }
     b->count[k] = next;

@@ -46,7 +46,7 @@ static int32_t find_key(const int32_t *keys, int32_t n, int32_t key) {
 }
 
 /* Tells the owners which rows are wanted; send_row gets their keys first, then their local numbers. */
-static dg_status ask_owners(dg_halo_plan *plan, const int32_t *halo_key, size_t *recv_count, size_t *send_count) {
+static dg_status ask_owners(dg_halo_plan *plan, const dg_id *halo_key, size_t *recv_count, size_t *send_count) {
   const dg_comm *comm = &plan->comm;
   dg_status status = DG_OK;
   dg_comm_exchange_counts(comm, recv_count, send_count);
@@ -61,9 +61,8 @@ cleanup:
   return status;
 }
 
-dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, int32_t n_owned, const int32_t *owned_key,
-                              const int32_t *owned_row, int32_t n_halo, const int *halo_owner,
-                              const int32_t *halo_key) {
+dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, dg_row n_owned, const dg_id *owned_key,
+                              const dg_row *owned_row, dg_row n_halo, const int *halo_owner, const dg_id *halo_key) {
   dg_status status = DG_OK;
   *plan = (dg_halo_plan){.comm = *comm, .n_owned = n_owned, .n_halo = n_halo};
   size_t *count = NULL; /* rows from, then to, each rank */

@@ -15,7 +15,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Where a public header belongs.
 HEADERS = {"api": "base", "status": "base", "memory": "base", "log": "base", "files": "base", "options": "base",
-           "real": "base", "rng": "base", "fault": "base", "comm": "par", "halo": "par", "sums": "par", "timer": "par",
+           "real": "base", "ids": "base", "rng": "base", "fault": "base", "comm": "par", "halo": "par", "sums": "par", "timer": "par",
            "h5io": "data", "graph": "data", "summary": "data", "fingerprint": "data", "generate": "generate",
            "field": "field", "counts": "field", "partition": "partition", "params": "nn", "model": "nn",
            "config": "train", "trainer": "train", "train": "train", "distgat": "cli"}
