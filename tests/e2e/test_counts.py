@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""What is exchanged, and when the first layer's halo is: against counts made here from the graph and the partition."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+RANKS, HIDDEN, HEADS, CLASSES = 3, 4, 4, 5  # heads and classes as they lie in memory, without padding
+
+
+def in_neighbours(graph, nodes):
+    return [graph.indices[graph.indptr[i]:graph.indptr[i + 1]] for i in nodes]
+
+
+def targets_by_layer(graph, layers, prune):
+    """The nodes that each layer makes, first layer first: all, or those that the loss can see through the layers above."""
+    found = [np.unique(graph.train) if prune else np.arange(graph.n)]
+    for _ in range(layers - 1):
+        found.insert(0, np.unique(np.concatenate([found[0]] + in_neighbours(graph, found[0]))))
+    return found
+
+
+def halo_rows(graph, part, targets):
+    """Distinct foreign in-neighbours of each part's targets, summed over parts."""
+    rows = 0
+    for rank in range(RANKS):
+        near = np.unique(np.concatenate([np.zeros(0, int)] + in_neighbours(graph, targets[part[targets] == rank])))
+        rows += np.count_nonzero(part[near] != rank)
+    return rows
+
+
+class Counts(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.graph = graphs.random_graph(200, features=30, classes=CLASSES, degree=2, isolated=20, seed=5)
+        cls.graph.train = cls.graph.train[:25]
+        cls.graph.write(cls.path("graph.h5"))
+        program.distgat("partition", cls.path("graph.h5"), "--parts", RANKS, "--method", "random", "--out", cls.path("part.h5"))
+        with h5py.File(cls.path("part.h5")) as f:
+            cls.part = f["part"][:]
+
+    def bytes_of(self, model, *options, ranks=RANKS, verb="train", graph="graph.h5", last=("--epochs", 1)):
+        sizes = ("--hidden", HIDDEN, "--heads", HEADS) if model.startswith("gat") else ("--hidden", HIDDEN * HEADS)
+        text = program.distgat(verb, self.path(graph), "--model", model, *sizes, "--json", *last, *options, ranks=ranks)
+        return json.loads(text)["halo_bytes_per_epoch"]
+
+    def expected(self, layers, prune, first, width=4):
+        """Rows of every layer that exchanges go to their readers and their gradients home."""
+        targets = targets_by_layer(self.graph, layers, prune)
+        columns = [HIDDEN * HEADS] * (layers - 1) + [CLASSES]
+        return sum(2 * width * columns[k] * halo_rows(self.graph, self.part, targets[k])
+                   for k in range(layers) if k > 0 or first == "exchange")
+
+    def test_halo_bytes(self):
+        given = ("--partition", self.path("part.h5"))
+        for layers, model in ((1, "gat"), (2, "gatv2"), (3, "gcn"), (3, "gat")):
+            for prune in ("on", "off"):
+                for first in ("fetch", "exchange"):
+                    options = ("--layers", layers, "--prune", prune, "--first-halo", first) + given
+                    with self.subTest(model=model, options=options):
+                        want = self.expected(layers, prune == "on", first)
+                        self.assertEqual(self.bytes_of(model, *options), want)
+        options = ("--layers", 3, "--first-halo", "exchange") + given
+        self.assertEqual(self.bytes_of("gatv2", *options, "--halo-type", "bf16"), self.expected(3, True, "exchange", 2))
+        self.assertEqual(self.bytes_of("gatv2", *options, verb="bench", last=("--steps", 2)),
+                         self.expected(3, True, "exchange"))
+        self.assertEqual(self.bytes_of("mlp"), 0)
+        self.assertEqual(self.bytes_of("gatv2", ranks=1), 0)
+
+    def test_first_halo(self):
+        """Long feature rows and narrow layers: projected rows are sent. Short rows and wide layers: features are fetched.
+        Both are far, by a factor of ten, from where the one costs as much as the other."""
+        for name, features, hidden, want in (("long.h5", 2000, 16, "exchange"), ("short.h5", 8, 64, "fetch")):
+            graph = graphs.random_graph(1500, features=features, classes=CLASSES, degree=6, dense=True, seed=6)
+            graph.write(self.path(name))
+            part = self.path("part_" + name)
+            program.distgat("partition", self.path(name), "--parts", 2, "--method", "random", "--out", part)
+            for model in ("gcn", "gatv2"):
+                found = {way: json.loads(program.distgat("train", self.path(name), "--model", model, "--epochs", 0, "--json",
+                                                         "--hidden", hidden, "--partition", part, "--first-halo", way,
+                                                         ranks=2))["halo_bytes_per_epoch"]
+                         for way in ("auto", "fetch", "exchange")}
+                with self.subTest(graph=name, model=model):
+                    self.assertGreater(found["exchange"], found["fetch"])
+                    self.assertEqual(found["auto"], found[want])
+
+
+if __name__ == "__main__":
+    program.main()
