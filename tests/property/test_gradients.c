@@ -73,11 +73,24 @@ static int compare(test_job *job, const variables *v, double h) {
   return left;
 }
 
+static double largest_of(const dg_params *p, const dg_tensor *t) {
+  double most = 0;
+  for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) most = fmax(most, fabs(p->grad[dg_tensor_position(t, i)]));
+  return most;
+}
+
+/* A tensor whose gradient vanishes (a softmax over one edge) has no size of its own: there, what is left of terms that
+   cancel is measured by the whole gradient. */
+static double floor_of(const dg_params *p) {
+  double most = 0;
+  for (int n = 0; n < p->n_tensors; n++) most = fmax(most, largest_of(p, &p->tensor[n]));
+  return 1e-3 * most;
+}
+
 static void add_tensor(variables *v, test_job *job, const dg_tensor *t) {
   const dg_params *p = job->params;
   const int64_t size = dg_tensor_size(t), n = size < n_samples() ? size : n_samples();
-  double scale = 0;
-  for (int64_t i = 0; i < size; i++) scale = fmax(scale, fabs(p->grad[dg_tensor_position(t, i)]));
+  const double scale = fmax(largest_of(p, t), floor_of(p));
   for (int64_t k = 0; k < n; k++) {
     /* A random one of each of n equal ranges. */
     int64_t first = k * size / n, width = (k + 1) * size / n - first;
