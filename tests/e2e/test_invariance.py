@@ -51,6 +51,29 @@ class Invariance(program.Case):
                     got = self.losses("--model", model, *options, ranks=ranks)
                     np.testing.assert_allclose(got, alone, rtol=1e-5)
 
+    def test_long_runs(self):
+        """200 epochs on real Cora at 1, 2 and 3 ranks. GCN and MLP keep to rounding. Attention has kinks, and once
+        rounding chooses another side of one, Adam takes the runs apart, though not far: as far as shown here."""
+        if self.graph != self.path("cora.h5"):
+            self.skipTest("needs planetoid/ in DISTGAT_DATA")
+        for model, loose in (("gcn", False), ("mlp", False), ("gat", True), ("gatv2", True)):
+            for seed in (1, 2) if loose else (1,):
+                alone, result = self.long_run(model, seed, 1)
+                for ranks in (2, 3):
+                    with self.subTest(model=model, seed=seed, ranks=ranks):
+                        got, other = self.long_run(model, seed, ranks)
+                        np.testing.assert_allclose(got[:10], alone[:10], rtol=1e-5)
+                        np.testing.assert_allclose(got, alone, rtol=1e-1 if loose else 1e-5)
+                        for name in ("val_loss", "test_loss"):
+                            self.assertAlmostEqual(result[name] / other[name], 1, delta=1e-2 if loose else 1e-6)
+                        for name in ("val_acc", "test_acc"):
+                            self.assertAlmostEqual(result[name], other[name], delta=0.0051 if loose else 0.0011)
+
+    def long_run(self, model, seed, ranks):
+        """Losses of 200 epochs, and the result."""
+        losses = self.losses("--model", model, "--seed", seed, ranks=ranks, epochs=200)
+        return losses, program.read_log(self.path("log.jsonl"), "result")[0]
+
     def test_threads(self):
         """The same bits at one and two threads, and in a second run."""
         for model, options in MODELS.items():
