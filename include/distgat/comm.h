@@ -22,14 +22,20 @@ DG_API_BEGIN
 typedef struct dg_comm {
   MPI_Comm mpi;
   int rank, size;
+  char host[128]; /* of this rank; "" where all ranks are on one host */
 } dg_comm;
 
 /* Duplicates `parent`. Collective. */
 dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent);
 void dg_comm_destroy(dg_comm *comm);
 
+/* Sets comm->host to `name`, or to "" where all ranks give the same; dg_comm_create does so by the hosts' own names.
+   Collective. */
+void dg_comm_name_host(dg_comm *comm, const char *name);
+
 /* Agrees on a local result: DG_OK if it is DG_OK on every rank, else status and message of the lowest failing rank, on
-   every rank. One all-reduce of a word where nothing failed. Collective. */
+   every rank; a rank above 0 is named in it with its host where there are several. One all-reduce of a word where
+   nothing failed. Collective. */
 dg_status dg_comm_agree(const dg_comm *comm, dg_status local);
 
 /* Sends `bytes` bytes of root to all; any size. Collective. */

@@ -41,7 +41,7 @@ int dg_status_exit_code(dg_status status);
     if (status != DG_OK) goto cleanup;                                                                                 \
   } while (0)
 
-/* Stops the whole job with rank, file and line when an invariant is broken: a bug, never bad input. */
+/* Stops the whole job with rank, host, file and line when an invariant is broken: a bug, never bad input. */
 #define DG_CHECK(condition) ((condition) ? (void)0 : dg_panic(#condition, __FILE__, __LINE__))
 DG_NORETURN void dg_panic(const char *condition, const char *file, int line);
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static char first_message[1024];
 static bool failed;
@@ -40,7 +41,7 @@ int dg_status_exit_code(dg_status status) {
 
 /* The launcher tells the rank by environment: a panic must not depend on the state of MPI. */
 static const char *rank_text(void) {
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"};
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     const char *value = getenv(names[i]);
     if (value != NULL) return value;
@@ -49,7 +50,9 @@ static const char *rank_text(void) {
 }
 
 void dg_panic(const char *condition, const char *file, int line) {
-  fprintf(stderr, "distgat: bug: rank %s: %s:%d: expected %s\n", rank_text(), file, line, condition);
+  char host[128] = "";
+  gethostname(host, sizeof host - 1);
+  fprintf(stderr, "distgat: bug: rank %s on %s: %s:%d: expected %s\n", rank_text(), host, file, line, condition);
   fflush(NULL);
   abort();
 }

@@ -1,6 +1,7 @@
 #include <distgat/comm.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,16 +19,36 @@ static size_t min_size(size_t a, size_t b) {
 }
 
 dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
+  char host[MPI_MAX_PROCESSOR_NAME] = "";
+  int length;
   MPI_Comm_dup(parent, &comm->mpi);
   MPI_Comm_rank(comm->mpi, &comm->rank);
   MPI_Comm_size(comm->mpi, &comm->size);
   dg_fault_begin(comm->rank);
+  MPI_Get_processor_name(host, &length);
+  dg_comm_name_host(comm, host);
   return DG_OK;
+}
+
+void dg_comm_name_host(dg_comm *comm, const char *name) {
+  char first[sizeof comm->host];
+  snprintf(comm->host, sizeof comm->host, "%s", name);
+  memcpy(first, comm->host, sizeof first);
+  dg_comm_bcast(comm, first, sizeof first, 0);
+  if (dg_comm_max_int64(comm, strcmp(first, comm->host) != 0) == 0) comm->host[0] = '\0';
 }
 
 void dg_comm_destroy(dg_comm *comm) {
   if (comm->size > 0) MPI_Comm_free(&comm->mpi);
   memset(comm, 0, sizeof *comm);
+}
+
+/* A failure elsewhere than on rank 0 says where. */
+static void tell_failure(const dg_comm *comm, char *text, size_t size) {
+  if (comm->rank > 0 && comm->host[0] != '\0')
+    snprintf(text, size, "rank %d on %s: %s", comm->rank, comm->host, dg_status_message());
+  else
+    snprintf(text, size, "%s", dg_status_message());
 }
 
 dg_status dg_comm_agree(const dg_comm *comm, dg_status local) {
@@ -39,7 +60,7 @@ dg_status dg_comm_agree(const dg_comm *comm, dg_status local) {
     int status;
     char message[1024];
   } failure = {.status = (int)local};
-  strncpy(failure.message, dg_status_message(), sizeof failure.message - 1);
+  tell_failure(comm, failure.message, sizeof failure.message);
   dg_comm_bcast(comm, &failure, sizeof failure, first);
   dg_status_clear();
   return dg_fail((dg_status)failure.status, "%s", failure.message);

@@ -29,6 +29,40 @@ static void agreement_is_on_the_lowest_failing_rank(void **state) {
   check_agreement(0, test_comm.size);
 }
 
+/* The ranks of this job on made-up hosts. */
+static dg_comm on_hosts(int ranks_per_host) {
+  dg_comm comm = test_comm;
+  char name[32];
+  snprintf(name, sizeof name, "node%d", test_comm.rank / ranks_per_host);
+  dg_comm_name_host(&comm, name);
+  return comm;
+}
+
+static void a_host_is_named_where_there_are_several(void **state) {
+  (void)state;
+  char expected[32];
+  snprintf(expected, sizeof expected, "node%d", test_comm.rank / 2);
+  assert_all_true(&test_comm, strcmp(on_hosts(2).host, test_comm.size > 2 ? expected : "") == 0);
+  assert_all_true(&test_comm, strcmp(on_hosts(test_comm.size).host, "") == 0);
+  assert_all_true(&test_comm, test_comm.host[0] == '\0'); /* the tests run on one */
+}
+
+static void a_failure_above_rank_0_names_rank_and_host_once(void **state) {
+  (void)state;
+  const dg_comm comm = on_hosts(2);
+  for (int first = 0; first < comm.size; first++) {
+    char expected[64] = "disk full";
+    if (first > 0 && comm.size > 2)
+      snprintf(expected, sizeof expected, "rank %d on node%d: disk full", first, first / 2);
+    dg_status_clear();
+    dg_status status = dg_comm_agree(&comm, comm.rank >= first ? dg_fail(DG_IO, "disk full") : DG_OK);
+    assert_all_true(&test_comm, status == DG_IO && strcmp(dg_status_message(), expected) == 0);
+    status = dg_comm_agree(&comm, status); /* as the caller of the caller does */
+    assert_all_true(&test_comm, status == DG_IO && strcmp(dg_status_message(), expected) == 0);
+  }
+  dg_status_clear();
+}
+
 static unsigned char byte_of(size_t i, int root) {
   return (unsigned char)(i * 31 + (size_t)root * 7 + 1);
 }
@@ -193,6 +227,8 @@ static void destroy_accepts_a_zeroed_communicator(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agreement_is_on_the_lowest_failing_rank),
+      cmocka_unit_test(a_host_is_named_where_there_are_several),
+      cmocka_unit_test(a_failure_above_rank_0_names_rank_and_host_once),
       cmocka_unit_test(broadcast_reaches_all),
       cmocka_unit_test(sums_and_maxima),
       cmocka_unit_test(exchange_delivers_blocks_of_any_size),
