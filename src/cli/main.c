@@ -1,6 +1,5 @@
 #include <ctype.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <distgat/h5io.h>
 #include <distgat/log.h>
 
+#include "cli/launch.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
+#include "cli/version.h"
 
 typedef struct verb {
   const char *name;
@@ -57,7 +58,7 @@ static dg_status fail_verb(const char *name) {
 static dg_status answer(const char *word) {
   if (!word) return fail_verb(NULL);
   if (strcmp(word, "--version") == 0)
-    puts("distgat " DG_VERSION);
+    dg_version_print();
   else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
     print_usage();
   else
@@ -74,10 +75,12 @@ static dg_status flush_results(void) {
   return DG_OK;
 }
 
-/* The one line of a failure; whatever was typed, it stays one line. */
+/* The one line of a failure; whatever was typed, it stays one line. An empty message is one that another process has.
+ */
 static void print_failure(const char *verb_name) {
   char line[2048];
   const char *message = dg_status_message();
+  if (*message == '\0') return;
   snprintf(line, sizeof line, "distgat%s%s: %s", verb_name ? " " : "", verb_name ? verb_name : "", message);
   for (char *c = line; *c; c++)
     if (iscntrl((unsigned char)*c)) *c = ' ';
@@ -91,32 +94,14 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status != DG_OK) return status;
   dg_log_speaker(comm.rank == 0);
   if (comm.rank != 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout);
-  if (verb || comm.rank == 0) status = verb ? verb->run(&comm, argc - 1, argv + 1) : answer(argv[1]);
+  if (verb) status = dg_launch_check(comm.size);
+  if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
+  if (!verb && comm.rank == 0) status = answer(argv[1]);
   if (status == DG_OK && comm.rank == 0) status = flush_results();
   status = dg_comm_agree(&comm, status);
   if (status != DG_OK && comm.rank == 0) print_failure(verb ? verb->name : NULL);
   dg_comm_destroy(&comm);
   return status;
-}
-
-static bool launched_by_mpi(void) {
-  return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
-}
-
-/* Dies by the signal as it would have, but leaves no half-written file. */
-static void die_clean(int number) {
-  dg_h5_remove_unfinished();
-  raise(number); /* blocked until the handler returns; it is the default's again */
-}
-
-static void handle_signals(void) {
-  static const int deadly[] = {SIGINT, SIGTERM, SIGHUP};
-  signal(SIGPIPE, SIG_IGN); /* a closed pipe or a full quota is seen where it is written */
-  signal(SIGXFSZ, SIG_IGN);
-  for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
-    struct sigaction now, then = {.sa_handler = die_clean, .sa_flags = SA_RESETHAND};
-    if (sigaction(deadly[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(deadly[i], &then, NULL);
-  }
 }
 
 /* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
@@ -135,29 +120,32 @@ static void limit_spinning(char **argv) {
   execv(path, argv);
 }
 
-/* Without a launcher Open MPI would start a daemon for more processes and look at every network: a third of a second
-   that a process alone has no use for. What the user has set stays. */
-static void expect_no_others(void) {
-  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-  setenv("OMPI_MCA_pml", "ob1", 0);
-  setenv("OMPI_MCA_btl", "self", 0);
+static dg_status run_under_mpi(const verb_entry *verb, int argc, char **argv) {
+  int provided;
+  MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+  dg_signals_handle();
+  const dg_status status = run_on_ranks(verb, argc, argv);
+  MPI_Finalize();
+  return status;
+}
+
+/* Without ranks: what is asked of the program itself, or a failure before MPI could start. */
+static dg_status run_here(dg_status status, const verb_entry *verb, const char *word) {
+  if (!verb) {
+    dg_status_clear();
+    status = answer(word);
+    if (status == DG_OK) status = flush_results();
+  }
+  if (status != DG_OK) print_failure(verb ? verb->name : NULL);
+  return status;
 }
 
 int main(int argc, char **argv) {
-  handle_signals();
-  dg_status status;
+  dg_signals_note();
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
   if (verb && verb->threads) limit_spinning(argv);
-  if (verb || launched_by_mpi()) {
-    int provided;
-    if (!launched_by_mpi()) expect_no_others();
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-    status = run_on_ranks(verb, argc, argv);
-    MPI_Finalize();
-  } else {
-    status = answer(argv[1]);
-    if (status == DG_OK) status = flush_results();
-    if (status != DG_OK) print_failure(NULL);
-  }
+  const bool ranks = verb || dg_launch_seen();
+  dg_status status = ranks ? dg_launch_prepare() : DG_OK;
+  status = ranks && status == DG_OK ? run_under_mpi(verb, argc, argv) : run_here(status, verb, argv[1]);
   return dg_status_exit_code(status);
 }

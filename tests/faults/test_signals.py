@@ -12,6 +12,18 @@ import program  # noqa: E402
 LARGE = ("generate", "--preset", "products", "--quiet", "--out")  # takes minutes
 
 
+def parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:  # gone
+        return 0
+
+
+def children(pid):
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and parent(name) == pid]
+
+
 class Signals(program.Case):
     def start(self, *launcher, **popen):
         """Starts a long write over an older file; returns once it is under way."""
@@ -20,6 +32,8 @@ class Signals(program.Case):
         command = [*launcher, program.DISTGAT, *LARGE, self.path("G.h5")]
         process = subprocess.Popen(command, env={**program.MPI_ENVIRONMENT, **os.environ}, stderr=subprocess.DEVNULL,
                                    **popen)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
         give_up = time.monotonic() + 60
         while len(os.listdir(self.folder.name)) == 1 and time.monotonic() < give_up:
             self.assertIsNone(process.poll())
@@ -33,7 +47,8 @@ class Signals(program.Case):
             self.assertEqual(f.read(), "older")
 
     def test_deadly(self):
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+                       signal.SIGALRM, signal.SIGXCPU, signal.SIGABRT, signal.SIGSEGV):
             with self.subTest(signal=number.name):
                 process = self.start()
                 process.send_signal(number)
@@ -45,6 +60,17 @@ class Signals(program.Case):
         process.send_signal(signal.SIGTERM)
         self.assertNotEqual(process.wait(20), 0)
         self.assert_clean()
+
+    def test_death_of_one_rank(self):
+        """As by a broken invariant, which ends in SIGABRT: of the rank that writes, and of another."""
+        for writer in (True, False):
+            with self.subTest(writer=writer):
+                process = self.start("mpirun", "--quiet", "-np", "3")
+                written = " ".join(os.listdir(self.folder.name))  # a name under way ends in its writer's pid
+                ranks = [pid for pid in children(process.pid) if written.endswith(f".{pid}") == writer]
+                os.kill(ranks[0], signal.SIGABRT)
+                self.assertNotEqual(process.wait(20), 0)
+                self.assert_clean()
 
     def test_ignored(self):
         """A signal that nohup or a shell has switched off stays so."""

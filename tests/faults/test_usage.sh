@@ -72,7 +72,9 @@ refused "distgat predict: --model-file is needed" predict G.h5 --out O.h5
 refused "distgat predict: --weights must be trained or initial, not 'best'" predict G.h5 --weights best
 
 prints "distgat VERB --help" --help
-prints "distgat " --version
+for part in "distgat " MPI: HDF5: BLAS: METIS: SIMD:; do
+  prints "$part" --version
+done
 for verb in generate info partition train predict bench; do
   prints "usage: distgat $verb" $verb --help
 done
