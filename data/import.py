@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPATH leaves it out
 PACKAGES = "python3-numpy python3-scipy python3-h5py"
 
 try:
@@ -44,13 +45,14 @@ def parse(arguments):
     command.add_argument("--out", required=True, metavar="G.h5", help="the graph file to write")
     return command
 
-  command = add("planetoid", lambda o: planetoid.read(o.directory, o.name),
+  command = add("planetoid", lambda o: planetoid.read(o.source, o.name),
                 "the raw files ind.NAME.* of the Planetoid repository, with the public split")
-  command.add_argument("directory", metavar="DIR", help="folder of the files")
+  command.add_argument("source", metavar="DIR", help="folder of the files")
   command.add_argument("name", metavar="NAME", help="cora, citeseer, pubmed")
 
-  command = add("npz", lambda o: npz.read(o.file, o.split_seed), "an archive of arrays: graph, features, labels, split")
-  command.add_argument("file", metavar="FILE", help="the archive")
+  command = add("npz", lambda o: npz.read(o.source, o.split_seed),
+                "an archive of arrays: graph, features, labels, split")
+  command.add_argument("source", metavar="FILE", help="the archive")
   command.add_argument("--split-seed", type=seed, default=0, metavar="S",
                        help="of the split `random`, drawn where the archive has none (default 0)")
   return parser.parse_args(arguments)
@@ -84,7 +86,7 @@ def main():
     tell(f"import.py: {error}")
     return 3
   except MemoryError:
-    tell("import.py: out of memory")
+    tell(f"import.py: {options.source}: out of memory")
     return 3
   except KeyboardInterrupt:
     return 128 + signal.SIGINT

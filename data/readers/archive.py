@@ -85,9 +85,7 @@ class Archive:
           file = io.BytesIO(member.read())
           HEADERS[np.lib.format.read_magic(file)](file)
           return safe_pickle.load_objects(file).reshape(shape)
-        values = np.lib.format.read_array(member, allow_pickle=False)
-        member.read(1)  # at the end the checksum is compared
-        return values
+        return np.lib.format.read_array(member, allow_pickle=False)  # at its end the checksum is compared
     except MemoryError:
       raise
     except safe_pickle.Refused as refused:

@@ -114,10 +114,11 @@ def clean_edges(path, sources, targets, n_nodes):
 
 
 def real(path, values):
-  """Returns an array from a file in double precision: scipy knows neither half precision nor foreign byte order."""
+  """Returns an array from a file in single precision, if that keeps its values, or double: scipy knows neither half
+  precision nor foreign byte order."""
   if values.dtype.kind not in "biuf":
     raise InputError(f"{path}: values of type {values.dtype}, numbers are expected")
-  return values.astype(np.float64)
+  return values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64)
 
 
 def clean_features(path, matrix):

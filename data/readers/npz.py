@@ -57,6 +57,9 @@ class Csr:
   def read(self):
     if self.vector("shape") != 2:
       self.archive.refuse(self.prefix + "shape", "must hold two sizes")
+    if self.vector("data") != self.vector("indices"):
+      self.archive.refuse(self.prefix + "data",
+                          f"holds {self.vector('data')} values for {self.vector('indices')} indices")
     data, indices, indptr = (self.archive.get(self.prefix + part) for part in ("data", "indices", "indptr"))
     return make_csr(self.archive.path, data, indices, indptr, self.archive.whole(self.prefix + "shape").tolist())
 

@@ -14,6 +14,9 @@ import numpy as np
 from .graph import InputError, make_csr, open_input
 
 
+MAX_TEXT = 1000  # of a label: numpy gives each string of an array the length of the longest
+
+
 class Refused(Exception):
   """The pickle asks for something that is not on the list."""
 
@@ -142,6 +145,8 @@ def plain(items):
   if str in kinds:
     if not all(item is None or item != item or type(item) is str for item in items):
       raise Refused("strings beside numbers")
+    if any(len(item) > MAX_TEXT for item in items if type(item) is str):
+      raise Refused(f"a string of more than {MAX_TEXT} characters")
     return np.array([item if type(item) is str else "" for item in items])
   if int in kinds and not all(abs(item) < 2**53 for item in items if type(item) is int):
     raise Refused("an integer beyond 2^53")

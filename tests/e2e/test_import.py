@@ -3,6 +3,8 @@
 
 import os
 import pickle
+import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -217,6 +219,35 @@ class Toy(ToyFolder):
     self.write()
     self.refused("planetoid", self.folder, "toy", code=3, out=self.path("none/graph.h5"), words=["none/graph.h5"])
     self.refused("planetoid", self.folder, "toy", code=3, out=self.folder, words=["regular file"])
+
+  def test_stopped(self):
+    """No signal leaves a part of a file behind, and SIGHUP that nohup ignores stops nothing."""
+    self.write()
+    code = ("import os, runpy, signal, sys; number = int(sys.argv.pop(1))\n"
+            "os.fsync = lambda _: os.kill(os.getpid(), number)\n"
+            "if sys.argv.pop(1) == 'nohup': signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+            "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')")
+    for number, how, wanted in ((signal.SIGUSR1, "", 138), (signal.SIGABRT, "", 134), (signal.SIGXCPU, "", 152),
+                                (signal.SIGHUP, "", 129), (signal.SIGHUP, "nohup", 0)):
+      with self.subTest(f"{number} {how}"):
+        command = [sys.executable, "-c", code, str(int(number)), how, IMPORT, "planetoid", self.folder, "toy"]
+        done = subprocess.run(command + ["--out", self.out], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, wanted, done.stderr)
+        self.assertEqual([name for name in os.listdir(self.folder) if "graph.h5" in name], ["graph.h5"] if how else [])
+
+  def test_installed(self):
+    """The scripts work wherever they lie, whatever the current folder holds, and by a link."""
+    self.write()
+    shutil.copytree(os.path.join(os.path.dirname(IMPORT), "readers"), self.path("installed/readers"))
+    shutil.copy(IMPORT, self.path("installed"))
+    os.symlink(self.path("installed/import.py"), self.path("link"))
+    with open(self.path("readers.py"), "w", encoding="ascii") as file:
+      file.write("raise SystemExit('not this one')")
+    done = subprocess.run([sys.executable, self.path("link"), "planetoid", ".", "toy", "--out", "graph.h5"],
+                          cwd=self.folder, env={**os.environ, "PYTHONSAFEPATH": "1", "LC_ALL": "C"}, check=False,
+                          capture_output=True, text=True)
+    self.assertEqual(done.returncode, 0, done.stderr)
+    self.assertIn("graph.h5: toy, 9 nodes", done.stdout)
 
   def test_full_disk(self):
     self.write()

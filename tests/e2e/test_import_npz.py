@@ -124,7 +124,7 @@ class Layouts(Npz):
   def test_edges(self):
     """The same graph as edges, in both orders, and as dense and sparse matrices under other names."""
     none = {f"adj_{part}": None for part in ("data", "indices", "indptr", "shape")}
-    pairs = np.array([[0, 1], [2, 0], [1, 1]])
+    pairs = np.array([[1, 0], [2, 0], [1, 1]])
     dense = np.zeros((4, 4), ">i2")
     dense[pairs[:, 0], pairs[:, 1]] = 1
     csr = scipy.sparse.csr_matrix(dense.astype(int))
@@ -257,6 +257,7 @@ class Labels(Npz):
                          (np.zeros(4, "i4,i4"), "labels"),
                          (np.array(["a", 1, "b", None], object), "strings beside numbers"),
                          (np.array([1, 2, 3, []], object), "a list in it"), (np.array([{}] * 4), "a dict in it"),
+                         (np.array(["a" * 1001, None, "", "b"], object), "a string of more than 1000"),
                          (np.array([2**70] * 4), "beyond 2^53")):
       with self.subTest(str(labels)):
         self.refused("npz", self.write(labels=np.asarray(labels)), words=["toy.npz: ", word])
@@ -282,6 +283,7 @@ class Refused(Npz):
              "short labels": ({"labels": [0]}, "1 rows in labels"),
              "short features": ({"attr_matrix": np.zeros((3, 2))}, "3 rows in the features"),
              "text": ({"attr_matrix": np.full((4, 2), "a")}, "numbers"),
+             "short values": ({"adj_data": [1, 1]}, "2 values for 4 indices"),
              "flat": ({"attr_matrix": np.zeros(4)}, "a matrix is expected"),
              "infinite": ({"attr_matrix": np.full((4, 2), 1e300)}, "finite")}
     for name, (changes, *words) in cases.items():
@@ -301,6 +303,10 @@ class Refused(Npz):
   def test_no_archive(self):
     with open(self.write(), "rb") as file:
       content = file.read()
+    damaged = content.replace(np.arange(8, dtype=np.float16).tobytes(), bytes(16))
+    with open(self.path("toy.npz"), "wb") as file:
+      file.write(damaged)
+    self.refused("npz", self.path("toy.npz"), words=["attr_matrix is", "truncated or damaged"])
     buffer = io.BytesIO()
     np.save(buffer, [1])
     for name, part in (("truncated", content[:-100]), ("empty", b""), ("pickle", pickle.dumps([1])),
