@@ -48,12 +48,20 @@ typedef struct dg_config {
 /* The defaults of a kind of model: what the command line gives where nothing but --model is typed. Local. */
 dg_config dg_config_default(dg_model_kind kind);
 
-/* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over
-   dg_config_default. `extra` is a table (see options.h, ended by a NULL name, or NULL) of options that only the verb
-   knows; `operand` gets the n_operand file names. --help prints `usage` and the options and sets *help. Errors:
+/* How a verb reads its options. */
+typedef struct dg_config_verb {
+  const char *usage;
+  dg_option *extra; /* that only the verb knows, ended by a NULL name; or NULL */
+  bool whole_runs;  /* it trains; else options of whole runs, such as --epochs, are refused */
+  int n_operand;
+} dg_config_verb;
+
+/* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over dg_config_default.
+   `operand` gets the n_operand file names. --help prints the usage and the options and sets *help. What is typed, or
+   stands in the YAML file, and would not be used is refused; a recipe may hold more than its model uses. Errors:
    DG_USAGE; DG_INPUT (YAML). Local. */
-dg_status dg_config_parse(dg_config *config, dg_option *extra, int argc, char **argv, const char *usage,
-                          const char **operand, int n_operand, bool *help);
+dg_status dg_config_parse(dg_config *config, const char **operand, bool *help, const dg_config_verb *verb, int argc,
+                          char **argv);
 void dg_config_destroy(dg_config *config);
 
 /* Stores the model's options as root attributes of a weights file, and reads them back. Errors: DG_IO; DG_INPUT. Local.

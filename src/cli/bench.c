@@ -64,10 +64,11 @@ dg_status dg_verb_bench(const dg_comm *comm, int argc, char **argv) {
   const char *graph_path = NULL;
   int64_t steps = 200;
   bool help = false, json = false, quiet = false;
-  dg_option extra[] = {dg_option_int("steps", &steps, 1, 1e9, "N", "training steps that are timed (200)"),
+  dg_option extra[] = {dg_option_int("steps", &steps, 1, 1e6, "N", "training steps that are timed (200)"),
                        dg_option_flag("json", &json, "print the times as one JSON object"),
                        dg_option_flag("quiet", &quiet, "no progress on standard error"), dg_option_end()};
-  DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, extra, argc, argv, usage, &graph_path, 1, &help)));
+  const dg_config_verb verb = {usage, extra, false, 1};
+  DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, &graph_path, &help, &verb, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
   DG_TRY(dg_bench(&result, comm, &config, graph_path, steps));

@@ -30,7 +30,8 @@ dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   bool help = false, json = false, quiet = false;
   dg_option extra[] = {dg_option_flag("json", &json, "print the result as one JSON object"),
                        dg_option_flag("quiet", &quiet, "no progress on standard error"), dg_option_end()};
-  DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, extra, argc, argv, usage, &graph_path, 1, &help)));
+  const dg_config_verb verb = {usage, extra, true, 1};
+  DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, &graph_path, &help, &verb, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
   DG_TRY(train(comm, &config, graph_path, json));

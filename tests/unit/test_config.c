@@ -8,7 +8,7 @@
 #include <distgat/config.h>
 
 static dg_config config;
-static bool help;
+static bool help, bench; /* whether options of bench are read, not of train */
 static const char *operand[1];
 
 enum { MAX_WORDS = 32 };
@@ -22,7 +22,8 @@ static dg_status parse_with(dg_option *extra, const char *line) {
   snprintf(text, sizeof text, "%s", line);
   for (char *word = strtok_r(text, " ", &rest); word && argc < MAX_WORDS - 1; word = strtok_r(NULL, " ", &rest))
     argv[argc++] = word;
-  return dg_config_parse(&config, extra, argc, argv, "usage", operand, 1, &help);
+  const dg_config_verb verb = {"usage", extra, !bench, 1};
+  return dg_config_parse(&config, operand, &help, &verb, argc, argv);
 }
 
 static void parse(const char *line) {
@@ -121,6 +122,49 @@ static void heads_need_attention(void **state) {
   assert_int_equal(config.model.heads, 1);
 }
 
+static void options_that_nobody_uses_are_refused(void **state) {
+  (void)state;
+  assert_message("--model gcn --attention-dropout 0.1",
+                 "--attention-dropout is for gat and gatv2; gcn has no attention");
+  assert_message("--model mlp --negative-slope 0.1", "--negative-slope is for gat and gatv2; mlp has no attention");
+  parse("--model gcn --attention-dropout 0 --negative-slope 0.2 --heads 1 --out-heads 1"); /* as it is */
+  parse("--recipe gat-paper --model mlp");
+  assert_message("--patience 3", "--patience is for --early-stop gat or gcn, and there is none");
+  assert_message("--patience 3 --recipe gat-paper --early-stop none",
+                 "--patience is for --early-stop gat or gcn, and there is none");
+  parse("--patience 3 --recipe gat-paper");
+  assert_int_equal(config.patience, 3);
+  assert_int_equal(parse_with_file("", "patience: 3\n"), DG_USAGE);
+  assert_int_equal(parse_with_file("--model gcn", "negative-slope: 0.1\n"), DG_USAGE);
+  assert_int_equal(parse_with_file("--early-stop gcn", "patience: 3\n"), DG_OK);
+}
+
+static void nothing_is_watched_without_a_step(void **state) {
+  (void)state;
+  assert_message("--epochs 0 --select best-val-acc", "--select needs validation, and with --epochs 0 there is none");
+  assert_message("--epochs 0 --early-stop gat", "--early-stop needs validation, and with --epochs 0 there is none");
+  parse("--epochs 0 --recipe gat-paper");
+  assert_int_equal(config.select, DG_SELECT_LAST);
+  assert_int_equal(config.early_stop, DG_STOP_NONE);
+  parse("--epochs 0 --select last --early-stop none");
+}
+
+static void bench_takes_no_options_of_whole_runs(void **state) {
+  (void)state;
+  const char *const names[] = {"epochs",     "runs", "early-stop", "patience", "select",
+                               "eval-every", "init", "save",       "log",      "save-gradients"};
+  const char *const values[] = {"3", "3", "gat", "3", "best-val-acc", "3", "w.h5", "w.h5", "w", "w.h5"};
+  bench = true;
+  for (int i = 0; i < 10; i++) {
+    char line[64], message[64];
+    snprintf(line, sizeof line, "--%s %s", names[i], values[i]);
+    snprintf(message, sizeof message, "--%s is for train", names[i]);
+    assert_message(line, message);
+  }
+  parse("--recipe gat-paper --lr 0.1 --weight-decay 0 --seed 3 --split s --partition p --halo-type bf16 --prune off");
+  bench = false;
+}
+
 static void every_option_arrives(void **state) {
   (void)state;
   parse("--layers 3 --hidden 4 --heads 2 --out-heads 5 --dropout 0.1 --input-dropout 0.2 --attention-dropout 0.3");
@@ -130,10 +174,10 @@ static void every_option_arrives(void **state) {
   assert_int_equal(config.model.out_heads, 5);
   assert_true(config.model.dropout == 0.1 && config.model.input_dropout == 0.2 &&
               config.model.attention_dropout == 0.3);
-  parse("--negative-slope -1 --weight-decay 0 --epochs 0 --seed 9 --runs 20 --normalize row --early-stop gcn "
+  parse("--negative-slope -1 --weight-decay 0 --epochs 7 --seed 9 --runs 20 --normalize row --early-stop gcn "
         "--patience 7 --select best-val-acc");
   assert_true(config.model.negative_slope == -1 && config.weight_decay == 0 && config.row_normalize);
-  assert_int_equal(config.epochs, 0);
+  assert_int_equal(config.epochs, 7);
   assert_int_equal(config.seed, 9);
   assert_int_equal(config.runs, 20);
   assert_int_equal(config.early_stop, DG_STOP_GCN);
@@ -290,6 +334,9 @@ int main(void) {
       cmocka_unit_test(gcn_and_mlp_differ),
       cmocka_unit_test(the_default_is_what_the_command_line_gives),
       cmocka_unit_test(heads_need_attention),
+      cmocka_unit_test(options_that_nobody_uses_are_refused),
+      cmocka_unit_test(nothing_is_watched_without_a_step),
+      cmocka_unit_test(bench_takes_no_options_of_whole_runs),
       cmocka_unit_test(every_option_arrives),
       cmocka_unit_test(validation_follows_what_watches_it),
       cmocka_unit_test(nearer_sources_win),

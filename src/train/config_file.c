@@ -1,0 +1,64 @@
+#include <distgat/config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "train/config_options.h"
+
+/* "out-heads" of the command line is attribute "out_heads". */
+static void name_attribute(char name[64], const dg_option *option) {
+  snprintf(name, 64, "%s", option->name);
+  for (char *c = name; *c; c++)
+    if (*c == '-') *c = '_';
+}
+
+static dg_status save_option(dg_h5 *file, const dg_option *option) {
+  char name[64];
+  name_attribute(name, option);
+  if (option->kind == DG_OPTION_INT) return dg_h5_set_int64(file, name, *(const int64_t *)option->target);
+  if (option->kind == DG_OPTION_REAL) return dg_h5_set_double(file, name, *(const double *)option->target);
+  return dg_h5_set_string(file, name, option->choices[*(const int *)option->target]);
+}
+
+/* Goes through text, so that a file is checked as strictly as a command line. */
+static dg_status load_option(dg_h5 *file, dg_option *option) {
+  char name[64], number[64], *text = NULL;
+  int64_t integer;
+  double real;
+  dg_status status = DG_OK;
+  name_attribute(name, option);
+  if (option->kind == DG_OPTION_INT) {
+    DG_TRY(dg_h5_get_int64(file, name, &integer));
+    snprintf(number, sizeof number, "%lld", (long long)integer);
+  } else if (option->kind == DG_OPTION_REAL) {
+    DG_TRY(dg_h5_get_double(file, name, &real));
+    snprintf(number, sizeof number, "%.17g", real);
+  } else {
+    DG_TRY(dg_h5_get_string(file, name, &text));
+  }
+  status = dg_options_set(option, text ? text : number, dg_h5_path(file));
+  if (status == DG_USAGE) status = DG_INPUT;
+cleanup:
+  free(text);
+  return status;
+}
+
+dg_status dg_config_save(dg_h5 *file, const dg_config *config) {
+  dg_config_values v = dg_config_to_values(config);
+  dg_option options[N_MODEL_OPTIONS];
+  dg_config_describe_model(options, &v);
+  dg_status status = DG_OK;
+  for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = save_option(file, &options[i]);
+  return status;
+}
+
+dg_status dg_config_load(dg_h5 *file, dg_config *config) {
+  const dg_config start = dg_config_default(DG_MODEL_GATV2);
+  dg_config_values v = dg_config_to_values(&start);
+  dg_option options[N_MODEL_OPTIONS];
+  dg_config_describe_model(options, &v);
+  dg_status status = DG_OK;
+  for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = load_option(file, &options[i]);
+  dg_config_from_values(config, &v);
+  return status;
+}

@@ -1,0 +1,135 @@
+#include "train/config_options.h"
+
+#include <math.h>
+
+#include "kernels/kernels.h"
+
+static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
+static const char *const activation_names[] = {"elu", "relu", NULL};
+static const char *const normalize_names[] = {"none", "row", NULL};
+static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
+static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
+static const char *const halo_type_names[] = {"f32", "bf16", NULL};
+static const char *const first_halo_names[] = {"auto", "fetch", "exchange", NULL};
+static const char *const switch_names[] = {"off", "on", NULL};
+
+void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_values *v) {
+  dg_model_config *m = &v->config.model;
+  const double below_one = nextafter(1, 0);
+  options[MODEL] = dg_option_choice("model", &v->kind, model_names, "kind of layers (gatv2)");
+  options[LAYERS] = dg_option_int("layers", &v->layers, 1, 1000, "L", "number of layers (2)");
+  options[HIDDEN] =
+      dg_option_int("hidden", &v->hidden, 1, 1e6, "D", "width of a head in hidden layers (8; gcn, mlp: 16)");
+  options[HEADS] = dg_option_int("heads", &v->heads, 1, DG_MAX_HEADS, "H", "heads of hidden layers, concatenated (8)");
+  options[OUT_HEADS] =
+      dg_option_int("out-heads", &v->out_heads, 1, DG_MAX_HEADS, "H", "heads of the last layer, averaged (1)");
+  options[DROPOUT] =
+      dg_option_real("dropout", &m->dropout, 0, below_one, "P", "on each layer's input (0.6; gcn, mlp: 0.5)");
+  options[INPUT_DROPOUT] = dg_option_real("input-dropout", &m->input_dropout, 0, below_one, "P",
+                                          "on the first layer's input (as --dropout)");
+  options[ATTENTION_DROPOUT] =
+      dg_option_real("attention-dropout", &m->attention_dropout, 0, below_one, "P", "on attention coefficients (0)");
+  options[NEGATIVE_SLOPE] =
+      dg_option_real("negative-slope", &m->negative_slope, -INFINITY, INFINITY, "A", "of LeakyReLU (0.2)");
+  options[ACTIVATION] =
+      dg_option_choice("activation", &v->activation, activation_names, "between layers (elu; gcn, mlp: relu)");
+  options[NORMALIZE] =
+      dg_option_choice("normalize", &v->normalize, normalize_names, "feature rows scaled to sum 1 (none)");
+}
+
+static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v) {
+  dg_config *c = &v->config;
+  options[LR] =
+      dg_option_real("lr", &c->lr, nextafter(0, 1), INFINITY, "X", "learning rate of Adam (0.005; gcn, mlp: 0.01)");
+  options[WEIGHT_DECAY] =
+      dg_option_real("weight-decay", &c->weight_decay, 0, INFINITY, "X", "L2 added to the gradient (5e-4)");
+  options[EPOCHS] = dg_option_int("epochs", &c->epochs, 0, 1e9, "N", "optimizer steps, full batch (200)");
+  options[SEED] = dg_option_int("seed", &v->seed, 0, INFINITY, "S", "of initial weights and dropout (0)");
+  options[RUNS] = dg_option_int("runs", &c->runs, 1, 1e6, "N", "repeat with seeds S, S+1, ...; mean and deviation (1)");
+  options[EARLY_STOP] =
+      dg_option_choice("early-stop", &v->early_stop, early_stop_names, "the published criteria (none)");
+  options[PATIENCE] =
+      dg_option_int("patience", &c->patience, 1, 1e9, "N", "validations that early stopping waits (100)");
+  options[SELECT] = dg_option_choice("select", &v->select, select_names,
+                                     "whose weights are reported and saved; the last epoch is validated too (last)");
+  options[EVAL_EVERY] = dg_option_int("eval-every", &c->eval_every, 1, 1e9, "N",
+                                      "epochs between validations (10; with early stopping or best weights 1)");
+}
+
+static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
+  dg_config *c = &v->config;
+  options[RECIPE] =
+      (dg_option){.name = "recipe",
+                  .kind = DG_OPTION_TEXT,
+                  .target = &c->recipe,
+                  .argument = "NAME",
+                  .help = "tutorial-gcn, tutorial-gat, mlp, gcn-paper, gat-paper, gat-paper-pubmed, best"};
+  options[CONFIG] =
+      dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
+  options[SPLIT] = dg_option_text("split", &c->split, "NAME", "split of the file (public, or its only one)");
+  options[PARTITION] = dg_option_text("partition", &c->partition, "FILE", "who owns which node (divided by METIS)");
+  options[INIT] = dg_option_text("init", &c->init, "FILE", "start from these weights");
+  options[SAVE] = dg_option_text("save", &c->save, "FILE", "write the trained model");
+  options[LOG] = dg_option_text("log", &c->log, "FILE", "write JSON lines");
+  options[HALO_TYPE] =
+      dg_option_choice("halo-type", &v->halo_type, halo_type_names, "precision of exchanged rows (f32)");
+  options[FIRST_HALO] = dg_option_choice("first-halo", &v->first_halo, first_halo_names,
+                                         "first layer: fetch features once, or exchange projected rows (auto)");
+  options[PRUNE] =
+      dg_option_choice("prune", &v->prune, switch_names, "training touches only what its loss depends on; exact (on)");
+  options[THREADS] =
+      dg_option_int("threads", &v->threads, 1, 4096, "T", "OpenMP threads of each rank (cores per rank)");
+  options[CHECKPOINT] = dg_option_text("checkpoint", &c->checkpoint, "FILE", NULL);
+  options[CHECKPOINT_EVERY] = dg_option_int("checkpoint-every", &c->checkpoint_every, 1, 1e9, "N", NULL);
+  options[RESUME] = dg_option_flag("resume", &c->resume, NULL);
+  options[REPRODUCIBLE] = dg_option_flag("reproducible", &c->reproducible, NULL);
+  options[SAVE_GRADIENTS] = dg_option_text("save-gradients", &c->save_gradients, "FILE", NULL);
+}
+
+void dg_config_describe(dg_option options[N_OPTIONS], dg_config_values *v) {
+  dg_config_describe_model(options, v);
+  describe_training(options, v);
+  describe_run(options, v);
+}
+
+dg_config_values dg_config_to_values(const dg_config *config) {
+  const dg_model_config *m = &config->model;
+  return (dg_config_values){.config = *config,
+                            .layers = m->layers,
+                            .hidden = m->hidden,
+                            .heads = m->heads,
+                            .out_heads = m->out_heads,
+                            .seed = (int64_t)config->seed,
+                            .threads = config->threads,
+                            .kind = m->kind,
+                            .activation = m->activation,
+                            .normalize = config->row_normalize,
+                            .early_stop = config->early_stop,
+                            .select = config->select,
+                            .halo_type = config->halo_type,
+                            .first_halo = config->first_halo,
+                            .prune = config->prune};
+}
+
+void dg_config_from_values(dg_config *config, const dg_config_values *v) {
+  *config = v->config;
+  dg_model_config *m = &config->model;
+  m->kind = (dg_model_kind)v->kind;
+  m->layers = (int)v->layers;
+  m->hidden = (int)v->hidden;
+  m->heads = (int)v->heads;
+  m->out_heads = (int)v->out_heads;
+  m->activation = (dg_activation)v->activation;
+  config->seed = (uint64_t)v->seed;
+  config->row_normalize = v->normalize;
+  config->early_stop = (dg_early_stop)v->early_stop;
+  config->select = (dg_select)v->select;
+  config->halo_type = (dg_halo_type)v->halo_type;
+  config->first_halo = (dg_first_halo)v->first_halo;
+  config->prune = v->prune;
+  config->threads = (int)v->threads;
+}
+
+const char *dg_model_kind_name(dg_model_kind kind) {
+  return model_names[kind];
+}
