@@ -25,9 +25,9 @@ typedef struct dg_result {
   uint64_t seed;
   int64_t run;        /* 0 first */
   int64_t epochs;     /* steps done */
-  int64_t best_epoch; /* whose weights are reported; 0: the last */
+  int64_t best_epoch; /* whose weights are reported, and saved; 0: before the first step */
   char stop_reason[200];
-  bool diverged;             /* a loss was not finite */
+  bool diverged;             /* a loss or weight was not finite: no scores, and the last finite weights are saved */
   dg_score train, val, test; /* of the reported weights */
   double seconds, step_ms_median;
   int64_t halo_bytes_per_epoch, peak_rss_bytes; /* sum over ranks; largest of any */
@@ -45,18 +45,23 @@ typedef struct dg_observer {
 } dg_observer;
 
 /* Trains on the graph file, as often as config->runs says: results [config->runs], the same on every rank. Saves what
-   the configuration names but no log, which is the observer's. `observer` may be NULL. Errors: any. Collective. */
+   the configuration names but no log, which is the observer's. `observer` may be NULL. A run that diverges is no error
+   but a result. Errors: any. Collective. */
 dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *config, const char *graph_path,
                    const dg_observer *observer);
 
-/* Test accuracy of several runs: mean, and sample standard deviation (0 of a single run). */
+/* Test accuracy of the runs that have not diverged: mean, and sample standard deviation (0 of a single one). */
 typedef struct dg_summary {
-  int64_t runs;
+  int64_t runs, diverged;
   double test_acc_mean, test_acc_std;
 } dg_summary;
 
 /* Local. */
 dg_summary dg_summarize(const dg_result *results, int64_t runs);
+
+/* The run whose model is saved: that of the best validation accuracy and among equals the least loss, the first of
+   several; where nothing validates the last. Runs that have diverged count only where all have. Local. */
+int64_t dg_best_run(const dg_result *results, int64_t runs);
 
 /* What `predict` is asked for. */
 typedef struct dg_predict_config {

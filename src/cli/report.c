@@ -64,15 +64,15 @@ static dg_status report_epoch(void *context, int64_t run, int64_t epoch, const d
 /* ---- results ---------------------------------------------------------------------------------------------------- */
 
 static json_t *result_json(const dg_result *r) {
-  return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
-                   "event", "result", "dataset", r->dataset, "model", r->model, "ranks", r->ranks, "threads",
-                   r->threads, "seed", (json_int_t)r->seed, "run", (json_int_t)r->run, "epochs", (json_int_t)r->epochs,
-                   "stop_reason", r->stop_reason, "best_epoch",
-                   r->best_epoch > 0 ? json_integer(r->best_epoch) : json_null(), "train_acc",
-                   json_number(r->train.acc), "val_acc", json_number(r->val.acc), "val_loss", json_number(r->val.loss),
-                   "test_acc", json_number(r->test.acc), "test_loss", json_number(r->test.loss), "seconds",
-                   json_number(r->seconds), "step_ms_median", json_number(r->step_ms_median), "halo_bytes_per_epoch",
-                   (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
+  return json_pack(
+      "{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "event",
+      "result", "dataset", r->dataset, "model", r->model, "ranks", r->ranks, "threads", r->threads, "seed",
+      (json_int_t)r->seed, "run", (json_int_t)r->run, "epochs", (json_int_t)r->epochs, "stop_reason", r->stop_reason,
+      "best_epoch", (json_int_t)r->best_epoch, "diverged", r->diverged, "train_acc", json_number(r->train.acc),
+      "val_acc", json_number(r->val.acc), "val_loss", json_number(r->val.loss), "test_acc", json_number(r->test.acc),
+      "test_loss", json_number(r->test.loss), "seconds", json_number(r->seconds), "step_ms_median",
+      json_number(r->step_ms_median), "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes",
+      (json_int_t)r->peak_rss_bytes);
 }
 
 static char *describe(void *context, const dg_result *result) {
@@ -86,10 +86,15 @@ static char *describe(void *context, const dg_result *result) {
 static void print_result(const dg_result *r) {
   char a[16], b[16];
   printf("\nStopped after %lld epochs: %s\n", (long long)r->epochs, r->stop_reason);
-  if (r->best_epoch > 0) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
-  printf("%s on %s: test accuracy %s%%, validation %s%%, %.2f s on %d rank%s of %d thread%s", r->model, r->dataset,
-         figure(a, "%.2f", 100 * r->test.acc), figure(b, "%.2f", 100 * r->val.acc), r->seconds, r->ranks,
-         plural(r->ranks), r->threads, plural(r->threads));
+  if (r->best_epoch < r->epochs) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
+  printf("%s on %s: ", r->model, r->dataset);
+  if (r->diverged)
+    printf("diverged");
+  else
+    printf("test accuracy %s%%, validation %s%%", figure(a, "%.2f", 100 * r->test.acc),
+           figure(b, "%.2f", 100 * r->val.acc));
+  printf(", %.2f s on %d rank%s of %d thread%s", r->seconds, r->ranks, plural(r->ranks), r->threads,
+         plural(r->threads));
   if (r->epochs > 0) printf(", %.3f ms a step", r->step_ms_median);
   printf("\n\n");
   fflush(stdout);
@@ -98,15 +103,15 @@ static void print_result(const dg_result *r) {
 static dg_status report_result(void *context, const dg_result *result, const dg_model *model) {
   report *r = context;
   (void)model;
-  if (result->diverged) dg_log("warning: %s", result->stop_reason);
   if (r->log) json_write_line(r->log, result_json(result));
   if (!r->json) print_result(result);
   return DG_OK;
 }
 
-static json_t *summary_json(const dg_summary *s) {
-  return json_pack("{s:s, s:I, s:o, s:o}", "event", "summary", "runs", (json_int_t)s->runs, "test_acc_mean",
-                   json_number(s->test_acc_mean), "test_acc_std", json_number(s->test_acc_std));
+static json_t *summary_json(const dg_summary *s, int64_t best_run) {
+  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:I}", "event", "summary", "runs", (json_int_t)s->runs, "diverged",
+                   (json_int_t)s->diverged, "test_acc_mean", json_number(s->test_acc_mean), "test_acc_std",
+                   json_number(s->test_acc_std), "best_run", (json_int_t)best_run);
 }
 
 /* One object of all runs: the last run's figures, then the summary's, then every run. */
@@ -114,7 +119,7 @@ static json_t *results_json(const dg_result *results, int64_t runs) {
   json_t *last = result_json(&results[runs - 1]);
   if (runs == 1) return last;
   const dg_summary s = dg_summarize(results, runs);
-  json_t *list = json_array(), *summary = summary_json(&s);
+  json_t *list = json_array(), *summary = summary_json(&s, dg_best_run(results, runs));
   for (int64_t i = 0; i < runs; i++) json_array_append_new(list, result_json(&results[i]));
   json_object_update(last, summary);
   json_object_set_new(last, "results", list);
@@ -122,15 +127,33 @@ static json_t *results_json(const dg_result *results, int64_t runs) {
   return last;
 }
 
+/* Which of several runs the saved model is of, and why. */
+static void print_kept(const char *path, const dg_result *r) {
+  const char *why = r->diverged         ? "all have diverged"
+                    : isnan(r->val.acc) ? "the last: nothing validates"
+                                        : "the best by validation";
+  printf("%s keeps run %lld, of seed %llu: %s\n", path, (long long)r->run, (unsigned long long)r->seed, why);
+}
+
 static void print_summary(const dg_result *results, const dg_summary *s) {
-  printf("%s on %s, %lld runs: test accuracy %.2f +- %.2f %%\n", results[0].model, results[0].dataset,
-         (long long)s->runs, 100 * s->test_acc_mean, 100 * s->test_acc_std);
+  char a[16], b[16];
+  printf("%s on %s, %lld runs: test accuracy %s +- %s %%", results[0].model, results[0].dataset, (long long)s->runs,
+         figure(a, "%.2f", 100 * s->test_acc_mean), figure(b, "%.2f", 100 * s->test_acc_std));
+  if (s->diverged > 0) printf(" without %lld that diverged", (long long)s->diverged);
+  printf("\n");
+}
+
+/* What stands after several runs. */
+static void report_runs(report *r, const dg_result *results, int64_t runs) {
+  const dg_summary s = dg_summarize(results, runs);
+  const int64_t best = dg_best_run(results, runs);
+  if (r->log) json_write_line(r->log, summary_json(&s, best));
+  if (!r->json) print_summary(results, &s);
+  if (!r->json && r->saved) print_kept(r->saved, &results[best]);
 }
 
 void report_end(report *r, const dg_result *results, int64_t runs) {
-  const dg_summary s = dg_summarize(results, runs);
-  if (runs > 1 && r->log) json_write_line(r->log, summary_json(&s));
-  if (runs > 1 && !r->json) print_summary(results, &s);
+  if (runs > 1) report_runs(r, results, runs);
   if (r->json) json_write_line(stdout, results_json(results, runs));
 }
 

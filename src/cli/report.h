@@ -8,8 +8,9 @@
 /* Where the program reports training: standard output, and the log. On rank 0; elsewhere nothing
    is written. */
 typedef struct report {
-  bool json;        /* results as one JSON object, and no other line on standard output */
-  const char *path; /* of the log, NULL: none */
+  bool json;         /* results as one JSON object, and no other line on standard output */
+  const char *path;  /* of the log, NULL: none */
+  const char *saved; /* the model's file, NULL: none */
   FILE *log;
   double flushed; /* when the log was flushed last, seconds */
   int64_t epochs; /* that are asked for */

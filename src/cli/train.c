@@ -7,15 +7,27 @@
 
 static const char usage[] = "usage: distgat train G.h5 [options]";
 
+/* Divergence is a failure, once all is reported; the same on every rank. */
+static dg_status check_divergence(const dg_result *results, int64_t runs) {
+  const dg_summary s = dg_summarize(results, runs);
+  const dg_result *first = results;
+  if (s.diverged == 0) return DG_OK;
+  while (!first->diverged) first++;
+  if (runs == 1) return dg_fail(DG_RUNTIME, "training diverged: %s", first->stop_reason);
+  return dg_fail(DG_RUNTIME, "%lld of %lld runs diverged and are left out of the mean; the first, of seed %llu: %s",
+                 (long long)s.diverged, (long long)runs, (unsigned long long)first->seed, first->stop_reason);
+}
+
 /* Trains and reports; a log that could not be written is a failure too. Collective. */
 static dg_status train(const dg_comm *comm, const dg_config *config, const char *graph_path, bool json) {
   dg_status status = DG_OK, closed;
-  report reports = {.json = json, .path = config->log, .epochs = config->epochs};
+  report reports = {.json = json, .path = config->log, .saved = config->save, .epochs = config->epochs};
   const dg_observer observer = report_observer(&reports);
   dg_result *results = NULL;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&results, (size_t)config->runs, sizeof *results)));
   DG_TRY(dg_train(results, comm, config, graph_path, &observer));
   if (comm->rank == 0) report_end(&reports, results, config->runs);
+  DG_TRY(check_divergence(results, config->runs));
 
 cleanup:
   closed = report_close(&reports);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include <distgat/log.h>
+
 /* Where the user has given OpenMP places, its first thread sits on one of them: the places tell more than the system.
  */
 static void find_places(int *mine) {
@@ -44,6 +46,9 @@ int dg_threads_set(const dg_comm *comm, int wanted) {
   const int share = dg_threads_share(node, mine);
   MPI_Comm_free(&node);
   const int threads = wanted > 0 ? wanted : share;
+  if (threads > share)
+    dg_log("warning: %d threads a rank, but %d core%s for each: threads that share a core wait for each other", threads,
+           share, share == 1 ? "" : "s");
   omp_set_dynamic(0);
   omp_set_num_threads(threads);
   openblas_set_num_threads(1);

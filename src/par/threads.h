@@ -6,7 +6,7 @@
 enum { DG_MAX_CORES = 8192 };
 
 /* Threads of each rank: `wanted`, or where 0 its share of the cores that it may run on; sets them for OpenMP, and one
-   for BLAS. Collective. */
+   for BLAS; notes where they are more than the cores. Collective. */
 int dg_threads_set(const dg_comm *comm, int wanted);
 
 /* This rank's share, at least 1, of the cores where mine[c] is not 0: a core is divided among the ranks of `node` that

@@ -38,8 +38,7 @@ cleanup:
   return status;
 }
 
-dg_status dg_model_save(const char *path, const dg_config *config, const dg_model *model, const dg_real *initial,
-                        const dg_history *history, int64_t epochs, const char *result) {
+dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const char *result) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_create(&file, path));
@@ -47,9 +46,9 @@ dg_status dg_model_save(const char *path, const dg_config *config, const dg_mode
   DG_TRY(dg_h5_set_int64(file, "version", 1));
   DG_TRY(dg_config_save(file, config));
   if (result) DG_TRY(dg_h5_set_string(file, "result", result));
-  DG_TRY(dg_params_write(&model->params, model->params.value, file, "weights"));
-  DG_TRY(dg_params_write(&model->params, initial, file, "initial_weights"));
-  DG_TRY(write_history(file, history, epochs));
+  DG_TRY(dg_params_write(run->params, run->best, file, "weights"));
+  DG_TRY(dg_params_write(run->params, run->initial, file, "initial_weights"));
+  DG_TRY(write_history(file, run->history, run->epoch));
   DG_TRY(dg_fault("model.save", DG_IO));
   DG_TRY(dg_h5_commit(&file));
 

@@ -3,12 +3,12 @@
 
 #include <distgat/config.h>
 #include <distgat/model.h>
-#include <distgat/train.h>
 
-/* Writes a trained model: options, /weights, /initial_weights, /history and, unless NULL, the text `result`. Errors:
-   DG_IO, DG_MEMORY. Local. */
-dg_status dg_model_save(const char *path, const dg_config *config, const dg_model *model, const dg_real *initial,
-                        const dg_history *history, int64_t epochs, const char *result);
+#include "train/run.h"
+
+/* Writes what a run has come to: options, /weights, /initial_weights, /history and, unless NULL, the text `result`.
+   Errors: DG_IO, DG_MEMORY. Local. */
+dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const char *result);
 
 /* Reads /weights (or another group) of a file into the model. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_model_load_weights(dg_model *model, const char *path, const char *group);

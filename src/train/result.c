@@ -24,9 +24,32 @@ dg_status dg_history_median_ms(double *median, const dg_history *history, int64_
 }
 
 dg_summary dg_summarize(const dg_result *results, int64_t runs) {
+  dg_summary s = {.runs = runs, .test_acc_mean = NAN, .test_acc_std = NAN};
   double sum = 0, squares = 0;
-  for (int64_t i = 0; i < runs; i++) sum += results[i].test.acc;
-  const double mean = sum / (double)runs;
-  for (int64_t i = 0; i < runs; i++) squares += pow(results[i].test.acc - mean, 2);
-  return (dg_summary){runs, mean, runs > 1 ? sqrt(squares / (double)(runs - 1)) : 0};
+  for (int64_t i = 0; i < runs; i++)
+    if (results[i].diverged)
+      s.diverged++;
+    else
+      sum += results[i].test.acc;
+  const int64_t n = runs - s.diverged;
+  if (n == 0) return s;
+  s.test_acc_mean = sum / (double)n;
+  for (int64_t i = 0; i < runs; i++)
+    if (!results[i].diverged) squares += pow(results[i].test.acc - s.test_acc_mean, 2);
+  s.test_acc_std = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
+  return s;
+}
+
+static bool is_better(const dg_result *a, const dg_result *b) {
+  return a->val.acc > b->val.acc || (a->val.acc == b->val.acc && a->val.loss < b->val.loss);
+}
+
+int64_t dg_best_run(const dg_result *results, int64_t runs) {
+  int64_t best = -1;
+  for (int64_t i = 0; i < runs; i++) {
+    const bool validated = isfinite(results[i].val.acc);
+    if (results[i].diverged) continue;
+    if (best < 0 || !validated || is_better(&results[i], &results[best])) best = i;
+  }
+  return best < 0 ? runs - 1 : best;
 }

@@ -37,13 +37,20 @@ void dg_run_give_initial(dg_run *run) {
   run->initial_given = true;
 }
 
-static void start_weights(dg_run *run) {
+void dg_run_swap(dg_run *a, dg_run *b) {
+  const dg_run other = *a;
+  *a = *b;
+  *b = other;
+  if (b->initial_given) copy_weights(a, a->initial, b->initial);
+  a->initial_given = b->initial_given;
+}
+
+void dg_run_rewind(dg_run *run) {
   dg_params_reset(run->params, run->seed);
   if (run->initial_given)
     copy_weights(run, run->params->value, run->initial);
   else
     copy_weights(run, run->initial, run->params->value);
-  copy_weights(run, run->best, run->params->value);
 }
 
 static void end_if_all_done(dg_run *run, const dg_config *config) {
@@ -51,21 +58,26 @@ static void end_if_all_done(dg_run *run, const dg_config *config) {
   snprintf(run->stop_reason, sizeof run->stop_reason, "all %lld epochs done", (long long)config->epochs);
 }
 
-dg_status dg_run_start(dg_run *run, const dg_config *config, int64_t index) {
+void dg_run_start(dg_run *run, const dg_config *config, int64_t index) {
   run->index = index;
   run->seed = config->seed + (uint64_t)index;
   run->epoch = 0;
   run->began = dg_time();
+  run->best_epoch = 0;
   run->diverged = false;
   run->stop_reason[0] = '\0';
   end_if_all_done(run, config);
-  start_weights(run);
+  dg_run_rewind(run);
+  copy_weights(run, run->best, run->params->value);
   dg_stopping_destroy(&run->stopping);
-  return dg_stopping_create(&run->stopping, config);
+  dg_stopping_create(&run->stopping, config);
 }
 
-dg_status dg_run_reserve(dg_run *run) {
-  if (run->epoch < run->capacity) return DG_OK;
+bool dg_run_is_full(const dg_run *run) {
+  return run->epoch == run->capacity || dg_stopping_is_full(&run->stopping);
+}
+
+static dg_status reserve_history(dg_run *run) {
   dg_history *longer = NULL;
   const int64_t capacity = run->capacity > 0 ? 2 * run->capacity : FIRST_CAPACITY;
   dg_status status = dg_fault("train.history", DG_MEMORY);
@@ -77,6 +89,15 @@ dg_status dg_run_reserve(dg_run *run) {
   return DG_OK;
 }
 
+dg_status dg_run_reserve(dg_run *run) {
+  dg_status status = DG_OK;
+  if (run->epoch == run->capacity) DG_TRY(reserve_history(run));
+  DG_TRY(dg_stopping_reserve(&run->stopping));
+
+cleanup:
+  return status;
+}
+
 static void end_diverged(dg_run *run) {
   run->diverged = true;
   snprintf(run->stop_reason, sizeof run->stop_reason, "training loss of epoch %lld is not finite",
@@ -84,7 +105,10 @@ static void end_diverged(dg_run *run) {
 }
 
 static void take_validation(dg_run *run, dg_score val) {
-  if (dg_stopping_is_best(&run->stopping, val, run->epoch)) copy_weights(run, run->best, run->params->value);
+  if (dg_stopping_is_best(&run->stopping, val)) {
+    copy_weights(run, run->best, run->params->value);
+    run->best_epoch = run->epoch;
+  }
   dg_stopping_is_over(&run->stopping, val, run->stop_reason, sizeof run->stop_reason);
 }
 
@@ -101,8 +125,19 @@ bool dg_run_is_over(const dg_run *run) {
   return run->stop_reason[0] != '\0';
 }
 
-int64_t dg_run_select(dg_run *run, const dg_config *config) {
-  if (config->select == DG_SELECT_LAST) return 0;
-  copy_weights(run, run->params->value, run->best);
-  return run->stopping.best_epoch;
+bool dg_run_keep(dg_run *run, int64_t epoch) {
+  for (int64_t i = 0; i < run->params->count; i++)
+    if (!isfinite(run->params->value[i])) return false;
+  copy_weights(run, run->best, run->params->value);
+  run->best_epoch = epoch;
+  return true;
+}
+
+void dg_run_select(dg_run *run, const dg_config *config) {
+  const bool last = config->select == DG_SELECT_LAST;
+  if (!last) copy_weights(run, run->params->value, run->best);
+  run->diverged = !dg_run_keep(run, last ? run->epoch : run->best_epoch);
+  if (run->diverged)
+    snprintf(run->stop_reason, sizeof run->stop_reason, "weights after epoch %lld are not finite",
+             (long long)run->epoch);
 }

@@ -15,12 +15,13 @@ typedef struct dg_run {
   dg_params *params;     /* weights and moments of Adam; borrowed */
   dg_real *initial;      /* [params->count] weights before the first step */
   bool initial_given;    /* by a file, the same for every run; else drawn by the seed */
-  dg_real *best;         /* [params->count] weights of the best epoch so far */
+  dg_real *best;         /* [params->count] weights of the best epoch so far; at the end those that are reported */
+  int64_t best_epoch;    /* whose weights `best` holds, 0: before the first step */
   dg_stopping stopping;  /* what validation has shown */
   dg_history *history;   /* [epoch] */
   int64_t capacity;      /* of history */
   char stop_reason[200]; /* "" while it goes on */
-  bool diverged;         /* a loss was not finite */
+  bool diverged;         /* a loss or a weight was not finite */
 } dg_run;
 
 /* Makes room for runs of a model; `params` is borrowed. Errors: DG_MEMORY. Local. */
@@ -30,10 +31,14 @@ void dg_run_destroy(dg_run *run);
 /* The weights that `params` holds now are those with which every run starts. Local. */
 void dg_run_give_initial(dg_run *run);
 
-/* Begins run `index`: its seed, its weights, nothing seen. Errors: DG_MEMORY. Local. */
-dg_status dg_run_start(dg_run *run, const dg_config *config, int64_t index);
+/* Gives `a` what `b` holds, and the reverse; both are of the same model and start with the same weights. Local. */
+void dg_run_swap(dg_run *a, dg_run *b);
 
-/* Makes room for the history of one more epoch. Errors: DG_MEMORY. Local. */
+/* Begins run `index`: its seed, its weights, nothing seen. Local. */
+void dg_run_start(dg_run *run, const dg_config *config, int64_t index);
+
+/* Whether room lacks for one more epoch, the same on all ranks; makes it. Errors: DG_MEMORY. Local. */
+bool dg_run_is_full(const dg_run *run);
 dg_status dg_run_reserve(dg_run *run);
 
 /* Takes the figures of the next epoch, the same on all ranks: keeps the weights where they are the best so far, and
@@ -41,8 +46,16 @@ dg_status dg_run_reserve(dg_run *run);
 void dg_run_take(dg_run *run, const dg_config *config, const dg_history *figures);
 bool dg_run_is_over(const dg_run *run);
 
-/* Puts the weights that are to be reported into `params`; gives their epoch where they were selected, 0 where they are
-   the last. Local. */
-int64_t dg_run_select(dg_run *run, const dg_config *config);
+/* Goes back to the first step, with the history as it is. Local. */
+void dg_run_rewind(dg_run *run);
+
+/* Where the weights of `params` are finite, makes them those that are reported, as of `epoch`; else returns false.
+ * Local.
+ */
+bool dg_run_keep(dg_run *run, int64_t epoch);
+
+/* Ends a run that came to its end: the weights that are to be reported, selected or the last, are those of `params` and
+   of `best`. Where they are not finite the run has diverged. Local. */
+void dg_run_select(dg_run *run, const dg_config *config);
 
 #endif

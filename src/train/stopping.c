@@ -2,10 +2,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 
-dg_status dg_stopping_create(dg_stopping *stopping, const dg_config *config) {
+enum { FIRST_ROOM = 64 };
+
+void dg_stopping_create(dg_stopping *stopping, const dg_config *config) {
   *stopping = (dg_stopping){.rule = config->early_stop,
                             .select = config->select,
                             .patience = config->patience,
@@ -13,21 +16,35 @@ dg_status dg_stopping_create(dg_stopping *stopping, const dg_config *config) {
                             .most_acc = -INFINITY,
                             .best_loss = INFINITY,
                             .best_acc = -INFINITY};
-  return dg_alloc(&stopping->recent, (size_t)config->patience, sizeof *stopping->recent);
 }
 
 void dg_stopping_destroy(dg_stopping *stopping) {
   dg_free(&stopping->recent);
 }
 
-bool dg_stopping_is_best(dg_stopping *s, dg_score val, int64_t epoch) {
+bool dg_stopping_is_full(const dg_stopping *s) {
+  return s->rule == DG_STOP_GCN && s->seen == s->room && s->room < s->patience;
+}
+
+dg_status dg_stopping_reserve(dg_stopping *s) {
+  double *longer = NULL;
+  if (!dg_stopping_is_full(s)) return DG_OK;
+  const int64_t twice = s->room > 0 ? 2 * s->room : FIRST_ROOM, room = twice < s->patience ? twice : s->patience;
+  const dg_status status = dg_alloc(&longer, (size_t)room, sizeof *longer);
+  if (status != DG_OK) return status;
+  if (s->room > 0) memcpy(longer, s->recent, (size_t)s->room * sizeof *longer);
+  dg_free(&s->recent);
+  s->recent = longer, s->room = room;
+  return DG_OK;
+}
+
+bool dg_stopping_is_best(dg_stopping *s, dg_score val) {
   const bool both = s->select == DG_SELECT_BEST_VAL_BOTH;
   bool best = false;
   if (s->select == DG_SELECT_BEST_VAL_LOSS) best = val.loss < s->best_loss;
   if (s->select == DG_SELECT_BEST_VAL_ACC)
     best = val.acc > s->best_acc || (val.acc == s->best_acc && val.loss < s->best_loss);
   if (both) best = val.acc >= s->best_acc && val.loss <= s->best_loss;
-  if (best) s->best_epoch = epoch;
   if (both ? val.loss < s->best_loss : best) s->best_loss = val.loss;
   if (both ? val.acc > s->best_acc : best) s->best_acc = val.acc;
   return best;
@@ -45,10 +62,11 @@ static bool gat_is_over(dg_stopping *s, dg_score val, char *reason, size_t size)
 }
 
 static bool gcn_is_over(dg_stopping *s, dg_score val, char *reason, size_t size) {
+  const bool enough = s->seen > s->patience;
   double mean = 0;
-  for (int64_t i = 0; i < s->patience; i++) mean += s->recent[i] / (double)s->patience;
-  s->recent[s->seen % s->patience] = val.loss;
-  if (s->seen++ <= s->patience || !(val.loss > mean)) return false;
+  for (int64_t i = 0; enough && i < s->patience; i++) mean += s->recent[i] / (double)s->patience;
+  s->recent[s->seen++ % s->patience] = val.loss;
+  if (!enough || !(val.loss > mean)) return false;
   snprintf(reason, size, "validation loss %.4f exceeds the mean %.4f of the %lld validations before", val.loss, mean,
            (long long)s->patience);
   return true;

@@ -21,18 +21,31 @@ typedef struct session {
   dg_status observed;   /* of on_epoch; on rank 0 */
   dg_trainer trainer;
   dg_run run;
+  dg_run kept; /* of several runs the one that is saved */
 } session;
+
+/* Whether validation decides when training ends, or what it gives. */
+static bool watches(const dg_config *c) {
+  return c->early_stop != DG_STOP_NONE || c->select != DG_SELECT_LAST;
+}
 
 static bool validates(const session *s) {
   return s->trainer.local.shard.n_val > 0;
 }
 
-static dg_status check_config(const dg_config *c, const dg_local *local) {
-  const bool needs_val = c->early_stop != DG_STOP_NONE || c->select != DG_SELECT_LAST;
-  if (needs_val && local->shard.n_val == 0)
-    return dg_fail(DG_INPUT, "--early-stop and --select need a validation split, and that of %s is empty",
-                   local->shard.info.name);
-  return DG_OK;
+static bool keeps_one_of_several(const session *s) {
+  return s->config->save && s->config->runs > 1;
+}
+
+static dg_status check_config(const dg_config *c) {
+  if (!watches(c) || c->epochs > 0) return DG_OK;
+  return dg_fail(DG_USAGE, "--early-stop and --select need validation, and with --epochs 0 there is none");
+}
+
+static dg_status check_validation(const session *s) {
+  if (!watches(s->config) || validates(s)) return DG_OK;
+  return dg_fail(DG_INPUT, "--early-stop and --select need a validation split, and that of %s is empty",
+                 s->trainer.local.shard.info.name);
 }
 
 /* Refuses outputs that could not be written or would destroy another file, before any work; rank 0. */
@@ -58,9 +71,10 @@ cleanup:
 }
 
 /* Room for runs, and the weights of --init, with which every run starts. Local. */
-static dg_status create_run(session *s) {
+static dg_status create_runs(session *s) {
   dg_status status = DG_OK;
   DG_TRY(dg_run_create(&s->run, &s->trainer.model.params));
+  if (keeps_one_of_several(s)) DG_TRY(dg_run_create(&s->kept, &s->trainer.model.params));
   if (!s->config->init) return DG_OK;
   DG_TRY(dg_model_load_weights(&s->trainer.model, s->config->init, "weights"));
   dg_run_give_initial(&s->run);
@@ -72,12 +86,13 @@ cleanup:
 static dg_status create_session(session *s, const char *graph_path) {
   dg_status status = DG_OK;
   const dg_config *c = s->config;
+  DG_TRY(check_config(c));
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
   DG_TRY(dg_trainer_open(&s->trainer, s->comm, c, graph_path));
-  DG_TRY(check_config(c, &s->trainer.local));
+  DG_TRY(check_validation(s));
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
-  DG_TRY(dg_comm_agree(s->comm, create_run(s)));
+  DG_TRY(dg_comm_agree(s->comm, create_runs(s)));
   DG_TRY(dg_comm_agree(s->comm, s->observer.on_start ? s->observer.on_start(s->observer.context) : DG_OK));
 
 cleanup:
@@ -86,6 +101,7 @@ cleanup:
 
 static void destroy_session(session *s) {
   dg_run_destroy(&s->run);
+  dg_run_destroy(&s->kept);
   dg_trainer_destroy(&s->trainer);
 }
 
@@ -102,26 +118,37 @@ static void observe_epoch(session *s, const dg_history *figures) {
   s->trainer.failed = s->observed != DG_OK;
 }
 
+/* Without a finite loss there is no accuracy either. */
+static dg_score known(dg_score score) {
+  return isfinite(score.loss) ? score : (dg_score){NAN, NAN};
+}
+
+static bool validates_after(const session *s, int64_t epoch) {
+  const dg_config *c = s->config;
+  return validates(s) && (epoch % c->eval_every == 0 || (epoch == c->epochs && watches(c)));
+}
+
 /* One epoch: a step, validation where it is due. Errors: those of the observer; any of saving. Collective. */
 static dg_status run_epoch(session *s) {
   dg_status status = DG_OK;
   const dg_config *c = s->config;
   dg_run *run = &s->run;
   const int64_t epoch = run->epoch + 1;
-  dg_history figures = {.val_loss = NAN, .val_acc = NAN};
-  if (epoch > run->capacity) DG_TRY(dg_comm_agree(s->comm, dg_run_reserve(run)));
+  dg_score val = {NAN, NAN};
+  if (dg_run_is_full(run)) DG_TRY(dg_comm_agree(s->comm, dg_run_reserve(run)));
 
   const double before = dg_time();
-  const dg_score train = dg_trainer_step(&s->trainer, run->seed, epoch);
-  figures.train_loss = train.loss, figures.train_acc = train.acc;
-  figures.step_seconds = dg_time() - before;
+  const dg_score train = known(dg_trainer_step(&s->trainer, run->seed, epoch));
+  const double after = dg_time();
   if (s->trainer.failed) return dg_comm_agree(s->comm, s->observed);
-  if (validates(s) && epoch % c->eval_every == 0) {
-    const dg_score val = dg_trainer_evaluate(&s->trainer, &s->trainer.val, DG_VAL);
-    figures.val_loss = val.loss, figures.val_acc = val.acc;
-  }
-  figures.seconds = dg_time() - run->began;
+  if (validates_after(s, epoch)) val = known(dg_trainer_evaluate(&s->trainer, &s->trainer.val, DG_VAL));
 
+  const dg_history figures = {.train_loss = train.loss,
+                              .train_acc = train.acc,
+                              .val_loss = val.loss,
+                              .val_acc = val.acc,
+                              .seconds = dg_time() - run->began,
+                              .step_seconds = after - before};
   dg_run_take(run, c, &figures);
   observe_epoch(s, &figures);
   if (epoch == 1 && c->save_gradients) DG_TRY(dg_comm_agree(s->comm, save_gradients(s)));
@@ -130,17 +157,54 @@ cleanup:
   return status;
 }
 
-/* Scores the reported weights on all splits. Collective. */
+/* Of a run that has diverged the last finite weights are kept: those before the step whose loss was not finite, or
+   where the step before had spoilt them already, the last good ones on the same way gone again. Collective. */
+static void keep_finite(session *s) {
+  dg_run *run = &s->run;
+  const int64_t steps = run->epoch - 1;
+  if (dg_run_keep(run, steps)) return;
+  dg_run_rewind(run);
+  for (int64_t epoch = 0; epoch <= steps && dg_run_keep(run, epoch); epoch++)
+    dg_trainer_step(&s->trainer, run->seed, epoch + 1);
+}
+
+/* Scores the reported weights on all splits; of weights that have diverged there are no figures. Collective. */
 static dg_status evaluate_final(session *s, dg_result *r) {
   dg_status status = DG_OK;
   dg_trainer *t = &s->trainer;
-  r->halo_bytes_per_epoch = dg_trainer_halo_bytes(t);
   if (s->run.index + 1 == s->config->runs) dg_trainer_release_steps(t);
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.final", DG_MEMORY)));
   DG_TRY(dg_trainer_prepare_final(t));
   r->train = dg_trainer_evaluate(t, &t->final, DG_TRAIN);
   r->val = dg_trainer_score(t, &t->final, DG_VAL);
   r->test = dg_trainer_score(t, &t->final, DG_TEST);
+
+cleanup:
+  return status;
+}
+
+/* Whether a figure is there that is no number, where there are nodes. */
+static bool is_spoilt(const session *s, const dg_result *r) {
+  const dg_shard *shard = &s->trainer.local.shard;
+  return !isfinite(r->train.loss) || (shard->n_val > 0 && !isfinite(r->val.loss)) ||
+         (shard->n_test > 0 && !isfinite(r->test.loss));
+}
+
+/* Finds which weights are reported, and scores them; those of a run that has diverged have no score. Collective. */
+static dg_status find_scores(session *s, dg_result *r) {
+  dg_status status = DG_OK;
+  dg_run *run = &s->run;
+  const dg_score none = {NAN, NAN};
+  if (!run->diverged) dg_run_select(run, s->config);
+  if (run->diverged) keep_finite(s);
+  r->halo_bytes_per_epoch = dg_trainer_halo_bytes(&s->trainer);
+  if (!run->diverged) DG_TRY(evaluate_final(s, r));
+  if (!run->diverged && is_spoilt(s, r)) {
+    run->diverged = true;
+    snprintf(run->stop_reason, sizeof run->stop_reason, "loss of the weights of epoch %lld is not finite",
+             (long long)run->best_epoch);
+  }
+  if (run->diverged) r->train = r->val = r->test = none;
 
 cleanup:
   return status;
@@ -155,12 +219,12 @@ static dg_status find_result(session *s, dg_result *r) {
                    .threads = s->trainer.threads,
                    .seed = run->seed,
                    .run = run->index,
-                   .epochs = run->epoch,
-                   .diverged = run->diverged};
+                   .epochs = run->epoch};
   snprintf(r->dataset, sizeof r->dataset, "%s", s->trainer.local.shard.info.name);
+  DG_TRY(find_scores(s, r));
+  r->best_epoch = run->best_epoch;
+  r->diverged = run->diverged;
   snprintf(r->stop_reason, sizeof r->stop_reason, "%s", run->stop_reason);
-  r->best_epoch = dg_run_select(&s->run, s->config);
-  DG_TRY(evaluate_final(s, r));
   r->seconds = dg_time() - run->began;
   DG_TRY(dg_comm_agree(s->comm, dg_history_median_ms(&r->step_ms_median, run->history, run->epoch)));
   r->peak_rss_bytes = dg_comm_max_int64(s->comm, dg_memory_peak());
@@ -169,34 +233,29 @@ cleanup:
   return status;
 }
 
-/* Writes the trained model; rank 0. */
-static dg_status save_model(const session *s, const dg_result *r) {
-  const dg_observer *o = &s->observer;
-  char *text = o->describe ? o->describe(o->context, r) : NULL;
-  const dg_status status =
-      dg_model_save(s->config->save, s->config, &s->trainer.model, s->run.initial, s->run.history, s->run.epoch, text);
-  free(text);
-  return status;
-}
-
-/* Tells the observer, and saves the last run's model; rank 0. */
-static dg_status report_result(const session *s, const dg_result *r) {
-  const dg_observer *o = &s->observer;
-  const bool last = s->run.index + 1 == s->config->runs;
-  dg_status status = o->on_result ? o->on_result(o->context, r, &s->trainer.model) : DG_OK;
-  if (status == DG_OK && s->config->save && last) status = save_model(s, r);
-  return status;
-}
-
-static dg_status train_once(session *s, dg_result *result, int64_t index) {
+static dg_status train_once(session *s, dg_result *results, int64_t index) {
   dg_status status = DG_OK;
-  DG_TRY(dg_comm_agree(s->comm, dg_run_start(&s->run, s->config, index)));
+  const dg_observer *o = &s->observer;
+  dg_result *result = &results[index];
+  dg_run_start(&s->run, s->config, index);
   while (!dg_run_is_over(&s->run)) DG_TRY(run_epoch(s));
   DG_TRY(dg_comm_agree(s->comm, s->observed));
   DG_TRY(find_result(s, result));
-  DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? report_result(s, result) : DG_OK));
+  DG_TRY(dg_comm_agree(s->comm, o->on_result ? o->on_result(o->context, result, &s->trainer.model) : DG_OK));
+  if (keeps_one_of_several(s) && dg_best_run(results, index + 1) == index) dg_run_swap(&s->run, &s->kept);
 
 cleanup:
+  return status;
+}
+
+/* Writes the trained model, of several that of the best run; rank 0. */
+static dg_status save_model(const session *s, const dg_result *results) {
+  const dg_observer *o = &s->observer;
+  const dg_run *run = keeps_one_of_several(s) ? &s->kept : &s->run;
+  if (!s->config->save || s->comm->rank != 0) return DG_OK;
+  char *text = o->describe ? o->describe(o->context, &results[run->index]) : NULL;
+  const dg_status status = dg_model_save(s->config->save, s->config, run, text);
+  free(text);
   return status;
 }
 
@@ -206,7 +265,8 @@ dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *con
   session s = {.comm = comm, .config = config};
   if (observer && comm->rank == 0) s.observer = *observer;
   DG_TRY(create_session(&s, graph_path));
-  for (int64_t i = 0; i < config->runs; i++) DG_TRY(train_once(&s, &results[i], i));
+  for (int64_t i = 0; i < config->runs; i++) DG_TRY(train_once(&s, results, i));
+  DG_TRY(dg_comm_agree(comm, save_model(&s, results)));
 
 cleanup:
   destroy_session(&s);

@@ -134,7 +134,7 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   trainer->failed = tail[DG_SUM_FAILED] > 0;
   dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
 
-  dg_adam_step(params, trainer->config->lr, trainer->config->weight_decay, epoch);
+  if (isfinite(tail[DG_SUM_LOSS])) dg_adam_step(params, trainer->config->lr, trainer->config->weight_decay, epoch);
   dg_timer_lap(&trainer->timer, DG_PHASE_ADAM);
   return (dg_score){(double)tail[DG_SUM_LOSS], (double)tail[DG_SUM_CORRECT] / n_train};
 }

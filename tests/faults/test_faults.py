@@ -392,16 +392,6 @@ class Faults(program.Case):
         for options in ((), ("--partition", part)):
             program.distgat("train", tiny, "--epochs", 2, *options, ranks=9, timeout=60)
 
-    def test_divergence(self):
-        """A loss that is not finite is a result: null in the log, said on standard error, exit code 0."""
-        log = self.path("log.jsonl")
-        for ranks in (None, 4):
-            done = program.run("train", self.path("G.h5"), "--lr", 1e30, "--epochs", 20, "--log", log, ranks=ranks,
-                               timeout=AT_ONCE)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn(None, program.losses(log))
-            self.assertRegex((done.stdout + done.stderr).lower(), "not finite|nan|non-finite")
-
 
 if __name__ == "__main__":
     program.main()
