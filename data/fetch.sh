@@ -3,7 +3,7 @@
 usage="usage: data/fetch.sh [cora|citeseer|pubmed|all] [--from DIR-or-URL] [--out DIR]
   --from DIR  import the files ind.NAME.* in that folder, which is left as it is
   --from URL  download them from there (default: Planetoid's public repository) to raw/ under the --out folder
-  --out DIR   folder of the graph files (default: the one of this script)"
+  --out DIR   folder of the graph files (default: the one of this script among the sources, else the one you are in)"
 
 data=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 parts=(x tx allx y ty ally graph test.index)
@@ -56,6 +56,7 @@ check() {
 }
 
 name=all from=$origin out=$data named=
+[ -e "$data/../CMakeLists.txt" ] || out=.
 while [ $# -gt 0 ]; do
   case $1 in
     --from | --out)

@@ -97,7 +97,8 @@ def text(value):
 
 def find_program(given):
   here = Path(__file__).resolve().parent
-  for candidate in (given, os.environ.get("DISTGAT"), here.parent / "build" / "release" / "distgat", "distgat"):
+  built, installed = here.parent / "build" / "release" / "distgat", here.parents[2] / "bin" / "distgat"
+  for candidate in (given, os.environ.get("DISTGAT"), built, installed, "distgat"):
     found = candidate and shutil.which(candidate)
     if found:
       return found
@@ -321,7 +322,7 @@ def main():
   parser.add_argument("models", type=Path, nargs="+", metavar="M.h5", help="models saved by distgat train --save")
   parser.add_argument("--out", type=Path, required=True, metavar="report.html", help="the page to write")
   parser.add_argument("--pictures", type=Path, metavar="DIR", help="write every figure as a PNG file there, too")
-  parser.add_argument("--distgat", metavar="PROGRAM", help="the program (else $DISTGAT, the release build, or PATH)")
+  parser.add_argument("--distgat", metavar="PROGRAM", help="the program (else $DISTGAT, the release build, the installed one)")
   parser.add_argument("--tsne-nodes", type=int, default=5000, metavar="N", help="at most N nodes in t-SNE (5000)")
   try:
     make_report(parser.parse_args())

@@ -11,14 +11,14 @@ usage="usage: jobs/scaling.sh [--graphs LIST] [--ranks LIST] [--threads T] [--st
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 
-graphs="pubmed arxiv" ranks="1 2 4" threads=${SLURM_CPUS_PER_TASK:-1} steps=200 out=$distgat_root/out/scaling options=()
-if [ -n "${SLURM_NTASKS:-}" ]; then
+graphs="pubmed arxiv" ranks="1 2 4" threads=${SLURM_CPUS_PER_TASK:-1} steps=200 out=$distgat_out/scaling options=()
+if [ -n "${SLURM_JOB_ID:-}" ]; then
   ranks=1
-  for ((p = 2; p <= SLURM_NTASKS; p *= 2)); do ranks+=" $p"; done
+  for ((p = 2; p <= ${SLURM_NTASKS:-SLURM_JOB_NUM_NODES}; p *= 2)); do ranks+=" $p"; done
 fi
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) echo "$usage" && exit 0 ;;
+    -h | --help) printf '%s\n' "$usage" "$distgat_launch_usage" && exit 0 ;;
     --) options=("${@:2}") && break ;;
     --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
     --graphs | --ranks | --threads | --steps | --out)

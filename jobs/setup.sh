@@ -15,8 +15,12 @@ distgat_slurm_packages=(slurm-wlm slurmctld slurmd slurm-client munge)
 distgat_extra_packages=(clang libomp-dev "${distgat_slurm_packages[@]}")
 
 # Ranks may outnumber cores and may belong to root; threads are distgat's to choose.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
-  OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+# What the user has set stays.
+for distgat_setting in OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
+  OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive; do
+  distgat_name=${distgat_setting%%=*}
+  [ -n "${!distgat_name+set}" ] || export "${distgat_setting?}"
+done
 
 distgat_fail() {
   echo "$(basename "$0"): $*" >&2

@@ -13,10 +13,10 @@ usage="usage: jobs/tutorial.sh [--from DIR-or-URL | --data DIR] [--graphs LIST] 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 
-from='' data='' graphs="cora citeseer pubmed" runs=10 ranks=1 out=$distgat_root/out/tutorial quick=
+from='' data='' graphs="cora citeseer pubmed" runs=10 ranks=1 out=$distgat_out/tutorial quick=
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) echo "$usage" && exit 0 ;;
+    -h | --help) printf '%s\n' "$usage" "$distgat_launch_usage" && exit 0 ;;
     --quick) quick=yes ;;
     --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
     --from | --data | --graphs | --runs | --ranks | --out)

@@ -14,6 +14,27 @@ fail() { echo "failed: $*" >&2 && exit 1; }
 RANKS=3 bash "$jobs/train.sbatch" graph.h5 --epochs 3 --json --quiet >train.json 2>train.err || fail "$(<train.err)"
 grep -q '"ranks": *3' train.json || fail "train.sbatch did not run on 3 ranks: $(<train.json)"
 
+# The user's launcher and environment win; a copy of another name finds the others.
+mkdir elsewhere
+cp "$jobs/train.sbatch" elsewhere/mine.sh
+cat >launcher <<'END'
+#!/bin/bash
+echo "$OMP_WAIT_POLICY $OPENBLAS_NUM_THREADS" >"$1"
+exec mpirun -np "$2" "${@:3}"
+END
+chmod +x launcher
+DISTGAT_JOBS=$jobs DISTGAT_LAUNCHER="$work/launcher seen" RANKS=2 OMP_WAIT_POLICY=active OPENBLAS_NUM_THREADS=7 \
+  bash elsewhere/mine.sh graph.h5 --epochs 3 --json --quiet >train.json 2>train.err || fail "$(<train.err)"
+grep -q '"ranks": *2' train.json || fail "the launcher did not start 2 ranks: $(<train.json)"
+[ "$(<seen)" = "active 7" ] || fail "the user's settings were lost: $(<seen)"
+
+# Ranks fill one node before the next.
+for case in "4(x2),3 1 1" "4(x2),3 4 1" "4(x2),3 5 2" "4(x2),3 9 3" "2,1(x10),5 11 10"; do
+  read -r tasks ranks nodes <<<"$case"
+  found=$(SLURM_TASKS_PER_NODE=$tasks bash -c '. "$1" && distgat_nodes "$2"' - "$jobs/launch.sh" "$ranks")
+  [ "$found" = "$nodes" ] || fail "$ranks ranks on nodes that hold $tasks: $found nodes, not $nodes"
+done
+
 code=0
 bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
 [ "$code" -eq 2 ] || fail "train.sbatch of a missing graph ended with $code"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Submits jobs/train.sbatch over two virtual nodes of a real Slurm and compares the run with one on a single rank.
+# Submits jobs/train.sbatch over two virtual nodes of a real Slurm and compares the run with one on a single rank. Then
+# what goes wrong in real clusters: a rank that dies, copied scripts, arrays, tasks without a node count, other launchers.
 set -euo pipefail
 source_dir=${DISTGAT_SOURCE:?} program=${DISTGAT:?}
 vslurm=$source_dir/../shared/cluster/vslurm.sh
@@ -21,7 +22,17 @@ flock -w 300 9 || skip "another virtual Slurm holds the ports"
 work=$(mktemp -d "${TMPDIR:-/tmp}/distgat-slurm.XXXXXX")
 chmod 755 "$work" # munge wants its socket within reach of all
 export VSLURM_DIR=$work/vslurm SLURM_CONF=$work/vslurm/slurm.conf
-trap 'bash "$vslurm" down; rm -rf "$work"' EXIT
+# What is still running must end before the daemons that could end it.
+end_jobs() {
+  [ ! -e "$SLURM_CONF" ] || scancel --signal=KILL --full --user="$(id -un)" 2>/dev/null
+  for _ in $(seq 100); do
+    [ -n "$(squeue -h 2>/dev/null)" ] || break
+    sleep 0.1
+  done
+  bash "$vslurm" down
+  rm -rf "$work"
+}
+trap end_jobs EXIT
 # The daemons must not inherit the lock, nor keep the pipe of ctest open.
 bash "$vslurm" up 2 loop 9>&- >"$work/up.log" 2>&1 || skip "Slurm does not start here: $(tail -n 1 "$work/up.log")"
 
@@ -57,3 +68,54 @@ code=0
 submit missing.txt no-such-graph.h5 || code=$?
 [ "$code" -eq 2 ] || { cat missing.txt && fail "a missing graph ended the job with $code, not 2"; }
 [ "$(grep -c 'no-such-graph.h5' missing.txt)" -eq 1 ] || { cat missing.txt && fail "its message is not one line"; }
+
+# One rank a node: when one dies, the job is over everywhere within 10 seconds, though no rank of its node can tell.
+job=$(sbatch --parsable -N 2 -n 2 --ntasks-per-node=1 --no-requeue -o killed.txt "$source_dir/jobs/train.sbatch" graph.h5 \
+  --epochs 1000000000 --log killed.jsonl --quiet)
+for _ in $(seq 300); do
+  [ ! -s killed.jsonl ] || break
+  sleep 0.1
+done
+# Prints the second rank of what runs in this Slurm.
+second_rank() {
+  local pid
+  for pid in $(pgrep -x distgat); do
+    if grep -qsz "^SLURM_CONF=$SLURM_CONF$" "/proc/$pid/environ" && grep -qsz '^SLURM_PROCID=1$' "/proc/$pid/environ"; then
+      echo "$pid"
+    fi
+  done
+}
+pid=$(second_rank)
+kill -KILL "${pid:?no second rank is running}"
+until=$((SECONDS + 10))
+while [ -n "$(squeue -h -j "$job" 2>/dev/null)" ] && [ $SECONDS -lt $until ]; do sleep 0.1; done
+[ -z "$(squeue -h -j "$job" 2>/dev/null)" ] || { scancel "$job" && fail "a rank died and the job goes on: $(<killed.txt)"; }
+
+# A copy of another name in another folder, as an array: %a is the task. `-n` alone: the ranks lie where Slurm puts them.
+mkdir elsewhere
+cp "$source_dir/jobs/train.sbatch" elsewhere/mine.sh
+cd elsewhere
+timeout 240 sbatch --quiet --wait -n 3 --array=1-2 -o array-%a.txt mine.sh ../graph.h5 --epochs 2 --quiet --seed %a \
+  --save model-%a.h5 || fail "an array of a copied script ended with $?: $(cat array-*.txt)"
+for task in 1 2; do
+  { [ -s model-$task.h5 ] && grep -q "3 ranks of 1 threads" array-$task.txt; } || fail "task $task: $(<array-$task.txt)"
+done
+cd ..
+
+# Tasks that this MPI cannot see are told so, once; the shell of the job may run the program alone.
+cat >launchers.sh <<'END'
+#!/bin/bash
+for mpi in none pmi2; do
+  srun --mpi=$mpi "$1" train graph.h5 --epochs 1 --quiet --save $mpi.h5 2>$mpi.err
+  echo "$mpi $?"
+done
+"$1" info graph.h5 --json >/dev/null && srun -n 1 --mpi=none "$1" info graph.h5 --json >/dev/null && echo alone works
+END
+"$program" --version | grep -q 'MPI: Open MPI' || { echo "launchers of other MPIs were left out" && exit 0; }
+timeout 240 sbatch --quiet --wait -n 2 -o launchers.txt launchers.sh "$program" || fail "$(<launchers.txt)"
+for mpi in none pmi2; do
+  grep -qx "$mpi 2" launchers.txt || fail "srun --mpi=$mpi did not end with 2: $(<launchers.txt)$(<$mpi.err)"
+  [ "$(grep -c 'distgat train: srun started 2 processes' $mpi.err)" -eq 1 ] || fail "not one line: $(<$mpi.err)"
+  [ ! -e $mpi.h5 ] || fail "tasks under --mpi=$mpi wrote a model"
+done
+grep -q 'alone works' launchers.txt || fail "a process alone in a job: $(<launchers.txt)"
