@@ -88,6 +88,19 @@ class Launch(program.Case):
         done = self.train(launcher=("mpirun", "--quiet", "-np", "2"))
         self.assert_runs(done)
 
+    def test_host_of_a_failure(self):
+        """Ranks that believe to be on hosts of their own: the line says where."""
+        name = 'hostname "node$((${OMPI_COMM_WORLD_RANK:-$PMI_RANK} / 2))"'
+        hosts = ("unshare", "--uts", "sh", "-c", f'{name} && exec "$@"', "-")
+        if subprocess.run(["unshare", "--uts", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("only root may give hosts names of their own")
+        for ranks, where in ((4, "rank 2 on node1: "), (2, "")):
+            fault = {"DISTGAT_FAULT": f"train.final:{ranks // 2}"}
+            done = self.train(fault, launcher=("mpirun", "--quiet", "-np", str(ranks), *hosts))
+            lines = [line for line in done.stderr.splitlines() if line.startswith("distgat")]
+            self.assertEqual((done.returncode, len(lines)), (3, 1), done.stderr)
+            self.assertTrue(lines[0].startswith(f"distgat train: {where}failure at train.final"), lines[0])
+
     def test_launcher_of_another_mpi(self):
         """MPICH's, where it is installed beside; DISTGAT_OTHER_MPIEXEC names one."""
         other = os.environ.get("DISTGAT_OTHER_MPIEXEC") or shutil.which("mpiexec.hydra")
