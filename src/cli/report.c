@@ -136,10 +136,12 @@ static void print_kept(const char *path, const dg_result *r) {
 }
 
 static void print_summary(const dg_result *results, const dg_summary *s) {
-  char a[16], b[16];
-  printf("%s on %s, %lld runs: test accuracy %s +- %s %%", results[0].model, results[0].dataset, (long long)s->runs,
-         figure(a, "%.2f", 100 * s->test_acc_mean), figure(b, "%.2f", 100 * s->test_acc_std));
-  if (s->diverged > 0) printf(" without %lld that diverged", (long long)s->diverged);
+  printf("%s on %s, %lld runs: ", results[0].model, results[0].dataset, (long long)s->runs);
+  if (s->diverged == s->runs)
+    printf("all diverged");
+  else
+    printf("test accuracy %.2f +- %.2f %%", 100 * s->test_acc_mean, 100 * s->test_acc_std);
+  if (s->diverged > 0 && s->diverged < s->runs) printf(" without %lld that diverged", (long long)s->diverged);
   printf("\n");
 }
 

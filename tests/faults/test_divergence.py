@@ -118,6 +118,13 @@ class Divergence(program.Case):
                 self.assertIn(f"without {len(bad)} that diverged", done.stdout)
                 self.assertIn(f"{len(bad)} of 8 runs diverged and are left out of the mean", done.stderr)
 
+    def test_all_runs(self):
+        done = program.run("train", self.spoilt(1e29), "--epochs", 2, "--runs", 2, "--save", self.path("saved.h5"))
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("2 runs: all diverged", done.stdout)
+        self.assertIn("keeps run 1, of seed 1: all have diverged", done.stdout)
+        self.assertNotIn("nan", done.stdout)
+
 
 if __name__ == "__main__":
     program.main()
