@@ -179,10 +179,12 @@ dg_status dg_block_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *inf
   return status;
 }
 
-static dg_status note_seen(uint8_t *seen, int32_t node, dg_h5 *file, const char *name) {
+/* A list as long as there are nodes may be a mask of zeros and ones. */
+static dg_status note_seen(uint8_t *seen, int32_t node, dg_h5 *file, const char *name, bool as_long) {
   const uint8_t bit = (uint8_t)(1 << node % 8);
   if (seen[node / 8] & bit)
-    return dg_fail(DG_INPUT, "%s: %s: node %d is in the list twice", dg_h5_path(file), name, node);
+    return dg_fail(DG_INPUT, "%s: %s: node %d is in the list twice%s", dg_h5_path(file), name, node,
+                   as_long && node <= 1 ? "; is it a mask? Wanted are the ids where it is 1" : "");
   seen[node / 8] |= bit;
   return DG_OK;
 }
@@ -202,7 +204,7 @@ dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *spli
     int64_t count = min_int64(length - at, CHUNK);
     DG_TRY(read_ids(ids, file, name, "nodes", info->n_nodes, at, count));
     for (int64_t k = 0; k < count; k++) {
-      DG_TRY(note_seen(seen, ids[k], file, name));
+      DG_TRY(note_seen(seen, ids[k], file, name, length == info->n_nodes));
       DG_TRY(take(ids[k], context));
     }
   }

@@ -2,39 +2,59 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
 #endif
 
-/* A file driver of the library: its own of POSIX calls, but for the errors. Members before `fd` are the library's. */
+/* Two file drivers of the library, for writing and for reading: its own of POSIX calls, but for the errors, and without
+   locks, which some network file systems lack. Members before `fd` are the library's. */
 typedef struct disk {
   H5FD_t base;
   int fd;
+  bool writes;
   int *error;
   haddr_t eoa, eof; /* end of what is allocated, and of what is written */
 } disk;
 
-static H5FD_t *disk_open(const char *name, unsigned flags, hid_t access, haddr_t max_address) {
+static H5FD_t *open_disk(const char *name, int flags, hid_t access) {
   int *const *error = H5Pget_driver_info(access);
+  struct stat st = {0};
   disk *d = calloc(1, sizeof *d);
-  (void)flags;
-  (void)max_address;
   if (d == NULL) return NULL;
   d->error = *error;
-  d->fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (d->fd >= 0) return &d->base;
+  d->writes = flags != O_RDONLY;
+  d->fd = open(name, flags | O_CLOEXEC, 0666);
+  if (d->fd >= 0 && fstat(d->fd, &st) == 0) {
+    d->eof = (haddr_t)st.st_size;
+    return &d->base;
+  }
   *d->error = errno;
+  if (d->fd >= 0) close(d->fd);
   free(d);
   return NULL;
 }
 
+static H5FD_t *disk_open(const char *name, unsigned flags, hid_t access, haddr_t max_address) {
+  (void)flags;
+  (void)max_address;
+  return open_disk(name, O_RDWR | O_CREAT | O_TRUNC, access);
+}
+
+static H5FD_t *disk_open_reading(const char *name, unsigned flags, hid_t access, haddr_t max_address) {
+  (void)flags;
+  (void)max_address;
+  return open_disk(name, O_RDONLY, access);
+}
+
 static herr_t disk_close(H5FD_t *file) {
   disk *d = (disk *)file;
-  if (*d->error == 0 && fsync(d->fd) != 0) *d->error = errno;
+  if (d->writes && *d->error == 0 && fsync(d->fd) != 0) *d->error = errno;
   if (close(d->fd) != 0 && *d->error == 0) *d->error = errno;
   free(d);
   return 0;
@@ -63,7 +83,7 @@ static haddr_t disk_eof(const H5FD_t *file, H5FD_mem_t type) {
   return ((const disk *)file)->eof;
 }
 
-/* What was never written reads as zero. */
+/* What is being written reads as zero until it is; a file that is read has nothing behind its end. */
 static herr_t disk_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
   (void)type;
   (void)transfer;
@@ -72,6 +92,7 @@ static herr_t disk_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t a
     ssize_t n = pread(((disk *)file)->fd, to, size, (off_t)address);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return -1;
+    if (n == 0 && !((disk *)file)->writes) return -1;
     if (n == 0) break;
     to += n;
     address += (haddr_t)n;
@@ -111,33 +132,46 @@ static herr_t disk_truncate(H5FD_t *file, hid_t transfer, hbool_t closing) {
   return 0;
 }
 
-static const H5FD_class_t disk_class = {
 #if H5_VERSION_GE(1, 13, 0)
-    .version = H5FD_CLASS_VERSION,
-    .value = 600,
+#define NUMBERED(number) .version = H5FD_CLASS_VERSION, .value = (number),
+#else
+#define NUMBERED(number)
 #endif
-    .name = "distgat",
-    .maxaddr = HADDR_MAX >> 1,
-    .fc_degree = H5F_CLOSE_WEAK,
-    .fapl_size = sizeof(int *),
-    .open = disk_open,
-    .close = disk_close,
-    .query = disk_query,
-    .get_eoa = disk_eoa,
-    .set_eoa = disk_set_eoa,
-    .get_eof = disk_eof,
-    .read = disk_read,
-    .write = disk_write,
-    .truncate = disk_truncate,
-    .fl_map = H5FD_FLMAP_DICHOTOMY,
-};
+#define DRIVER(number, title, opens)                                                                                   \
+  {                                                                                                                    \
+    NUMBERED(number).name = (title), .maxaddr = HADDR_MAX >> 1, .fc_degree = H5F_CLOSE_WEAK,                           \
+    .fapl_size = sizeof(int *), .open = (opens), .close = disk_close, .query = disk_query, .get_eoa = disk_eoa,        \
+    .set_eoa = disk_set_eoa, .get_eof = disk_eof, .read = disk_read, .write = disk_write, .truncate = disk_truncate,   \
+    .fl_map = H5FD_FLMAP_DICHOTOMY,                                                                                    \
+  }
+
+static const H5FD_class_t writing = DRIVER(600, "distgat", disk_open);
+static const H5FD_class_t reading = DRIVER(601, "distgat-read", disk_open_reading);
+
+/* Access by a driver that notes errors in *error; H5I_INVALID_HID where the library has no memory. */
+static hid_t access_by(const H5FD_class_t *class, int *error) {
+  hid_t driver = H5FDregister(class), access = H5Pcreate(H5P_FILE_ACCESS);
+  *error = 0;
+  if (driver >= 0 && access >= 0 && H5Pset_driver(access, driver, &error) < 0) {
+    H5Pclose(access);
+    access = H5I_INVALID_HID;
+  }
+  if (driver >= 0) H5FDunregister(driver);
+  return access;
+}
 
 hid_t dg_h5disk_create(const char *path, int *error) {
-  hid_t driver = H5FDregister(&disk_class), access = H5Pcreate(H5P_FILE_ACCESS), file = H5I_INVALID_HID;
-  *error = 0;
-  if (driver >= 0 && access >= 0 && H5Pset_driver(access, driver, &error) >= 0)
-    file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  if (access >= 0) H5Pclose(access);
-  if (driver >= 0) H5FDunregister(driver);
+  const hid_t access = access_by(&writing, error);
+  if (access < 0) return H5I_INVALID_HID;
+  const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  H5Pclose(access);
+  return file;
+}
+
+hid_t dg_h5disk_open(const char *path, int *error) {
+  const hid_t access = access_by(&reading, error);
+  if (access < 0) return H5I_INVALID_HID;
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+  H5Pclose(access);
   return file;
 }

@@ -9,4 +9,8 @@
    lives as long as the file. Gives H5I_INVALID_HID on failure. Local. */
 hid_t dg_h5disk_create(const char *path, int *error);
 
+/* Opens an HDF5 file for reading, without a lock: those who need one take it. Gives H5I_INVALID_HID on failure. Local.
+ */
+hid_t dg_h5disk_open(const char *path, int *error);
+
 #endif

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <distgat/memory.h>
 
 #include "data/h5disk.h"
+#include "data/h5guard.h"
 
 /* Created files that are not committed yet. Each change is one store, so that a signal sees a whole list. */
 static _Atomic(dg_h5 *) unfinished;
@@ -23,6 +25,7 @@ static dg_status handle_create(dg_h5 **file, const char *path) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   DG_TRY(dg_alloc(&h, 1, sizeof *h));
   h->id = H5I_INVALID_HID;
+  h->lock = -1;
   DG_TRY(dg_alloc(&h->path, strlen(path) + 1, 1));
   strcpy(h->path, path);
 cleanup:
@@ -46,6 +49,7 @@ void dg_h5_remove_unfinished(void) {
 
 static void handle_destroy(dg_h5 **file) {
   forget_unfinished(*file);
+  if ((*file)->lock >= 0) close((*file)->lock);
   dg_free(&(*file)->temporary);
   dg_free(&(*file)->path);
   dg_free(file);
@@ -55,30 +59,41 @@ const char *dg_h5_path(const dg_h5 *file) {
   return file->path;
 }
 
-/* Says in the words of the system why a file cannot be read. */
-static dg_status check_readable(const char *path) {
-  struct stat st;
-  if (stat(path, &st) != 0)
-    return dg_fail(DG_INPUT, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-  if (S_ISDIR(st.st_mode)) return dg_fail(DG_INPUT, "%s: is a directory, an HDF5 file is expected", path);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
-  close(fd);
+/* Says in the words of the system why a file cannot be read; *fd stays open where it can. */
+static dg_status open_plain(int *fd, struct stat *st, const char *path) {
+  if (stat(path, st) != 0) return dg_fail(DG_INPUT, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  if (S_ISDIR(st->st_mode)) return dg_fail(DG_INPUT, "%s: is a directory, an HDF5 file is expected", path);
+  if (!S_ISREG(st->st_mode)) return dg_fail(DG_INPUT, "%s: is not a regular file, as an HDF5 file must be", path);
+  *fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (*fd < 0 || fstat(*fd, st) != 0) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
   return DG_OK;
+}
+
+/* Programs that write HDF5 files hold a lock. File systems without locks (some of NFS and Lustre) are read without. */
+static dg_status lock_for_reading(const dg_h5 *file) {
+  const char *choice = getenv("HDF5_USE_FILE_LOCKING");
+  if (choice != NULL && (strcmp(choice, "FALSE") == 0 || strcmp(choice, "0") == 0)) return DG_OK;
+  if (flock(file->lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return DG_OK;
+  return dg_fail(DG_INPUT,
+                 "%s: another program holds its lock to write it; with HDF5_USE_FILE_LOCKING=FALSE it is read all the "
+                 "same",
+                 file->path);
 }
 
 dg_status dg_h5_open(dg_h5 **file, const char *path) {
   dg_status status = DG_OK;
+  struct stat st;
   *file = NULL;
   DG_TRY(handle_create(file, path));
-  DG_TRY(check_readable(path));
+  DG_TRY(open_plain(&(*file)->lock, &st, path));
   if (H5Fis_hdf5(path) <= 0) {
     status = dg_fail(DG_INPUT, "%s: is not an HDF5 file", path);
     goto cleanup;
   }
-  (*file)->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  if ((*file)->id < 0)
-    status = dg_fail(DG_INPUT, "%s: is truncated or damaged, or another program is writing it", path);
+  DG_TRY(lock_for_reading(*file));
+  DG_TRY(dg_h5guard_examine(&(*file)->texts, path, &st));
+  (*file)->id = dg_h5disk_open(path, &(*file)->error);
+  if ((*file)->id < 0) status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
 cleanup:
   if (status != DG_OK) dg_h5_close(file);
   return status;
@@ -101,6 +116,10 @@ static dg_status resolve_target(dg_h5 *file) {
 
 dg_status dg_h5_cannot_write(const dg_h5 *file) {
   return dg_fail(DG_IO, "%s: cannot be written: %s", file->path, strerror(file->error != 0 ? file->error : EIO));
+}
+
+dg_status dg_h5_written(const dg_h5 *file, bool good) {
+  return good && file->error == 0 ? DG_OK : dg_h5_cannot_write(file);
 }
 
 dg_status dg_h5_create(dg_h5 **file, const char *path) {

@@ -5,15 +5,22 @@
 
 #include <distgat/h5io.h>
 
+#include "data/h5walk.h"
+
 struct dg_h5 {
   hid_t id;
   char *path;
-  char *temporary; /* where a created file is written until it is committed; NULL when reading */
-  int error;       /* errno of the first write that failed */
-  dg_h5 *next;     /* in the list of unfinished files */
+  int lock;                /* descriptor that holds a reader's lock, or -1 */
+  const dg_h5texts *texts; /* of its root attributes, NULL where they must be read; borrowed */
+  char *temporary;         /* where a created file is written until it is committed; NULL when reading */
+  int error;               /* errno of the first write that failed */
+  dg_h5 *next;             /* in the list of unfinished files */
 };
 
 /* Says in the words of the system why a file cannot be written; gives DG_IO. */
 dg_status dg_h5_cannot_write(const dg_h5 *file);
+
+/* The same after a failure of the library, or of a write behind its back; else DG_OK. */
+dg_status dg_h5_written(const dg_h5 *file, bool good);
 
 #endif

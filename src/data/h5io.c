@@ -1,14 +1,13 @@
 #include <distgat/h5io.h>
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <hdf5.h>
 
 #include <distgat/memory.h>
 
+#include "data/h5check.h"
 #include "data/h5file.h"
 
 /* Data sets are named in messages as h5ls names them. */
@@ -46,6 +45,12 @@ static hid_t file_type(dg_h5_type type) {
 
 /* ---- Names ---- */
 
+static bool is_plain_link(hid_t file, const char *step) {
+  H5L_info_t link;
+  return H5Lexists(file, step, H5P_DEFAULT) > 0 && H5Lget_info(file, step, &link, H5P_DEFAULT) >= 0 &&
+         link.type == H5L_TYPE_HARD && H5Oexists_by_name(file, step, H5P_DEFAULT) > 0;
+}
+
 /* The library demands that every step of a path is looked up by itself. */
 bool dg_h5_exists(dg_h5 *file, const char *name) {
   char step[1024];
@@ -57,15 +62,10 @@ bool dg_h5_exists(dg_h5 *file, const char *name) {
     if (step[i] != '/' && step[i] != '\0') continue;
     char kept = step[i];
     step[i] = '\0';
-    if (H5Lexists(file->id, step, H5P_DEFAULT) <= 0 || H5Oexists_by_name(file->id, step, H5P_DEFAULT) <= 0)
-      return false;
+    if (!is_plain_link(file->id, step)) return false;
     step[i] = kept;
   }
   return true;
-}
-
-bool dg_h5_attribute_exists(dg_h5 *file, const char *name) {
-  return H5Aexists(file->id, name) > 0;
 }
 
 typedef struct walk {
@@ -125,20 +125,21 @@ static void close_space(hid_t space) {
 static bool nearest_type(dg_h5_type *type, hid_t stored) {
   H5T_class_t kind = H5Tget_class(stored);
   size_t bytes = H5Tget_size(stored);
+  if (!dg_h5check_number(stored)) return false;
   if (kind == H5T_INTEGER)
     *type = bytes < 4 || (bytes == 4 && H5Tget_sign(stored) != H5T_SGN_NONE) ? DG_H5_I32 : DG_H5_I64;
-  else if (kind == H5T_FLOAT)
-    *type = bytes <= 4 ? DG_H5_F32 : DG_H5_F64;
   else
-    return false;
+    *type = bytes <= 4 ? DG_H5_F32 : DG_H5_F64;
   return true;
 }
 
 static dg_status set_type(dg_h5_type *type, dg_h5 *file, const char *name, hid_t set) {
   hid_t stored = H5Dget_type(set);
-  bool numeric = stored >= 0 && nearest_type(type, stored);
+  bool numeric = stored >= 0 && nearest_type(type, stored), mask = stored >= 0 && H5Tget_class(stored) == H5T_ENUM;
   if (stored >= 0) H5Tclose(stored);
-  return numeric ? DG_OK : dg_fail(DG_INPUT, "%s: data set %s must hold numbers", file->path, plain(name));
+  if (numeric) return DG_OK;
+  return dg_fail(DG_INPUT, "%s: data set %s must hold numbers%s", file->path, plain(name),
+                 mask ? ", not truth values: of a mask, the ids where it is true" : "");
 }
 
 static dg_status set_shape(int *rank, int64_t extent[DG_H5_MAX_RANK], dg_h5 *file, const char *name, hid_t set) {
@@ -151,7 +152,12 @@ static dg_status set_shape(int *rank, int64_t extent[DG_H5_MAX_RANK], dg_h5 *fil
     return dg_fail(DG_INPUT, "%s: data set %s must have at most %d dimensions", file->path, plain(name),
                    DG_H5_MAX_RANK);
   *rank = found;
-  for (int i = 0; i < found; i++) extent[i] = (int64_t)dims[i];
+  for (int i = 0; i < found; i++) {
+    if (dims[i] > INT64_MAX)
+      return dg_fail(DG_INPUT, "%s: data set %s has a dimension of %llu entries", file->path, plain(name),
+                     (unsigned long long)dims[i]);
+    extent[i] = (int64_t)dims[i];
+  }
   return DG_OK;
 }
 
@@ -162,6 +168,7 @@ dg_status dg_h5_shape(dg_h5 *file, const char *name, int *rank, int64_t extent[D
   DG_TRY(open_set(&set, file, name));
   DG_TRY(set_type(&type, file, name, set));
   DG_TRY(set_shape(rank, extent, file, name, set));
+  DG_TRY(dg_h5check_storage(set, file->id, file->path, plain(name)));
 cleanup:
   close_set(set);
   return status;
@@ -234,11 +241,6 @@ cleanup:
   return status;
 }
 
-/* A failure of the library, or of a write behind its back. */
-static dg_status written(const dg_h5 *file, bool good) {
-  return good && file->error == 0 ? DG_OK : dg_h5_cannot_write(file);
-}
-
 dg_status dg_h5_write(dg_h5 *file, const char *name, dg_h5_type type, int rank, const int64_t *extent,
                       const void *data) {
   hsize_t dims[DG_H5_MAX_RANK];
@@ -255,7 +257,7 @@ dg_status dg_h5_write(dg_h5 *file, const char *name, dg_h5_type type, int rank, 
   H5Pclose(layout);
   H5Pclose(links);
   close_space(space);
-  return written(file, good);
+  return dg_h5_written(file, good);
 }
 
 dg_status dg_h5_write_rows(dg_h5 *file, const char *name, dg_h5_type type, int64_t first, int64_t count,
@@ -264,123 +266,11 @@ dg_status dg_h5_write_rows(dg_h5 *file, const char *name, dg_h5_type type, int64
   hid_t set, stored = H5I_INVALID_HID, memory = H5I_INVALID_HID;
   DG_TRY(open_set(&set, file, name));
   DG_TRY(select_rows(&stored, &memory, DG_IO, file, name, set, first, count));
-  DG_TRY(written(file, H5Sget_simple_extent_npoints(memory) == 0 ||
-                           H5Dwrite(set, memory_type(type), memory, stored, H5P_DEFAULT, data) >= 0));
+  DG_TRY(dg_h5_written(file, H5Sget_simple_extent_npoints(memory) == 0 ||
+                                 H5Dwrite(set, memory_type(type), memory, stored, H5P_DEFAULT, data) >= 0));
 cleanup:
   close_space(memory);
   close_space(stored);
   close_set(set);
   return status;
-}
-
-/* ---- Attributes of the root ---- */
-
-/* Opens an attribute that holds exactly one value. */
-static dg_status open_attribute(hid_t *attribute, hid_t *type, dg_h5 *file, const char *name) {
-  *attribute = *type = H5I_INVALID_HID;
-  if (!dg_h5_attribute_exists(file, name))
-    return dg_fail(DG_INPUT, "%s: root attribute %s is missing", file->path, name);
-  *attribute = H5Aopen(file->id, name, H5P_DEFAULT);
-  if (*attribute < 0) return dg_fail(DG_INPUT, "%s: root attribute %s cannot be read", file->path, name);
-  *type = H5Aget_type(*attribute);
-  hid_t space = H5Aget_space(*attribute);
-  hssize_t values = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
-  close_space(space);
-  if (values != 1) return dg_fail(DG_INPUT, "%s: root attribute %s must hold one value", file->path, name);
-  return DG_OK;
-}
-
-static void close_attribute(hid_t attribute, hid_t type) {
-  if (type >= 0) H5Tclose(type);
-  if (attribute >= 0) H5Aclose(attribute);
-}
-
-static char *read_fixed_string(hid_t attribute, hid_t type) {
-  size_t bytes = H5Tget_size(type) + 1;
-  char *text = calloc(bytes, 1);
-  hid_t memory = H5Tcopy(H5T_C_S1);
-  H5Tset_size(memory, bytes);
-  H5Tset_cset(memory, H5Tget_cset(type));
-  if (text != NULL && H5Aread(attribute, memory, text) < 0) {
-    free(text);
-    text = NULL;
-  }
-  H5Tclose(memory);
-  return text;
-}
-
-static char *read_variable_string(hid_t attribute, hid_t type) {
-  char *stored = NULL, *text = NULL;
-  hid_t memory = H5Tcopy(H5T_C_S1);
-  H5Tset_size(memory, H5T_VARIABLE);
-  H5Tset_cset(memory, H5Tget_cset(type));
-  if (H5Aread(attribute, memory, &stored) >= 0) text = strdup(stored == NULL ? "" : stored);
-  if (stored != NULL) H5free_memory(stored);
-  H5Tclose(memory);
-  return text;
-}
-
-dg_status dg_h5_get_string(dg_h5 *file, const char *name, char **value) {
-  dg_status status = DG_OK;
-  hid_t attribute, type;
-  *value = NULL;
-  DG_TRY(open_attribute(&attribute, &type, file, name));
-  if (H5Tget_class(type) == H5T_STRING)
-    *value = H5Tis_variable_str(type) > 0 ? read_variable_string(attribute, type) : read_fixed_string(attribute, type);
-  if (*value == NULL) status = dg_fail(DG_INPUT, "%s: root attribute %s must be a string", file->path, name);
-cleanup:
-  close_attribute(attribute, type);
-  return status;
-}
-
-static dg_status get_number(dg_h5 *file, const char *name, hid_t memory, void *value) {
-  dg_status status = DG_OK;
-  dg_h5_type nearest;
-  hid_t attribute, type;
-  DG_TRY(open_attribute(&attribute, &type, file, name));
-  if (!nearest_type(&nearest, type) || H5Aread(attribute, memory, value) < 0)
-    status = dg_fail(DG_INPUT, "%s: root attribute %s must be a number", file->path, name);
-cleanup:
-  close_attribute(attribute, type);
-  return status;
-}
-
-dg_status dg_h5_get_double(dg_h5 *file, const char *name, double *value) {
-  return get_number(file, name, H5T_NATIVE_DOUBLE, value);
-}
-
-dg_status dg_h5_get_int64(dg_h5 *file, const char *name, int64_t *value) {
-  double real;
-  dg_status status = get_number(file, name, H5T_NATIVE_DOUBLE, &real);
-  if (status != DG_OK) return status;
-  if (!isfinite(real) || real != floor(real))
-    return dg_fail(DG_INPUT, "%s: root attribute %s must be an integer", file->path, name);
-  return get_number(file, name, H5T_NATIVE_INT64, value);
-}
-
-static dg_status set_attribute(dg_h5 *file, const char *name, hid_t stored, hid_t memory, const void *value) {
-  if (dg_h5_attribute_exists(file, name)) H5Adelete(file->id, name);
-  hid_t space = H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(file->id, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
-  bool good = attribute >= 0 && H5Awrite(attribute, memory, value) >= 0;
-  if (attribute >= 0 && H5Aclose(attribute) < 0) good = false;
-  close_space(space);
-  return written(file, good);
-}
-
-dg_status dg_h5_set_string(dg_h5 *file, const char *name, const char *value) {
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(value) + 1);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  dg_status status = set_attribute(file, name, type, type, value);
-  H5Tclose(type);
-  return status;
-}
-
-dg_status dg_h5_set_int64(dg_h5 *file, const char *name, int64_t value) {
-  return set_attribute(file, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
-}
-
-dg_status dg_h5_set_double(dg_h5 *file, const char *name, double value) {
-  return set_attribute(file, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
