@@ -2,6 +2,7 @@
 #define DISTGAT_CONFIG_H
 
 #include <distgat/api.h>
+#include <distgat/comm.h>
 #include <distgat/h5io.h>
 #include <distgat/halo.h>
 #include <distgat/model.h>
@@ -63,6 +64,10 @@ typedef struct dg_config_verb {
 dg_status dg_config_parse(dg_config *config, const char **operand, bool *help, const dg_config_verb *verb, int argc,
                           char **argv);
 void dg_config_destroy(dg_config *config);
+
+/* Whether all ranks have the same configuration; threads alone may differ. Errors: DG_USAGE, which names the first
+   option and rank that differ; DG_MEMORY. Collective. */
+dg_status dg_config_compare(const dg_comm *comm, const dg_config *config);
 
 /* Stores the model's options as root attributes of a weights file, and reads them back. Errors: DG_IO; DG_INPUT. Local.
  */

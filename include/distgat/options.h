@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <distgat/api.h>
 #include <distgat/status.h>
@@ -54,6 +55,10 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path);
 
 /* Sets one option from text as if it had been typed; `where` says who did, for the message. Errors: DG_USAGE. Local. */
 dg_status dg_options_set(dg_option *option, const char *text, const char *where);
+
+/* Prints what an option is set to as it would be typed, "--name value" and a newline; nothing for a flag that is off or
+   a text that is not there. Local. */
+void dg_option_print(FILE *out, const dg_option *option);
 
 DG_API_END
 

@@ -160,6 +160,30 @@ dg_status dg_options_set(dg_option *option, const char *text, const char *where)
   return status;
 }
 
+void dg_option_print(FILE *out, const dg_option *option) {
+  const bool off = option->kind == DG_OPTION_FLAG && !*(const bool *)option->target;
+  const bool absent = option->kind == DG_OPTION_TEXT && !*(char *const *)option->target;
+  if (off || absent) return;
+  fprintf(out, "--%s", option->name);
+  switch (option->kind) {
+  case DG_OPTION_FLAG:
+    break;
+  case DG_OPTION_INT:
+    fprintf(out, " %" PRId64, *(const int64_t *)option->target);
+    break;
+  case DG_OPTION_REAL:
+    fprintf(out, " %.17g", *(const double *)option->target);
+    break;
+  case DG_OPTION_TEXT:
+    fprintf(out, " %s", *(char *const *)option->target);
+    break;
+  case DG_OPTION_CHOICE:
+    fprintf(out, " %s", option->choices[*(const int *)option->target]);
+    break;
+  }
+  fputc('\n', out);
+}
+
 /* ---- help ------------------------------------------------------------------------------------------------------ */
 
 static void print_help(const dg_option *options, const char *usage) {

@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "par/same.h"
 
 typedef struct verb {
   const char *name;
@@ -87,6 +88,20 @@ static void print_failure(const char *verb_name) {
   fprintf(stderr, "%s\n", line);
 }
 
+static bool asks_for_help(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+  return false;
+}
+
+/* Ranks of different versions or verbs would wait for messages that never come. */
+static dg_status compare_programs(const dg_comm *comm, int argc, char **argv) {
+  char facts[256];
+  snprintf(facts, sizeof facts, "version " DG_VERSION "\n%s%.64s\n%s", argc > 1 ? "verb " : "no verb",
+           argc > 1 ? argv[1] : "", asks_for_help(argc, argv) ? "--help\n" : "");
+  return dg_same_facts(comm, DG_USAGE, "the program", facts, "all ranks must run the same");
+}
+
 /* Runs a verb, or the answer of the program itself, on all ranks of the job; rank 0 alone speaks. */
 static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   dg_comm comm = {0};
@@ -94,9 +109,10 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status != DG_OK) return status;
   dg_log_speaker(comm.rank == 0);
   if (comm.rank != 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout);
-  if (verb) status = dg_launch_check(comm.size);
+  status = compare_programs(&comm, argc, argv);
+  if (status == DG_OK && verb) status = dg_launch_check(comm.size);
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
-  if (!verb && comm.rank == 0) status = answer(argv[1]);
+  if (status == DG_OK && !verb && comm.rank == 0) status = answer(argv[1]);
   if (status == DG_OK && comm.rank == 0) status = flush_results();
   status = dg_comm_agree(&comm, status);
   if (status != DG_OK && comm.rank == 0) print_failure(verb ? verb->name : NULL);

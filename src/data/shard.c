@@ -1,11 +1,16 @@
 #include <distgat/graph.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <distgat/memory.h>
+#include <distgat/rng.h>
 
 #include "data/block.h"
+#include "data/copies.h"
 #include "data/fingerprint.h"
+#include "par/same.h"
 
 const char dg_no_split[] = "";
 
@@ -148,12 +153,17 @@ cleanup:
 
 /* ---- Parts of a shard ---- */
 
-/* Opens the file, fixes who owns what and prepares the route. Local. */
-static dg_status open_shard(dg_shard *shard, route *r, dg_h5 **file, char split[64], const dg_comm *comm,
-                            const char *path, const int32_t *owner, const char *wanted) {
+static dg_status open_graph(dg_h5 **file, dg_graph_info *info, char split[64], const char *path, const char *wanted) {
   dg_status status = DG_OK;
-  DG_TRY(dg_graph_open(file, &shard->info, path));
+  DG_TRY(dg_graph_open(file, info, path));
   if (wanted != dg_no_split) DG_TRY(dg_graph_choose_split(*file, wanted, split));
+cleanup:
+  return status;
+}
+
+/* Fixes who owns what and prepares the route. Local. */
+static dg_status prepare(dg_shard *shard, route *r, const dg_comm *comm, const int32_t *owner) {
+  dg_status status = DG_OK;
   int64_t n_nodes = shard->info.n_nodes, rows = block_rows(n_nodes, comm->size);
   DG_TRY(dg_alloc(&shard->owner, (size_t)n_nodes, sizeof *shard->owner));
   for (int64_t i = 0; i < n_nodes; i++) {
@@ -208,6 +218,8 @@ typedef struct marking {
   const char *split, *list;
   int rank;
   uint8_t bit;
+  int64_t count;
+  uint64_t checksum; /* of the list, whatever its order */
 } marking;
 
 static int32_t find_owned(const dg_shard *shard, int32_t node) {
@@ -223,7 +235,9 @@ static int32_t find_owned(const dg_shard *shard, int32_t node) {
 }
 
 static dg_status mark(int32_t node, void *context) {
-  const marking *m = context;
+  marking *m = context;
+  m->count++;
+  m->checksum += dg_rng_key(0, (uint64_t)node);
   if (m->shard->owner[node] != m->rank) return DG_OK;
   int32_t i = find_owned(m->shard, node);
   m->shard->mask[i] |= m->bit;
@@ -231,14 +245,21 @@ static dg_status mark(int32_t node, void *context) {
   return dg_split_unlabelled(m->file, m->split, m->list, node);
 }
 
-/* Every rank reads the lists, which are short, and marks its own nodes. Local. */
+/* Every rank reads the lists, which are short, and marks its own nodes; they must be the same everywhere. Collective.
+ */
 static dg_status mark_split(dg_shard *shard, const dg_comm *comm, dg_h5 *file, const char *split) {
   static const char *const lists[] = {"train", "val", "test"};
+  char facts[256] = "";
   dg_status status = DG_OK;
-  for (int k = 0; k < 3; k++) {
-    marking m = {shard, file, split, lists[k], comm->rank, (uint8_t)(DG_TRAIN << k)};
-    DG_TRY(dg_split_each(file, &shard->info, split, lists[k], mark, &m));
+  for (int k = 0; k < 3 && status == DG_OK; k++) {
+    marking m = {shard, file, split, lists[k], comm->rank, (uint8_t)(DG_TRAIN << k), 0, 0};
+    status = dg_split_each(file, &shard->info, split, lists[k], mark, &m);
+    const size_t used = strlen(facts);
+    snprintf(facts + used, sizeof facts - used, "%" PRId64 " %s nodes of checksum %016" PRIx64 "\n", m.count, lists[k],
+             m.checksum);
   }
+  DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, "all ranks must read the same split"));
 cleanup:
   return status;
 }
@@ -271,14 +292,16 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   route r = {0};
   char chosen[64];
   *shard = (dg_shard){0};
-  DG_TRY(dg_comm_agree(comm, open_shard(shard, &r, &file, chosen, comm, path, owner, split)));
+  DG_TRY(dg_comm_agree(comm, open_graph(&file, &shard->info, chosen, path, split)));
+  DG_TRY(dg_copies_compare(comm, file, &shard->info, split == dg_no_split ? NULL : chosen));
+  DG_TRY(dg_comm_agree(comm, prepare(shard, &r, comm, owner)));
   DG_TRY(load_edges(&shard->in, &r, file, &shard->info));
   DG_TRY(load_features(&shard->features, &r, file, &shard->info));
   DG_TRY(load_labels(&shard->labels, &r, file, &shard->info));
   dg_content_sum(&r.content, comm->mpi);
   shard->fingerprint = dg_content_fingerprint(&r.content, &shard->info);
   DG_TRY(dg_comm_agree(comm, dg_alloc(&shard->mask, (size_t)shard->n, sizeof *shard->mask)));
-  if (split != dg_no_split) DG_TRY(dg_comm_agree(comm, mark_split(shard, comm, file, chosen)));
+  if (split != dg_no_split) DG_TRY(mark_split(shard, comm, file, chosen));
   count_split(shard, comm);
   if (row_normalize) normalize_rows(&shard->features);
 cleanup:

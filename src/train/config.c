@@ -1,7 +1,9 @@
 #include <distgat/config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "par/same.h"
 #include "train/config_options.h"
 #include "train/recipes.h"
 
@@ -158,4 +160,29 @@ void dg_config_destroy(dg_config *config) {
     free(*texts[i]);
     *texts[i] = NULL;
   }
+}
+
+/* All options with their values, one a line, but those that may differ between ranks and those whose effect is in the
+   others. */
+static dg_status describe(char **text, const dg_config *config) {
+  values v = dg_config_to_values(config);
+  dg_option options[N_OPTIONS];
+  size_t length;
+  FILE *out = open_memstream(text, &length);
+  if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
+  dg_config_describe(options, &v);
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (i != THREADS && i != CONFIG && i != RECIPE) dg_option_print(out, &options[i]);
+  return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
+}
+
+dg_status dg_config_compare(const dg_comm *comm, const dg_config *config) {
+  dg_status status = DG_OK;
+  char *text = NULL;
+  DG_TRY(dg_comm_agree(comm, describe(&text, config)));
+  DG_TRY(
+      dg_same_facts(comm, DG_USAGE, "options", text, "all ranks must be given the same, --threads alone may differ"));
+cleanup:
+  free(text);
+  return status;
 }

@@ -82,6 +82,7 @@ dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_con
   dg_status status = DG_OK;
   dg_local local = {0};
   *trainer = (dg_trainer){0};
+  DG_TRY(dg_config_compare(comm, config));
   DG_TRY(
       dg_load_graph(&local, comm, graph_path, config->partition, config->split, config->row_normalize, config->seed));
   DG_TRY(check_split(&local, graph_path));

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Ranks that were not given the same: exit 2 and one line that says what differs and where, before work starts."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+BAD = 2
+NODES = 60
+TRAIN = ("train", "G.h5", "--epochs", 2, "--quiet")
+
+
+def small_graph(n=NODES, dense=True):
+    return graphs.random_graph(n, dense=dense, symmetric=True, seed=5)
+
+
+def set_entry(name, index, value):
+    def edit(f):
+        f[name][index] = value
+    return edit
+
+
+def other_edge(f):
+    """The first node whose first in-neighbour can be another gets it."""
+    indptr, indices = f["graph/indptr"][:], f["graph/indices"]
+    for i in range(NODES):
+        if indptr[i] < indptr[i + 1] and indices[indptr[i]] > 1 and i > 1:
+            indices[indptr[i]] = 0
+            return
+
+
+def other_training_nodes(f):
+    del f["splits/public/train"]
+    f["splits/public/train"] = np.arange(20)
+
+
+def second_split(f):
+    f.move("splits/public", "splits/private")
+
+
+def damage(f):
+    f["features/dense"][NODES - 1, 5] = np.nan
+
+
+# What is done to the copy of one rank, and what the line says. Node 59 is read by the last rank alone.
+COPIES = {
+    "first_feature": (set_entry("features/dense", (0, 0), 7), "has features of checksum"),
+    "last_feature": (set_entry("features/dense", (NODES - 1, 5), 7), "has features of checksum"),
+    "edge": (other_edge, "has edges of checksum"),
+    "label": (lambda f: set_entry("labels", 30, (f["labels"][30] + 1) % 3)(f), "has labels of checksum"),
+    "training_nodes": (other_training_nodes, "train nodes of checksum"),
+    "split": (second_split, "has split private"),
+    "classes": (lambda f: f.attrs.__setitem__("num_classes", 4), "has 4 classes"),
+    "damage": (damage, "features must be finite"),
+}
+# The same, as whole graphs.
+GRAPHS = {
+    "larger": (small_graph(NODES + 7), "has 67 nodes"),
+    "smaller": (small_graph(NODES - 7), "has 53 nodes"),
+    "sparse": (small_graph(dense=False), "has sparse features"),
+    "absent": (None, "absent.h5: no such file"),
+}
+# What one rank is given instead, and what the line says of it.
+OPTIONS = {
+    "epochs": ((*TRAIN[:3], 3, "--quiet"), "has --epochs 3, rank 0"),
+    "lr": ((*TRAIN, "--lr", 0.01), "has --lr 0.01, rank 0"),
+    "model": ((*TRAIN, "--model", "gcn"), "has --model gcn, rank 0"),
+    "recipe": ((*TRAIN, "--recipe", "gat-paper"), "options: rank "),
+    "partition": ((*TRAIN, "--partition", "P.h5"), "has --partition P.h5, rank 0"),
+    "save": ((*TRAIN, "--save", "M.h5"), "has --save M.h5, rank 0"),
+    "verb": (("bench", "G.h5", "--steps", 1, "--quiet"), "has verb bench, rank 0"),
+    "no_verb": (("benhc", "G.h5"), "has verb benhc, rank 0"),
+    "help": (("train", "--help"), "has --help, rank 0"),
+    "bad_option": ((*TRAIN, "--lr", -1), "--lr must be above 0"),
+}
+
+
+class Agreement(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        small_graph().write(cls.path("G.h5"))
+        small_graph().write(cls.path("same.h5"))
+        for name, (edit, _) in COPIES.items():
+            small_graph().write(cls.path(name + ".h5"))
+            with h5py.File(cls.path(name + ".h5"), "r+") as f:
+                edit(f)
+        for name, (graph, _) in GRAPHS.items():
+            if graph:
+                graph.write(cls.path(name + ".h5"))
+
+    def run_apart(self, usual, other, odd, ranks):
+        """Rank `odd` runs `other`, all others `usual`."""
+        command = []
+        for n, arguments in ((odd, usual), (1, other), (ranks - odd - 1, usual)):
+            if n > 0:
+                command += [":", "-np", str(n), program.DISTGAT] + [str(a) for a in arguments]
+        return subprocess.run(["mpirun", "--quiet"] + command[1:], env={**program.MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30, cwd=self.folder.name)
+
+    def check_refused(self, other, message, odd, ranks, usual=TRAIN):
+        with self.subTest(other=other, odd=odd, ranks=ranks):
+            done = self.run_apart(usual, other, odd, ranks)
+            self.assertEqual(done.returncode, BAD, done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn(message, done.stderr)
+            self.assertEqual(done.stdout, "")
+            self.assertFalse(os.path.exists(self.path("M.h5")))
+
+    def check_graph(self, name, message, odd, ranks):
+        self.check_refused(("train", name + ".h5", *TRAIN[2:]), message, odd, ranks)
+
+    def test_other_copies_are_refused(self):
+        for name, (_, message) in COPIES.items():
+            self.check_graph(name, message, 1, 2)
+        self.check_graph("first_feature", COPIES["first_feature"][1], 1, 3)
+        self.check_graph("last_feature", COPIES["last_feature"][1], 4, 7)
+
+    def test_other_graphs_are_refused(self):
+        for name, (_, message) in GRAPHS.items():
+            self.check_graph(name, message, 2, 3)
+        self.check_graph("smaller", GRAPHS["smaller"][1], 6, 7)
+
+    def test_a_first_rank_apart_is_told_by_the_next(self):
+        self.check_graph("larger", "rank 1 on ", 0, 3)
+        self.check_graph("absent", GRAPHS["absent"][1], 0, 2)
+
+    def test_other_options_are_refused(self):
+        for name, (other, message) in OPTIONS.items():
+            self.check_refused(other, message, 1, 2)
+        self.check_refused(OPTIONS["lr"][0], "rank 5 on ", 5, 7)
+
+    def test_copies_that_are_the_same_are_taken(self):
+        logs = []
+        for graph in ("G.h5", "same.h5"):
+            usual = (*TRAIN, "--log", f"{graph}.jsonl")
+            done = self.run_apart(usual, ("train", graph, *usual[2:], "--threads", 2), 1, 3)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            logs.append(program.losses(self.path(f"{graph}.jsonl")))
+        self.assertEqual(logs[0], logs[1])
+
+
+if __name__ == "__main__":
+    program.main()
