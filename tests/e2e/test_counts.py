@@ -2,6 +2,7 @@
 """What is exchanged, and when the first layer's halo is: against counts made here from the graph and the partition."""
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -91,6 +92,48 @@ class Counts(program.Case):
                 with self.subTest(graph=name, model=model):
                     self.assertGreater(found["exchange"], found["fetch"])
                     self.assertEqual(found["auto"], found[want])
+
+    def test_bound(self):
+        """The bound of `bench` is the sum over phases of the larger of operations and bytes over the measured rates, as
+        tests/bench/README.md says; one rank, all rows, no padding in memory."""
+        path, classes, hidden, heads = self.path("bound.h5"), 16, 8, 8
+        program.distgat("generate", "--nodes", 20000, "--avg-degree", 6, "--features", 50, "--feature-density", 0.2,
+                        "--classes", classes, "--out", path)
+        graph = graphs.read(path)
+        for model in ("gatv2", "gat", "gcn", "mlp"):
+            sizes = ("--hidden", hidden, "--heads", heads) if model.startswith("gat") else ("--hidden", hidden * heads)
+            found = json.loads(program.distgat("bench", path, "--model", model, *sizes, "--dropout", 0.5, "--prune", "off",
+                                               "--steps", 3, "--json"))
+            flops, bandwidth = found["gflop_per_s"] * 1e9, found["triad_gb_per_s"] * 1e9
+            want = bound(model, graph, [50, hidden * heads, classes], 0.5, flops, bandwidth)
+            self.assertAlmostEqual(found["bound_ms"] / (1e3 * want), 1, 4, model)
+
+
+def bound(model, graph, widths, dropout, flops, bandwidth):
+    """Seconds that a step of a model takes at least, layer k from widths[k] to widths[k + 1] channels."""
+    cache = int(subprocess.run(["getconf", "LEVEL2_CACHE_SIZE"], stdout=subprocess.PIPE, text=True).stdout or 0) or 1 << 20
+    nodes, edges, v2 = graph.n, len(graph.indices) + graph.n, model == "gatv2"
+    per_edge = {"gatv2": (7, 14), "gat": (2, 4), "gcn": (2, 2), "mlp": (0, 0)}[model]
+
+    def seconds(operations, size):
+        return max(operations / flops, size / bandwidth)
+
+    def gathered(width):
+        return 4 * width * (edges if 4 * width * nodes > cache else nodes)
+
+    total, parameters = 0, 0
+    for k, (n_in, width) in enumerate(zip(widths, widths[1:])):
+        entries = graph.x.nnz * (1 - dropout) if k == 0 else nodes * n_in
+        projections = 2 if v2 else 1
+        total += (2 if k == 0 else 3) * seconds(2 * entries * width * projections, entries * (8 if k == 0 else 4) +
+                                                projections * 4 * width * (nodes + n_in))
+        once = 4 * edges + gathered(width) + projections * nodes * 4 * width
+        twice = 4 * edges + gathered(2 * width) + 4 * nodes * width if v2 else 0
+        if model != "mlp":
+            total += seconds(per_edge[0] * edges * width, once)
+            total += seconds(per_edge[1] * edges * width, once + 4 * nodes * width + twice)
+        parameters += projections * n_in * width + {"gatv2": 4, "gat": 3, "gcn": 1, "mlp": 1}[model] * width
+    return total + seconds(12 * parameters, 28 * parameters)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,10 @@ class Dropout(program.Case):
                                      ("both ways", mask, mask.transpose(0, 2, 1)),
                                      ("seeds", mask, self.attention_mask(kind, *options, "--seed", 1) > 0.5)):
                 self.independent(one, other, p, f"{kind}: {name}")
+            # Attention numbers its columns by source and head, inputs by channel: the two must not drop alike.
+            by_row = mask[:, :NODES].transpose(1, 2, 0).reshape(NODES, -1)
+            inputs = self.bits(self.input_mask(kind, 1, "--input-dropout", p), p, kind)[:, :by_row.shape[1]]
+            self.independent(by_row, inputs, p, f"{kind}: attention and input")
             for sparse, ranks in ((False, None), (True, 3)):
                 got = self.attention_mask(kind, *options, sparse=sparse, ranks=ranks)
                 np.testing.assert_array_equal(self.bits(got, p, kind), mask)
