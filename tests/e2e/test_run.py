@@ -193,14 +193,16 @@ class Run(program.Case):
                     self.check_result(found, "gatv2")
 
     def test_runs(self):
-        """Run i of --runs is the run of seed S + i alone; the summary is of their test accuracies."""
+        """Run i of --runs is the run of seed S + i alone; the summary is of their test accuracies, and the model saved
+        that of the best validation accuracy, among equals of the least loss."""
         for select in ("last", "best-val-loss"):
             options = ("--select", select, "--epochs", 12, "--eval-every", 1)
             for ranks in (None, 3):
-                together = self.train(*options, "--seed", 5, "--runs", 3, ranks=ranks)
+                together, saved = self.train(*options, "--seed", 5, "--runs", 3, ranks=ranks), []
                 self.assertEqual(len(together["epochs"]), 36)
                 for run in range(3):
                     alone = self.train(*options, "--seed", 5 + run, ranks=ranks)
+                    saved.append((-alone["result"]["val_acc"], alone["result"]["val_loss"], run, alone["weights"]))
                     lines = together["epochs"][12 * run:12 * run + 12]
                     for name in ("epoch",) + COLUMNS:  # ranks divide the graph by the first seed
                         np.testing.assert_allclose([line[name] for line in lines],
@@ -213,6 +215,10 @@ class Run(program.Case):
                         else:
                             self.assertEqual(one, other, name)
                     self.assertEqual(together["results"][run]["seed"], 5 + run)
+                _, _, best, weights = min(saved, key=lambda entry: entry[:3])
+                self.assertEqual(together["result"]["run"], best)
+                for name, value in weights.items():
+                    np.testing.assert_allclose(together["weights"][name], value, atol=1e-3 if ranks else 0, err_msg=name)
                 accuracies = [line["test_acc"] for line in together["results"]]
                 summary = together["summary"][0]
                 self.assertEqual(summary["runs"], 3)
