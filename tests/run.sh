@@ -28,10 +28,19 @@ if [ -n "$install" ]; then
   [ -z "$CI" ] || (distgat_install "${distgat_extra_packages[@]}") || echo "tests/run.sh: goes on without the extras" >&2
 fi
 
+# Says what was left out and why, of whole tests and inside them.
+tell_skipped() {
+  awk '/^[0-9]+\/[0-9]+ Testing: / { name = $3 }
+       match($0, /skipped(:| \047).*/) { reason = substr($0, RSTART + 9); sub(/\047$/, "", reason)
+         print "skipped: " name ": " reason }' \
+    "build/$1/Testing/Temporary/LastTest.log"
+}
+
 cd "$distgat_root" || exit 2
 distgat_build release || exit
 ctest --preset release --parallel "$(nproc)" "${select[@]}"
 code=$?
+tell_skipped release
 if [ -n "$sanitizers" ]; then
   distgat_build asan || exit
   ctest --preset asan --parallel "$(nproc)" "${select[@]}" ${select:+--no-tests=ignore}
