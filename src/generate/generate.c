@@ -1,5 +1,6 @@
 #include <distgat/generate.h>
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <distgat/rng.h>
 
 #include "generate/synthetic.h"
+#include "par/same.h"
 
 #define BLOCK_BYTES ((int64_t)16 << 20) /* features written at a time */
 
@@ -300,10 +302,23 @@ static dg_status make_model(dg_synthetic *g, const dg_generate_config *config) {
   return status != DG_OK ? status : dg_synthetic_calibrate(g);
 }
 
+/* Whether all ranks are asked for the same graph. Collective. */
+static dg_status compare(const dg_comm *comm, const dg_generate_config *c, const char *path) {
+  char facts[1024];
+  snprintf(facts, sizeof facts,
+           "--out %.600s\n--nodes %" PRId64 "\n--avg-degree %.17g\n--features %d\n--classes %d\n--homophily %.17g\n"
+           "--feature-density %.17g\n%d training nodes a class\n%" PRId64 " validation nodes\n%" PRId64
+           " test nodes\n--seed %" PRIu64 "\n",
+           path, c->n_nodes, c->avg_degree, c->n_features, c->n_classes, c->homophily, c->feature_density,
+           c->train_per_class, c->n_val, c->n_test, c->seed);
+  return dg_same_facts(comm, DG_USAGE, "options", facts, "all ranks must be given the same");
+}
+
 dg_status dg_generate(const dg_comm *comm, const dg_generate_config *config, const char *path) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   dg_synthetic graph = {0};
+  DG_TRY(compare(comm, config, path));
   DG_TRY(dg_comm_agree(comm, open_output(&file, comm, config, path)));
   DG_TRY(dg_comm_agree(comm, make_model(&graph, config)));
   DG_TRY(write_edges(file, comm, &graph));

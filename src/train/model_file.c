@@ -69,6 +69,13 @@ cleanup:
   return status;
 }
 
+dg_status dg_model_share_weights(dg_model *model, const dg_comm *comm, const char *path, const char *group) {
+  dg_params *p = &model->params;
+  const dg_status status = dg_comm_agree(comm, comm->rank == 0 ? dg_model_load_weights(model, path, group) : DG_OK);
+  if (status == DG_OK) dg_comm_bcast(comm, p->value, (size_t)p->count * sizeof *p->value, 0);
+  return status;
+}
+
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "nn/conv.h"
 #include "par/threads.h"
+#include "par/same.h"
 #include "train/model_file.h"
 #include <distgat/trainer.h>
 
@@ -53,21 +54,45 @@ cleanup:
   return status;
 }
 
+/* Rank 0 alone reads the model's options. Collective. */
+static dg_status share_config(predictor *p) {
+  dg_config *c = &p->model_config;
+  const dg_status status = dg_comm_agree(p->comm, p->comm->rank == 0 ? read_config(p) : DG_OK);
+  if (status != DG_OK) return status;
+  dg_comm_bcast(p->comm, &c->model, sizeof c->model, 0);
+  dg_comm_bcast(p->comm, &c->row_normalize, sizeof c->row_normalize, 0);
+  return DG_OK;
+}
+
 static dg_status load_weights(predictor *p) {
   const dg_graph_info *info = &p->local.shard.info;
-  dg_status status = dg_model_create(&p->model, &p->model_config.model, info->n_features, info->n_classes);
-  if (status != DG_OK) return status;
-  return dg_model_load_weights(&p->model, p->config->model_path, p->config->initial ? "initial_weights" : "weights");
+  const char *group = p->config->initial ? "initial_weights" : "weights";
+  const dg_status status =
+      dg_comm_agree(p->comm, dg_model_create(&p->model, &p->model_config.model, info->n_features, info->n_classes));
+  return status == DG_OK ? dg_model_share_weights(&p->model, p->comm, p->config->model_path, group) : status;
+}
+
+/* Whether all ranks are asked for the same. Collective. */
+static dg_status compare(const predictor *p) {
+  const dg_predict_config *c = p->config;
+  char facts[2048];
+  snprintf(facts, sizeof facts, "--model-file %.600s\n--out %.600s\n--partition %.600s\n%s%s%s", c->model_path,
+           c->out_path, c->partition ? c->partition : "none",
+           c->initial ? "--weights initial\n" : "--weights trained\n",
+           c->embeddings ? "--embeddings\n" : "no --embeddings\n", c->attention ? "--attention\n" : "no --attention\n");
+  return dg_same_facts(p->comm, DG_USAGE, "options", facts,
+                       "all ranks must be given the same, --threads alone may differ");
 }
 
 static dg_status prepare(predictor *p, const char *graph_path) {
   dg_status status = DG_OK;
+  DG_TRY(compare(p));
   DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? check_output(p->config, graph_path) : DG_OK));
-  DG_TRY(dg_comm_agree(p->comm, read_config(p)));
+  DG_TRY(share_config(p));
   dg_threads_set(p->comm, p->config->threads);
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, dg_no_split, p->model_config.row_normalize,
                        p->model_config.seed));
-  DG_TRY(dg_comm_agree(p->comm, load_weights(p)));
+  DG_TRY(load_weights(p));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
                                  .edges = dg_conv_of(p->model_config.model.kind)->edges,
                                  .exchange_first = true}; /* one pass: features would not be used again */

@@ -70,29 +70,35 @@ cleanup:
   return status;
 }
 
-/* Room for runs, and the weights of --init, with which every run starts. Local. */
+/* Room for runs. Local. */
 static dg_status create_runs(session *s) {
   dg_status status = DG_OK;
   DG_TRY(dg_run_create(&s->run, &s->trainer.model.params));
   if (keeps_one_of_several(s)) DG_TRY(dg_run_create(&s->kept, &s->trainer.model.params));
-  if (!s->config->init) return DG_OK;
-  DG_TRY(dg_model_load_weights(&s->trainer.model, s->config->init, "weights"));
-  dg_run_give_initial(&s->run);
 
 cleanup:
+  return status;
+}
+
+/* The weights of --init, with which every run starts. Collective. */
+static dg_status give_initial(session *s) {
+  const char *path = s->config->init;
+  const dg_status status = path ? dg_model_share_weights(&s->trainer.model, s->comm, path, "weights") : DG_OK;
+  if (path && status == DG_OK) dg_run_give_initial(&s->run);
   return status;
 }
 
 static dg_status create_session(session *s, const char *graph_path) {
   dg_status status = DG_OK;
   const dg_config *c = s->config;
-  DG_TRY(check_config(c));
+  DG_TRY(dg_comm_agree(s->comm, check_config(c)));
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
   DG_TRY(dg_trainer_open(&s->trainer, s->comm, c, graph_path));
   DG_TRY(check_validation(s));
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
   DG_TRY(dg_comm_agree(s->comm, create_runs(s)));
+  DG_TRY(give_initial(s));
   DG_TRY(dg_comm_agree(s->comm, s->observer.on_start ? s->observer.on_start(s->observer.context) : DG_OK));
 
 cleanup:

@@ -96,12 +96,14 @@ class Agreement(program.Case):
             if graph:
                 graph.write(cls.path(name + ".h5"))
 
-    def run_apart(self, usual, other, odd, ranks):
-        """Rank `odd` runs `other`, all others `usual`."""
+    def run_apart(self, usual, other, odd, ranks, folder="."):
+        """Rank `odd` runs `other` in `folder`, all others `usual`."""
         command = []
         for n, arguments in ((odd, usual), (1, other), (ranks - odd - 1, usual)):
             if n > 0:
-                command += [":", "-np", str(n), program.DISTGAT] + [str(a) for a in arguments]
+                where = folder if arguments is other else "."
+                command += [":", "-np", str(n), "--wdir", self.path(where), program.DISTGAT]
+                command += [str(a) for a in arguments]
         return subprocess.run(["mpirun", "--quiet"] + command[1:], env={**program.MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=30, cwd=self.folder.name)
 
@@ -136,6 +138,35 @@ class Agreement(program.Case):
         for name, (other, message) in OPTIONS.items():
             self.check_refused(other, message, 1, 2)
         self.check_refused(OPTIONS["lr"][0], "rank 5 on ", 5, 7)
+
+    def test_other_options_of_other_verbs_are_refused(self):
+        predict = ("predict", "G.h5", "--model-file", "M1.h5", "--out", "O.h5")
+        for usual, other, message in (
+                (predict, (*predict, "--attention"), "has --attention, rank 0"),
+                (("bench", "G.h5", "--steps", 1), ("bench", "G.h5", "--steps", 2), "has --steps 2, rank 0"),
+                (("generate", "--preset", "cora", "--out", "N.h5"),
+                 ("generate", "--preset", "cora", "--seed", 1, "--out", "N.h5"), "has --seed 1, rank 0")):
+            self.check_refused(other, message, 1, 2, (*usual, "--quiet"))
+
+    def test_models_and_partitions_are_read_once(self):
+        """Rank 1 works where there is another model, and no partition."""
+        graph, apart = self.path("G.h5"), self.path("apart")
+        os.mkdir(apart)
+        program.distgat("partition", graph, "--parts", 3, "--method", "random", "--out", self.path("P1.h5"), "--quiet")
+        for seed, folder in ((1, self.folder.name), (2, apart)):
+            program.distgat("train", graph, "--epochs", 0, "--seed", seed, "--save", f"{folder}/M1.h5", "--quiet")
+        train = ("train", graph, *TRAIN[2:], "--init", "M1.h5", "--partition", "P1.h5", "--save", "M2.h5")
+        predict = ("predict", graph, "--model-file", "M1.h5", "--partition", "P1.h5", "--out", "O.h5", "--quiet")
+        found = []
+        for folder in (".", "apart"):
+            for arguments in (train, predict):
+                done = self.run_apart(arguments, list(arguments), 1, 3, folder)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+            with h5py.File(self.path("M2.h5")) as m, h5py.File(self.path("O.h5")) as o:
+                found.append(np.concatenate([m["weights/conv1.att"][:].ravel(), o["logits"][:].ravel()]))
+            os.remove(self.path("M2.h5"))
+            os.remove(self.path("O.h5"))
+        np.testing.assert_array_equal(found[0], found[1])
 
     def test_copies_that_are_the_same_are_taken(self):
         logs = []

@@ -12,7 +12,8 @@ import program  # noqa: E402
 
 BAD, FAILED, AT_ONCE = 2, 3, 30
 INPUT = ("model.load", "predict.options")  # what is read is at fault: exit code 2
-ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save")
+ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save",
+             "model.load", "predict.options")
 KEPT = {"log.jsonl", "grads.h5"}  # of a failed run: the log so far, and what was complete before
 MEMORY = (1, 30, 100, 200)  # which allocation fails
 
