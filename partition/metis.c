@@ -160,6 +160,33 @@ static int call_quietly(const metis_graph *graph, idx_t *part, idx_t parts, idx_
   return result;
 }
 
+static idx_t largest_part(const int64_t *count, idx_t parts) {
+  idx_t largest = 0;
+  for (idx_t p = 1; p < parts; p++)
+    if (count[p] > count[largest]) largest = p;
+  return largest;
+}
+
+/* METIS leaves parts empty where nodes do not hang together otherwise (a star): each gets the last node of the largest
+   part, while that has more than one. */
+static dg_status fill_empty_parts(idx_t *part, idx_t n, idx_t parts) {
+  int64_t *count;
+  dg_status status = dg_alloc(&count, (size_t)parts, sizeof *count);
+  if (status != DG_OK) return status;
+  for (idx_t i = 0; i < n; i++) count[part[i]]++;
+  for (idx_t p = 0; p < parts; p++) {
+    if (count[p] > 0) continue;
+    const idx_t from = largest_part(count, parts);
+    if (count[from] < 2) break;
+    idx_t i = n - 1;
+    while (part[i] != from) i--;
+    part[i] = p;
+    count[p]++, count[from]--;
+  }
+  dg_free(&count);
+  return DG_OK;
+}
+
 dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
@@ -173,6 +200,7 @@ dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partit
                    (long long)edges->n_rows));
   if (code != METIS_OK)
     DG_TRY(dg_fail(DG_RUNTIME, "METIS stopped with code %d (a signal, or a fault of its own)", code));
+  DG_TRY(fill_empty_parts(result, graph.n_nodes, config->parts));
   for (int64_t i = 0; i < edges->n_rows; i++) part[i] = (int32_t)result[i];
 cleanup:
   dg_free(&result);

@@ -37,6 +37,7 @@ static dg_status choose_owners(int32_t **owner, heading *about, const char *grap
   dg_h5 *graph = NULL;
   dg_graph_info info;
   DG_TRY(dg_graph_open(&graph, &info, graph_path));
+  DG_TRY(dg_graph_check_splits(graph, &info));
   about->n_nodes = info.n_nodes;
   DG_TRY(dg_alloc(owner, (size_t)info.n_nodes, sizeof **owner)); /* zeroed: all on rank 0 */
   if (path)

@@ -16,7 +16,7 @@ DG_API_BEGIN
 
 /* What a graph file says of itself; the same on every rank. Node ids fit int32. */
 typedef struct dg_graph_info {
-  char name[64]; /* UTF-8; '?' for other bytes of the file */
+  char name[64]; /* UTF-8 without control characters; '?' for other bytes of the file */
   int64_t n_nodes;
   int64_t n_edges;    /* directed, without self-loops */
   int64_t n_nonzeros; /* of sparse features; n_nodes * n_features where dense */
@@ -80,9 +80,25 @@ void dg_csr_destroy(dg_csr *csr);
    the same; never 0. Reads the file block by block and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
 
+/* Bytes of a split's name, with its final NUL. */
+#define DG_SPLIT_NAME 256
+
+/* Nodes that two lists of a split share; fine for none, a mistake for most. */
+typedef struct dg_overlap {
+  int64_t train_val, train_test, val_test;
+} dg_overlap;
+
 /* Chooses the split: `wanted`, or where NULL "public" or the file's only one; the name goes to `chosen`. Errors:
    DG_INPUT with the names there are. Local. */
-dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[64]);
+dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[DG_SPLIT_NAME]);
+
+/* Checks all splits of a file, wanted or not: three lists each, of ids in range, each once, with labels. Errors:
+   DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_graph_check_splits(dg_h5 *file, const dg_graph_info *info);
+
+/* Counts a node by the bits of its mask; warns, by one line of dg_log, where there is an overlap. Local. */
+void dg_overlap_note(dg_overlap *overlap, uint8_t mask);
+void dg_overlap_warn(const dg_overlap *overlap, const char *path, const char *split);
 
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
@@ -90,8 +106,9 @@ extern const char dg_no_split[];
 /* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous blocks) gives
    to each rank; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of the file and sends rows
    to their owners, so that none ever holds the whole graph. Checks all of it: ids, labels below n_classes, finite
-   features, split ids in range. row_normalize scales each feature row to sum 1 (rows of sum 0 stay). Errors: DG_INPUT,
-   DG_MEMORY. Collective. */
+   features, split ids in range. row_normalize scales features as PyTorch Geometric's NormalizeFeatures does: the least
+   entry of the matrix is subtracted, then each row is divided by its sum, by 1 where that is less; a sparse matrix with
+   negative entries would not stay sparse and is refused. Errors: DG_INPUT, DG_MEMORY. Collective. */
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, const int32_t *owner, const char *split,
                         bool row_normalize);
 void dg_shard_destroy(dg_shard *shard);

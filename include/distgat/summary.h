@@ -8,8 +8,9 @@ DG_API_BEGIN
 
 /* Sizes of the lists of a split, as they are in the file. */
 typedef struct dg_split_summary {
-  char name[64];
-  int64_t n[3]; /* train, val, test */
+  char name[DG_SPLIT_NAME]; /* as printable as that of the graph */
+  int64_t n[3];             /* train, val, test */
+  dg_overlap overlap;
 } dg_split_summary;
 
 /* What can be said of a graph file. */
@@ -26,6 +27,11 @@ typedef struct dg_graph_summary {
   int n_splits;
   dg_split_summary *splits; /* [n_splits] in the order of their names */
 } dg_graph_summary;
+
+/* Checks every split of a file, as dg_graph_check_splits does, and calls take(split, context) for each in order of
+   names until that fails; labels [n_nodes]. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_splits_each(dg_h5 *file, const dg_graph_info *info, const int32_t *labels,
+                         dg_status (*take)(const dg_split_summary *split, void *context), void *context);
 
 /* Reads a graph file block by block, checks all of it and counts. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path);

@@ -41,6 +41,12 @@ static void print_sizes(const dg_graph_summary *s) {
   if (s->unlabelled > 0) printf("Nodes without a label: %" PRId64 "\n", s->unlabelled);
 }
 
+static void print_overlap(const dg_overlap *o) {
+  if (o->train_val + o->train_test + o->val_test == 0) return;
+  printf("Nodes in two lists: train and val %" PRId64 ", train and test %" PRId64 ", val and test %" PRId64 "\n",
+         o->train_val, o->train_test, o->val_test);
+}
+
 static void print_splits(const dg_graph_summary *s) {
   for (int k = 0; k < s->n_splits; k++) {
     const dg_split_summary *split = &s->splits[k];
@@ -49,6 +55,7 @@ static void print_splits(const dg_graph_summary *s) {
     printf("Number of validation nodes: %" PRId64 "\n", split->n[1]);
     printf("Number of test nodes: %" PRId64 "\n", split->n[2]);
     printf("Training node label rate: %.4f\n", ratio(split->n[0], (double)s->info.n_nodes));
+    print_overlap(&split->overlap);
   }
   if (s->n_splits == 0) printf("\nNo splits\n");
 }
@@ -89,14 +96,16 @@ static void print_histogram(const dg_graph_summary *s) {
   }
 }
 
+static json_t *json_split(const dg_split_summary *s) {
+  const int64_t *n = s->n;
+  return json_pack("{s:I,s:I,s:I,s:{s:I,s:I,s:I}}", "train", (json_int_t)n[0], "val", (json_int_t)n[1], "test",
+                   (json_int_t)n[2], "overlaps", "train_val", (json_int_t)s->overlap.train_val, "train_test",
+                   (json_int_t)s->overlap.train_test, "val_test", (json_int_t)s->overlap.val_test);
+}
+
 static json_t *json_splits(const dg_graph_summary *s) {
   json_t *splits = json_object();
-  for (int k = 0; k < s->n_splits; k++) {
-    const int64_t *n = s->splits[k].n;
-    json_object_set_new(
-        splits, s->splits[k].name,
-        json_pack("{s:I,s:I,s:I}", "train", (json_int_t)n[0], "val", (json_int_t)n[1], "test", (json_int_t)n[2]));
-  }
+  for (int k = 0; k < s->n_splits; k++) json_object_set_new(splits, s->splits[k].name, json_split(&s->splits[k]));
   return splits;
 }
 
@@ -140,6 +149,7 @@ static dg_status show(const char *path, bool json) {
   dg_graph_summary summary;
   dg_status status = dg_graph_summarize(&summary, path);
   if (status != DG_OK) return status;
+  for (int k = 0; k < summary.n_splits; k++) dg_overlap_warn(&summary.splits[k].overlap, path, summary.splits[k].name);
   if (json) {
     status = print_json(&summary);
   } else {

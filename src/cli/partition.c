@@ -106,6 +106,7 @@ static dg_status work(outcome *result, const char *graph_path, const request *re
     DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",
                    (long long)req->parts, (long long)result->info.n_nodes, graph_path));
   DG_TRY(check_output(req, graph_path));
+  DG_TRY(dg_graph_check_splits(graph, &result->info));
   DG_TRY(dg_graph_fingerprint(&result->fingerprint, graph, &result->info));
   DG_TRY(dg_graph_read_edges(graph, &result->info, &edges));
   DG_TRY(dg_alloc(&part, (size_t)edges.n_rows, sizeof *part));

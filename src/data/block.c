@@ -195,7 +195,7 @@ dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *spli
   int64_t length;
   int32_t *ids = NULL;
   uint8_t *seen = NULL; /* a bit a node */
-  char name[128];
+  char name[DG_SPLIT_NAME + 16];
   snprintf(name, sizeof name, "splits/%s/%s", split, list);
   DG_TRY(dg_list_length(&length, file, name, true));
   DG_TRY(dg_alloc(&seen, (size_t)info->n_nodes / 8 + 1, 1));

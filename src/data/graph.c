@@ -1,12 +1,12 @@
 #include <distgat/graph.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <distgat/memory.h>
 
 #include "data/block.h"
+#include "data/text.h"
 
 #define FORMAT "distgat-graph"
 #define VERSION 1
@@ -47,42 +47,6 @@ cleanup:
   return status;
 }
 
-/* Keeps what fits of a name, without cutting a UTF-8 sequence. */
-static void copy_name(char name[64], const char *text) {
-  size_t length = strlen(text);
-  if (length > 63) {
-    length = 63;
-    while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) length--;
-  }
-  memcpy(name, text, length);
-  name[length] = '\0';
-}
-
-/* Length of the UTF-8 sequence that text begins with; 0 where it is none (Unicode 15, table 3-7). */
-static size_t sequence_length(const unsigned char *text) {
-  const unsigned char first = text[0], second = text[1];
-  const size_t length = first < 0x80   ? 1
-                        : first < 0xC2 ? 0
-                        : first < 0xE0 ? 2
-                        : first < 0xF0 ? 3
-                        : first < 0xF5 ? 4
-                                       : 0;
-  for (size_t k = 1; k < length; k++)
-    if ((text[k] & 0xC0) != 0x80) return 0;
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool outside = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
-  return length > 2 && (overlong || outside) ? 0 : length;
-}
-
-/* What is no UTF-8 could not be printed as JSON. */
-static void make_printable(char *name) {
-  while (*name != '\0') {
-    const size_t length = sequence_length((const unsigned char *)name);
-    if (length == 0) *name = '?';
-    name += length == 0 ? 1 : length;
-  }
-}
-
 static dg_status read_count(int32_t *count, dg_h5 *file, const char *name, int32_t most) {
   int64_t value;
   dg_status status = dg_h5_get_int64(file, name, &value);
@@ -99,8 +63,7 @@ static dg_status read_attributes(dg_graph_info *info, dg_h5 *file) {
   dg_status status = DG_OK;
   DG_TRY(check_format(file));
   DG_TRY(dg_h5_get_string(file, "name", &name));
-  copy_name(info->name, name);
-  make_printable(info->name);
+  dg_text_copy(info->name, sizeof info->name, name);
   DG_TRY(read_count(&info->n_classes, file, "num_classes", DG_MAX_CLASSES));
   DG_TRY(read_count(&info->n_features, file, "num_features", INT32_MAX));
 cleanup:
@@ -195,38 +158,4 @@ dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *ed
   dg_status status = dg_block_edges(edges, file, info, 0, info->n_nodes);
   if (status != DG_OK) dg_csr_destroy(edges);
   return status;
-}
-
-/* ---- Splits ---- */
-
-typedef struct split_list {
-  int count;
-  char last[64];
-  char names[512]; /* all of them, for the message */
-} split_list;
-
-static dg_status note_split(const char *name, void *context) {
-  split_list *list = context;
-  size_t used = strlen(list->names);
-  snprintf(list->names + used, sizeof list->names - used, "%s%s", list->count > 0 ? ", " : "", name);
-  copy_name(list->last, name);
-  list->count++;
-  return DG_OK;
-}
-
-dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[64]) {
-  char path[80];
-  split_list list = {0};
-  dg_status status = dg_h5_exists(file, "splits") ? dg_h5_each_group(file, "splits", note_split, &list) : DG_OK;
-  if (status != DG_OK) return status;
-  if (list.count == 0)
-    return dg_fail(DG_INPUT, "%s: has no splits: groups splits/NAME/{train,val,test}", dg_h5_path(file));
-
-  const char *name = wanted != NULL ? wanted : "public";
-  if (wanted == NULL && list.count == 1) name = list.last;
-  copy_name(chosen, name);
-  snprintf(path, sizeof path, "splits/%s", chosen);
-  if (strcmp(chosen, name) == 0 && name[0] != '\0' && strchr(name, '/') == NULL && dg_h5_exists(file, path))
-    return DG_OK;
-  return dg_fail(DG_INPUT, "%s: has no split %s; choose one of: %s", dg_h5_path(file), name, list.names);
 }

@@ -10,6 +10,7 @@
 #include "data/block.h"
 #include "data/copies.h"
 #include "data/fingerprint.h"
+#include "data/normalize.h"
 #include "par/same.h"
 
 const char dg_no_split[] = "";
@@ -153,7 +154,8 @@ cleanup:
 
 /* ---- Parts of a shard ---- */
 
-static dg_status open_graph(dg_h5 **file, dg_graph_info *info, char split[64], const char *path, const char *wanted) {
+static dg_status open_graph(dg_h5 **file, dg_graph_info *info, char split[DG_SPLIT_NAME], const char *path,
+                            const char *wanted) {
   dg_status status = DG_OK;
   DG_TRY(dg_graph_open(file, info, path));
   if (wanted != dg_no_split) DG_TRY(dg_graph_choose_split(*file, wanted, split));
@@ -264,25 +266,18 @@ cleanup:
   return status;
 }
 
-static void count_split(dg_shard *shard, const dg_comm *comm) {
-  int64_t count[3] = {0};
-  for (int32_t i = 0; i < shard->n; i++)
+/* Counts the split at hand, and warns where its lists overlap. Collective. */
+static void count_split(dg_shard *shard, const dg_comm *comm, const char *path, const char *split) {
+  dg_overlap here = {0};
+  int64_t count[6] = {0};
+  for (int32_t i = 0; i < shard->n; i++) {
     for (int k = 0; k < 3; k++) count[k] += shard->mask[i] >> k & 1;
-  dg_comm_sum_int64(comm, count, 3);
-  shard->n_train = count[0];
-  shard->n_val = count[1];
-  shard->n_test = count[2];
-}
-
-static void normalize_rows(dg_features *x) {
-  for (int64_t i = 0; i < x->n_rows; i++) {
-    float *row = x->sparse ? x->values + x->indptr[i] : x->dense + i * x->n_cols;
-    int64_t n = x->sparse ? x->indptr[i + 1] - x->indptr[i] : x->n_cols;
-    double sum = 0;
-    for (int64_t k = 0; k < n; k++) sum += row[k];
-    if (sum == 0) continue;
-    for (int64_t k = 0; k < n; k++) row[k] = (float)(row[k] / sum);
+    dg_overlap_note(&here, shard->mask[i]);
   }
+  count[3] = here.train_val, count[4] = here.train_test, count[5] = here.val_test;
+  dg_comm_sum_int64(comm, count, 6);
+  shard->n_train = count[0], shard->n_val = count[1], shard->n_test = count[2];
+  if (comm->rank == 0) dg_overlap_warn(&(dg_overlap){count[3], count[4], count[5]}, path, split);
 }
 
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, const int32_t *owner, const char *split,
@@ -290,7 +285,7 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   route r = {0};
-  char chosen[64];
+  char chosen[DG_SPLIT_NAME] = "";
   *shard = (dg_shard){0};
   DG_TRY(dg_comm_agree(comm, open_graph(&file, &shard->info, chosen, path, split)));
   DG_TRY(dg_copies_compare(comm, file, &shard->info, split == dg_no_split ? NULL : chosen));
@@ -302,8 +297,8 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   shard->fingerprint = dg_content_fingerprint(&r.content, &shard->info);
   DG_TRY(dg_comm_agree(comm, dg_alloc(&shard->mask, (size_t)shard->n, sizeof *shard->mask)));
   if (split != dg_no_split) DG_TRY(mark_split(shard, comm, file, chosen));
-  count_split(shard, comm);
-  if (row_normalize) normalize_rows(&shard->features);
+  count_split(shard, comm, path, chosen);
+  if (row_normalize) DG_TRY(dg_normalize_rows(&shard->features, comm, path));
 cleanup:
   if (status != DG_OK) dg_shard_destroy(shard);
   route_destroy(&r);

@@ -1,8 +1,5 @@
 #include <distgat/summary.h>
 
-#include <stdio.h>
-#include <string.h>
-
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
@@ -17,7 +14,6 @@ typedef struct survey {
   int32_t *labels;  /* [n_nodes] */
   dg_content content;
   uint64_t balance; /* sum over edges of a key of the pair, with the sign of their direction: 0 if undirected */
-  const char *split, *list;
 } survey;
 
 static void note_edge(survey *s, int64_t from, int64_t to) {
@@ -70,41 +66,24 @@ static dg_status survey_labels(survey *s) {
 
 static dg_status count_split(const char *name, void *context) {
   (void)name;
-  ((dg_graph_summary *)context)->n_splits++;
+  ++*(int *)context;
   return DG_OK;
 }
 
-static dg_status name_split(const char *name, void *context) {
+static dg_status keep_split(const dg_split_summary *split, void *context) {
   dg_graph_summary *sum = context;
-  dg_split_summary *split = &sum->splits[sum->n_splits++];
-  snprintf(split->name, sizeof split->name, "%s", name);
+  sum->splits[sum->n_splits++] = *split;
   return DG_OK;
-}
-
-static dg_status check_label(int32_t node, void *context) {
-  const survey *s = context;
-  if (s->labels[node] >= 0) return DG_OK;
-  return dg_split_unlabelled(s->file, s->split, s->list, node);
 }
 
 static dg_status survey_splits(survey *s) {
-  static const char *const lists[] = {"train", "val", "test"};
   dg_graph_summary *sum = s->summary;
   dg_status status = DG_OK;
+  int n = 0;
   if (!dg_h5_exists(s->file, "splits")) return DG_OK;
-  DG_TRY(dg_h5_each_group(s->file, "splits", count_split, sum));
-  DG_TRY(dg_alloc(&sum->splits, (size_t)sum->n_splits, sizeof *sum->splits));
-  sum->n_splits = 0;
-  DG_TRY(dg_h5_each_group(s->file, "splits", name_split, sum));
-  for (int k = 0; k < 3 * sum->n_splits; k++) {
-    dg_split_summary *split = &sum->splits[k / 3];
-    char path[96];
-    s->split = split->name;
-    s->list = lists[k % 3];
-    snprintf(path, sizeof path, "splits/%s/%s", s->split, s->list);
-    DG_TRY(dg_list_length(&split->n[k % 3], s->file, path, true));
-    DG_TRY(dg_split_each(s->file, &sum->info, s->split, s->list, check_label, s));
-  }
+  DG_TRY(dg_h5_each_group(s->file, "splits", count_split, &n));
+  DG_TRY(dg_alloc(&sum->splits, (size_t)n, sizeof *sum->splits));
+  DG_TRY(dg_splits_each(s->file, &sum->info, s->labels, keep_split, sum));
 cleanup:
   return status;
 }

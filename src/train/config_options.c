@@ -33,8 +33,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
       dg_option_real("negative-slope", &m->negative_slope, -INFINITY, INFINITY, "A", "of LeakyReLU (0.2)");
   options[ACTIVATION] =
       dg_option_choice("activation", &v->activation, activation_names, "between layers (elu; gcn, mlp: relu)");
-  options[NORMALIZE] =
-      dg_option_choice("normalize", &v->normalize, normalize_names, "feature rows scaled to sum 1 (none)");
+  options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
+                                        "row: features minus the least of all, rows over their sum if above 1 (none)");
 }
 
 static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v) {

@@ -218,6 +218,51 @@ class ForeignFiles(program.Case):
         half = self.edited(typed("features/dense", np.float16))
         self.assertIn('"nonzero_features":120', program.distgat("info", half, "--json"))
 
+    def test_every_verb_says_the_same_of_a_split_that_none_asked_for(self):
+        def lists(name, train=(0, 1), val=(2, 3), test=(4, 5)):
+            def edit(f):
+                for part, ids in (("train", train), ("val", val), ("test", test)):
+                    f[f"splits/{name}/{part}"] = np.array(ids)
+            return edit
+        for name, edit, words in (
+                ("empty", lambda f: f.create_group("splits/other"), "splits/other/train is missing"),
+                ("long", lists("\u00e9" * 128), "has 256 bytes, it may have 255"),
+                ("beyond", lists("other", val=(2, N)), "splits/other/val[1] is 24"),
+                ("twice", lists("other", test=(4, 4)), "node 4 is in the list twice"),
+                ("mask", lists("other", train=[True] * N), "ids where it is true")):
+            path = self.edited(edit)
+            for verb in (["info", path], ["train", path], ["bench", path],
+                         ["partition", path, "--parts", "2", "--out", self.path("p.h5")]):
+                with self.subTest(name=name, verb=verb[0]):
+                    self.refused(words, *verb)
+        path = self.edited(lists("\u00e9" * 127))
+        for verb in (["info", path], ["train", path, "--epochs", "1", "--split", "\u00e9" * 127]):
+            program.distgat(*verb)
+
+    def test_nodes_in_two_lists_are_counted(self):
+        def overlap(f):
+            link("splits/public/val", f["splits/public/train"][:3])(f)
+            link("splits/public/test", f["splits/public/train"][2:4])(f)
+        path = self.edited(overlap)
+        words = "split public overlap: train and val share 3 nodes, train and test 2, val and test 1"
+        for ranks in (None, 3):
+            for arguments in (["info", path, "--json"], ["train", path, "--epochs", "1", "--json"]):
+                done = program.run(*arguments, ranks=ranks)
+                self.assertEqual((done.returncode, done.stderr.count(words)), (0, 1), done.stderr)
+        said = program.distgat("info", path, "--json")
+        self.assertIn('"overlaps":{"train_val":3,"train_test":2,"val_test":1}', said)
+        self.assertNotIn("overlap", program.run("info", self.good).stderr)
+
+    def test_names_are_printed_harmless(self):
+        for name, printed in (("a\nb\x1b[31m\x07\x7f", "a?b?[31m??"), ("\u009b31m", "?31m"), ("\u202etxt", "?txt"),
+                              ("K\u00f6ln", "K\u00f6ln")):
+            path = self.edited(lambda f: (f.attrs.__setitem__("name", name), f.move("splits/public", "splits/" + name)))
+            with self.subTest(name=name):
+                said = program.distgat("info", path)
+                self.assertIn(f"Dataset: {printed}\n", said)
+                self.assertIn(f"Split {printed}\n", said)
+                self.assertIn(f"gatv2 on {printed}:", program.distgat("train", path, "--epochs", "1"))
+
     def test_a_file_that_is_being_written_is_named_so(self):
         path = self.edited(lambda f: None)
         with open(path, "rb") as f:

@@ -22,8 +22,15 @@ static bool linked(int i, int j) {
   return i - j == 1 || j - i == 1 || (i == 0 && j % 2 == 0) || (j == 0 && i % 2 == 0);
 }
 
+/* Of the graph as it is, 1 and 0. */
+static double scale = 1, below = 0;
+
+static double above_least(int i, int j) {
+  return (i + j) % 3 == 0 ? 0 : scale * (1 + i * F + j);
+}
+
 static float feature(int i, int j) {
-  return (i + j) % 3 == 0 ? 0 : (float)(1 + i * F + j);
+  return (float)(above_least(i, j) - below);
 }
 
 static int32_t label(int i) {
@@ -107,13 +114,16 @@ static float shard_feature(const dg_features *x, int32_t row, int column) {
 
 static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
   int i = s->ids[row];
-  float sum = 0;
+  double sum = 0, divisor = 1;
   int64_t k = s->in.indptr[row];
   for (int j = 0; j < N; j++)
     if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->in.indices[k++] != j)) return false;
-  for (int j = 0; j < F; j++) sum += feature(i, j);
-  for (int j = 0; j < F; j++)
-    if (fabsf(shard_feature(&s->features, row, j) - feature(i, j) / (normalized ? sum : 1)) > 1e-6f * sum) return false;
+  for (int j = 0; j < F; j++) sum += above_least(i, j);
+  if (normalized) divisor = fmax(sum, 1);
+  for (int j = 0; j < F; j++) {
+    const double value = normalized ? above_least(i, j) : feature(i, j);
+    if (fabs(shard_feature(&s->features, row, j) - value / divisor) > 1e-6 * (sum + below)) return false;
+  }
   return k == s->in.indptr[row + 1] && s->labels[row] == label(i) && s->mask[row] == mask(i);
 }
 
@@ -141,7 +151,7 @@ static void check_load(const int32_t *owner, bool normalize) {
   }
   assert_all_true(&test_comm, same && ascending(&s.features));
   assert_all_true(&test_comm, s.n_train == sizes[0] && s.n_val == sizes[1] && s.n_test == sizes[2]);
-  assert_all_true(&test_comm, s.fingerprint == FINGERPRINT);
+  assert_all_true(&test_comm, (s.fingerprint == FINGERPRINT) == (scale == 1 && below == 0));
   assert_all_true(&test_comm, s.info.n_nodes == N && s.info.n_classes == C && strcmp(s.info.name, "ladder") == 0);
   dg_shard_destroy(&s);
   dg_shard_destroy(&s);
@@ -169,6 +179,36 @@ static void loads_dense_features(void **state) {
   (void)state;
   make_graph(false, true, 0);
   check_owners();
+}
+
+/* As PyTorch Geometric's NormalizeFeatures: some rows here have a sum below 1, and some features are negative. */
+static void normalizes_rows_as_the_reference_does(void **state) {
+  (void)state;
+  scale = 0.01;
+  make_graph(false, false, 0);
+  check_owners();
+  make_graph(true, false, 0);
+  check_owners();
+  below = 0.5;
+  make_graph(false, false, 0);
+  check_owners();
+  scale = 1, below = 0;
+}
+
+static void refuses_rows_that_cannot_be_normalized(void **state) {
+  dg_shard s;
+  (void)state;
+  below = 0.5;
+  make_graph(true, false, 0);
+  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, NULL, true) == DG_INPUT);
+  assert_all_true(&test_comm, strstr(dg_status_message(), "fills a sparse matrix") != NULL);
+  dg_status_clear();
+  scale = 5e36, below = 3e38;
+  make_graph(false, false, 0);
+  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, NULL, true) == DG_INPUT);
+  assert_all_true(&test_comm, strstr(dg_status_message(), "beyond single precision") != NULL);
+  dg_status_clear();
+  scale = 1, below = 0;
 }
 
 /* What one process finds in the whole file is what the ranks found in their blocks. */
@@ -241,6 +281,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(loads_sparse_features, name_file, remove_file),
       cmocka_unit_test_setup_teardown(loads_dense_features, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(normalizes_rows_as_the_reference_does, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(refuses_rows_that_cannot_be_normalized, name_file, remove_file),
       cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),
       cmocka_unit_test_setup_teardown(agrees_on_bad_input, name_file, remove_file),
       cmocka_unit_test_setup_teardown(survives_lack_of_memory, name_file, remove_file),

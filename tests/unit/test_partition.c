@@ -184,6 +184,19 @@ static void every_method_divides_every_graph(void **state) {
   }
 }
 
+/* METIS itself leaves parts of stars empty. */
+static void no_part_of_a_star_is_empty(void **state) {
+  (void)state;
+  for (int parts = 2; parts <= 9; parts++) {
+    int count[9] = {0};
+    const dg_partition_config config = dg_partition_defaults(parts);
+    make_star(36);
+    assert_int_equal(dg_partition_compute(part, &edges, &config), DG_OK);
+    for (int i = 0; i < 36; i++) count[part[i]]++;
+    for (int p = 0; p < parts; p++) assert_true(count[p] > 0);
+  }
+}
+
 static void metis_is_silent(void **state) {
   (void)state;
   fflush(stdout);
@@ -406,6 +419,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(measures_match_oracle),
       cmocka_unit_test(every_method_divides_every_graph),
+      cmocka_unit_test(no_part_of_a_star_is_empty),
       cmocka_unit_test(metis_is_silent),
       cmocka_unit_test(metis_finds_communities),
       cmocka_unit_test(metis_balances_what_is_asked),
