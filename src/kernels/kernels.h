@@ -149,8 +149,9 @@ typedef struct dg_kernels {
   /* Runs independent fused multiply-adds and returns how many floating-point operations they were; for benchmarks. */
   double (*fma_flops)(int64_t rounds);
 
-  /* y = exp(x) as the kernels above make it, n a multiple of 16; for tests. */
+  /* y = exp(x), or exp(x) - 1, as the kernels above make it, n a multiple of 16; for tests. */
   void (*exp)(dg_real *y, const dg_real *x, int64_t n);
+  void (*expm1)(dg_real *y, const dg_real *x, int64_t n);
 } dg_kernels;
 
 /* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,

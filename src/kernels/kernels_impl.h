@@ -43,4 +43,5 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .adam = adam,
     .fma_flops = fma_flops,
     .exp = vector_exp,
+    .expm1 = vector_expm1,
 };

@@ -35,8 +35,8 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
 }
 
 INLINE vf activation(vf y, bool elu) {
-  if (elu) return where_positive(y, y, vexp(y) - 1);
-  return vmax(y, splat(0));
+  if (elu) return where_positive(y, y, vexpm1(y));
+  return vmax(splat(0), y);
 }
 
 static void activate(dg_real *x, const dg_real *agg, const dg_real *bias, bool elu, int ld, const int32_t *ids,
@@ -139,6 +139,10 @@ static void adam(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, in
 
 static void vector_exp(dg_real *y, const dg_real *x, int64_t n) {
   for (int64_t i = 0; i < n; i += DG_VL) store(y + i, vexp(load(x + i)));
+}
+
+static void vector_expm1(dg_real *y, const dg_real *x, int64_t n) {
+  for (int64_t i = 0; i < n; i += DG_VL) store(y + i, vexpm1(load(x + i)));
 }
 
 static double fma_flops(int64_t rounds) {

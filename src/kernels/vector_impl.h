@@ -47,7 +47,8 @@ INLINE vf blend(vi mask, vf a, vf b) {
   return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-/* What compilers do not make of a comparison and a blend: u > 0 ? a : b, and a > b ? a : b. */
+/* What compilers do not make of a comparison and a blend: u > 0 ? a : b, and a > b ? a : b. What is not a number passes
+   on where it is b: no maximum hides it. */
 #if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
 INLINE vf where_positive(vf u, vf a, vf b) {
   return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ), (__m512)b, (__m512)a);
@@ -80,31 +81,55 @@ INLINE vf vexp(vf x) {
   for (int l = 0; l < DG_VL; l++) y[l] = exp(x[l]);
   return y;
 }
+
+INLINE vf vexpm1(vf x) {
+  vf y;
+  for (int l = 0; l < DG_VL; l++) y[l] = expm1(x[l]);
+  return y;
+}
 #else
-/* exp for single precision: 2^n * p(r), |r| <= ln 2 / 2, relative error below 2e-7; saturates at both ends. */
-INLINE vf vexp(vf x) {
-  x = vmax(x, splat(-87.3f));
-  x = -vmax(-x, splat(-88.3f));
+/* e^r - 1 for x = n ln 2 + r, |r| <= ln 2 / 2, in single precision; saturates at both ends. */
+INLINE vf reduced_expm1(vf x, vf *n) {
+  x = vmax(splat(-87.3f), x);
+  x = -vmax(splat(-88.3f), -x);
 #ifdef __AVX512F__
-  vf n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  *n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
-  vf n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds to the nearest integer */
+  *n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds to the nearest integer */
 #endif
-  vf r = x - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
+  vf r = x - *n * 0.693359375f;
+  r = r + *n * 2.12194440e-4f;
   vf p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
+  return p * (r * r) + r;
+}
+
+/* p * 2^n. */
+INLINE vf scale_by_power(vf p, vf n) {
 #ifdef __AVX512F__
   return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
 #else
   vi power = (__builtin_convertvector(n, vi) + 127) << 23;
   return p * (vf)power;
 #endif
+}
+
+/* exp with a relative error below 2e-7. */
+INLINE vf vexp(vf x) {
+  vf n;
+  const vf e = reduced_expm1(x, &n);
+  return scale_by_power(e + 1, n);
+}
+
+/* exp(x) - 1 with a relative error below 2e-7: where x is small, n is zero and nothing cancels. */
+INLINE vf vexpm1(vf x) {
+  vf n;
+  const vf e = reduced_expm1(x, &n), power = scale_by_power(splat(1), n);
+  return e * power + (power - 1);
 }
 #endif
 

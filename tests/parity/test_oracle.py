@@ -141,6 +141,24 @@ class Oracle(program.Case):
         np.testing.assert_allclose(got, want, rtol=ROUNDING, atol=1e-6, err_msg="losses")
         self.close(self.predict(graph_file, ranks)["logits"], net.logits(), 1e-4, "logits after training", floor=1)
 
+    def test_small_features(self):
+        """Features scaled by 1e-5 cost no digits: ELU is linear there, and all but the last bias is proportional."""
+        graph, graph_file = GRAPHS["hub"](), self.path("small.h5")
+        graph.x = (graph.x * np.float32(1e-5)).astype(np.float32)
+        graph.write(graph_file)
+        for kind, layers in (("gatv2", 3), ("gat", 2), ("mlp", 2)):
+            hidden = 8 if kind.startswith("gat") else 16
+            weights = oracle.random_weights(kind, graph.x.shape[1], graph.classes, layers, hidden, seed=3)
+            weights = {name: w * (0 if w.ndim == 1 else 1) for name, w in weights.items()}
+            net = oracle.Model(kind, weights, graph, "elu")
+            self.train(graph_file, kind, dict(layers=layers, activation="elu"), weights, None)
+            found = self.predict(graph_file, None, "--weights", "initial", "--embeddings")
+            self.close(found["logits"], net.logits(), ROUNDING, f"{kind}: logits")
+            self.close(found["embedding"], net.embedding(), ROUNDING, f"{kind}: embedding")
+            got = graphs.read_weights(self.path("gradients.h5"), "grads")
+            for name, want in net.loss_and_gradients()[1].items():
+                self.close(got[name], want, ROUNDING, f"{kind}: gradient of {name}")
+
     def test_extreme_scores(self):
         """Scores of thousands saturate the softmax; nothing overflows and rows still sum to one."""
         graph, graph_file = GRAPHS["hub"](), self.path("extreme.h5")

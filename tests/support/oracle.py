@@ -87,8 +87,8 @@ def relu(x):
 
 
 def elu(x):
-    low = np.exp(np.minimum(x.value, 0))
-    return pointwise(x, np.where(x.value > 0, x.value, low - 1), np.where(x.value > 0, 1.0, low))
+    low = np.minimum(x.value, 0)
+    return pointwise(x, np.where(x.value > 0, x.value, np.expm1(low)), np.where(x.value > 0, 1.0, np.exp(low)))
 
 
 def exp(x):

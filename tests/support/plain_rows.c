@@ -61,7 +61,7 @@ void plain_multiply_transposed(double *dw, const dg_real *x, int ld_x, const dg_
 }
 
 static double activation(double y, bool elu) {
-  return y > 0 ? y : elu ? exp(y) - 1 : 0;
+  return y > 0 ? y : elu ? expm1(y) : 0;
 }
 
 static double activation_slope(double y, bool elu) {

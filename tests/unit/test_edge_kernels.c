@@ -273,11 +273,40 @@ static void extreme_scores_sum_to_one(void **state) {
   }
 }
 
+/* Head 0 of targets that source j reaches is not a number, and nothing else. */
+static void check_reached(const problem *p, int32_t j, const char *variant) {
+  for (int32_t i = 0; i < N_DST; i++) {
+    bool reached = false;
+    for (int32_t t = indptr[i]; t < indptr[i + 1]; t++) reached |= indices[t] == j;
+    for (int h = 0; h < p->heads; h++)
+      for (int d = 0; d < p->dim; d++)
+        if ((isnan(p->agg[at(p, i, h, d)]) != 0) != (reached && h == 0))
+          fail_msg("%s, hp %d, ld %d: target %d, head %d: %g", variant, p->e.hp, p->e.ld, i, h,
+                   (double)p->agg[at(p, i, h, d)]);
+  }
+}
+
+static void no_softmax_hides_what_is_not_a_number(void **state) {
+  (void)state;
+  const int32_t j = indices[indptr[4] + 20];
+  FOR_ALL(k, shape) {
+    problem p;
+    make_problem(&p, shape, 1, 0);
+    p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
+    run_gatv2(&p, *k);
+    check_reached(&p, j, (*k)->name);
+    run_gat(&p, *k);
+    check_reached(&p, j, (*k)->name);
+    free_problem(&p);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gatv2_is_what_plain_loops_give), cmocka_unit_test(gatv2_drops_as_plain_loops_do),
-      cmocka_unit_test(gat_is_what_plain_loops_give),   cmocka_unit_test(gat_drops_as_plain_loops_do),
-      cmocka_unit_test(gcn_is_what_plain_loops_give),   cmocka_unit_test(extreme_scores_sum_to_one),
+      cmocka_unit_test(gatv2_is_what_plain_loops_give),        cmocka_unit_test(gatv2_drops_as_plain_loops_do),
+      cmocka_unit_test(gat_is_what_plain_loops_give),          cmocka_unit_test(gat_drops_as_plain_loops_do),
+      cmocka_unit_test(gcn_is_what_plain_loops_give),          cmocka_unit_test(extreme_scores_sum_to_one),
+      cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
   return cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
 }

@@ -356,6 +356,70 @@ static void exp_is_exact_to_its_last_bits(void **state) {
   dg_free(&y);
 }
 
+static void check_expm1(const dg_kernels *k, dg_real *x, dg_real *y, int n) {
+  k->expm1(y, x, n);
+  for (int i = 0; i < n; i++) {
+    const double wanted = expm1((double)x[i]), error = fabs((double)y[i] - wanted);
+    if (!(error <= 2e-7 * fabs(wanted))) fail_msg("%s: exp(%g) - 1 is %.9g", k->name, (double)x[i], (double)y[i]);
+  }
+}
+
+static void expm1_is_exact_to_its_last_bits(void **state) {
+  (void)state;
+  enum { N = 16384 };
+  dg_real *x = room(N, sizeof *x), *y = room(N, sizeof *y);
+  FOR_VARIANTS(k) {
+    for (int i = 0; i < N; i++) x[i] = (dg_real)(-100.0 * (i + 1) / N);
+    check_expm1(k, x, y, N);
+    for (int i = 0; i < N; i++) x[i] = (dg_real)-pow(10, -10 + 12.0 * i / N);
+    check_expm1(k, x, y, N);
+    for (int i = 0; i < N; i++) x[i] = (dg_real)(-1.5 + 1.5 * i / N); /* where 2^n - 1 and the rest cancel most */
+    check_expm1(k, x, y, N);
+  }
+  dg_free(&x);
+  dg_free(&y);
+}
+
+/* Rows that are nearly zero keep their digits, through dropout too. */
+static void small_rows_are_activated_to_their_last_bits(void **state) {
+  (void)state;
+  enum { LD = 64 };
+  const dg_real bias[LD] __attribute__((aligned(DG_ALIGN))) = {0};
+  dg_real *agg = draw_block((size_t)N_ROWS * LD, 74), *x = room((size_t)N_ROWS * LD, sizeof *x);
+  double *wanted = wanted_block((size_t)N_ROWS * LD);
+  for (int i = 0; i < N_ROWS * LD; i++) agg[i] *= (dg_real)pow(10, -8 + i % 8);
+  FOR_VARIANTS(k) FOR_DROPS(drop) {
+    plain_activate(wanted, agg, bias, true, LD, ids, drop, N_ROWS);
+    k->activate(x, agg, bias, true, LD, ids, drop, 0, N_ROWS);
+    for (int i = 0; i < N_ROWS * LD; i++) check_close(x[i], wanted[i], 0.15 * fabs(wanted[i]), k);
+  }
+  dg_free(&agg);
+  dg_free(&x);
+  dg_free(&wanted);
+}
+
+/* What is not a number is not hidden by a maximum, of the activation, of exp, or of the softmax. */
+static void no_kernel_hides_what_is_not_a_number(void **state) {
+  (void)state;
+  enum { LD = 16 };
+  static const int32_t id = 3;
+  dg_real row[LD] __attribute__((aligned(DG_ALIGN))), y[LD] __attribute__((aligned(DG_ALIGN)));
+  const dg_real bias[LD] __attribute__((aligned(DG_ALIGN))) = {0};
+  FOR_VARIANTS(k) for (int at = 0; at < LD; at++) {
+    bool correct;
+    for (int c = 0; c < LD; c++) row[c] = c == at ? (dg_real)NAN : (dg_real)(c - 8);
+    k->exp(y, row, LD);
+    for (int c = 0; c < LD; c++) assert_true((isnan(y[c]) != 0) == (c == at));
+    k->expm1(y, row, LD);
+    for (int c = 0; c < LD; c++) assert_true((isnan(y[c]) != 0) == (c == at));
+    for (int elu = 0; elu < 2; elu++) {
+      k->activate(y, row, bias, elu, LD, &id, &off, 0, 1);
+      for (int c = 0; c < LD; c++) assert_true((isnan(y[c]) != 0) == (c == at));
+    }
+    assert_true(isnan(k->cross_entropy(y, row, 5, LD, LD, 1, &correct)));
+  }
+}
+
 static void exp_saturates(void **state) {
   (void)state;
   dg_real x[16] __attribute__((aligned(DG_ALIGN))) = {0, -88, -1000, (dg_real)-1e30, 89, 1000, (dg_real)1e30, 1};
@@ -387,6 +451,9 @@ int main(void) {
       cmocka_unit_test(losses_of_rows),
       cmocka_unit_test(adam_takes_its_steps),
       cmocka_unit_test(exp_is_exact_to_its_last_bits),
+      cmocka_unit_test(expm1_is_exact_to_its_last_bits),
+      cmocka_unit_test(small_rows_are_activated_to_their_last_bits),
+      cmocka_unit_test(no_kernel_hides_what_is_not_a_number),
       cmocka_unit_test(exp_saturates),
       cmocka_unit_test(flops_are_counted),
   };
