@@ -23,21 +23,22 @@ static inline double dg_rng_uniform(uint64_t key, uint64_t counter) {
   return (double)(dg_rng_key(key, counter) >> 11) / (double)((uint64_t)1 << 53);
 }
 
-/* 32 bits that stand for the row `id` of a matrix whose key is `key`. Local. */
+/* 32 bits that stand for the row `id` of a matrix whose key is `key`. Ids are multiplied, which carries, and the key
+   comes by exclusive or, which does not: no key makes a shifted copy of another's rows. Local. */
 static inline uint32_t dg_rng_row(uint64_t key, uint32_t id) {
-  uint32_t x = id * 0x9E3779B1u + (uint32_t)key;
-  x = (x ^ (x >> 16)) * 0x21F0AAADu;
-  x = (x ^ (x >> 15)) * 0x735A2D97u;
-  return x ^ (x >> 15);
+  uint64_t x = id * 0x9E3779B97F4A7C15u ^ key;
+  x = (x ^ (x >> 32)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 32)) * 0x94D049BB133111EBu;
+  return (uint32_t)(x >> 32);
 }
 
 /* Uniform 32 bits for column `column` of the row for which `row` stands; cheap, and the same in scalar and vector code.
    Local. */
 static inline uint32_t dg_rng_column(uint32_t row, uint64_t key, uint32_t column) {
   uint32_t x = column * 0x9E3779B1u ^ row;
-  x = (x ^ (x >> 16)) * 0x7FEB352Du;
-  x = (x ^ (x >> 15)) + (uint32_t)(key >> 32);
-  x = x * 0x846CA68Bu;
+  x = (x ^ (x >> 16)) + (uint32_t)(key >> 32);
+  x = x * 0x7FEB352Du;
+  x = (x ^ (x >> 15)) * 0x846CA68Bu;
   return x ^ (x >> 16);
 }
 

@@ -190,9 +190,9 @@ INLINE int pattern_size(int hp) {
 /* 32 random bits for each lane's row and column; the same bits as dg_rng_column. */
 INLINE vu random_bits(vu row, uint64_t key, vu column) {
   vu x = column * 0x9E3779B1u ^ row;
-  x = (x ^ (x >> 16)) * 0x7FEB352Du;
-  x = (x ^ (x >> 15)) + (uint32_t)(key >> 32);
-  x = x * 0x846CA68Bu;
+  x = (x ^ (x >> 16)) + (uint32_t)(key >> 32);
+  x = x * 0x7FEB352Du;
+  x = (x ^ (x >> 15)) * 0x846CA68Bu;
   return x ^ (x >> 16);
 }
 

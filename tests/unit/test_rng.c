@@ -101,6 +101,109 @@ static void dropout_of_neighbours_is_independent(void **state) {
   assert_true(fabs(both_rows / n - 0.16) < 0.005);
 }
 
+/* ---- keys that are related ---- */
+
+enum { SIDE = 64, MOST_SHIFT = 3 };
+#define GOLDEN 0x9E3779B97F4A7C15u /* the multipliers of counters and columns */
+#define GOLDEN32 0x9E3779B1u
+
+/* The inverse of an odd number modulo 2^64, by Newton's method. */
+static uint64_t inverse(uint64_t odd) {
+  uint64_t x = odd;
+  for (int i = 0; i < 5; i++) x *= 2 - odd * x;
+  return x;
+}
+
+/* Keys that differ from `key` as a counter, or what is made of one, changes. */
+enum { RELATIONS = 10 };
+static uint64_t related(uint64_t key, int relation, int bit) {
+  const uint64_t by = (uint64_t)1 << bit, low = 0xffffffffu;
+  switch (relation) {
+  case 0:
+    return key ^ by;
+  case 1:
+    return key + by;
+  case 2:
+    return key ^ by * GOLDEN;
+  case 3:
+    return key + by * GOLDEN;
+  case 4:
+    return key + by * inverse(GOLDEN);
+  case 5:
+    return key - by * inverse(GOLDEN);
+  case 6:
+    return (key & ~low) | ((key + by * GOLDEN32) & low);
+  case 7:
+    return (key & ~low) | ((key - by % 7 * GOLDEN32) & low);
+  case 8:
+    return key ^ (by * GOLDEN32 & low);
+  default:
+    return key - by;
+  }
+}
+
+/* A table of uniform 32 bits that a key makes. */
+typedef uint32_t table[SIDE][SIDE];
+
+static void draw_mask(table t, uint64_t key) {
+  for (uint32_t r = 0; r < SIDE; r++)
+    for (uint32_t c = 0; c < SIDE; c++) t[r][c] = dg_rng_column(dg_rng_row(key, r), key, c);
+}
+
+static void draw_rows(table t, uint64_t key) {
+  for (uint32_t r = 0; r < SIDE; r++)
+    for (uint32_t c = 0; c < SIDE; c++) t[r][c] = dg_rng_row(key, r * SIDE + c);
+}
+
+static void draw_counters(table t, uint64_t key) {
+  for (uint32_t r = 0; r < SIDE; r++)
+    for (uint32_t c = 0; c < SIDE; c++) t[r][c] = (uint32_t)(dg_rng_uniform(key, r * SIDE + c) * 0x1p32);
+}
+
+/* Chi-square of the pairs of an element of a and one of b that lies `down` and `right` of it, against independence; in
+   standard deviations from its mean. */
+static double dependence(table a, table b, int down, int right) {
+  enum { PARTS = 16, CELLS = PARTS * PARTS };
+  int count[CELLS] = {0};
+  const double expected = (double)SIDE * SIDE / CELLS;
+  double chi = 0;
+  for (int r = 0; r < SIDE; r++)
+    for (int c = 0; c < SIDE; c++) count[(a[r][c] >> 28) * PARTS + (b[(r + down) % SIDE][(c + right) % SIDE] >> 28)]++;
+  for (int i = 0; i < CELLS; i++) chi += (count[i] - expected) * (count[i] - expected) / expected;
+  return (chi - CELLS) / sqrt(2 * CELLS);
+}
+
+static void check_related(void (*draw)(table t, uint64_t key)) {
+  static table a, b;
+  for (uint64_t k = 0; k < 2; k++)
+    for (int i = 0; i < RELATIONS * 64; i++) {
+      const uint64_t key = k * dg_rng_key(5, k), other = related(key, i / 64, i % 64);
+      if (other == key) continue;
+      draw(a, key);
+      draw(b, other);
+      for (int down = 0; down < 2 * MOST_SHIFT; down++)
+        for (int right = 0; right < 2 * MOST_SHIFT; right++)
+          if (dependence(a, b, down, right) > 8 || dependence(b, a, down, right) > 8)
+            fail_msg("keys %llx and %llx: alike when shifted by %d, %d", (unsigned long long)key,
+                     (unsigned long long)other, down, right);
+    }
+}
+
+static void masks_of_related_keys_are_independent(void **state) {
+  (void)state;
+  check_related(draw_mask);
+}
+
+static void rows_of_related_keys_are_independent(void **state) {
+  (void)state;
+  check_related(draw_rows);
+}
+
+static void uniforms_of_related_keys_are_independent(void **state) {
+  (void)state;
+  check_related(draw_counters);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(uniform_has_flat_bins_mean_and_variance),
@@ -108,6 +211,9 @@ int main(void) {
       cmocka_unit_test(keys_are_independent),
       cmocka_unit_test(columns_are_uniform_along_rows_and_columns),
       cmocka_unit_test(dropout_of_neighbours_is_independent),
+      cmocka_unit_test(masks_of_related_keys_are_independent),
+      cmocka_unit_test(rows_of_related_keys_are_independent),
+      cmocka_unit_test(uniforms_of_related_keys_are_independent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
