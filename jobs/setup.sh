@@ -16,11 +16,9 @@ distgat_extra_packages=(clang libomp-dev "${distgat_slurm_packages[@]}")
 
 # Ranks may outnumber cores and may belong to root; threads are distgat's to choose.
 # What the user has set stays.
-for distgat_setting in OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
-  OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive; do
-  distgat_name=${distgat_setting%%=*}
-  [ -n "${!distgat_name+set}" ] || export "${distgat_setting?}"
-done
+while IFS='=' read -r distgat_name distgat_value; do
+  export "$distgat_name=${!distgat_name-$distgat_value}"
+done <"$distgat_root/jobs/mpi.env"
 
 distgat_fail() {
   echo "$(basename "$0"): $*" >&2
@@ -63,6 +61,6 @@ distgat_build() {
   if [ -e "$cache" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$distgat_root" "$cache"; then
     rm -rf "${cache%/*}"
   fi
-  (cd "$distgat_root" && cmake --preset "$preset" &&
+  (cd "$distgat_root" && cmake --preset "$preset" ${DISTGAT_WERROR:+-DDISTGAT_WERROR=$DISTGAT_WERROR} &&
     cmake --build --preset "$preset" --target "$target" --parallel "$(nproc)")
 }

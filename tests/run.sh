@@ -37,6 +37,7 @@ tell_skipped() {
 }
 
 cd "$distgat_root" || exit 2
+export DISTGAT_WERROR=ON
 distgat_build release || exit
 ctest --preset release --parallel "$(nproc)" "${select[@]}"
 code=$?

@@ -68,6 +68,13 @@ bool dg_h5_exists(dg_h5 *file, const char *name) {
   return true;
 }
 
+/* The third form of this call came when the second changed its type. */
+#if H5_VERSION_GE(1, 12, 0)
+#define object_info H5Oget_info_by_name3
+#else
+#define object_info H5Oget_info_by_name2
+#endif
+
 typedef struct walk {
   H5O_type_t kind;
   dg_status (*visit)(const char *name, void *context);
@@ -80,7 +87,7 @@ static herr_t walk_step(hid_t group, const char *name, const H5L_info_t *link, v
   H5O_info_t object;
   (void)link;
   if (H5Oexists_by_name(group, name, H5P_DEFAULT) <= 0) return 0;
-  if (H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0) return -1;
+  if (object_info(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0) return -1;
   if (object.type != w->kind) return 0;
   w->status = w->visit(name, w->context);
   return w->status != DG_OK;

@@ -38,7 +38,7 @@ done
 grep -q '"splits":{"public":{"train":' info.json || fail "no split in $(cat info.json)"
 
 # The same file whatever the number of ranks; another one for another seed.
-mpirun -np 3 "$DISTGAT" generate --nodes 50 --avg-degree 3 --features 30 --classes 3 --seed 4 --out three.h5 >/dev/null
+"${MPIEXEC:-mpirun}" -np 3 "$DISTGAT" generate --nodes 50 --avg-degree 3 --features 30 --classes 3 --seed 4 --out three.h5 >/dev/null
 cmp small.h5 three.h5
 "$DISTGAT" generate --nodes 50 --avg-degree 3 --features 30 --classes 3 --seed 5 --out other.h5 >/dev/null
 ! cmp -s small.h5 other.h5 || fail "the seed makes no difference"

@@ -54,8 +54,7 @@ class Waiting(program.Case):
 
     def test_launcher(self):
         """The second start keeps what the launcher told the ranks."""
-        command = ["mpirun", "--quiet", "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs", "2",
-                   "--json"]
+        command = [program.MPIRUN, "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs", "2", "--json"]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('"ranks":3', done.stdout)

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Ranks that were not given the same: exit 2 and one line that says what differs and where, before work starts."""
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -98,14 +97,8 @@ class Agreement(program.Case):
 
     def run_apart(self, usual, other, odd, ranks, folder="."):
         """Rank `odd` runs `other` in `folder`, all others `usual`."""
-        command = []
-        for n, arguments in ((odd, usual), (1, other), (ranks - odd - 1, usual)):
-            if n > 0:
-                where = folder if arguments is other else "."
-                command += [":", "-np", str(n), "--wdir", self.path(where), program.DISTGAT]
-                command += [str(a) for a in arguments]
-        return subprocess.run(["mpirun", "--quiet"] + command[1:], env={**program.MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=30, cwd=self.folder.name)
+        parts = ((odd, usual), (1, other, self.path(folder)), (ranks - odd - 1, usual))
+        return program.launch(*(part for part in parts if part[0] > 0), timeout=30, cwd=self.folder.name)
 
     def check_refused(self, other, message, odd, ranks, usual=TRAIN):
         with self.subTest(other=other, odd=odd, ranks=ranks):

@@ -85,7 +85,7 @@ class Launch(program.Case):
                 self.assert_runs(self.train(variables))
 
     def test_own_launcher(self):
-        done = self.train(launcher=("mpirun", "--quiet", "-np", "2"))
+        done = self.train(launcher=(program.MPIRUN, "-np", "2"))
         self.assert_runs(done)
 
     def test_host_of_a_failure(self):
@@ -96,7 +96,7 @@ class Launch(program.Case):
             self.skipTest("only root may give hosts names of their own")
         for ranks, where in ((4, "rank 2 on node1: "), (2, "")):
             fault = {"DISTGAT_FAULT": f"train.final:{ranks // 2}"}
-            done = self.train(fault, launcher=("mpirun", "--quiet", "-np", str(ranks), *hosts))
+            done = self.train(fault, launcher=(program.MPIRUN, "-np", str(ranks), *hosts))
             lines = [line for line in done.stderr.splitlines() if line.startswith("distgat")]
             self.assertEqual((done.returncode, len(lines)), (3, 1), done.stderr)
             self.assertTrue(lines[0].startswith(f"distgat train: {where}failure at train.final"), lines[0])

@@ -56,7 +56,7 @@ class Signals(program.Case):
                 self.assert_clean()
 
     def test_launcher(self):
-        process = self.start("mpirun", "--quiet", "-np", "2")
+        process = self.start(program.MPIRUN, "-np", "2")
         process.send_signal(signal.SIGTERM)
         self.assertNotEqual(process.wait(20), 0)
         self.assert_clean()
@@ -65,7 +65,7 @@ class Signals(program.Case):
         """As by a broken invariant, which ends in SIGABRT: of the rank that writes, and of another."""
         for writer in (True, False):
             with self.subTest(writer=writer):
-                process = self.start("mpirun", "--quiet", "-np", "3")
+                process = self.start(program.MPIRUN, "-np", "3")
                 written = " ".join(os.listdir(self.folder.name))  # a name under way ends in its writer's pid
                 ranks = [pid for pid in children(process.pid) if written.endswith(f".{pid}") == writer]
                 os.kill(ranks[0], signal.SIGABRT)

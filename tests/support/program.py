@@ -5,22 +5,41 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from pathlib import Path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("DISTGAT_SOURCE") or os.path.dirname(os.path.dirname(HERE))
 DISTGAT = os.environ.get("DISTGAT") or os.path.join(SOURCE, "build", "release", "distgat")
 DATA = os.environ.get("DISTGAT_DATA") or os.path.join(SOURCE, "..", "shared")
-MPI_ENVIRONMENT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_mpi_yield_when_idle="1",
-                       OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
-                       OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
+MPIRUN = os.environ.get("MPIEXEC") or "mpirun"
+with open(os.path.join(SOURCE, "jobs", "mpi.env")) as lines:
+    MPI_ENVIRONMENT = dict(line.rstrip("\n").split("=", 1) for line in lines)
+
+
+def execute(command, timeout, **popen):
+    return subprocess.run(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=timeout, **popen)
+
+
+def launch(*parts, timeout=120, **popen):
+    """Runs one job of parts, each (ranks, arguments of distgat) and maybe the folder they run in; returns the finished
+    process with the text of the ranks alone: what the launcher itself says differs from MPI to MPI."""
+    with tempfile.TemporaryDirectory(prefix="distgat-ranks-") as texts:
+        own = ["sh", "-c", 'cd "$1" && shift && exec "$@" >>"$0/stdout" 2>>"$0/stderr"', texts]
+        command = []
+        for ranks, arguments, *folder in parts:
+            command += [":", "-np", str(ranks), *own, *(folder or ["."]), DISTGAT, *map(str, arguments)]
+        done = execute([MPIRUN, *command[1:]], timeout, **popen)
+        if os.listdir(texts):  # else it did not come to the ranks
+            done.stdout, done.stderr = (Path(texts, name).read_text() for name in ("stdout", "stderr"))
+        return done
 
 
 def run(*arguments, ranks=None, timeout=120, **popen):
     """Runs `distgat arguments`, alone or under mpirun; returns the finished process with its text."""
-    launcher = [] if ranks is None else ["mpirun", "--quiet", "-np", str(ranks)]
-    command = launcher + [DISTGAT] + [str(a) for a in arguments]
-    return subprocess.run(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=timeout, **popen)
+    if ranks is not None:
+        return launch((ranks, arguments), timeout=timeout, **popen)
+    return execute([DISTGAT, *map(str, arguments)], timeout, **popen)
 
 
 def distgat(*arguments, **options):
