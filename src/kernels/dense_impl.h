@@ -16,14 +16,14 @@ typedef struct factor {
   size_t row, inner;
 } factor;
 
-/* out[m, :] (+)= start + sum over k of f[m, k] * b[k, :], for n_rows x nv vectors; both constant. */
+/* out[m, :] (+)= start + sum over k of f[m, k] * b[k, :], for n_rows x nv vectors; both constant. What out holds is
+   added last: a long sum made piece by piece is then rounded once a piece, not once a product. */
 INLINE void product_block(dg_real *out, size_t ld_out, factor f, const dg_real *b, size_t ld_b, const dg_real *start,
                           bool add, int n_inner, int n_rows, int nv) {
   vf acc[12][WIDE];
   UNROLLED for (int m = 0; m < n_rows; m++) {
     UNROLLED for (int v = 0; v < nv; v++) {
       acc[m][v] = start ? load(start + v * DG_VL) : splat(0);
-      if (add) acc[m][v] += load(out + m * ld_out + v * DG_VL);
     }
   }
   for (int k = 0; k < n_inner; k++) {
@@ -35,7 +35,7 @@ INLINE void product_block(dg_real *out, size_t ld_out, factor f, const dg_real *
     }
   }
   UNROLLED for (int m = 0; m < n_rows; m++) {
-    UNROLLED for (int v = 0; v < nv; v++) store(out + m * ld_out + v * DG_VL, acc[m][v]);
+    UNROLLED for (int v = 0; v < nv; v++) store_sum(out + m * ld_out + v * DG_VL, acc[m][v], add);
   }
 }
 

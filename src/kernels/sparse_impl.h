@@ -2,12 +2,12 @@
    summed, so that neither waits for the other. */
 
 /* Columns [c, c + nv vectors) of a row of one or two products, sums over n listed rows; the second product takes part
-   while these are below `limit`. */
+   while these are below `limit`. With `add` what the row holds is added last, once a list. */
 INLINE void gather_strip(const dg_product *product, int n_products, size_t at, bool add, const int32_t *index,
                          const dg_real *x, int n, int32_t limit, int ld, int c, int nv) {
   vf sum[SUMS], *other_sum = sum + nv;
   for (int k = 0; k < n_products; k++) {
-    const dg_real *start = add ? product[k].out + at : product[k].start;
+    const dg_real *start = add ? NULL : product[k].start;
     for (int v = 0; v < nv; v++) sum[k * nv + v] = start ? load(start + c + v * DG_VL) : splat(0);
   }
   const dg_real *from = product[0].from + c;
@@ -26,10 +26,10 @@ INLINE void gather_strip(const dg_product *product, int n_products, size_t at, b
     for (int v = 0; v < nv; v++) sum[v] += a * row[v];
   }
   for (int k = 0; k < n_products; k++)
-    for (int v = 0; v < nv; v++) store(product[k].out + at + c + v * DG_VL, sum[k * nv + v]);
+    for (int v = 0; v < nv; v++) store_sum(product[k].out + at + c + v * DG_VL, sum[k * nv + v], add);
 }
 
-/* Row r of one or two products, see gather_strip; with `add` sums start from what the row holds. */
+/* Row r of one or two products, see gather_strip. */
 INLINE void gather_rows(const dg_product *product, int n_products, int32_t r, bool add, const int32_t *index,
                         const dg_real *x, int n, int32_t limit, int ld) {
   const size_t at = (size_t)r * (size_t)ld;

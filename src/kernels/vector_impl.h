@@ -38,6 +38,12 @@ INLINE void store(dg_real *p, vf v) {
   *(vf *)p = v;
 }
 
+/* p = v, or with `add` plus what p holds. */
+INLINE void store_sum(dg_real *p, vf v, bool add) {
+  if (add) v += load(p);
+  store(p, v);
+}
+
 INLINE void store_unaligned(dg_real *p, vf v) {
   memcpy(p, &v, sizeof v);
 }

@@ -34,13 +34,15 @@ typedef struct dg_sizes {
   size_t positive, dscore_dst;        /* with a backward pass */
   size_t input, tile, row_bits;       /* see dg_work */
   size_t dagg, dz, dzr, partial, turned;
+  size_t sums; /* doubles */
 } dg_sizes;
 
 /* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
 typedef struct dg_scratch {
   dg_real *dagg[2];  /* [n_dst, ld] of even and odd layers; doubles as the gradient of the layer above's input */
   dg_real *dz, *dzr; /* [n_src, ld], [n_dst, ld] */
-  dg_real *partial;  /* sums over chunks */
+  dg_real *partial;  /* products, and sums of blocks of rows, of chunks */
+  double *sums;      /* sums over chunks */
   dg_real *turned;   /* [2, ld, in_ld] transposed weights of a hidden layer */
 } dg_scratch;
 
@@ -65,6 +67,7 @@ typedef struct dg_work {
   dg_input x;                /* the first layer's input rows */
   dg_transition in;          /* a hidden layer's input rows, owned ones */
   dg_real *partial, *turned; /* of dg_scratch */
+  double *sums;              /* of dg_scratch */
   dg_real *tile;             /* dense input rows, one tile a thread */
   uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
   dg_halo_channel *channel;  /* NULL where nothing is exchanged */

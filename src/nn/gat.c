@@ -33,17 +33,28 @@ static void backward_begin(const dg_work *work) {
   FOR_TILES(work, work->block->n_dst, work->layer->kernels->row_dots(&work->e, begin, end));
 }
 
+/* dz of a chunk of sources, and its share of the attention vectors' gradients. */
+static void backward_chunk(const dg_work *work, int chunk, int32_t begin, int32_t end) {
+  const size_t both = 2 * (size_t)work->layer->ld;
+  dg_real *block = work->partial + (size_t)chunk * both;
+  double *sum = work->sums + (size_t)chunk * both;
+  memset(sum, 0, both * sizeof *sum);
+  for (int32_t first = begin, last; first < end; first = last) {
+    last = block_end(NULL, first, end);
+    work->layer->kernels->gat_backward_src(&work->e, first, last, block);
+    add_block(sum, block, (int64_t)both);
+  }
+}
+
 static void backward_sources(const dg_work *work, int from, int to) {
-  const size_t stride = 2 * (size_t)work->layer->ld;
-  FOR_CHUNKS(work, work->block->src, from, to,
-             work->layer->kernels->gat_backward_src(&work->e, begin, end, work->partial + c_ * stride));
+  FOR_CHUNKS(work, work->block->src, from, to, backward_chunk(work, c_, begin, end));
 }
 
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const int64_t both = 2 * (int64_t)l->ld;
   DG_CHECK(l->att_dst == l->att + l->ld); /* a_src and a_dst lie side by side in the block */
-  add_up(params->grad + l->att, work->partial, work->block->src.n, both, both);
+  add_sums(params->grad + l->att, work->sums, work->block->src.n, both);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {

@@ -33,12 +33,24 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->gatv2_backward_src(&work->e, begin, end));
 }
 
+/* dzr of a chunk of targets, and its share of the attention vector's gradient. */
+static void backward_targets(const dg_work *work, int chunk, int32_t begin, int32_t end) {
+  const dg_layer *l = work->layer;
+  dg_real *block = work->partial + (size_t)chunk * (size_t)l->ld;
+  double *sum = work->sums + (size_t)chunk * (size_t)l->ld;
+  memset(sum, 0, (size_t)l->ld * sizeof *sum);
+  for (int32_t first = begin, last; first < end; first = last) {
+    last = block_end(work->e.indptr, first, end);
+    l->kernels->gatv2_backward_dst(&work->e, first, last, block);
+    add_block(sum, block, l->ld);
+  }
+}
+
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_chunks *dst = &work->block->dst;
-  const size_t ld = (size_t)l->ld;
-  FOR_CHUNKS(work, *dst, 0, dst->n, l->kernels->gatv2_backward_dst(&work->e, begin, end, work->partial + c_ * ld));
-  add_up(params->grad + l->att, work->partial, dst->n, l->ld, l->ld);
+  FOR_CHUNKS(work, *dst, 0, dst->n, backward_targets(work, c_, begin, end));
+  add_sums(params->grad + l->att, work->sums, dst->n, l->ld);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {

@@ -10,6 +10,10 @@
    depends on the number of threads, so that results do not either. */
 enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
 
+/* Rows, and edges of several rows, that are summed in the model's precision; sums of such blocks are added in double. A
+   tile is a whole number of blocks. */
+enum { BLOCK_ROWS = 64, BLOCK_EDGES = 1024 };
+
 /* Messages under way move on between two pieces of work. */
 static inline void progress(const dg_comm *comm) {
   if (comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
@@ -55,11 +59,45 @@ static inline int n_sums(int32_t n) {
   return (n + sum_rows(n) - 1) / sum_rows(n);
 }
 
-/* out[count] = sum of n partial results, `stride` elements apart, in order. */
+/* The most sums of n rows or fewer: fewer rows can be more sums. */
+static inline int most_sums(int32_t n) {
+  return n < MAX_SUMS * MIN_SUM_ROWS ? (n + MIN_SUM_ROWS - 1) / MIN_SUM_ROWS : MAX_SUMS;
+}
+
+/* Moves the sums of a block of rows to those of many; the block's begin anew. */
+static inline void add_block(double *sum, dg_real *block, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sum[i] += (double)block[i];
+  memset(block, 0, (size_t)count * sizeof *block);
+}
+
+/* The end of the block of rows of [begin, end) that begins with `begin`, rows with edges by indptr; or without, NULL.
+ */
+static inline int32_t block_end(const int32_t *indptr, int32_t begin, int32_t end) {
+  const int32_t most = end - begin < BLOCK_ROWS ? end : begin + BLOCK_ROWS;
+  int32_t last = begin + 1;
+  while (last < most && (indptr == NULL || indptr[last + 1] - indptr[begin] <= BLOCK_EDGES)) last++;
+  return last;
+}
+
+/* out[count] = sum of n partial results of as many elements each, in order. */
+static inline void add_sums(dg_real *out, const double *partial, int n, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    double sum = 0;
+    for (int s = 0; s < n; s++) sum += partial[s * count + i];
+    out[i] = (dg_real)sum;
+  }
+}
+
+/* The same of partial results in the model's precision, `stride` elements apart. */
 static inline void add_up(dg_real *out, const dg_real *partial, int n, int64_t stride, int64_t count) {
-  memset(out, 0, (size_t)count * sizeof *out);
-  for (int s = 0; s < n; s++)
-    for (int64_t i = 0; i < count; i++) out[i] += partial[s * stride + i];
+  enum { STRIP = 256 };
+  for (int64_t at = 0; at < count; at += STRIP) {
+    double sum[STRIP] = {0};
+    const int64_t width = count - at < STRIP ? count - at : STRIP;
+    for (int s = 0; s < n; s++)
+      for (int64_t i = 0; i < width; i++) sum[i] += (double)partial[s * stride + at + i];
+    for (int64_t i = 0; i < width; i++) out[at + i] = (dg_real)sum[i];
+  }
 }
 
 #endif

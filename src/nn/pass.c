@@ -23,7 +23,8 @@ static int64_t largest(int64_t a, size_t b) {
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0;
-  int64_t dagg[2] = {0}, dz = 0, dzr = 0, partial = 0, turned = 0; /* the layers' backward passes share them */
+  int64_t dagg[2] = {0}, dz = 0, dzr = 0, partial = 0, turned = 0,
+          sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
@@ -31,9 +32,10 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
     dagg[k % 2] = largest(dagg[k % 2], s.dagg);
     dz = largest(dz, s.dz), dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
+    sums = largest(sums, s.sums);
   }
   reals += dagg[0] + dagg[1] + dz + dzr + partial + turned;
-  return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t);
+  return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) + sums * (int64_t)sizeof(double);
 }
 
 dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,

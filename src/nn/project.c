@@ -111,25 +111,40 @@ void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *para
 
 /* ---- backward ---- */
 
+/* sum += column sums of rows [begin, end) of x; `block` is zero, and stays so. */
+static void add_columns(double *sum, dg_real *block, const dg_layer *l, const dg_real *x, int32_t begin, int32_t end) {
+  for (int32_t first = begin, last; first < end; first = last) {
+    last = block_end(NULL, first, end);
+    l->kernels->column_sums(x, l->ld, first, last, block);
+    add_block(sum, block, l->ld);
+  }
+}
+
 /* grad = column sums of x [n, ld]. */
 static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) {
   const int ld = w->layer->ld, sums = n_sums(n);
   const int32_t rows = sum_rows(n);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
-    dg_real *sum = w->partial + (size_t)s * ld;
+    dg_real *block = w->partial + (size_t)s * ld;
+    double *sum = w->sums + (size_t)s * ld;
+    memset(block, 0, (size_t)ld * sizeof *block);
     memset(sum, 0, (size_t)ld * sizeof *sum);
-    w->layer->kernels->column_sums(x, ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n, sum);
+    add_columns(sum, block, w->layer, x, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   }
-  add_up(grad, w->partial, sums, ld, ld);
+  add_sums(grad, w->sums, sums, ld);
 }
 
-/* One tile's share of the gradients of a projection and its bias, side by side in out [in + 1, ld]. */
-static void tile_gradient(dg_real *out, const dg_layer *l, rows_of x, const dg_real *d, bool add, int rows) {
-  dg_real *bias = out + (size_t)l->in_ld * l->ld;
+/* One tile's share of the gradients of a projection, out [in + 1, ld], whose last row is for blocks, and of its bias.
+ */
+static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of x, const dg_real *d, bool add,
+                          int rows) {
+  dg_real *block = out + (size_t)l->in_ld * l->ld;
   multiply_transposed(l->kernels, out, x, d, add, l->ld, rows);
+  if (l->b < 0) return;
+  if (!add) memset(block, 0, (size_t)l->ld * sizeof *block);
   if (!add) memset(bias, 0, (size_t)l->ld * sizeof *bias);
-  if (l->b >= 0) l->kernels->column_sums(d, l->ld, 0, rows, bias);
+  add_columns(bias, block, l, d, 0, rows);
 }
 
 /* Gradients of projections and their biases from rows of dz and the targets' rows of dzr, input dense: each tile of it
@@ -142,24 +157,25 @@ static void dense_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
     dg_real *out = w->partial + (size_t)s * stride;
+    double *bias = w->sums + (size_t)s * l->ld, *bias_r = bias + (size_t)sums * l->ld;
     const int32_t first = s * rows, stop = first + rows < n ? first + rows : n;
     for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
       const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop, targets = end < n_dst ? end : n_dst;
       const rows_of x = input_rows(w, begin, end);
       const size_t at = (size_t)begin * l->ld;
-      if (sides & DG_SOURCES) tile_gradient(out, l, x, w->e.dz + at, begin > first, end - begin);
+      if (sides & DG_SOURCES) tile_gradient(out, bias, l, x, w->e.dz + at, begin > first, end - begin);
       if (sides & DG_TARGETS && (targets > begin || begin == first))
-        tile_gradient(out + one, l, x, w->e.dzr + at, begin > first, targets > begin ? targets - begin : 0);
+        tile_gradient(out + one, bias_r, l, x, w->e.dzr + at, begin > first, targets > begin ? targets - begin : 0);
       progress(w->comm);
     }
   }
   if (sides & DG_SOURCES) {
     add_up(p->grad + l->w, w->partial, sums, stride, count);
-    if (l->b >= 0) add_up(p->grad + l->b, w->partial + count, sums, stride, l->ld);
+    if (l->b >= 0) add_sums(p->grad + l->b, w->sums, sums, l->ld);
   }
   if (sides & DG_TARGETS) {
     add_up(p->grad + l->wr, w->partial + one, sums, stride, count);
-    add_up(p->grad + l->br, w->partial + one + count, sums, stride, l->ld);
+    add_sums(p->grad + l->br, w->sums + (size_t)sums * l->ld, sums, l->ld);
   }
 }
 
@@ -215,13 +231,19 @@ void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
     const int32_t end = (s + 1) * rows < n ? (s + 1) * rows : n;
-    dg_real *sum = work->partial + (size_t)s * in;
+    dg_real *block = work->partial + (size_t)s * in;
+    double *sum = work->sums + (size_t)s * in;
+    memset(block, 0, (size_t)in * sizeof *block);
     memset(sum, 0, (size_t)in * sizeof *sum);
     for (int32_t first = s * rows; first < end; first += TILE_ROWS) {
       const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
       input_gradient(work, below->e.dagg, turned, turned_r, first, last);
-      dg_transition_backward(&work->in, below->e.dagg, sum, first, last);
+      for (int32_t from = first, to; from < last; from = to) {
+        to = block_end(NULL, from, last);
+        dg_transition_backward(&work->in, below->e.dagg, block, from, to);
+        add_block(sum, block, in);
+      }
     }
   }
-  add_up(params->grad + below->layer->bias, work->partial, sums, in, in);
+  add_sums(params->grad + below->layer->bias, work->sums, sums, in);
 }

@@ -14,9 +14,15 @@ static size_t max_size(size_t a, size_t b) {
 
 /* Elements of partial results of the backward pass. */
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
-  const size_t ld = (size_t)l->ld, sums = (size_t)n_sums((int32_t)n->n_src);
+  const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t matrix = sparse ? 0 : 2 * (size_t)(l->in_ld + 1) * ld;
   return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * 2 * ld);
+}
+
+/* Partial sums over rows, of both projections, or of the input, or of both attention vectors. */
+static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
+  const size_t ld = (size_t)l->ld, in = l->index > 0 ? (size_t)l->in_ld : 0;
+  return max_size((size_t)most_sums((int32_t)n->n_src) * max_size(2 * ld, in), (size_t)n->n_chunks * 2 * ld);
 }
 
 static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_counts *n, bool sparse) {
@@ -25,6 +31,7 @@ static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_co
   if (l->index > 0) s->turned = 2 * (size_t)l->in_ld * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
   s->partial = partial_size(l, n, sparse);
+  s->sums = sums_size(l, n);
 }
 
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward) {
@@ -59,6 +66,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_sizes *sizes, int laye
     most.dzr = max_size(most.dzr, sizes[k].dzr);
     most.partial = max_size(most.partial, sizes[k].partial);
     most.turned = max_size(most.turned, sizes[k].turned);
+    most.sums = max_size(most.sums, sizes[k].sums);
   }
   DG_TRY(dg_alloc(&scratch->dagg[0], dagg[0], sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dagg[1], dagg[1], sizeof(dg_real)));
@@ -66,6 +74,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_sizes *sizes, int laye
   DG_TRY(dg_alloc(&scratch->dzr, most.dzr, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->partial, most.partial, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->turned, most.turned, sizeof(dg_real)));
+  DG_TRY(dg_alloc(&scratch->sums, most.sums, sizeof *scratch->sums));
 
 cleanup:
   return status;
@@ -78,12 +87,13 @@ void dg_scratch_destroy(dg_scratch *scratch) {
   dg_free(&scratch->dzr);
   dg_free(&scratch->partial);
   dg_free(&scratch->turned);
+  dg_free(&scratch->sums);
 }
 
 static void borrow_scratch(dg_work *w, const dg_scratch *s) {
   w->e.dagg = s->dagg[w->layer->index % 2];
   w->e.dz = w->layer->conv->edges ? s->dz : w->e.dagg;
-  w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned;
+  w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned, w->sums = s->sums;
 }
 
 /* ---- a layer at work ---- */
