@@ -169,6 +169,9 @@ class Run(program.Case):
                 for options in (("--seed", 3), ("--seed", 5, "--eval-every", 3)):
                     with self.subTest(rule=rule, ranks=ranks, options=options):
                         found = self.train("--select", rule, "--epochs", 40, *options, ranks=ranks)
+                        looked = np.flatnonzero(np.isfinite(found["history"]["val_loss"])) + 1
+                        every = options[-1] if "--eval-every" in options else 1
+                        self.assertEqual(set(looked), {*range(every, 41, every), 40})  # the last epoch always
                         best = best_epoch(rule, self.val(found))
                         self.assertTrue(0 < best < 40, best)
                         self.assertEqual(found["result"]["best_epoch"], best)
