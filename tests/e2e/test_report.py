@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """jobs/report.py on small trained models: the pictures are there, nothing is fetched, bad input ends with one line."""
 import html.parser
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import types
 from pathlib import Path
 
 try:
   import h5py
   import matplotlib  # noqa: F401
+  import numpy as np
   import sklearn  # noqa: F401
 except ImportError as missing:
   system_python = shutil.which("python3", path=os.defpath)
@@ -79,6 +82,18 @@ def check_failure(expected, words, *command):
   assert code == expected and "Traceback" not in message and words in line, f"{command}: {code} {message}"
 
 
+def check_bars():
+  """Each bar is the share of right predictions among the labelled nodes of its degree, those above 5 together."""
+  sys.dont_write_bytecode = True
+  sys.path.insert(0, str(REPORT.parent))
+  degree, labels, prediction = np.array([0, 1, 5, 6, 7, 5]), np.array([0, 1, 1, 1, -1, 0]), np.array([0, 0, 1, 1, 0, 1])
+  graph = types.SimpleNamespace(degree=degree, labels=labels)
+  _, _, figure = importlib.import_module("report").accuracy_by_degree(graph, prediction)
+  axes = figure.axes[0]
+  assert [bar.get_height() for bar in axes.patches] == [100, 0, 0, 0, 0, 50, 100]
+  assert [text.get_text() for text in axes.texts] == ["1", "1", "0", "0", "0", "2", "1"]
+
+
 def run(folder):
   graph, page = folder / "graph.h5", folder / "report.html"
   distgat("generate", "--nodes", 300, "--avg-degree", 2, "--features", 40, "--classes", 3, "--out", graph)
@@ -127,5 +142,6 @@ def run(folder):
   assert not out.exists(), "a failed report left a page"
 
 
+check_bars()
 with tempfile.TemporaryDirectory(prefix="distgat-test-") as name:
   run(Path(name))
