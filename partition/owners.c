@@ -17,9 +17,19 @@ static dg_status compute_owners(int32_t *owner, dg_h5 *graph, const dg_graph_inf
   dg_csr edges = {0};
   dg_partition_config config = dg_partition_defaults(size);
   config.seed = seed;
+  dg_memory_alone(true);
   DG_TRY(dg_graph_read_edges(graph, info, &edges));
   DG_TRY(dg_partition_compute(owner, &edges, &config));
 cleanup:
+  dg_memory_alone(false);
+  if (status == DG_MEMORY) {
+    dg_status_clear();
+    dg_fail(
+        status,
+        "out of memory: rank 0 divides the whole graph of %lld nodes and %lld edges; run distgat partition where there "
+        "is more (--method block needs least) and give its file as --partition",
+        (long long)info->n_nodes, (long long)info->n_edges);
+  }
   dg_csr_destroy(&edges);
   return status;
 }
@@ -39,7 +49,7 @@ static dg_status choose_owners(int32_t **owner, heading *about, const char *grap
   DG_TRY(dg_graph_open(&graph, &info, graph_path));
   DG_TRY(dg_graph_check_splits(graph, &info));
   about->n_nodes = info.n_nodes;
-  DG_TRY(dg_alloc(owner, (size_t)info.n_nodes, sizeof **owner)); /* zeroed: all on rank 0 */
+  DG_TRY(dg_alloc_whole(owner, (size_t)info.n_nodes, sizeof **owner)); /* zeroed: all on rank 0 */
   if (path)
     DG_TRY(load_owners(*owner, &about->made_for, info.n_nodes, path, size));
   else if (size > 1)
@@ -58,7 +68,7 @@ dg_status dg_partition_owners(int32_t **owner, uint64_t *made_for, const dg_comm
   DG_TRY(dg_comm_agree(comm, status));
   dg_comm_bcast(comm, &about, sizeof about, 0);
   *made_for = about.made_for;
-  if (comm->rank != 0) status = dg_alloc(owner, (size_t)about.n_nodes, sizeof **owner);
+  if (comm->rank != 0) status = dg_alloc_whole(owner, (size_t)about.n_nodes, sizeof **owner);
   DG_TRY(dg_comm_agree(comm, status));
   dg_comm_bcast(comm, *owner, (size_t)about.n_nodes * sizeof **owner, 0);
 cleanup:

@@ -1,6 +1,7 @@
 #ifndef DISTGAT_MEMORY_H
 #define DISTGAT_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,25 @@ DG_API_BEGIN
 /* Allocates count elements of size bytes, zeroed and aligned to DG_ALIGN, into *out; count 0 gives a block that may be
    freed. Errors: DG_MEMORY, with *out NULL. Local. */
 dg_status dg_alloc(void *out, size_t count, size_t size);
+
+/* The same for what every rank holds whole, such as weights: more ranks would not need less each, and the message does
+   not say so. Local. */
+dg_status dg_alloc_whole(void *out, size_t count, size_t size);
+
+/* Says that what follows, until it is switched off, is the work of one process alone, which more ranks would not make
+   smaller. Local. */
+void dg_memory_alone(bool alone);
+
+/* Where a limit on this process (ulimit -v or -d) holds, dg_alloc leaves so much to libraries, which cannot all say
+   that memory is out. */
+#define DG_MEMORY_RESERVE ((size_t)48 << 20)
+
+/* The limit in bytes, 0 where there is none; and whether so many more bytes are within it. Local. */
+size_t dg_memory_limit(void);
+bool dg_memory_fits(size_t bytes);
+
+/* Whether the reserve is there. Errors: DG_MEMORY. Local. */
+dg_status dg_memory_check(void);
 
 /* Frees a block of dg_alloc and zeroes the pointer to it; NULL inside is fine. Local. */
 void dg_free(void *pointer_to_block);

@@ -13,7 +13,11 @@
 #define LARGE_BLOCK ((size_t)4 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* Smaller blocks come from what malloc holds already. */
+#define SMALL_BLOCK ((size_t)64 << 10)
+
 static int64_t calls_to_failure, requested;
+static bool works_alone;
 
 int64_t dg_memory_requested(void) {
   return requested;
@@ -23,24 +27,63 @@ void dg_memory_fail_at(int64_t n) {
   calls_to_failure = n;
 }
 
+void dg_memory_alone(bool alone) {
+  works_alone = alone;
+}
+
+size_t dg_memory_limit(void) {
+  struct rlimit space, data;
+  if (getrlimit(RLIMIT_AS, &space) != 0 || getrlimit(RLIMIT_DATA, &data) != 0) return 0;
+  const rlim_t least = space.rlim_cur < data.rlim_cur ? space.rlim_cur : data.rlim_cur;
+  return least == RLIM_INFINITY ? 0 : (size_t)least;
+}
+
+bool dg_memory_fits(size_t bytes) {
+  if (dg_memory_limit() == 0) return true;
+  void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return block != MAP_FAILED && munmap(block, bytes) == 0;
+}
+
+/* " under the limit of 500 MB on this process (ulimit -v)", or nothing. */
+static const char *limit_text(void) {
+  static char text[96];
+  const size_t limit = dg_memory_limit();
+  text[0] = '\0';
+  if (limit > 0) snprintf(text, sizeof text, " under the limit of %zu MB on this process (ulimit -v)", limit / 1000000);
+  return text;
+}
+
+dg_status dg_memory_check(void) {
+  return dg_memory_fits(DG_MEMORY_RESERVE) ? DG_OK : dg_fail(DG_MEMORY, "out of memory%s", limit_text());
+}
+
 static void *allocate(size_t bytes) {
   if (calls_to_failure > 0 && --calls_to_failure == 0) return NULL;
   if (dg_fault("memory", DG_MEMORY) != DG_OK) return NULL;
   void *block = NULL;
+  if (bytes >= SMALL_BLOCK && !dg_memory_fits(bytes + DG_MEMORY_RESERVE)) return NULL;
   if (posix_memalign(&block, bytes >= LARGE_BLOCK ? HUGE_PAGE : DG_ALIGN, bytes) != 0) return NULL;
   if (bytes >= LARGE_BLOCK) madvise(block, bytes, MADV_HUGEPAGE);
   requested += (int64_t)bytes;
   return memset(block, 0, bytes);
 }
 
-dg_status dg_alloc(void *out, size_t count, size_t size) {
+static dg_status alloc(void *out, size_t count, size_t size, const char *advice) {
   size_t bytes;
   void *block = NULL;
   if (!__builtin_mul_overflow(count, size, &bytes)) block = allocate(bytes > 0 ? bytes : 1);
   memcpy(out, &block, sizeof block);
   if (block != NULL) return DG_OK;
-  return dg_fail(DG_MEMORY, "out of memory: cannot allocate %zu elements of %zu bytes; more ranks need less each",
-                 count, size);
+  return dg_fail(DG_MEMORY, "out of memory: cannot allocate %zu elements of %zu bytes%s%s", count, size, limit_text(),
+                 advice);
+}
+
+dg_status dg_alloc(void *out, size_t count, size_t size) {
+  return alloc(out, count, size, works_alone ? "" : "; more ranks need less each");
+}
+
+dg_status dg_alloc_whole(void *out, size_t count, size_t size) {
+  return alloc(out, count, size, works_alone ? "" : ", which every rank holds whole");
 }
 
 void dg_free(void *pointer_to_block) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <distgat/memory.h>
 #include <distgat/options.h>
 #include <distgat/summary.h>
 
@@ -147,6 +148,7 @@ static dg_status print_json(const dg_graph_summary *s) {
 
 static dg_status show(const char *path, bool json) {
   dg_graph_summary summary;
+  dg_memory_alone(true);
   dg_status status = dg_graph_summarize(&summary, path);
   if (status != DG_OK) return status;
   for (int k = 0; k < summary.n_splits; k++) dg_overlap_warn(&summary.splits[k].overlap, path, summary.splits[k].name);

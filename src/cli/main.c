@@ -10,6 +10,7 @@
 #include <distgat/log.h>
 
 #include "cli/launch.h"
+#include "cli/room.h"
 #include "cli/signals.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
@@ -122,14 +123,19 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
 
 /* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
    core that the last of them needs, every loop of a step may cost that much. A spin of some 50 microseconds, which
-   GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. The runtime
-   reads its environment when it is loaded, before main, so the program starts once more with it, unless the user has
-   chosen; where it cannot, it is slower at worst. */
-static void limit_spinning(char **argv) {
-  if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return;
+   GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. Gives whether
+   the environment says so now; the user's choice stays. */
+static bool limit_spinning(void) {
+  if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return false;
   setenv("GOMP_SPINCOUNT", "1000", 1);
   setenv("KMP_BLOCKTIME", "0", 1); /* LLVM's runtime; milliseconds */
-  char path[PATH_MAX];             /* by its name, which process lists then show */
+  return true;
+}
+
+/* Libraries read their environment when they are loaded, before main: the program starts once more. Where it cannot, it
+   is slower at worst, or a limit on memory makes it wait. */
+static void start_again(char **argv) {
+  char path[PATH_MAX]; /* by its name, which process lists then show */
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
   if (length <= 0) return;
   path[length] = '\0';
@@ -159,9 +165,11 @@ static dg_status run_here(dg_status status, const verb_entry *verb, const char *
 int main(int argc, char **argv) {
   dg_signals_note();
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
-  if (verb && verb->threads) limit_spinning(argv);
+  const bool spins = verb && verb->threads && limit_spinning(), waits = verb && dg_room_save();
+  if (spins || waits) start_again(argv);
   const bool ranks = verb || dg_launch_seen();
   dg_status status = ranks ? dg_launch_prepare() : DG_OK;
+  if (ranks && status == DG_OK) status = dg_room_check();
   status = ranks && status == DG_OK ? run_under_mpi(verb, argc, argv) : run_here(status, verb, argv[1]);
   return dg_status_exit_code(status);
 }

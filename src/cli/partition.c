@@ -101,6 +101,7 @@ static dg_status work(outcome *result, const char *graph_path, const request *re
   dg_h5 *graph = NULL;
   dg_csr edges = {0};
   int32_t *part = NULL;
+  dg_memory_alone(true);
   DG_TRY(dg_graph_open(&graph, &result->info, graph_path));
   if (req->parts > result->info.n_nodes)
     DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",

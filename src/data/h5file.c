@@ -80,10 +80,25 @@ static dg_status lock_for_reading(const dg_h5 *file) {
                  file->path);
 }
 
+static herr_t find_resource(unsigned n, const H5E_error2_t *error, void *found) {
+  (void)n;
+  if (error->maj_num == H5E_RESOURCE) *(bool *)found = true;
+  return 0;
+}
+
+/* Without a limit memory lacks for absurd claims alone. */
+bool dg_h5_lacked_memory(void) {
+  bool found = false;
+  if (dg_memory_limit() == 0) return false;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, find_resource, &found);
+  return found || !dg_memory_fits(DG_MEMORY_RESERVE);
+}
+
 dg_status dg_h5_open(dg_h5 **file, const char *path) {
   dg_status status = DG_OK;
   struct stat st;
   *file = NULL;
+  DG_TRY(dg_memory_check());
   DG_TRY(handle_create(file, path));
   DG_TRY(open_plain(&(*file)->lock, &st, path));
   if (H5Fis_hdf5(path) <= 0) {
@@ -93,7 +108,10 @@ dg_status dg_h5_open(dg_h5 **file, const char *path) {
   DG_TRY(lock_for_reading(*file));
   DG_TRY(dg_h5guard_examine(&(*file)->texts, path, &st));
   (*file)->id = dg_h5disk_open(path, &(*file)->error);
-  if ((*file)->id < 0) status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
+  if ((*file)->id < 0 && dg_h5_lacked_memory())
+    status = dg_fail(DG_MEMORY, "%s: out of memory", path);
+  else if ((*file)->id < 0)
+    status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
 cleanup:
   if (status != DG_OK) dg_h5_close(file);
   return status;

@@ -17,6 +17,9 @@ struct dg_h5 {
   dg_h5 *next;             /* in the list of unfinished files */
 };
 
+/* After a call of the library that failed, before any other: whether it lacked memory rather than sense. */
+bool dg_h5_lacked_memory(void);
+
 /* Says in the words of the system why a file cannot be written; gives DG_IO. */
 dg_status dg_h5_cannot_write(const dg_h5 *file);
 

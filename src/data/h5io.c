@@ -219,6 +219,7 @@ static dg_status select_rows(hid_t *stored, hid_t *memory, dg_status error, dg_h
 static dg_status cannot_read(dg_h5 *file, const char *name, hid_t set) {
   const char *why = "is truncated or damaged";
   char text[64];
+  if (dg_h5_lacked_memory()) return dg_fail(DG_MEMORY, "%s: out of memory for data set %s", file->path, plain(name));
   hid_t layout = H5Dget_create_plist(set);
   for (int k = 0; layout >= 0 && k < H5Pget_nfilters(layout); k++) {
     size_t values = 0;
@@ -235,7 +236,8 @@ static dg_status cannot_read(dg_h5 *file, const char *name, hid_t set) {
 dg_status dg_h5_read(dg_h5 *file, const char *name, dg_h5_type type, int64_t first, int64_t count, void *out) {
   dg_status status = DG_OK;
   dg_h5_type stored_type;
-  hid_t set, stored = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+  hid_t set = H5I_INVALID_HID, stored = H5I_INVALID_HID, memory = H5I_INVALID_HID;
+  DG_TRY(dg_memory_check());
   DG_TRY(open_set(&set, file, name));
   DG_TRY(set_type(&stored_type, file, name, set));
   DG_TRY(select_rows(&stored, &memory, DG_INPUT, file, name, set, first, count));

@@ -167,7 +167,7 @@ cleanup:
 static dg_status prepare(dg_shard *shard, route *r, const dg_comm *comm, const int32_t *owner) {
   dg_status status = DG_OK;
   int64_t n_nodes = shard->info.n_nodes, rows = block_rows(n_nodes, comm->size);
-  DG_TRY(dg_alloc(&shard->owner, (size_t)n_nodes, sizeof *shard->owner));
+  DG_TRY(dg_alloc_whole(&shard->owner, (size_t)n_nodes, sizeof *shard->owner));
   for (int64_t i = 0; i < n_nodes; i++) {
     shard->owner[i] = owner == NULL ? (int32_t)(i / rows) : owner[i];
     DG_CHECK(shard->owner[i] >= 0 && shard->owner[i] < comm->size);

@@ -135,7 +135,7 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   int *owner = NULL;
   *local = (dg_local){.comm = *comm, .shard = *shard, .n = shard->n};
   *shard = (dg_shard){0};
-  status = dg_alloc(&map, (size_t)local->shard.info.n_nodes, sizeof *map);
+  status = dg_alloc_whole(&map, (size_t)local->shard.info.n_nodes, sizeof *map);
   if (status == DG_OK) status = find_halo(local, map);
   if (status == DG_OK) status = dg_alloc(&owner, (size_t)local->n_halo, sizeof *owner);
   if (status == DG_OK) status = dg_alloc(&local->degree, (size_t)local->n + local->n_halo, sizeof *local->degree);

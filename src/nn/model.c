@@ -2,7 +2,9 @@
 
 #include <distgat/memory.h>
 
+#include "nn/blas.h"
 #include "nn/conv.h"
+#include "nn/layer.h"
 
 const dg_conv *dg_conv_of(dg_model_kind kind) {
   static const dg_conv *const table[] = {[DG_MODEL_GCN] = &dg_conv_gcn,
@@ -70,6 +72,7 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
     DG_TRY(l->conv->add_tensors(&model->params, l, in));
     l->count = model->params.count - l->first;
     in = (dg_channels){l->heads, l->dim, l->hp, l->ld};
+    if (dg_layer_uses_blas(l)) DG_TRY(dg_blas_prepare());
   }
   DG_TRY(dg_params_allocate(&model->params));
 

@@ -24,10 +24,10 @@ dg_status dg_params_add(dg_params *params, const dg_tensor *tensor) {
 
 dg_status dg_params_allocate(dg_params *params) {
   dg_status status = DG_OK;
-  DG_TRY(dg_alloc(&params->value, (size_t)params->count, sizeof *params->value));
-  DG_TRY(dg_alloc(&params->grad, (size_t)params->count + DG_TAIL, sizeof *params->grad));
-  DG_TRY(dg_alloc(&params->m, (size_t)params->count, sizeof *params->m));
-  DG_TRY(dg_alloc(&params->v, (size_t)params->count, sizeof *params->v));
+  DG_TRY(dg_alloc_whole(&params->value, (size_t)params->count, sizeof *params->value));
+  DG_TRY(dg_alloc_whole(&params->grad, (size_t)params->count + DG_TAIL, sizeof *params->grad));
+  DG_TRY(dg_alloc_whole(&params->m, (size_t)params->count, sizeof *params->m));
+  DG_TRY(dg_alloc_whole(&params->v, (size_t)params->count, sizeof *params->v));
 
 cleanup:
   return status;

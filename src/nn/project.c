@@ -17,6 +17,10 @@
 
 enum { NARROW = 256 }; /* columns up to which our own product beats that of BLAS */
 
+bool dg_layer_uses_blas(const dg_layer *layer) {
+  return layer->ld > NARROW;
+}
+
 /* Rows that a layer projects here: its sources but those that come from other ranks. */
 static int32_t project_count(const dg_work *work) {
   return work->channel ? work->block->n_src_owned : work->block->n_src;

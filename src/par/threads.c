@@ -3,11 +3,14 @@
 
 #include <cblas.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <distgat/log.h>
+#include <distgat/memory.h>
 
 /* Where the user has given OpenMP places, its first thread sits on one of them: the places tell more than the system.
  */
@@ -38,19 +41,58 @@ int dg_threads_share(MPI_Comm node, const int *mine) {
   return share < 1 ? 1 : (int)share;
 }
 
-int dg_threads_set(const dg_comm *comm, int wanted) {
+static void *wait_to_end(void *gate) {
+  pthread_mutex_lock(gate);
+  pthread_mutex_unlock(gate);
+  return NULL;
+}
+
+/* Starts n threads that are there at once, and ends them; gives how many there were. */
+static int try_threads(pthread_t *thread, int n, int *error) {
+  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+  int started = 0;
+  pthread_mutex_lock(&gate);
+  while (started < n && (*error = pthread_create(&thread[started], NULL, wait_to_end, &gate)) == 0) started++;
+  pthread_mutex_unlock(&gate);
+  for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
+  return started;
+}
+
+/* OpenMP ends the program where it cannot start a thread. Tries as many as it will want, whose stacks it then takes
+   over, and lets it start its own at once. Local. */
+static dg_status start_threads(int threads) {
+  dg_status status = DG_OK;
+  pthread_t *others = NULL;
+  int error = 0;
+  DG_TRY(dg_memory_check());
+  DG_TRY(dg_alloc(&others, (size_t)threads, sizeof *others));
+  const int started = try_threads(others, threads - 1, &error);
+  if (started < threads - 1)
+    DG_TRY(dg_fail(DG_MEMORY,
+                   "cannot start thread %d of %d: %s; a limit on memory (ulimit -v) or processes (ulimit -u) is in the "
+                   "way, fewer --threads need less",
+                   started + 2, threads, strerror(error)));
+  DG_TRY(dg_memory_check());
+#pragma omp parallel num_threads(threads)
+  (void)omp_get_thread_num();
+cleanup:
+  dg_free(&others);
+  return status;
+}
+
+dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
   MPI_Comm node;
   int mine[DG_MAX_CORES] = {0};
   omp_get_num_places() > 0 ? find_places(mine) : find_cores(mine);
   MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
   const int share = dg_threads_share(node, mine);
   MPI_Comm_free(&node);
-  const int threads = wanted > 0 ? wanted : share;
-  if (threads > share)
-    dg_log("warning: %d threads a rank, but %d core%s for each: threads that share a core wait for each other", threads,
-           share, share == 1 ? "" : "s");
+  *threads = wanted > 0 ? wanted : share;
+  if (*threads > share)
+    dg_log("warning: %d threads a rank, but %d core%s for each: threads that share a core wait for each other",
+           *threads, share, share == 1 ? "" : "s");
   omp_set_dynamic(0);
-  omp_set_num_threads(threads);
+  omp_set_num_threads(*threads);
   openblas_set_num_threads(1);
-  return threads;
+  return dg_comm_agree(comm, start_threads(*threads));
 }

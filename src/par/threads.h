@@ -6,8 +6,8 @@
 enum { DG_MAX_CORES = 8192 };
 
 /* Threads of each rank: `wanted`, or where 0 its share of the cores that it may run on; sets them for OpenMP, and one
-   for BLAS; notes where they are more than the cores. Collective. */
-int dg_threads_set(const dg_comm *comm, int wanted);
+   for BLAS; notes where they are more than the cores. Errors: DG_MEMORY, where they cannot be started. Collective. */
+dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted);
 
 /* This rank's share, at least 1, of the cores where mine[c] is not 0: a core is divided among the ranks of `node` that
    may run on it. mine [DG_MAX_CORES]. Collective. */

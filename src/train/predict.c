@@ -86,10 +86,11 @@ static dg_status compare(const predictor *p) {
 
 static dg_status prepare(predictor *p, const char *graph_path) {
   dg_status status = DG_OK;
+  int threads;
   DG_TRY(compare(p));
   DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? check_output(p->config, graph_path) : DG_OK));
   DG_TRY(share_config(p));
-  dg_threads_set(p->comm, p->config->threads);
+  DG_TRY(dg_threads_set(&threads, p->comm, p->config->threads));
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, dg_no_split, p->model_config.row_normalize,
                        p->model_config.seed));
   DG_TRY(load_weights(p));

@@ -14,8 +14,8 @@ enum { FIRST_CAPACITY = 1024 };
 dg_status dg_run_create(dg_run *run, dg_params *params) {
   dg_status status = DG_OK;
   *run = (dg_run){.params = params};
-  DG_TRY(dg_alloc(&run->initial, (size_t)params->count, sizeof *run->initial));
-  DG_TRY(dg_alloc(&run->best, (size_t)params->count, sizeof *run->best));
+  DG_TRY(dg_alloc_whole(&run->initial, (size_t)params->count, sizeof *run->initial));
+  DG_TRY(dg_alloc_whole(&run->best, (size_t)params->count, sizeof *run->best));
 
 cleanup:
   return status;

@@ -63,7 +63,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   const dg_comm *comm = trainer->comm = &trainer->local.comm;
   const dg_graph_info *info = &trainer->local.shard.info;
   dg_params *params = &trainer->model.params;
-  trainer->threads = dg_threads_set(comm, config->threads);
+  DG_TRY(dg_threads_set(&trainer->threads, comm, config->threads));
   DG_TRY(check_split(&trainer->local, info->name));
   status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes);
   if (status == DG_OK) status = dg_sums_create(&trainer->sums, comm, params->grad, params->count, config->model.layers);

@@ -45,8 +45,9 @@ static void shares_never_exceed_the_cores(void **state) {
 
 static void what_is_wanted_is_set(void **state) {
   (void)state;
-  assert_all_true(&test_comm, dg_threads_set(&test_comm, 3) == 3);
-  assert_all_true(&test_comm, dg_threads_set(&test_comm, 0) >= 1);
+  int threads;
+  assert_all_true(&test_comm, dg_threads_set(&threads, &test_comm, 3) == DG_OK && threads == 3);
+  assert_all_true(&test_comm, dg_threads_set(&threads, &test_comm, 0) == DG_OK && threads >= 1);
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,8 @@
 #include "support/support.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <distgat/memory.h>
 
@@ -75,11 +77,59 @@ static void peak_grows_with_use(void **state) {
   assert_true(dg_memory_peak() >= (int64_t)bytes);
 }
 
+/* Leaves this process `room` bytes more of address space than it has now; 0 leaves all there is. */
+static void limit_space(size_t room) {
+  struct rlimit limit;
+  size_t pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  assert_non_null(file);
+  assert_int_equal(fscanf(file, "%zu", &pages), 1);
+  fclose(file);
+  assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+  limit.rlim_cur = room == 0 ? limit.rlim_max : pages * 4096 + room;
+  assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+static void assert_refused(dg_status status, const char *advice) {
+  const char *message = dg_status_message();
+  assert_int_equal(status, DG_MEMORY);
+  assert_non_null(strstr(message, " under the limit of "));
+  assert_string_equal(strstr(message, "(ulimit -v)") + strlen("(ulimit -v)"), advice);
+  dg_status_clear();
+}
+
+/* Libraries get the rest, and the advice fits what was asked for. */
+static void a_limit_is_kept_with_a_reserve(void **state) {
+  (void)state;
+#ifdef __SANITIZE_ADDRESS__
+  skip(); /* whose own memory is beyond any limit */
+#endif
+  const size_t most = (size_t)200 << 20, fits = most - DG_MEMORY_RESERVE - ((size_t)8 << 20);
+  char *block = NULL;
+  limit_space(most);
+  assert_in_range(dg_memory_limit(), most, SIZE_MAX / 2);
+  assert_true(dg_memory_fits(fits) && !dg_memory_fits(most + 4096));
+  assert_refused(dg_alloc(&block, most - DG_MEMORY_RESERVE + ((size_t)1 << 20), 1), "; more ranks need less each");
+  assert_refused(dg_alloc_whole(&block, most, 1), ", which every rank holds whole");
+  dg_memory_alone(true);
+  assert_refused(dg_alloc(&block, most, 1), "");
+  assert_refused(dg_alloc_whole(&block, most, 1), "");
+  dg_memory_alone(false);
+  assert_int_equal(dg_alloc(&block, fits, 1), DG_OK);
+  assert_int_equal(dg_memory_check(), DG_OK);
+  limit_space((size_t)16 << 20);
+  assert_int_equal(dg_memory_check(), DG_MEMORY);
+  dg_status_clear();
+  limit_space(0);
+  assert_int_equal(dg_memory_check(), DG_OK);
+  dg_free(&block);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_are_zeroed_and_aligned), cmocka_unit_test(count_zero_gives_a_block),
       cmocka_unit_test(impossible_sizes_fail),         cmocka_unit_test(chosen_allocation_fails),
-      cmocka_unit_test(peak_grows_with_use),
+      cmocka_unit_test(peak_grows_with_use),           cmocka_unit_test(a_limit_is_kept_with_a_reserve),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Limits on address space (ulimit -v): a run is done, or it ends at once with exit code 3 and one line that says so."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+DONE, FAILED = 0, 3
+AT_ONCE = 20         # seconds, on a machine that others use too
+MB = 1000            # ulimit counts kB
+PLENTY = 4000
+LIMITS = (120, 150, 180, 190, 200, 210, 220, 240, 280)  # where runs of small graphs begin to have enough
+
+
+class MemoryLimits(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        graphs.random_graph(400, features=50, degree=4, symmetric=True, seed=3).write(cls.path("G.h5"))
+        graphs.random_graph(400, features=50, degree=4, dense=True, symmetric=True, seed=3).write(cls.path("dense.h5"))
+        program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--quiet", "--save", cls.path("M.h5"))
+        with h5py.File(cls.path("dense.h5"), "r+") as f:
+            x = np.resize(f["features/dense"][:], (400, 50000))
+            del f["features/dense"]
+            f.create_dataset("features/dense", data=x, chunks=x.shape, compression="gzip", compression_opts=1)
+            f.attrs["num_features"] = x.shape[1]
+        os.rename(cls.path("dense.h5"), cls.path("chunk.h5"))
+
+    def run_limited(self, megabytes, ranks, *arguments):
+        """Without the test's own variables for threads: the program must find what it needs by itself."""
+        environment = {**program.MPI_ENVIRONMENT, **os.environ}
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY"):
+            environment.pop(name, None)
+        launcher = ["mpirun", "--quiet", "-np", str(ranks)] if ranks else []
+        shell = ["bash", "-c", f'ulimit -v {megabytes * MB} && exec "$0" "$@"', program.DISTGAT]
+        return subprocess.run(launcher + shell + [str(a) for a in arguments], env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=AT_ONCE, cwd=self.folder.name)
+
+    def check(self, megabytes, ranks, *arguments):
+        with self.subTest(megabytes=megabytes, ranks=ranks, arguments=arguments):
+            done = self.run_limited(megabytes, ranks, *arguments)
+            if done.returncode == 127 and "loading shared libraries" in done.stderr:
+                return "too little for the loader"
+            self.assertIn(done.returncode, (DONE, FAILED), done.stderr)
+            if done.returncode == DONE:
+                self.assertEqual(done.stderr, "")
+                return DONE
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertRegex(done.stderr, f"^distgat {arguments[0]}: .*(out of memory|cannot start thread)")
+            self.assertNotIn("damaged", done.stderr)
+            return done.stderr
+        return None
+
+    def sweep(self, limits, ranks, *arguments):
+        """Too little, then enough."""
+        found = [self.check(limit, ranks, *arguments) for limit in limits]
+        self.assertNotEqual(found[0], DONE)
+        self.assertEqual(self.check(PLENTY, ranks, *arguments), DONE)
+
+    def test_train_alone(self):
+        self.sweep(LIMITS, None, "train", "G.h5", "--epochs", 2, "--threads", 2, "--quiet")
+
+    def test_train_on_three_ranks(self):
+        self.sweep(LIMITS[1::2], 3, "train", "G.h5", "--epochs", 2, "--quiet")
+
+    def test_other_verbs(self):
+        for command in (("info", "G.h5"), ("partition", "G.h5", "--parts", 3, "--out", "P.h5", "--quiet"),
+                        ("predict", "G.h5", "--model-file", "M.h5", "--out", "O.h5", "--quiet"),
+                        ("generate", "--preset", "cora", "--out", "N.h5", "--quiet")):
+            self.sweep((120, 180, 200), None, *command)
+
+    def test_products_by_blas(self):
+        wide = ("train", "G.h5", "--hidden", 64, "--epochs", 1, "--threads", 2, "--quiet")
+        for ranks, limit in ((None, 300), (None, 380), (3, 350)):
+            self.assertIn("that BLAS takes for each of 2 threads", self.check(limit, ranks, *wide))
+        self.assertEqual(self.check(PLENTY, None, *wide), DONE)
+
+    def test_more_threads_than_fit(self):
+        said = self.check(230, None, "train", "G.h5", "--epochs", 1, "--threads", 60, "--quiet")
+        self.assertRegex(said, "cannot start thread [0-9]+ of 60")
+
+    def test_advice_fits_what_was_asked_for(self):
+        rows = self.check(240, None, "train", "chunk.h5", "--epochs", 1, "--quiet")
+        self.assertIn("more ranks need less each", rows)
+        weights = self.check(400, None, "train", "G.h5", "--model", "gcn", "--hidden", 10**6, "--threads", 1, "--epochs", 1,
+                             "--quiet")
+        self.assertIn("which every rank holds whole", weights)
+
+    def test_a_large_chunk_is_not_called_damaged(self):
+        self.assertIn("out of memory", self.check(300, None, "info", "chunk.h5"))
+        self.assertEqual(self.check(PLENTY, None, "info", "chunk.h5"), DONE)
+
+
+if __name__ == "__main__":
+    program.main()
