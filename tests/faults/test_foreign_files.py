@@ -178,6 +178,7 @@ class ForeignFiles(program.Case):
         for name, edit in (
                 ("contiguous", unwritten("labels", (N,))),
                 ("chunks", unwritten("graph/indptr", (limit,), chunks=(1 << 20,))),
+                ("small_chunks", unwritten("graph/indptr", (limit,), chunks=(1024,))),
                 ("features", unwritten("features/dense", (N, limit), chunks=(1, 1 << 20))),
                 ("overflow", unwritten("features/dense", (1 << 40, 1 << 40), chunks=(1024, 1024))),
                 ("chunk", huge_chunks)):
