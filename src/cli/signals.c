@@ -14,6 +14,7 @@ enum { N_DEADLY = sizeof deadly / sizeof deadly[0], N_SIGNALS = 65 };
 
 /* What a signal did at first; once it is handled here, what follows the cleaning. */
 static struct sigaction before[N_SIGNALS];
+static bool noted;
 
 static bool is_crash(int number) {
   return number == SIGILL || number == SIGABRT || number == SIGBUS || number == SIGFPE || number == SIGSEGV;
@@ -28,10 +29,23 @@ static void die_clean(int number, siginfo_t *info, void *context) {
     raise(number); /* blocked until this handler returns */
 }
 
+static void note(void) {
+  if (noted) return;
+  for (int i = 0; i < N_DEADLY; i++) sigaction(deadly[i], NULL, &before[deadly[i]]);
+  noted = true;
+}
+
+/* Libraries may take signals when they are loaded, as UCX takes SIGHUP even where it is ignored: this comes before. */
+#if defined(__GLIBC__) && !defined(DG_SANITIZE)
+__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(void) = note;
+#endif
+
 void dg_signals_note(void) {
+  note();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
-  for (int i = 0; i < N_DEADLY; i++) sigaction(deadly[i], NULL, &before[deadly[i]]);
+  for (int i = 0; i < N_DEADLY; i++)
+    if (!is_crash(deadly[i])) sigaction(deadly[i], &before[deadly[i]], NULL);
 }
 
 void dg_signals_handle(void) {

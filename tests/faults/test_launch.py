@@ -56,6 +56,8 @@ class Launch(program.Case):
 
     def test_no_folder_is_shared(self):
         """Nor needed: what each makes and the first to end removes would kill now and then one of those beside it."""
+        if "Open MPI v5" in program.distgat("--version"):
+            self.skipTest("Open MPI 5 always makes a folder, but each process one of its own")
         self.assert_runs(self.train({"TMPDIR": "/proc/none"}))
 
     def test_unseen_launchers(self):
