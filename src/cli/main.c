@@ -114,7 +114,10 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status == DG_OK && verb) status = dg_launch_check(comm.size);
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
   if (status == DG_OK && !verb && comm.rank == 0) status = answer(argv[1]);
-  if (status == DG_OK && comm.rank == 0) status = flush_results();
+  if (comm.rank == 0) { /* also of a run that failed: once other ranks have left, the launcher may end this one */
+    const dg_status written = flush_results();
+    if (status == DG_OK) status = written;
+  }
   status = dg_comm_agree(&comm, status);
   if (status != DG_OK && comm.rank == 0) print_failure(verb ? verb->name : NULL);
   dg_comm_destroy(&comm);
