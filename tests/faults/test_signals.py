@@ -74,8 +74,8 @@ class Signals(program.Case):
         for writer in (True, False):
             with self.subTest(writer=writer):
                 process = self.start(program.MPIRUN, "-np", "3")
-                written = " ".join(os.listdir(self.folder.name))  # a name under way ends in its writer's pid
-                ranks = [pid for pid in ranks_below(process.pid) if written.endswith(f".{pid}") == writer]
+                ends = {name.rpartition(".")[2] for name in os.listdir(self.folder.name)}  # one under way: its writer's pid
+                ranks = [pid for pid in ranks_below(process.pid) if (str(pid) in ends) == writer]
                 os.kill(ranks[0], signal.SIGABRT)
                 self.assertNotEqual(process.wait(20), 0)
                 self.assert_clean()
