@@ -16,6 +16,8 @@ static dg_layer_counts count_block(const dg_block *b, bool exchanged) {
                            .n_src = b->n_src,
                            .n_projected = exchanged ? b->n_src_owned : b->n_src,
                            .n_sent = exchanged ? b->plan.send_offset[b->plan.n_send_ranks] : 0,
+                           .n_send_ranks = exchanged ? b->plan.n_send_ranks : 0,
+                           .n_recv_ranks = exchanged ? b->plan.n_recv_ranks : 0,
                            .n_edges = b->indptr[b->n_dst],
                            .n_chunks = b->dst.n > b->src.n ? b->dst.n : b->src.n};
 }

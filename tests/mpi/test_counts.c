@@ -1,6 +1,7 @@
 #include "support/support.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 #include <distgat/model.h>
@@ -92,8 +93,78 @@ static void counts_add_up_to_the_graph(void **state) {
   random_graph_destroy(&g);
 }
 
+/* Stored features of every row of the graph, from the ranks that own them; entries [n_nodes]. Collective. */
+static void gather_entries(int64_t *entries, const random_graph *g, const dg_local *local) {
+  const dg_features *x = &local->shard.features;
+  memset(entries, 0, (size_t)g->n_nodes * sizeof *entries);
+  for (dg_row i = 0; i < local->n; i++)
+    entries[local->ids[i]] = x->sparse ? x->indptr[i + 1] - x->indptr[i] : x->n_cols;
+  dg_comm_sum_int64(&test_comm, entries, g->n_nodes);
+}
+
+static bool same_counts(const dg_layer_counts *a, const dg_layer_counts *b) {
+  return a->n_dst == b->n_dst && a->n_src_owned == b->n_src_owned && a->n_src == b->n_src &&
+         a->n_projected == b->n_projected && a->n_sent == b->n_sent && a->n_send_ranks == b->n_send_ranks &&
+         a->n_recv_ranks == b->n_recv_ranks && a->n_edges == b->n_edges && a->entries == b->entries &&
+         a->entries_dst == b->entries_dst;
+}
+
+/* Of a field with and without the graph's features, edges, splits, exchanges. */
+static void check_parts(const random_graph *g, const dg_local *local, const dg_outline *outline,
+                        const dg_field_config *config) {
+  dg_field *field;
+  dg_counts here, *parts;
+  int32_t *part;
+  assert_int_equal(dg_alloc(&parts, (size_t)test_comm.size, sizeof *parts), DG_OK);
+  assert_int_equal(dg_alloc(&part, (size_t)g->n_nodes, sizeof *part), DG_OK);
+  for (int32_t i = 0; i < g->n_nodes; i++) part[i] = random_graph_owner(&test_comm, 3, i);
+  assert_int_equal(dg_counts_of_parts(parts, outline, part, test_comm.size, config), DG_OK);
+  assert_all_true(&test_comm, dg_field_create(&field, local, config) == DG_OK);
+  assert_all_true(&test_comm, dg_counts_create(&here, local, field) == DG_OK);
+  bool same = parts[test_comm.rank].n_out == here.n_out;
+  for (int k = 0; k < config->n_layers; k++)
+    same = same && same_counts(&parts[test_comm.rank].layer[k], &here.layer[k]);
+  assert_all_true(&test_comm, same);
+  for (int p = 0; p < test_comm.size; p++) dg_counts_destroy(&parts[p]);
+  dg_counts_destroy(&here);
+  dg_field_destroy(&field);
+  dg_free(&parts);
+  dg_free(&part);
+}
+
+static void check_all_parts(random_graph g) {
+  static const int splits[] = {0, DG_TRAIN, DG_VAL | DG_TEST};
+  dg_local local;
+  int64_t *entries;
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3) == DG_OK);
+  assert_int_equal(dg_alloc(&entries, (size_t)g.n_nodes, sizeof *entries), DG_OK);
+  gather_entries(entries, &g, &local);
+  const dg_csr in = {g.n_nodes, g.indptr, g.indices};
+  const dg_outline outline = {&in, entries, g.mask};
+  for (int layers = 1; layers <= 3; layers++)
+    for (int s = 0; s < 3; s++)
+      for (int way = 0; way < 4; way++) {
+        const dg_field_config config = {
+            .n_layers = layers, .splits = splits[s], .edges = way < 3, .exchange_first = way % 2};
+        check_parts(&g, &local, &outline, &config);
+      }
+  dg_free(&entries);
+  dg_local_destroy(&local);
+  random_graph_destroy(&g);
+}
+
+static void parts_of_a_divided_graph_are_counted_as_their_ranks_count(void **state) {
+  (void)state;
+  check_all_parts((random_graph){.seed = 4, .n_nodes = 400, .n_features = 20, .n_classes = 3, .degree = 3});
+  /* So few edges that some ranks only give to others, and some only get from them. */
+  check_all_parts(
+      (random_graph){.seed = 6, .n_nodes = 40, .n_features = 5, .n_classes = 3, .degree = 0.2, .sparse = true});
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_pass_asks_for_what_was_counted),
-                                     cmocka_unit_test(counts_add_up_to_the_graph)};
+                                     cmocka_unit_test(counts_add_up_to_the_graph),
+                                     cmocka_unit_test(parts_of_a_divided_graph_are_counted_as_their_ranks_count)};
   return mpi_test_main(argc, argv, "counts", tests, sizeof tests / sizeof *tests);
 }
