@@ -27,13 +27,6 @@ typedef struct dg_counts {
 dg_status dg_counts_create(dg_counts *counts, const dg_local *local, const dg_field *field);
 void dg_counts_destroy(dg_counts *counts);
 
-/* A whole graph in numbers, its features left out; all borrowed. */
-typedef struct dg_outline {
-  const dg_csr *in;       /* [n_nodes] in-neighbours, no self-loops */
-  const int64_t *entries; /* [n_nodes] stored features of each row */
-  const uint8_t *mask;    /* [n_nodes] bits of the split */
-} dg_outline;
-
 /* Counts what each part [parts] of a divided graph would cost its rank, part [n_nodes]: the numbers dg_counts_create
    gives there, n_chunks aside, without MPI and without making a field. Errors: DG_MEMORY. Local. */
 dg_status dg_counts_of_parts(dg_counts *counts, const dg_outline *graph, const int32_t *part, int parts,

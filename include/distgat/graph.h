@@ -100,6 +100,17 @@ dg_status dg_graph_check_splits(dg_h5 *file, const dg_graph_info *info);
 void dg_overlap_note(dg_overlap *overlap, uint8_t mask);
 void dg_overlap_warn(const dg_overlap *overlap, const char *path, const char *split);
 
+/* A whole graph in numbers: its edges and splits, and of its features how many are stored. */
+typedef struct dg_outline {
+  dg_csr in;        /* [n_nodes] in-neighbours, no self-loops */
+  int64_t *entries; /* [n_nodes] stored features of each row */
+  uint8_t *mask;    /* [n_nodes] bits of the split */
+} dg_outline;
+
+/* Reads one and checks it, `split` as dg_graph_choose_split. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_outline_read(dg_outline *outline, dg_h5 *file, const dg_graph_info *info, const char *split);
+void dg_outline_destroy(dg_outline *outline);
+
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
 

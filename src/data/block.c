@@ -140,6 +140,12 @@ static dg_status check_sparse(const dg_features *x, dg_h5 *file, int64_t first) 
   return DG_OK;
 }
 
+dg_status dg_block_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  const dg_status status = read_indptr(indptr, file, "features/indptr", info->n_nodes, info->n_nonzeros, first, n);
+  if (status == DG_OK) rebase(indptr, n);
+  return status;
+}
+
 static dg_status read_sparse(dg_features *x, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&x->indptr, (size_t)n + 1, sizeof *x->indptr));

@@ -15,6 +15,9 @@ int64_t dg_block_rows(const dg_graph_info *info);
 /* In-neighbours of the nodes of a block. */
 dg_status dg_block_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
+/* Positions of the rows of a block, [n + 1], among its stored features, which must be sparse. */
+dg_status dg_block_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
+
 /* Features of a block; columns ascend in a sparse row, whatever their order in the file. */
 dg_status dg_block_features(dg_features *features, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 

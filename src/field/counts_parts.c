@@ -18,7 +18,7 @@ typedef struct census {
 
 static dg_status alloc_census(census *c) {
   dg_status status = DG_OK;
-  const size_t n = (size_t)c->graph->in->n_rows, parts = (size_t)c->parts;
+  const size_t n = (size_t)c->graph->in.n_rows, parts = (size_t)c->parts;
   DG_TRY(dg_alloc(&c->level, n, sizeof *c->level));
   DG_TRY(dg_alloc(&c->start, parts + 1, sizeof *c->start));
   DG_TRY(dg_alloc(&c->member, n, sizeof *c->member));
@@ -42,7 +42,7 @@ static void free_census(census *c) {
 }
 
 static void list_members(census *c) {
-  const int64_t n = c->graph->in->n_rows;
+  const int64_t n = c->graph->in.n_rows;
   for (int64_t i = 0; i < n; i++) c->start[c->part[i] + 1]++;
   for (int p = 0; p < c->parts; p++) c->start[p + 1] += c->start[p];
   for (int64_t i = 0; i < n; i++) c->member[c->start[c->part[i]]++] = (dg_id)i;
@@ -56,7 +56,7 @@ static bool exchanges(const census *c, int k) {
 }
 
 static void find_levels(census *c) {
-  const dg_csr *in = c->graph->in;
+  const dg_csr *in = &c->graph->in;
   const int n_layers = c->config.n_layers, splits = c->config.splits;
   for (int64_t i = 0; i < in->n_rows; i++)
     if (!splits || (c->graph->mask[i] & splits)) c->level[i] = (uint16_t)(n_layers + 1);
@@ -83,7 +83,7 @@ static void count_halo_row(census *c, int p, int k, dg_id j) {
 }
 
 static void count_target(census *c, int p, int k, dg_id i) {
-  const dg_csr *in = c->graph->in;
+  const dg_csr *in = &c->graph->in;
   dg_layer_counts *here = &c->counts[p].layer[k - 1];
   here->n_dst++, here->n_edges++;
   if (k == 1) here->entries_dst += c->graph->entries[i];
@@ -96,7 +96,7 @@ static void count_target(census *c, int p, int k, dg_id i) {
 }
 
 static void count_layer(census *c, int k) {
-  for (int64_t i = 0; i < c->graph->in->n_rows; i++) c->seen[i] = 0;
+  for (int64_t i = 0; i < c->graph->in.n_rows; i++) c->seen[i] = 0;
   for (int p = 0; p < c->parts; p++) c->asked[p] = 0;
   for (int p = 0; p < c->parts; p++) {
     dg_layer_counts *here = &c->counts[p].layer[k - 1];
@@ -119,7 +119,7 @@ dg_status dg_counts_of_parts(dg_counts *counts, const dg_outline *graph, const i
   list_members(&c);
   find_levels(&c);
   for (int k = 1; k <= config->n_layers; k++) count_layer(&c, k);
-  for (int64_t i = 0; i < graph->in->n_rows; i++) counts[part[i]].n_out += c.level[i] > config->n_layers;
+  for (int64_t i = 0; i < graph->in.n_rows; i++) counts[part[i]].n_out += c.level[i] > config->n_layers;
 
 cleanup:
   free_census(&c);

@@ -1,0 +1,67 @@
+#include <distgat/graph.h>
+
+#include <stdio.h>
+
+#include <distgat/memory.h>
+
+#include "data/block.h"
+
+static dg_status read_entries(int64_t *entries, dg_h5 *file, const dg_graph_info *info) {
+  dg_status status = DG_OK;
+  int64_t *indptr = NULL;
+  for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = info->n_features;
+  if (!info->sparse) return DG_OK;
+  DG_TRY(dg_alloc(&indptr, (size_t)info->n_nodes + 1, sizeof *indptr));
+  DG_TRY(dg_block_entries(indptr, file, info, 0, info->n_nodes));
+  for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = indptr[i + 1] - indptr[i];
+
+cleanup:
+  dg_free(&indptr);
+  return status;
+}
+
+typedef struct marking {
+  uint8_t *mask;
+  uint8_t bit;
+} marking;
+
+static dg_status mark(int32_t node, void *context) {
+  const marking *m = context;
+  m->mask[node] |= m->bit;
+  return DG_OK;
+}
+
+static dg_status read_mask(uint8_t *mask, dg_h5 *file, const dg_graph_info *info, const char *wanted) {
+  static const char *const lists[] = {"train", "val", "test"};
+  dg_status status = DG_OK;
+  char split[DG_SPLIT_NAME];
+  DG_TRY(dg_graph_choose_split(file, wanted, split));
+  for (int k = 0; k < 3; k++) {
+    marking m = {mask, (uint8_t)(DG_TRAIN << k)};
+    DG_TRY(dg_split_each(file, info, split, lists[k], mark, &m));
+  }
+
+cleanup:
+  return status;
+}
+
+dg_status dg_outline_read(dg_outline *outline, dg_h5 *file, const dg_graph_info *info, const char *split) {
+  dg_status status = DG_OK;
+  *outline = (dg_outline){0};
+  DG_TRY(dg_graph_read_edges(file, info, &outline->in));
+  DG_TRY(dg_alloc(&outline->entries, (size_t)info->n_nodes, sizeof *outline->entries));
+  DG_TRY(dg_alloc(&outline->mask, (size_t)info->n_nodes, sizeof *outline->mask));
+  DG_TRY(read_entries(outline->entries, file, info));
+  DG_TRY(read_mask(outline->mask, file, info, split));
+
+cleanup:
+  if (status != DG_OK) dg_outline_destroy(outline);
+  return status;
+}
+
+void dg_outline_destroy(dg_outline *outline) {
+  dg_csr_destroy(&outline->in);
+  dg_free(&outline->entries);
+  dg_free(&outline->mask);
+  *outline = (dg_outline){0};
+}
