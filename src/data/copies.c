@@ -9,6 +9,8 @@
 #include <distgat/memory.h>
 
 #include "data/fingerprint.h"
+#include "data/h5file.h"
+#include "data/h5guard.h"
 #include "par/same.h"
 
 #define ADVICE "all ranks must read the same graph"
@@ -20,16 +22,16 @@ typedef struct identity {
   int64_t device, inode, size, seconds, nanoseconds;
 } identity;
 
-static identity identify(const dg_h5 *file) {
-  struct stat st = {0};
+static identity identify(struct stat *st, const char *path) {
   identity id = {0};
-  stat(dg_h5_path(file), &st);
+  *st = (struct stat){0};
+  stat(path, st);
   gethostname(id.host, sizeof id.host - 1);
-  id.device = (int64_t)st.st_dev;
-  id.inode = (int64_t)st.st_ino;
-  id.size = (int64_t)st.st_size;
-  id.seconds = (int64_t)st.st_mtim.tv_sec;
-  id.nanoseconds = (int64_t)st.st_mtim.tv_nsec;
+  id.device = (int64_t)st->st_dev;
+  id.inode = (int64_t)st->st_ino;
+  id.size = (int64_t)st->st_size;
+  id.seconds = (int64_t)st->st_mtim.tv_sec;
+  id.nanoseconds = (int64_t)st->st_mtim.tv_nsec;
   return id;
 }
 
@@ -42,50 +44,97 @@ static bool same_file(const identity *a, const identity *b) {
          (!same_host(a, b) || a->device == b->device);
 }
 
-/* The ranks of one host that have opened one file there, which share the reading. Collective. */
-static dg_status group_readers(MPI_Comm *readers, const dg_comm *comm, const identity *mine) {
+static bool same_file_here(const identity *a, const identity *b) {
+  return same_host(a, b) && same_file(a, b);
+}
+
+/* Ranks whose files are the same in the eyes of `same` share a group, in the order of ranks. Collective. */
+static dg_status group_create(dg_comm *group, const dg_comm *comm, const identity *mine,
+                              bool (*same)(const identity *a, const identity *b)) {
   dg_status status = DG_OK;
   identity *all = NULL;
   int first = 0;
+  *group = (dg_comm){0};
   DG_TRY(dg_comm_agree(comm, dg_alloc(&all, (size_t)comm->size, sizeof *all)));
   MPI_Allgather(mine, sizeof *mine, MPI_BYTE, all, sizeof *mine, MPI_BYTE, comm->mpi);
-  while (!same_host(mine, &all[first]) || !same_file(mine, &all[first])) first++;
-  MPI_Comm_split(comm->mpi, first, comm->rank, readers);
+  while (!same(mine, &all[first])) first++;
+  MPI_Comm_split(comm->mpi, first, comm->rank, &group->mpi);
+  MPI_Comm_rank(group->mpi, &group->rank);
+  MPI_Comm_size(group->mpi, &group->size);
 cleanup:
   dg_free(&all);
   return status;
 }
 
-static dg_status read_copy(dg_content *content, const dg_comm *comm, MPI_Comm readers, dg_h5 *file,
-                           const dg_graph_info *info) {
-  int rank, size;
-  MPI_Comm_rank(readers, &rank);
-  MPI_Comm_size(readers, &size);
-  const int64_t first = info->n_nodes * rank / size, end = info->n_nodes * (rank + 1) / size;
-  const dg_status status = dg_comm_agree(comm, dg_content_read(content, file, info, first, end - first));
-  if (status == DG_OK) dg_content_sum(content, readers);
+/* ---- Looking through a file ---- */
+
+/* Tells what the first of a group has found in its file, which is that of the others too. A failure is of this rank
+   alone. Collective over the group. */
+static dg_status share_texts(const dg_comm *group, const dg_h5 *found, const struct stat *st) {
+  dg_status status = DG_OK;
+  char *bytes = NULL;
+  const dg_h5texts *texts = found == NULL ? NULL : found->texts;
+  int64_t n = texts == NULL ? -1 : (int64_t)texts->used;
+  dg_comm_bcast(group, &n, sizeof n, 0);
+  if (n < 0) return DG_OK;
+  status = dg_alloc(&bytes, (size_t)n, 1);
+  if (dg_comm_max_int64(group, status != DG_OK) > 0) goto cleanup;
+  if (texts != NULL && n > 0) memcpy(bytes, texts->bytes, (size_t)n);
+  dg_comm_bcast(group, bytes, (size_t)n, 0);
+  if (group->rank > 0) status = dg_h5guard_trust(st, bytes, (size_t)n);
+cleanup:
+  dg_free(&bytes);
   return status;
 }
 
+dg_status dg_copies_examine(const dg_comm *comm, const char *path) {
+  dg_status status = DG_OK;
+  dg_comm group = {0};
+  dg_h5 *file = NULL;
+  struct stat st;
+  const identity mine = identify(&st, path);
+  if (comm->size == 1) return DG_OK;
+  DG_TRY(group_create(&group, comm, &mine, same_file));
+  DG_TRY(dg_comm_agree(comm, group.rank == 0 ? dg_h5_open(&file, path) : DG_OK));
+  DG_TRY(dg_comm_agree(comm, share_texts(&group, file, &st)));
+cleanup:
+  dg_h5_close(&file);
+  dg_comm_destroy(&group);
+  return status;
+}
+
+/* ---- Comparing ---- */
+
+static dg_status read_copy(dg_content *content, const dg_comm *comm, const dg_comm *readers, dg_h5 *file,
+                           const dg_graph_info *info) {
+  const int64_t first = info->n_nodes * readers->rank / readers->size;
+  const int64_t end = info->n_nodes * (readers->rank + 1) / readers->size;
+  const dg_status status = dg_comm_agree(comm, dg_content_read(content, file, info, first, end - first));
+  if (status == DG_OK) dg_content_sum(content, readers->mpi);
+  return status;
+}
+
+/* The ranks of one host that have opened one file there share the reading. */
 static dg_status compare_contents(const dg_comm *comm, dg_h5 *file, const dg_graph_info *info, const identity *mine) {
   dg_status status = DG_OK;
-  MPI_Comm readers = MPI_COMM_NULL;
+  dg_comm readers = {0};
   dg_content content = {0};
   char facts[256];
-  DG_TRY(group_readers(&readers, comm, mine));
-  DG_TRY(read_copy(&content, comm, readers, file, info));
+  DG_TRY(group_create(&readers, comm, mine, same_file_here));
+  DG_TRY(read_copy(&content, comm, &readers, file, info));
   snprintf(facts, sizeof facts,
            "edges of checksum %016" PRIx64 "\nfeatures of checksum %016" PRIx64 "\nlabels of checksum %016" PRIx64 "\n",
            content.edges, content.features, content.labels);
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, ADVICE));
 cleanup:
-  if (readers != MPI_COMM_NULL) MPI_Comm_free(&readers);
+  dg_comm_destroy(&readers);
   return status;
 }
 
 dg_status dg_copies_compare(const dg_comm *comm, dg_h5 *file, const dg_graph_info *info, const char *split) {
   dg_status status = DG_OK;
-  const identity mine = identify(file);
+  struct stat st;
+  const identity mine = identify(&st, dg_h5_path(file));
   identity first = mine;
   char facts[512];
   snprintf(facts, sizeof facts,

@@ -115,7 +115,8 @@ static dg_status judge_silence(const char *path, int ended) {
   return dg_fail(DG_INPUT, "%s: is damaged: the HDF5 library crashes on it", path);
 }
 
-static dg_status keep_verdict(const struct stat *st, const char *texts, size_t n) {
+dg_status dg_h5guard_trust(const struct stat *st, const char *texts, size_t n) {
+  if (find_verdict(st) != NULL) return DG_OK;
   verdict *v = calloc(1, sizeof *v);
   char *bytes = malloc(n + 1);
   if (v == NULL || bytes == NULL) {
@@ -131,7 +132,7 @@ static dg_status keep_verdict(const struct stat *st, const char *texts, size_t n
 
 static dg_status judge(const char *path, const struct stat *st, const char *answer, size_t n, int ended) {
   if (n < 2 || answer[n - 1] != SAID) return judge_silence(path, ended);
-  if (answer[0] == GOOD) return keep_verdict(st, answer + 1, n - 2);
+  if (answer[0] == GOOD) return dg_h5guard_trust(st, answer + 1, n - 2);
   return dg_fail(answer[0] == NO_MEMORY ? DG_MEMORY : DG_INPUT, "%s", answer + 1);
 }
 

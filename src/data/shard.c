@@ -287,6 +287,7 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   route r = {0};
   char chosen[DG_SPLIT_NAME] = "";
   *shard = (dg_shard){0};
+  DG_TRY(dg_copies_examine(comm, path));
   DG_TRY(dg_comm_agree(comm, open_graph(&file, &shard->info, chosen, path, split)));
   DG_TRY(dg_copies_compare(comm, file, &shard->info, split == dg_no_split ? NULL : chosen));
   DG_TRY(dg_comm_agree(comm, prepare(shard, &r, comm, owner)));

@@ -135,6 +135,18 @@ class ForeignFiles(program.Case):
                 with self.subTest(file=name, ranks=ranks):
                     self.refused(name, *arguments, ranks=ranks)
 
+    def test_a_damaged_copy_that_one_rank_sees_ends_with_one_line(self):
+        folder = os.path.join(CASES, "damaged")
+        if not os.path.isdir(folder):
+            self.skipTest(f"no damaged files: {folder} is absent")
+        for name in sorted(name for name in os.listdir(folder) if name.endswith("train.h5")):
+            usual, other = ["train", self.good, "--epochs", "1"], ["train", os.path.join(folder, name), "--epochs", "1"]
+            with self.subTest(file=name):
+                done = program.launch((1, usual), (1, other), (1, usual), timeout=30)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertIn(name, done.stderr)
+
     def test_what_lies_elsewhere_is_not_read(self):
         other = self.path("other.h5")
         self.graph.write(other)

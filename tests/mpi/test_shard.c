@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <distgat/graph.h>
@@ -226,6 +227,40 @@ static void fingerprint_of_the_file_is_that_of_the_shards(void **state) {
   }
 }
 
+/* Whether a process was started to look through the file before this rank opened it. */
+static bool looks_through(void) {
+  dg_shard s;
+  struct rusage before, after;
+  getrusage(RUSAGE_CHILDREN, &before);
+  const dg_status status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  assert_all_true(&test_comm, status == DG_OK);
+  getrusage(RUSAGE_CHILDREN, &after);
+  dg_shard_destroy(&s);
+  return after.ru_minflt > before.ru_minflt;
+}
+
+static void one_rank_looks_through_a_file_that_all_share(void **state) {
+  (void)state;
+  make_graph(true, false, 0);
+  assert_all_true(&test_comm, looks_through() == (test_comm.rank == 0));
+  assert_all_true(&test_comm, !looks_through()); /* known by now */
+}
+
+/* Two ranks each, as on two disks: the lower of them looks. */
+static void each_copy_is_looked_through(void **state) {
+  (void)state;
+  char shared[sizeof path];
+  strcpy(shared, path);
+  make_graph(true, false, 0);
+  snprintf(path, sizeof path, "%.50s.%d", shared, test_comm.rank / 2);
+  if (test_comm.rank % 2 == 0) write_graph(true, false, 0);
+  MPI_Barrier(test_comm.mpi);
+  assert_all_true(&test_comm, looks_through() == (test_comm.rank % 2 == 0));
+  MPI_Barrier(test_comm.mpi);
+  if (test_comm.rank % 2 == 0) unlink(path);
+  strcpy(path, shared);
+}
+
 /* A fault in the block of one rank is the same failure on all. */
 static void agrees_on_bad_input(void **state) {
   (void)state;
@@ -284,6 +319,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(normalizes_rows_as_the_reference_does, name_file, remove_file),
       cmocka_unit_test_setup_teardown(refuses_rows_that_cannot_be_normalized, name_file, remove_file),
       cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(one_rank_looks_through_a_file_that_all_share, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(each_copy_is_looked_through, name_file, remove_file),
       cmocka_unit_test_setup_teardown(agrees_on_bad_input, name_file, remove_file),
       cmocka_unit_test_setup_teardown(survives_lack_of_memory, name_file, remove_file),
   };
