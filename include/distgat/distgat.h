@@ -20,6 +20,7 @@
 #include <distgat/options.h>
 #include <distgat/params.h>
 #include <distgat/partition.h>
+#include <distgat/plan.h>
 #include <distgat/real.h>
 #include <distgat/rng.h>
 #include <distgat/status.h>

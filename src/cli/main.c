@@ -29,6 +29,7 @@ static const verb_entry verbs[] = {
     {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report", false},
     {"train", dg_verb_train, "train a model", true},
     {"predict", dg_verb_predict, "apply a trained model to a whole graph", true},
+    {"plan", dg_verb_plan, "predict time and memory of training on more ranks", true},
     {"bench", dg_verb_bench, "time training steps, phase by phase", true},
 };
 

@@ -10,6 +10,7 @@ dg_status dg_verb_info(const dg_comm *comm, int argc, char **argv);
 dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv);
 dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv);
 dg_status dg_verb_predict(const dg_comm *comm, int argc, char **argv);
+dg_status dg_verb_plan(const dg_comm *comm, int argc, char **argv);
 dg_status dg_verb_bench(const dg_comm *comm, int argc, char **argv);
 
 #endif

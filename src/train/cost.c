@@ -62,6 +62,29 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
   return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
 }
 
+/* ---- work in units ---- */
+
+/* Multiply-adds of a layer's projections. */
+static double projected(const dg_layer *l, const dg_layer_counts *n) {
+  const double width = (double)l->heads * l->dim;
+  const double in = l->index == 0 ? (double)n->entries : (double)n->n_projected * l->n_in;
+  const double in_dst = l->index == 0 ? (double)n->entries_dst : (double)n->n_dst * l->n_in;
+  return (in + (l->wr >= 0 ? in_dst : 0)) * width;
+}
+
+void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_counts *counts) {
+  for (int p = 0; p < DG_PHASES; p++) units[p] = 0;
+  for (int k = 0; k < counts->n_layers; k++) {
+    const dg_layer *l = &model->layer[k];
+    const dg_layer_counts *n = &counts->layer[k];
+    const double edges = l->conv->edges ? (double)n->n_edges * l->heads * l->dim : 0;
+    units[DG_PHASE_PROJECTION] += projected(l, n), units[DG_PHASE_WEIGHT_GRADIENT] += projected(l, n);
+    units[DG_PHASE_EDGE_FORWARD] += edges, units[DG_PHASE_EDGE_BACKWARD] += edges;
+  }
+  units[DG_PHASE_LOSS] = (double)counts->n_out * model->n_classes;
+  units[DG_PHASE_ADAM] = (double)model->params.count;
+}
+
 /* ---- the first layer's halo ---- */
 
 /* Assumed rates of one rank, of which the order of magnitude counts: sparse and dense projections in flops a second,
@@ -78,13 +101,17 @@ static bool all_on_one_node(const dg_comm *comm) {
   return dg_comm_max_int64(comm, ranks != comm->size) == 0;
 }
 
-bool dg_cost_exchange_pays(const dg_comm *comm, const dg_model *model, const dg_graph_info *info, int64_t n_halo) {
+bool dg_cost_exchange_pays_for(const dg_model *model, const dg_graph_info *info, int64_t n_halo, bool one_node) {
   const dg_layer *l = &model->layer[0];
-  const double rows = (double)dg_comm_max_int64(comm, n_halo), width = (double)l->heads * l->dim;
+  const double rows = (double)n_halo, width = (double)l->heads * l->dim;
   const double entries = (double)info->n_nonzeros / (double)info->n_nodes; /* of a row */
   const double flops = 4 * entries * width;                                /* forward and for the weight gradient */
   const double bytes = 2 * width * sizeof(dg_real);                        /* forward and back */
   const double project = rows * flops / (info->sparse ? sparse_rate : dense_rate);
-  const double exchange = rows * bytes / (all_on_one_node(comm) ? node_rate : network_rate);
+  const double exchange = rows * bytes / (one_node ? node_rate : network_rate);
   return project > 2 * exchange + waiting;
+}
+
+bool dg_cost_exchange_pays(const dg_comm *comm, const dg_model *model, const dg_graph_info *info, int64_t n_halo) {
+  return dg_cost_exchange_pays_for(model, info, dg_comm_max_int64(comm, n_halo), all_on_one_node(comm));
 }

@@ -14,9 +14,14 @@
    second-level cache. Local. */
 double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine);
 
-/* Whether the first layer's halo rows, n_halo on this rank, should come projected from their owners in every step,
-   rather than be projected here from features that are fetched once: where projecting all halo rows of the rank that
-   has most of them takes more than twice as long. Collective. */
+/* Units of work of a training step by phase, each proportional to what the phase takes: multiply-adds of projections,
+   channels of edges, classes of outputs, parameters; 0 for phases that wait. Local. */
+void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_counts *counts);
+
+/* Whether the first layer's halo rows, n_halo on the rank that has most of them, should come projected from their
+   owners in every step, rather than be projected from features that are fetched once: where projecting them all takes
+   more than twice as long. Local; dg_cost_exchange_pays is the same for ranks that each know their own, Collective. */
+bool dg_cost_exchange_pays_for(const dg_model *model, const dg_graph_info *info, int64_t n_halo, bool one_node);
 bool dg_cost_exchange_pays(const dg_comm *comm, const dg_model *model, const dg_graph_info *info, int64_t n_halo);
 
 #endif

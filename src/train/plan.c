@@ -1,0 +1,393 @@
+#include <distgat/plan.h>
+
+#include <math.h>
+
+#include <distgat/memory.h>
+#include <distgat/partition.h>
+
+#include "nn/conv.h"
+#include "train/cost.h"
+#include "train/rates.h"
+
+/* A piece of more edges is not timed; the rates of a smaller one are taken. */
+static const int64_t MOST_EDGES = 5000000;
+
+/* Rank 0 divides the graph: bytes that METIS was seen to take, an edge and a node, and the graph itself. */
+static const double METIS_EDGE = 37, METIS_NODE = 60;
+
+static const double MESSAGE = 1e-6; /* seconds that a rank spends on one more message of an exchange */
+static const double CLOSE = 1.05;   /* as good, for fewer ranks */
+
+static const char *const memory_names[] = {
+#define X(name, text) text,
+    DG_PLAN_MEMORY_LIST(X)
+#undef X
+};
+
+const char *dg_plan_memory_name(dg_plan_memory kind) {
+  return memory_names[kind];
+}
+
+/* ---- a graph divided ---- */
+
+/* How all graphs are divided. */
+typedef struct dividing {
+  dg_status (*divide)(int32_t *part, int parts, void *context);
+  void *context;
+} dividing;
+
+/* What is known of one number of parts. */
+typedef struct division {
+  const dg_plan_input *input;
+  const dg_model *model;
+  dg_plan_point *point;
+  int32_t *part;                /* [n_nodes of the outline] */
+  dg_partition_part *each;      /* [parts] */
+  dg_counts *train, *val, *all; /* [parts] */
+} division;
+
+static int64_t scaled(const dg_plan_input *in, int64_t count) {
+  return (int64_t)((double)count * in->scale);
+}
+
+/* About as many chunks as a block of such counts is cut into. */
+static int64_t chunks_of(const dg_layer_counts *n) {
+  const int64_t most = 64, work = 512, wanted = (n->n_edges + n->n_src) / work + 2;
+  return wanted < most ? wanted : most;
+}
+
+static void scale_counts(const dg_plan_input *in, dg_counts *counts) {
+  counts->n_out = scaled(in, counts->n_out);
+  for (int k = 0; k < counts->n_layers; k++) {
+    dg_layer_counts *n = &counts->layer[k];
+    int64_t *const grows[] = {&n->n_dst,  &n->n_src_owned, &n->n_src,   &n->n_projected,
+                              &n->n_sent, &n->n_edges,     &n->entries, &n->entries_dst};
+    for (size_t i = 0; i < sizeof grows / sizeof *grows; i++) *grows[i] = scaled(in, *grows[i]);
+    n->n_chunks = chunks_of(n);
+  }
+}
+
+static dg_field_config field_of(const division *d, int splits, bool backward) {
+  const dg_config *c = d->input->config;
+  return (dg_field_config){.n_layers = c->model.layers,
+                           .splits = c->prune ? splits : 0,
+                           .edges = dg_conv_of(c->model.kind)->edges,
+                           .exchange_first = d->point->exchange_first,
+                           .backward = backward};
+}
+
+static dg_status count(dg_counts **counts, const division *d, int splits) {
+  dg_status status = DG_OK;
+  const int parts = d->point->parts;
+  const dg_field_config config = field_of(d, splits, true);
+  DG_TRY(dg_alloc(counts, (size_t)parts, sizeof **counts));
+  DG_TRY(dg_counts_of_parts(*counts, d->input->graph, d->part, parts, &config));
+
+cleanup:
+  return status;
+}
+
+static void destroy_counts(dg_counts **counts, int parts) {
+  for (int p = 0; *counts && p < parts; p++) dg_counts_destroy(&(*counts)[p]);
+  dg_free(counts);
+}
+
+static void destroy_division(division *d) {
+  destroy_counts(&d->train, d->point->parts);
+  destroy_counts(&d->val, d->point->parts);
+  destroy_counts(&d->all, d->point->parts);
+  dg_free(&d->each);
+  dg_free(&d->part);
+}
+
+static bool exchanges_first(const division *d) {
+  const dg_config *c = d->input->config;
+  int64_t halo = 0;
+  if (d->point->parts == 1 || !dg_conv_of(c->model.kind)->edges) return false;
+  if (c->first_halo != DG_FIRST_AUTO) return c->first_halo == DG_FIRST_EXCHANGE;
+  for (int p = 0; p < d->point->parts; p++)
+    if (d->each[p].halo > halo) halo = d->each[p].halo;
+  return dg_cost_exchange_pays_for(d->model, d->input->info, scaled(d->input, halo), d->point->nodes == 1);
+}
+
+static dg_status measure_parts(division *d) {
+  dg_status status = DG_OK;
+  const dg_csr *in = &d->input->graph->in;
+  dg_plan_point *point = d->point;
+  dg_partition_quality quality;
+  DG_TRY(dg_partition_measure(&quality, in, d->part, point->parts));
+  DG_TRY(dg_alloc(&d->each, (size_t)point->parts, sizeof *d->each));
+  DG_TRY(dg_partition_measure_parts(d->each, in, d->part, point->parts));
+  point->edge_cut = scaled(d->input, quality.edge_cut);
+  point->halo_nodes = scaled(d->input, quality.halo_nodes);
+  point->edge_imbalance = quality.edge_imbalance;
+
+cleanup:
+  return status;
+}
+
+static dg_status divide_graph(division *d, const dividing *how) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&d->part, (size_t)d->input->graph->in.n_rows, sizeof *d->part));
+  DG_TRY(how->divide(d->part, d->point->parts, how->context));
+  DG_TRY(measure_parts(d));
+  d->point->exchange_first = exchanges_first(d);
+  DG_TRY(count(&d->train, d, DG_TRAIN));
+  DG_TRY(count(&d->val, d, DG_VAL));
+  DG_TRY(count(&d->all, d, DG_TRAIN | DG_VAL | DG_TEST));
+
+cleanup:
+  return status;
+}
+
+/* From here on the counts are those of the graph that is planned for. */
+static void scale_division(division *d) {
+  for (int p = 0; p < d->point->parts; p++) {
+    scale_counts(d->input, &d->train[p]);
+    scale_counts(d->input, &d->val[p]);
+    scale_counts(d->input, &d->all[p]);
+  }
+}
+
+/* ---- time ---- */
+
+/* Whether part a does more in a step than part b, by a measure that needs no rates. */
+static bool is_heavier(const dg_model *model, const dg_counts *a, const dg_counts *b) {
+  double x[DG_PHASES], y[DG_PHASES];
+  dg_cost_units(x, model, a), dg_cost_units(y, model, b);
+  return x[DG_PHASE_PROJECTION] + x[DG_PHASE_EDGE_FORWARD] > y[DG_PHASE_PROJECTION] + y[DG_PHASE_EDGE_FORWARD];
+}
+
+/* The heaviest part among those with training nodes. */
+static int find_heaviest(const division *d) {
+  int heaviest = -1;
+  for (int p = 0; p < d->point->parts; p++)
+    if (d->train[p].n_out > 0 && (heaviest < 0 || is_heavier(d->model, &d->train[p], &d->train[heaviest])))
+      heaviest = p;
+  return heaviest;
+}
+
+/* The rates that are known. */
+typedef struct known_rates {
+  dg_rates rates;
+  int parts, threads; /* they were measured on one of so many parts; 0: none are known */
+} known_rates;
+
+/* Times steps on the heaviest part; where it is too large the rates of a smaller one stay. */
+static dg_status time_heaviest(known_rates *known, const division *d, const dg_comm *alone) {
+  dg_config config = *d->input->config;
+  const int p = find_heaviest(d);
+  if (p < 0) return dg_fail(DG_INPUT, "the training split is empty; it needs at least one labelled node");
+  if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
+  config.threads = d->point->threads;
+  known->parts = d->point->parts, known->threads = config.threads;
+  return dg_rates_measure(&known->rates, alone, &config, d->input->info, d->input->graph, d->part, p);
+}
+
+/* Rates for the parts of a division. Where a smaller graph stands for a larger one, its parts are too small: then they
+   are those of as many fewer parts. */
+static dg_status find_rates(known_rates *known, const division *d, const dividing *how, const dg_comm *alone) {
+  dg_status status = DG_OK;
+  dg_plan_point point = *d->point;
+  division fewer = {.input = d->input, .model = d->model, .point = &point};
+  if (d->input->scale <= 1) return time_heaviest(known, d, alone);
+  point.parts = (int)fmax(1, d->point->parts / d->input->scale);
+  if (known->parts == point.parts && known->threads == point.threads) return DG_OK;
+  DG_TRY(divide_graph(&fewer, how));
+  DG_TRY(time_heaviest(known, &fewer, alone));
+
+cleanup:
+  destroy_division(&fewer);
+  return status;
+}
+
+/* Elements of a row of layer k on its way. */
+static int64_t wire_width(const dg_layer *l) {
+  return (int64_t)l->dim * l->hp;
+}
+
+static int64_t row_bytes(const division *d, int k) {
+  return wire_width(&d->model->layer[k]) * (d->input->config->halo_type == DG_HALO_F32 ? 4 : 2);
+}
+
+/* Seconds of one rank's exchanges in a step, nothing of them hidden: rows there, gradients back. */
+static double time_exchanges(const division *d, const dg_counts *counts) {
+  const dg_plan_cluster *c = &d->input->cluster;
+  const bool far = d->point->nodes > 1;
+  const int sharing = far && c->ranks_per_node < d->point->parts ? c->ranks_per_node : 1; /* the node's link */
+  const double latency = far ? c->latency : c->node_latency, rate = far ? c->bandwidth : c->node_bandwidth;
+  double seconds = 0;
+  for (int k = 0; k < counts->n_layers; k++) {
+    const dg_layer_counts *n = &counts->layer[k];
+    const int64_t got = n->n_src - n->n_projected, most = got > n->n_sent ? got : n->n_sent;
+    const int64_t messages = n->n_send_ranks + n->n_recv_ranks;
+    if (messages > 0)
+      seconds += 2 * (latency + (double)messages * MESSAGE + (double)(most * row_bytes(d, k)) * sharing / rate);
+  }
+  return seconds;
+}
+
+/* Seconds of the sum of gradients: inside each node, then between nodes, each byte there and back. */
+static double time_sum(const division *d, double bytes) {
+  const dg_plan_cluster *c = &d->input->cluster;
+  const int nodes = d->point->nodes, local = d->point->parts < c->ranks_per_node ? d->point->parts : c->ranks_per_node;
+  double seconds = 0;
+  if (local > 1) seconds += 2 * ceil(log2(local)) * c->node_latency + 2 * bytes / c->node_bandwidth;
+  if (nodes > 1) seconds += 2 * ceil(log2(nodes)) * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
+  return seconds;
+}
+
+static void predict_time(const division *d, const dg_rates *rates) {
+  dg_plan_point *point = d->point;
+  const dg_plan_cluster *c = &d->input->cluster;
+  const int local = point->parts < c->ranks_per_node ? point->parts : c->ranks_per_node;
+  const double crowd = fmax(1, (double)local * point->threads / c->cores); /* threads a core */
+  const double sum_bytes = (double)(d->model->params.count + DG_TAIL) * sizeof(dg_real);
+  double mean = 0;
+  for (int p = 0; p < point->parts; p++) {
+    const double compute = crowd * dg_rates_seconds(rates, d->model, &d->train[p]);
+    mean += compute / point->parts;
+    point->compute = fmax(point->compute, compute);
+    point->halo = fmax(point->halo, time_exchanges(d, &d->train[p]));
+    for (int k = 0; k < d->train[p].n_layers; k++) {
+      const dg_layer_counts *n = &d->train[p].layer[k];
+      point->step_halo += n->n_sent;
+      point->halo_bytes += 2 * n->n_sent * row_bytes(d, k);
+      point->messages += n->n_send_ranks + n->n_recv_ranks;
+    }
+  }
+  point->step_imbalance = point->compute / mean;
+  if (point->parts > 1) point->sum_bytes = (int64_t)sum_bytes * point->parts;
+  point->sum = point->parts > 1 ? time_sum(d, sum_bytes) : 0;
+  point->step = point->compute + point->halo + point->sum;
+}
+
+/* ---- memory ---- */
+
+static int64_t graph_bytes(const division *d, int p) {
+  const int64_t n = scaled(d->input, d->each[p].nodes), halo = scaled(d->input, d->each[p].halo);
+  const int64_t edges = scaled(d->input, d->each[p].edges), boundary = scaled(d->input, d->each[p].boundary);
+  return 8 * (n + halo) + 17 * n + 4 * edges + 4 * boundary;
+}
+
+static int64_t features_bytes(const division *d, int p) {
+  const dg_graph_info *info = d->input->info;
+  const int64_t halo = d->point->exchange_first ? 0 : scaled(d->input, d->each[p].halo);
+  const int64_t rows = scaled(d->input, d->each[p].nodes) + halo;
+  if (!info->sparse) return 4 * rows * info->n_features;
+  return 8 * rows + (int64_t)(8.0 * (double)rows * (double)info->n_nonzeros / (double)info->n_nodes);
+}
+
+static int64_t block_bytes(const dg_layer_counts *n, bool backward) {
+  const int64_t ways = backward ? 2 : 1;
+  return 8 * n->n_src + 4 * (n->n_dst + n->n_edges) + (ways - 1) * 4 * (n->n_src + n->n_edges) + 4 * n->n_sent;
+}
+
+static int64_t field_bytes(const division *d, const dg_counts *counts, int splits, bool backward) {
+  const dg_field_config config = field_of(d, splits, backward);
+  const int64_t entries = counts->layer[0].entries;
+  int64_t bytes = 9 * counts->n_out + 4 * counts->layer[0].n_src;
+  for (int k = config.splits ? 0 : counts->n_layers - 1; k < counts->n_layers; k++)
+    bytes += block_bytes(&counts->layer[k], backward);
+  if (backward && d->input->info->sparse) bytes += 8 * (d->input->info->n_features + entries);
+  return bytes;
+}
+
+static int64_t buffer_bytes(const division *d, const dg_counts *counts, bool backward) {
+  int64_t bytes = dg_pass_bytes(d->model, counts, d->input->info->sparse, backward);
+  for (int k = 0; k < counts->n_layers; k++) bytes += counts->layer[k].n_sent * row_bytes(d, k);
+  return bytes;
+}
+
+static int64_t setup_bytes(const division *d, int p) {
+  const double nodes = (double)scaled(d->input, d->input->graph->in.n_rows);
+  const double edges = (double)scaled(d->input, d->input->graph->in.indptr[d->input->graph->in.n_rows]);
+  if (d->point->parts == 1) return 0;
+  return (int64_t)(4 * nodes + (p == 0 ? (8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges : 4 * nodes));
+}
+
+static void predict_memory_of(int64_t memory[DG_PLAN_MEMORIES], const division *d, int p) {
+  const int all = DG_TRAIN | DG_VAL | DG_TEST;
+  const int64_t steps_fields = field_bytes(d, &d->train[p], DG_TRAIN, true) + field_bytes(d, &d->val[p], DG_VAL, false);
+  const int64_t steps_buffers = buffer_bytes(d, &d->train[p], true) + buffer_bytes(d, &d->val[p], false);
+  const int64_t end_fields = field_bytes(d, &d->all[p], all, false), end_buffers = buffer_bytes(d, &d->all[p], false);
+  const bool end = end_fields + end_buffers > steps_fields + steps_buffers;
+  memory[DG_PLAN_GRAPH] = graph_bytes(d, p);
+  memory[DG_PLAN_FEATURES] = features_bytes(d, p);
+  memory[DG_PLAN_FIELDS] = end ? end_fields : steps_fields;
+  memory[DG_PLAN_BUFFERS] = end ? end_buffers : steps_buffers;
+  memory[DG_PLAN_WEIGHTS] = 6 * d->model->params.count * (int64_t)sizeof(dg_real);
+  int64_t rest = setup_bytes(d, p);
+  for (int kind = DG_PLAN_GRAPH; kind <= DG_PLAN_WEIGHTS; kind++) rest -= memory[kind];
+  memory[DG_PLAN_SETUP] = rest > 0 ? rest : 0;
+}
+
+static int64_t sum_memory(const int64_t memory[DG_PLAN_MEMORIES]) {
+  int64_t sum = 0;
+  for (int kind = 0; kind < DG_PLAN_MEMORIES; kind++) sum += memory[kind];
+  return sum;
+}
+
+static void predict_memory(const division *d) {
+  dg_plan_point *point = d->point;
+  for (int p = 0; p < point->parts; p++) {
+    int64_t memory[DG_PLAN_MEMORIES] = {d->input->program_bytes};
+    predict_memory_of(memory, d, p);
+    if (sum_memory(memory) <= point->memory_total) continue;
+    point->memory_total = sum_memory(memory);
+    for (int kind = 0; kind < DG_PLAN_MEMORIES; kind++) point->memory[kind] = memory[kind];
+  }
+}
+
+/* ---- the plan ---- */
+
+/* Nodes and threads that so many ranks take. */
+static void place(dg_plan_point *point, const dg_plan_input *input, int parts) {
+  const dg_plan_cluster *c = &input->cluster;
+  const int local = parts < c->ranks_per_node ? parts : c->ranks_per_node;
+  *point = (dg_plan_point){.parts = parts, .nodes = (parts + c->ranks_per_node - 1) / c->ranks_per_node};
+  point->threads = input->config->threads > 0 ? input->config->threads : c->cores / local > 1 ? c->cores / local : 1;
+}
+
+/* One number of parts. */
+static dg_status plan_point(dg_plan_point *point, known_rates *known, const dg_plan_input *input, const dg_model *model,
+                            const dividing *how, const dg_comm *alone) {
+  dg_status status = DG_OK;
+  division d = {.input = input, .model = model, .point = point};
+  DG_TRY(divide_graph(&d, how));
+  DG_TRY(find_rates(known, &d, how, alone));
+  scale_division(&d);
+  predict_time(&d, &known->rates);
+  predict_memory(&d);
+
+cleanup:
+  destroy_division(&d);
+  return status;
+}
+
+dg_status dg_plan_make(dg_plan_point *point, const dg_plan_input *input, const int *parts, int n, const dg_comm *alone,
+                       dg_status (*divide)(int32_t *part, int parts, void *context), void *context) {
+  dg_status status = DG_OK;
+  const dividing how = {divide, context};
+  dg_model model = {0};
+  known_rates known = {0};
+  DG_TRY(dg_model_create(&model, &input->config->model, input->info->n_features, input->info->n_classes));
+  for (int i = n - 1; i >= 0; i--) { /* small pieces first: their rates serve for those that are too large */
+    place(&point[i], input, parts[i]);
+    DG_TRY(plan_point(&point[i], &known, input, &model, &how, alone));
+  }
+
+cleanup:
+  dg_model_destroy(&model);
+  return status;
+}
+
+const dg_plan_point *dg_plan_best(const dg_plan_point *point, int n) {
+  const dg_plan_point *best = point;
+  for (int i = 1; i < n; i++)
+    if (point[i].step < best->step) best = &point[i];
+  const double enough = CLOSE * best->step;
+  for (int i = 0; i < n; i++)
+    if (point[i].step <= enough) return &point[i];
+  return best;
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""What a plan says of more ranks is what these ranks then say of themselves."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+SIZES = ("--nodes", 50000, "--edges", 400000, "--features", 16, "--classes", 5)
+
+
+class Plan(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        graphs.random_graph(1000, features=40, classes=5, degree=6, seed=3).write(cls.path("graph.h5"))
+
+    def plan(self, *options, graph=True):
+        files = (self.path("graph.h5"),) if graph else ()
+        return json.loads(program.distgat("plan", *files, "--json", "--quiet", *options))
+
+    def test_what_is_counted_is_what_ranks_count(self):
+        for model in (("--model", "gatv2"), ("--model", "gcn", "--layers", 3, "--first-halo", "exchange"),
+                      ("--model", "gat", "--prune", "off", "--halo-type", "bf16"), ("--model", "mlp",)):
+            points = self.plan("--parts", "1,2,3", *model)["points"]
+            for point in points:
+                bench = json.loads(program.distgat("bench", self.path("graph.h5"), "--steps", 2, "--json", *model,
+                                                   ranks=point["parts"]))
+                with self.subTest(model=model, parts=point["parts"]):
+                    for figure in ("halo_bytes_per_epoch", "messages_per_epoch", "allreduce_bytes_per_epoch"):
+                        self.assertEqual(point[figure], bench[figure], figure)
+
+    def test_memory_grows_with_width_as_that_of_training(self):
+        narrow, wide = (("--model", "gatv2", "--hidden", hidden, "--heads", 8, "--threads", 1) for hidden in (8, 128))
+        for few, many in zip(*(self.plan("--parts", "1,3", *model)["points"] for model in (narrow, wide))):
+            peaks = [json.loads(program.distgat("train", self.path("graph.h5"), "--epochs", 2, "--json", *model,
+                                                ranks=few["parts"]))["peak_rss_bytes"] for model in (narrow, wide)]
+            planned = many["memory_bytes"] - few["memory_bytes"]
+            with self.subTest(parts=few["parts"]):
+                self.assertGreater(planned, 5e6)
+                self.assertLess(abs(planned / (peaks[1] - peaks[0]) - 1), 0.15, (planned, peaks))
+                self.assertEqual(sum(many["memory"].values()), many["memory_bytes"])
+
+    def test_a_slow_network_makes_more_ranks_slower(self):
+        slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
+        self.assertEqual((slow["best_parts"], slow["slower_beyond"]), (1, 1))
+        self.assertIn("sbatch -N 1 -n 1 ", slow["sbatch"])
+        for point in slow["points"]:
+            self.assertEqual(point["nodes"], point["parts"])
+            if point["parts"] > 1:  # there and back
+                self.assertGreaterEqual(point["sum_ms"], 2000)
+                self.assertGreaterEqual(point["halo_ms"], 2000)
+            self.assertAlmostEqual(point["step_ms"], point["compute_ms"] + point["halo_ms"] + point["sum_ms"], delta=1e-3)
+
+    def test_a_graph_may_exist_in_numbers_alone(self):
+        small, large = (self.plan("--nodes", n, "--edges", 8 * n, "--features", 16, "--classes", 5, "--parts", 4,
+                                  graph=False)["points"][0] for n in (1000000, 4000000))
+        for figure in ("halo_nodes", "step_halo_rows", "halo_bytes_per_epoch"):
+            self.assertAlmostEqual(large[figure] / small[figure], 4, delta=0.01)
+        self.assertEqual(small["messages_per_epoch"], large["messages_per_epoch"])
+        self.assertAlmostEqual(large["memory"]["buffers"] / small["memory"]["buffers"], 4, delta=0.1)
+
+    def test_text_names_what_matters(self):
+        text = program.distgat("plan", self.path("graph.h5"), "--parts", "1,2", "--quiet")
+        for word in ("step ms", "rank MB", "buffers", "sbatch -N"):
+            self.assertIn(word, text)
+
+    def test_what_makes_no_plan_is_refused(self):
+        graph = self.path("graph.h5")
+        for arguments, word in (((graph,), "--parts is missing"), ((graph, "--parts", "2,1"), "ascending"),
+                                ((graph, "--parts", "1,"), "ascending"), ((graph, "--parts", "0"), "ascending"),
+                                ((graph, "--parts", "1", "--edges", 5), "need --nodes"),
+                                (("--nodes", 5, "--parts", 1), "--features"),
+                                (SIZES[:2] + ("--edges", 10**15) + SIZES[4:] + ("--parts", 1), "--edges"),
+                                ((graph, "--parts", 1, "--epochs", 3), "--epochs"),
+                                ((graph, "--parts", 1, "--partition", graph), "--partition")):
+            with self.subTest(arguments=arguments):
+                done = program.run("plan", *arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, "^distgat plan: [^\\n]*" + word + "[^\\n]*\\n$")
+
+
+if __name__ == "__main__":
+    program.main()
