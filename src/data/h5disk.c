@@ -145,18 +145,28 @@ static herr_t disk_truncate(H5FD_t *file, hid_t transfer, hbool_t closing) {
     .fl_map = H5FD_FLMAP_DICHOTOMY,                                                                                    \
   }
 
-static const H5FD_class_t writing = DRIVER(600, "distgat", disk_open);
-static const H5FD_class_t reading = DRIVER(601, "distgat-read", disk_open_reading);
+typedef struct driver {
+  const H5FD_class_t class;
+  hid_t id;
+} driver;
+
+static driver writing = {DRIVER(600, "distgat", disk_open), H5I_INVALID_HID};
+static driver reading = {DRIVER(601, "distgat-read", disk_open_reading), H5I_INVALID_HID};
+
+/* Registered once and for good: the library frees a driver with its last file, and only then calls its close. */
+static hid_t driver_id(driver *d) {
+  if (H5Iget_type(d->id) != H5I_VFL) d->id = H5FDregister(&d->class);
+  return d->id;
+}
 
 /* Access by a driver that notes errors in *error; H5I_INVALID_HID where the library has no memory. */
-static hid_t access_by(const H5FD_class_t *class, int *error) {
-  hid_t driver = H5FDregister(class), access = H5Pcreate(H5P_FILE_ACCESS);
+static hid_t access_by(driver *d, int *error) {
+  const hid_t id = driver_id(d), access = H5Pcreate(H5P_FILE_ACCESS);
   *error = 0;
-  if (driver >= 0 && access >= 0 && H5Pset_driver(access, driver, &error) < 0) {
+  if (access >= 0 && (id < 0 || H5Pset_driver(access, id, &error) < 0)) {
     H5Pclose(access);
-    access = H5I_INVALID_HID;
+    return H5I_INVALID_HID;
   }
-  if (driver >= 0) H5FDunregister(driver);
   return access;
 }
 

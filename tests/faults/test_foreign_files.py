@@ -299,6 +299,15 @@ class ForeignFiles(program.Case):
                 done = subprocess.run([program.DISTGAT] + arguments, env=environment, capture_output=True, timeout=60)
                 self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_what_was_freed_is_not_used(self):
+        """The C library fills it with a pattern. The HDF5 library uses a file driver that was given up."""
+        model = self.path("freed.h5")
+        for arguments in (["info", self.good], ["partition", self.good, "--parts", "2", "--out", self.path("p.h5")],
+                          ["train", self.good, "--epochs", "1", "--save", model],
+                          ["predict", self.good, "--model-file", model, "--out", self.path("o.h5")]):
+            done = program.execute(["env", "MALLOC_PERTURB_=85", program.DISTGAT, *arguments], timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
 
 if __name__ == "__main__":
     program.main()
