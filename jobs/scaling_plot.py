@@ -1,90 +1,132 @@
-#!/usr/bin/env python3
-"""Turns the measurements of jobs/scaling.sh (DIR/bench.jsonl) into scaling.csv, scaling.svg and scaling.png."""
-import csv
-import json
+"""The pictures of a scaling study."""
 import os
 import shutil
 import sys
-from pathlib import Path
 
 try:
   import matplotlib
+  import matplotlib.ticker
   from matplotlib.figure import Figure
 except ImportError as missing:
   # The first python3 on the path need not be the one that the distribution's packages belong to.
   system_python = shutil.which("python3", path=os.defpath)
-  if system_python and system_python != sys.executable:
+  if system_python and os.path.realpath(system_python) != os.path.realpath(sys.executable):
     os.execv(system_python, [system_python, *sys.argv])
-  print(f"scaling_plot.py: {missing}; install the package python3-matplotlib", file=sys.stderr)
+  print(f"scaling.py: {missing}; install the package python3-matplotlib", file=sys.stderr)
   sys.exit(2)
 
-COLUMNS = ("graph", "ranks", "threads", "step_ms_median", "step_ms_min", "speedup", "halo_share", "allreduce_share",
-           "bound_ms", "halo_bytes_per_epoch", "peak_rss_bytes")
+# From the bottom of a bar: computing, then what there is only because there are many ranks.
+STACK = (("projection", "#4c78a8"), ("edge_forward", "#72b7b2"), ("loss", "#b279a2"), ("edge_backward", "#54a24b"),
+         ("weight_gradient", "#88d27a"), ("adam", "#9d755d"), ("other", "#bab0ac"), ("halo_wait", "#f58518"),
+         ("all_reduce", "#e45756"), ("imbalance", "#ffbf79"))
 
 
-def read(path):
-  """One row per measurement; speed-up counts from the graph's first row, shares are of all phases' time."""
-  rows, first = [], {}
-  for line in path.read_text(encoding="utf-8").splitlines():
-    entry = json.loads(line)
-    bench = entry["bench"]
-    total = sum(bench["phases"].values()) or 1
-    base = first.setdefault(entry["graph"], bench)
-    rows.append({
-      "graph": entry["graph"], "speedup": round(base["step_ms_median"] / bench["step_ms_median"], 3),
-      "halo_share": round(bench["phases"].get("halo_wait", 0) / total, 4),
-      "allreduce_share": round(bench["phases"].get("all_reduce", 0) / total, 4),
-      **{key: bench.get(key) for key in COLUMNS if key in bench},
-    })
-  return rows
+def number(row, name):
+  return float(row[name]) if row.get(name) not in ("", None) else None
 
 
-def draw(rows, folder):
-  figure = Figure(figsize=(10, 4))
-  speed, share = figure.subplots(1, 2)
-  graphs = list(dict.fromkeys(row["graph"] for row in rows))
-  ranks = sorted({row["ranks"] for row in rows})
-  speed.plot(ranks, [p / ranks[0] for p in ranks], color="grey", linestyle=":", label="ideal")
-  for number, graph in enumerate(graphs):
-    of = [row for row in rows if row["graph"] == graph]
-    place = [row["ranks"] for row in of]
-    colour = f"C{number}"
-    speed.plot(place, [row["speedup"] for row in of], marker="o", color=colour, label=graph)
-    share.plot(place, [100 * row["halo_share"] for row in of], marker="o", color=colour, label=f"{graph}, halo wait")
-    share.plot(place, [100 * row["allreduce_share"] for row in of], marker="s", linestyle="--", color=colour,
-               label=f"{graph}, all-reduce")
-  speed.set(title="Speed-up of a training step", ylabel=f"speed-up over {ranks[0]} rank" + "s" * (ranks[0] > 1))
-  share.set(title="Share of communication", ylabel="share of the step (%)", ylim=(0, None))
-  for axes in (speed, share):
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(ranks, [str(p) for p in ranks])
-    axes.set_xlabel(f"ranks, each of {rows[0]['threads']} thread" + "s" * (rows[0]["threads"] > 1))
-    axes.grid(alpha=0.2)
-    axes.legend(frameon=False)
-  figure.savefig(folder / "scaling.svg", metadata={"Date": None})
-  figure.savefig(folder / "scaling.png", dpi=150)
+def by_threads(group):
+  found = {}
+  for row in sorted(group, key=lambda row: int(row["ranks"])):
+    found.setdefault(int(row["threads"]), []).append(row)
+  return found
 
 
-def main():
-  if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-    print(f"usage: scaling_plot.py DIR\n{__doc__}")
-    return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
-  folder = Path(sys.argv[1])
+def mark_nodes(axes, rows):
+  """A line where a second node begins."""
+  for before, after in zip(rows, rows[1:]):
+    if before["nodes"] and after["nodes"] and int(before["nodes"]) == 1 < int(after["nodes"]):
+      axes.axvline((int(before["ranks"]) * int(after["ranks"]))**0.5, color="0.6", linewidth=1)
+      axes.annotate("more than one node", ((int(before["ranks"]) * int(after["ranks"]))**0.5, 0.02),
+                    xycoords=("data", "axes fraction"), rotation=90, ha="right", va="bottom", fontsize=7, color="0.4")
+
+
+def rank_axis(axes, group, label):
+  ranks = sorted({int(row["ranks"]) for row in group})
+  axes.set_xscale("log", base=2)
+  axes.set_xticks(ranks, [str(p) for p in ranks])
+  axes.minorticks_off()
+  axes.set_xlabel(label)
+  axes.grid(alpha=0.2)
+
+
+def draw_speed(axes, group):
+  """Speed-up over the smallest point, what is planned, and crosses where a step takes longer than with fewer ranks."""
+  base = min(group, key=lambda row: int(row["ranks"]) * int(row["threads"]))
+  base_cores, weak = int(base["ranks"]) * int(base["threads"]), base["study"] == "weak"
+  for colour, (threads, rows) in enumerate(by_threads(group).items()):
+    ranks = [int(row["ranks"]) for row in rows]
+    speed = [float(row["speedup"]) for row in rows]
+    axes.plot(ranks, [p * threads / base_cores for p in ranks], color=f"C{colour}", linestyle=":", label="ideal")
+    axes.plot(ranks, speed, marker="o", color=f"C{colour}", label=f"measured, {threads} thread{'s' * (threads > 1)}")
+    # Of equal work a shorter step is the speed-up; a weak study's work grows with the cores.
+    planned = [(p, float(base["step_ms"]) / number(row, "plan_ms") * (p * threads / base_cores if weak else 1))
+               for p, row in zip(ranks, rows) if number(row, "plan_ms")]
+    if planned:
+      axes.plot(*zip(*planned), color=f"C{colour}", linestyle="--", marker="x", label="planned")
+    slower = [(p, s) for p, s, before in zip(ranks[1:], speed[1:], speed) if s < before]
+    if slower:
+      axes.plot(*zip(*slower), color="#d62728", linestyle="", marker="v", markersize=10, label="slower than before")
+    mark_nodes(axes, rows)
+  axes.set_yscale("log", base=2)
+  axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
+  axes.set(title="Speed-up of a step" if not weak else "Scaled speed-up of a step", ylabel="speed-up")
+  rank_axis(axes, group, "ranks")
+  axes.legend(frameon=False, fontsize=8)
+
+
+def draw_phases(axes, group):
+  rows = sorted(group, key=lambda row: (int(row["threads"]), int(row["ranks"])))
+  bottom = [0.0] * len(rows)
+  for phase, colour in STACK:
+    height = [number(row, phase if phase == "imbalance" else f"{phase}_mean") or 0 for row in rows]
+    if max(height) > 0:
+      axes.bar(range(len(rows)), height, bottom=bottom, color=colour, label=phase.replace("_", " "), width=0.7)
+    bottom = [b + h for b, h in zip(bottom, height)]
+  axes.errorbar(range(len(rows)), [number(row, "step_ms") for row in rows],
+                yerr=[[number(row, "step_ms") - number(row, "step_ms_least") for row in rows],
+                      [number(row, "step_ms_most") - number(row, "step_ms") for row in rows]],
+                fmt="none", ecolor="0.2", capsize=3, linewidth=1)
+  axes.set_xticks(range(len(rows)), [f"{row['ranks']}×{row['threads']}" for row in rows])
+  axes.set(title="A step by phases, mean of ranks", xlabel="ranks × threads", ylabel="ms")
+  handles, labels = axes.get_legend_handles_labels()
+  axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=7)
+
+
+def draw_memory(axes, group):
+  for colour, (threads, rows) in enumerate(by_threads(group).items()):
+    ranks = [int(row["ranks"]) for row in rows]
+    axes.plot(ranks, [number(row, "peak_rss_bytes") / 1e6 for row in rows], marker="o", color=f"C{colour}",
+              label=f"measured, {threads} thread{'s' * (threads > 1)}")
+    planned = [(p, number(row, "plan_bytes") / 1e6) for p, row in zip(ranks, rows) if number(row, "plan_bytes")]
+    if planned:
+      axes.plot(*zip(*planned), color=f"C{colour}", linestyle="--", marker="x", label="planned, training")
+    mark_nodes(axes, rows)
+  axes.set(title="Memory of the largest rank", ylabel="MB", ylim=(0, None))
+  rank_axis(axes, group, "ranks")
+  axes.legend(frameon=False, fontsize=8)
+
+
+def name_of(group):
+  """A file name for a study: that of its graph, and its options where it has any."""
+  row = group[0]
+  words = ["weak" if row["study"] == "weak" else row["graph"], *row["options"].replace("--", "").split()]
+  return "-".join("".join(c for c in word if c.isalnum() or c in "._") for word in words)
+
+
+def draw(groups, folder):
+  """Draws every study; returns the files."""
   matplotlib.rcParams.update({"svg.hashsalt": "distgat", "figure.constrained_layout.use": True})
-  try:
-    rows = read(folder / "bench.jsonl")
-    with open(folder / "scaling.csv", "w", newline="", encoding="utf-8") as file:
-      table = csv.DictWriter(file, COLUMNS)
-      table.writeheader()
-      table.writerows(rows)
-    draw(rows, folder)
-  except (OSError, KeyError, IndexError, json.JSONDecodeError) as error:
-    print(f"scaling_plot.py: {folder / 'bench.jsonl'}: {error}", file=sys.stderr)
-    return 2
-  print((folder / "scaling.csv").read_text(encoding="utf-8"), end="")
-  print(f"The picture is {folder / 'scaling.svg'}")
-  return 0
-
-
-if __name__ == "__main__":
-  sys.exit(main())
+  files = []
+  for group in groups:
+    figure = Figure(figsize=(13, 4.2))
+    speed, phases, memory = figure.subplots(1, 3)
+    row = group[0]
+    title = "nodes in proportion to ranks" if row["study"] == "weak" else row["graph"]
+    figure.suptitle(f"{row['model']} on {title}")
+    draw_speed(speed, group), draw_phases(phases, group), draw_memory(memory, group)
+    path = folder / f"{name_of(group)}.svg"
+    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path.with_suffix(".png"), dpi=150)
+    files.append(path)
+  return files

@@ -84,6 +84,7 @@ typedef struct dg_bench_result {
   int64_t steps;
   double median_ms, min_ms;                  /* of whole steps, by the slowest rank */
   double phase_ms[DG_PHASES];                /* of the median step, mean over ranks */
+  double phase_min_ms[DG_PHASES];            /* of the fastest rank in each */
   double phase_max_ms[DG_PHASES];            /* of the slowest rank in each, waiting for others included */
   double imbalance_ms;                       /* waiting for the rank that works longest; with phase_ms the whole step */
   double exchange_ms;                        /* of the halo exchanges alone */

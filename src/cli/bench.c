@@ -15,10 +15,11 @@ static json_t *phases_json(const double phase_ms[DG_PHASES]) {
 }
 
 static json_t *result_json(const dg_bench_result *r) {
-  json_t *object = json_pack(
-      "{s:s, s:s, s:i, s:i, s:I, s:f, s:f, s:o, s:f, s:o}", "dataset", r->dataset, "model", r->model, "ranks", r->ranks,
-      "threads", r->threads, "steps", (json_int_t)r->steps, "step_ms_median", r->median_ms, "step_ms_min", r->min_ms,
-      "phases", phases_json(r->phase_ms), "imbalance", r->imbalance_ms, "phases_max", phases_json(r->phase_max_ms));
+  json_t *object =
+      json_pack("{s:s, s:s, s:i, s:i, s:I, s:f, s:f, s:o, s:f, s:o, s:o}", "dataset", r->dataset, "model", r->model,
+                "ranks", r->ranks, "threads", r->threads, "steps", (json_int_t)r->steps, "step_ms_median", r->median_ms,
+                "step_ms_min", r->min_ms, "phases", phases_json(r->phase_ms), "imbalance", r->imbalance_ms,
+                "phases_min", phases_json(r->phase_min_ms), "phases_max", phases_json(r->phase_max_ms));
   json_t *rest =
       json_pack("{s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:I}", "bound_ms", r->bound_ms, "triad_gb_per_s",
                 r->bytes_per_second / 1e9, "gflop_per_s", r->flops_per_second / 1e9, "machine_busy", r->busy,

@@ -84,7 +84,7 @@ static void summarize_phases(dg_bench_result *r, const dg_comm *comm, const doub
   double busy = 0, waiting = 0, left = r->median_ms;
   for (int p = 0; p < DG_PHASES; p++) {
     const dg_spread s = dg_spread_of(comm, 1e3 * phase[p]);
-    r->phase_ms[p] = s.mean, r->phase_max_ms[p] = s.max;
+    r->phase_min_ms[p] = s.min, r->phase_ms[p] = s.mean, r->phase_max_ms[p] = s.max;
     left -= s.mean;
     if (is_waiting(p))
       waiting += s.mean;
@@ -92,7 +92,8 @@ static void summarize_phases(dg_bench_result *r, const dg_comm *comm, const doub
       busy += 1e3 * phase[p];
   }
   if (comm->size == 1) {
-    r->phase_ms[DG_PHASE_OTHER] += left, r->phase_max_ms[DG_PHASE_OTHER] += left;
+    r->phase_min_ms[DG_PHASE_OTHER] += left, r->phase_ms[DG_PHASE_OTHER] += left;
+    r->phase_max_ms[DG_PHASE_OTHER] += left;
     return;
   }
   const dg_spread s = dg_spread_of(comm, busy);

@@ -33,6 +33,8 @@ class Bench(program.Case):
                     self.assertEqual(set(found["phases"]), PHASES)
                     self.assertTrue(all(ms >= 0 for ms in found["phases"].values()))
                     self.assertEqual(set(found["phases_max"]), PHASES)
+                    for phase in PHASES:
+                        self.assertLessEqual(found["phases_min"][phase], found["phases_max"][phase])
                     self.assertAlmostEqual(sum(found["phases"].values()) + found["imbalance"], found["step_ms_median"],
                                            delta=1e-4 * found["step_ms_median"])
                     self.assertIn(found["machine_busy"], (True, False))

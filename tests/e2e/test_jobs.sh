@@ -39,21 +39,9 @@ code=0
 bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
 [ "$code" -eq 2 ] || fail "train.sbatch of a missing graph ended with $code"
 
-for script in train.sbatch scaling.sbatch scaling.sh tutorial.sh; do
+for script in train.sbatch scaling.sbatch scaling.py tutorial.sh; do
   "$jobs/$script" --help | grep -i '^usage' >/dev/null || fail "$script --help prints no usage" # read to the end
 done
-code=0
-"$jobs/scaling.sh" --ranks "1 two" 2>usage.err || code=$?
-[[ $code -eq 2 && $(wc -l <usage.err) -eq 1 ]] || fail "scaling.sh took 'two' ranks: $code, $(<usage.err)"
-
-if python3 "$jobs/scaling_plot.py" --help >/dev/null; then
-  "$jobs/scaling.sh" --graphs graph.h5 --ranks "1 2" --steps 3 --out scaling -- --hidden 4 >scaling.txt 2>scaling.err ||
-    fail "$(<scaling.err)"
-  [ "$(wc -l <scaling/scaling.csv)" -eq 3 ] || fail "scaling.csv has not a header and two rows: $(<scaling/scaling.csv)"
-  cut -d, -f1,2,3 scaling/scaling.csv | grep -qx 'graph,2,1' || fail "no row of 2 ranks: $(<scaling/scaling.csv)"
-  [[ -s scaling/scaling.svg && -s scaling/scaling.png ]] || fail "scaling.sh drew no picture"
-fi
-
 raw=${DISTGAT_DATA:-$DISTGAT_SOURCE/../shared}/planetoid
 if [ -d "$raw" ]; then
   "$jobs/tutorial.sh" --from "$raw" --graphs cora --quick --ranks 2 --out tutorial >tutorial.txt 2>tutorial.err ||

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Scaling studies: what was measured stays, what failed is run again, and pictures show it."""
+import csv
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+SCRIPT = os.path.join(program.SOURCE, "jobs", "scaling.py")
+HAS_PICTURES = subprocess.run([SCRIPT, "--help"], capture_output=True).returncode == 0
+
+
+@unittest.skipUnless(HAS_PICTURES, "python3-matplotlib is missing")
+class Scaling(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 300, "--avg-degree", 4, "--features", 20, "--classes", 3, "--out",
+                        cls.path("graph.h5"))
+
+    def study(self, out, *options, graph="graph.h5", launcher=None, code=0):
+        environment = dict(os.environ, DISTGAT=program.DISTGAT, **({"DISTGAT_LAUNCHER": launcher} if launcher else {}))
+        command = [SCRIPT, "--graphs", self.path(graph), "--steps", 3, "--repetitions", 2, "--out", self.path(out), *options]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, env=environment)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def rows(self, out):
+        with open(self.path(os.path.join(out, "scaling.csv")), newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_strong(self):
+        self.study("strong", "--ranks", "1 2", "--threads", "1", "--", "--model", "gat", "--hidden", 4)
+        rows = self.rows("strong")
+        self.assertEqual([(row["graph"], row["model"], row["ranks"], row["nodes"], row["status"]) for row in rows],
+                         [("graph", "gat", "1", "1", "ok"), ("graph", "gat", "2", "1", "ok")])
+        for row in rows:
+            speedup = float(rows[0]["step_ms"]) / float(row["step_ms"])
+            self.assertAlmostEqual(float(row["speedup"]), speedup, delta=1e-3)
+            self.assertAlmostEqual(float(row["efficiency"]), speedup / int(row["ranks"]), delta=1e-3)
+            self.assertLessEqual(float(row["step_ms_least"]), float(row["step_ms_most"]))
+            for figure in ("plan_ms", "plan_bytes", "bound_ms", "peak_rss_bytes"):
+                self.assertGreater(float(row[figure]), 0, figure)
+            for figure in ("version", "hosts", "command", "graph_nodes"):
+                self.assertTrue(row[figure], figure)
+            self.assertLessEqual(float(row["edge_backward_least"]), float(row["edge_backward_most"]))
+        for kind in ("svg", "png"):
+            self.assertGreater(os.path.getsize(self.path(f"strong/graph-model-gat-hidden-4.{kind}")), 5000)
+        again = self.study("strong", "--ranks", "1 2", "--", "--model", "gat", "--hidden", 4)
+        self.assertEqual(again.stderr.count("is there already"), 2)
+        self.assertEqual(self.rows("strong"), rows)
+
+    def test_a_failed_point_is_no_end(self):
+        launcher = self.path("launcher")
+        with open(launcher, "w") as file:
+            file.write('#!/bin/sh\nn=$1; shift\n[ "$n" != 2 ] || { echo "no room for two" >&2; exit 9; }\n'
+                       f'exec {program.MPIRUN} -np "$n" "$@"\n')
+        os.chmod(launcher, 0o755)
+        self.study("failed", "--ranks", "1 2 3", "--no-plan", launcher=launcher, code=3)
+        self.assertEqual([row["status"] for row in self.rows("failed")], ["ok", "exit 9: no room for two", "ok"])
+        first = self.rows("failed")[0]
+        done = self.study("failed", "--ranks", "1 2 3", "--no-plan")
+        self.assertEqual(done.stderr.count("is there already"), 2)
+        self.assertEqual([row["status"] for row in sorted(self.rows("failed"), key=lambda row: row["ranks"])], ["ok"] * 3)
+        self.assertEqual(self.rows("failed")[0]["step_ms"], first["step_ms"])
+
+    def test_weak(self):
+        self.study("weak", "--weak", 100, "--avg-degree", 3, "--features", 8, "--classes", 3, "--ranks", "1 2", "--no-plan")
+        rows = self.rows("weak")
+        self.assertEqual([row["graph_nodes"] for row in rows], ["100", "200"])
+        scaled = 2 * float(rows[0]["step_ms"]) / float(rows[1]["step_ms"])
+        self.assertAlmostEqual(float(rows[1]["speedup"]), scaled, delta=1e-3)
+        self.assertAlmostEqual(float(rows[1]["efficiency"]), scaled / 2, delta=1e-3)
+
+    def test_mistakes(self):
+        self.assertIn("no such graph file", self.study("none", graph="missing.h5", code=2).stderr)
+        self.assertIn("two", self.study("none", "--ranks", "1 two", code=2).stderr)
+
+
+if __name__ == "__main__":
+    program.main()
