@@ -29,6 +29,10 @@ typedef struct dg_comm {
 dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent);
 void dg_comm_destroy(dg_comm *comm);
 
+/* The ranks of `parent` that give the same `group`, in its order; those that give a negative one get no communicator,
+   size 0. Collective. */
+void dg_comm_split(dg_comm *comm, const dg_comm *parent, int group);
+
 /* Sets comm->host to `name`, or to "" where all ranks give the same; dg_comm_create does so by the hosts' own names.
    Collective. */
 void dg_comm_name_host(dg_comm *comm, const char *name);

@@ -42,8 +42,10 @@ void dg_free(void *pointer_to_block);
 /* Peak resident memory of this process in bytes. Local. */
 int64_t dg_memory_peak(void);
 
-/* Bytes that dg_alloc has been asked for since the process began, freed ones included. Local. */
+/* Bytes that dg_alloc has been asked for since the process began, freed ones included, and others that were counted.
+   Local. */
 int64_t dg_memory_requested(void);
+void dg_memory_count(size_t bytes);
 
 /* Makes the n-th allocation from now (1 = the next) fail with DG_MEMORY, for tests; 0 switches it off. Local. */
 void dg_memory_fail_at(int64_t n);

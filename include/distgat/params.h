@@ -32,20 +32,29 @@ typedef struct dg_tensor {
   int64_t offset, count; /* elements in the block */
 } dg_tensor;
 
-/* All parameters: one table over one block each of values, gradients and the two moments of Adam. The gradient block is
-   followed by DG_TAIL numbers that are summed over ranks with it, see sums.h. */
+/* All parameters: one table over one block each of values and, where the model is trained, gradients and the two
+   moments of Adam. In training, values and gradients are those of `sums`: values are read by all ranks of a node and
+   each changes its share alone. */
 typedef struct dg_params {
   int n_tensors;
   dg_tensor *tensor;
   int64_t count;
-  dg_real *value, *grad, *m, *v;
+  dg_real *value; /* [count] */
+  dg_real *grad;  /* [count] this rank's part, NULL where the model is not trained */
+  dg_real *m, *v; /* [sums->n] moments of this rank's share */
+  dg_sums *sums;  /* borrowed, NULL where the model is not trained */
+  dg_real *store; /* owns the values where the model is not trained */
 } dg_params;
 
 /* Adds a tensor to the table (not yet to the block); its offset and count are filled in. Errors: DG_MEMORY. Local. */
 dg_status dg_params_add(dg_params *params, const dg_tensor *tensor);
 
-/* Allocates the blocks for the table. Errors: DG_MEMORY. Local. */
+/* Allocates values, zero, for the table. Errors: DG_MEMORY. Local. */
 dg_status dg_params_allocate(dg_params *params);
+
+/* Prepares training: values, all zero again, and gradients are those of `sums`, of as many parameters, from now on.
+   Errors: DG_MEMORY. Local. */
+dg_status dg_params_train(dg_params *params, dg_sums *sums);
 void dg_params_destroy(dg_params *params);
 
 /* Position in the block of element `index` (row-major, as in files) of a tensor. Local. */
@@ -63,11 +72,15 @@ dg_status dg_params_get(float *data, const dg_params *params, const dg_real *blo
 dg_status dg_params_set(const dg_params *params, dg_real *block, const char *name, int rank, const int64_t *shape,
                         const float *data);
 
-/* Sets all values to their start, functions of seed, tensor and element; clears gradients and moments. Local. */
+/* Sets all values to `value` [count], the same on all ranks. Collective where the model is trained. */
+void dg_params_put(dg_params *params, const dg_real *value);
+
+/* Sets all values to their start, functions of seed, tensor and element; clears gradients and moments. Collective where
+   the model is trained. */
 void dg_params_reset(dg_params *params, uint64_t seed);
 
-/* One step of Adam, the epoch-th from 1, with L2 decay added to the gradient (Kingma and Ba 2015, algorithm 1; as
-   torch.optim.Adam). Local. */
+/* One step of Adam on this rank's share, the epoch-th from 1, by the gradient in `sums`, with L2 decay added to it
+   (Kingma and Ba 2015, algorithm 1; as torch.optim.Adam). Between dg_sums_end and dg_sums_settle. Local. */
 void dg_adam_step(dg_params *params, double lr, double weight_decay, int64_t epoch);
 
 /* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes. Errors:

@@ -23,6 +23,10 @@ int64_t dg_memory_requested(void) {
   return requested;
 }
 
+void dg_memory_count(size_t bytes) {
+  requested += (int64_t)bytes;
+}
+
 void dg_memory_fail_at(int64_t n) {
   calls_to_failure = n;
 }

@@ -24,10 +24,20 @@ dg_status dg_params_add(dg_params *params, const dg_tensor *tensor) {
 
 dg_status dg_params_allocate(dg_params *params) {
   dg_status status = DG_OK;
-  DG_TRY(dg_alloc_whole(&params->value, (size_t)params->count, sizeof *params->value));
-  DG_TRY(dg_alloc_whole(&params->grad, (size_t)params->count + DG_TAIL, sizeof *params->grad));
-  DG_TRY(dg_alloc_whole(&params->m, (size_t)params->count, sizeof *params->m));
-  DG_TRY(dg_alloc_whole(&params->v, (size_t)params->count, sizeof *params->v));
+  DG_TRY(dg_alloc_whole(&params->store, (size_t)params->count, sizeof *params->store));
+  params->value = params->store;
+
+cleanup:
+  return status;
+}
+
+dg_status dg_params_train(dg_params *params, dg_sums *sums) {
+  dg_status status = DG_OK;
+  DG_CHECK(sums->count == params->count);
+  dg_free(&params->store);
+  params->sums = sums, params->value = sums->value, params->grad = sums->grad;
+  DG_TRY(dg_alloc_whole(&params->m, (size_t)sums->n, sizeof *params->m));
+  DG_TRY(dg_alloc_whole(&params->v, (size_t)sums->n, sizeof *params->v));
 
 cleanup:
   return status;
@@ -35,8 +45,7 @@ cleanup:
 
 void dg_params_destroy(dg_params *params) {
   dg_free(&params->tensor);
-  dg_free(&params->value);
-  dg_free(&params->grad);
+  dg_free(&params->store);
   dg_free(&params->m);
   dg_free(&params->v);
   *params = (dg_params){0};
@@ -58,19 +67,50 @@ int64_t dg_tensor_size(const dg_tensor *t) {
   return size;
 }
 
-void dg_params_reset(dg_params *params, uint64_t seed) {
-  const size_t bytes = (size_t)params->count * sizeof *params->value;
-  memset(params->value, 0, bytes);
-  memset(params->grad, 0, bytes);
-  memset(params->m, 0, bytes);
-  memset(params->v, 0, bytes);
+/* The elements that this rank may change. */
+typedef struct share {
+  int64_t first, n;
+} share;
+
+static share own_share(const dg_params *params) {
+  return params->sums ? (share){params->sums->first, params->sums->n} : (share){0, params->count};
+}
+
+static void meet(const dg_params *params) {
+  if (params->sums) dg_sums_meet(params->sums);
+}
+
+void dg_params_put(dg_params *params, const dg_real *value) {
+  const share own = own_share(params);
+  meet(params);
+  memcpy(params->value + own.first, value + own.first, (size_t)own.n * sizeof *value);
+  meet(params);
+}
+
+static void draw_values(dg_params *params, uint64_t seed, share own) {
+  memset(params->value + own.first, 0, (size_t)own.n * sizeof *params->value);
   for (int n = 0; n < params->n_tensors; n++) {
     const dg_tensor *t = &params->tensor[n];
     const uint64_t key = dg_rng_key(dg_rng_key(seed, 0x77656967), (uint64_t)n);
     if (t->init == DG_INIT_ZERO) continue;
-    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--)
-      params->value[dg_tensor_position(t, i)] = (dg_real)((2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound);
+    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
+      const int64_t position = dg_tensor_position(t, i);
+      if (position < own.first || position >= own.first + own.n) continue;
+      params->value[position] = (dg_real)((2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound);
+    }
   }
+}
+
+void dg_params_reset(dg_params *params, uint64_t seed) {
+  const share own = own_share(params);
+  meet(params);
+  draw_values(params, seed, own);
+  if (params->sums) {
+    memset(params->grad, 0, (size_t)params->count * sizeof *params->grad);
+    memset(params->m, 0, (size_t)own.n * sizeof *params->m);
+    memset(params->v, 0, (size_t)own.n * sizeof *params->v);
+  }
+  meet(params);
 }
 
 static void copy_out(float *data, const dg_tensor *t, const dg_real *block) {

@@ -138,7 +138,7 @@ void dg_pass_backward(const dg_pass *pass, dg_sums *sums) {
   for (int k = pass->model->config.layers - 1; k >= 0; k--) {
     const dg_layer *l = &pass->model->layer[k];
     backward_layer(pass, &pass->work[k], k > 0 ? &pass->work[k - 1] : NULL);
-    dg_sums_begin(sums, l->first, l->count);
+    dg_sums_begin(sums, l->first);
     dg_timer_lap(pass->timer, DG_PHASE_ALL_REDUCE);
   }
 }

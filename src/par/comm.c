@@ -30,6 +30,14 @@ dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
   return DG_OK;
 }
 
+void dg_comm_split(dg_comm *comm, const dg_comm *parent, int group) {
+  *comm = (dg_comm){0};
+  MPI_Comm_split(parent->mpi, group < 0 ? MPI_UNDEFINED : group, parent->rank, &comm->mpi);
+  if (group < 0) return;
+  MPI_Comm_rank(comm->mpi, &comm->rank);
+  MPI_Comm_size(comm->mpi, &comm->size);
+}
+
 void dg_comm_name_host(dg_comm *comm, const char *name) {
   char first[sizeof comm->host];
   snprintf(comm->host, sizeof comm->host, "%s", name);

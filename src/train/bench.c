@@ -124,10 +124,11 @@ static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
 
 static void count_messages(dg_bench_result *r, const dg_trainer *t) {
   r->halo_bytes_per_epoch = dg_trainer_halo_bytes(t);
-  if (t->comm->size > 1) r->allreduce_bytes_per_epoch = dg_sums_bytes(&t->sums) * t->comm->size;
+  r->allreduce_bytes_per_epoch = dg_sums_bytes(&t->sums);
   for (int k = 0; k < t->model.config.layers; k++)
     r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel);
   dg_comm_sum_int64(t->comm, &r->messages_per_epoch, 1);
+  dg_comm_sum_int64(t->comm, &r->allreduce_bytes_per_epoch, 1);
 }
 
 dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config *config, const char *graph_path,

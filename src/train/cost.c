@@ -1,6 +1,7 @@
 #include "train/cost.h"
 
 #include "nn/conv.h"
+#include "par/node.h"
 
 /* ---- the least time of a step ---- */
 
@@ -50,7 +51,7 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
 }
 
 double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
-  const double params = (double)model->params.count;
+  const double params = (double)(model->params.sums ? model->params.sums->n : model->params.count);
   double total = 0;
   for (int k = 0; k < model->config.layers; k++) {
     const dg_layer *l = &model->layer[k];
@@ -93,12 +94,11 @@ void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_coun
 static const double sparse_rate = 4e10, dense_rate = 1e11, node_rate = 4e9, network_rate = 1e9, waiting = 1e-4;
 
 static bool all_on_one_node(const dg_comm *comm) {
-  MPI_Comm node;
-  int ranks = 1;
-  MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
-  MPI_Comm_size(node, &ranks);
-  MPI_Comm_free(&node);
-  return dg_comm_max_int64(comm, ranks != comm->size) == 0;
+  dg_node node;
+  dg_node_create(&node, comm);
+  const bool one = node.n_nodes == 1;
+  dg_node_destroy(&node);
+  return one;
 }
 
 bool dg_cost_exchange_pays_for(const dg_model *model, const dg_graph_info *info, int64_t n_halo, bool one_node) {

@@ -57,11 +57,11 @@ cleanup:
   return status;
 }
 
-dg_status dg_model_load_weights(dg_model *model, const char *path, const char *group) {
+dg_status dg_model_load_weights(dg_real *weights, const dg_model *model, const char *path, const char *group) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, path));
-  DG_TRY(dg_params_read(&model->params, model->params.value, file, group));
+  DG_TRY(dg_params_read(&model->params, weights, file, group));
   DG_TRY(dg_fault("model.load", DG_INPUT));
 
 cleanup:
@@ -69,10 +69,11 @@ cleanup:
   return status;
 }
 
-dg_status dg_model_share_weights(dg_model *model, const dg_comm *comm, const char *path, const char *group) {
-  dg_params *p = &model->params;
-  const dg_status status = dg_comm_agree(comm, comm->rank == 0 ? dg_model_load_weights(model, path, group) : DG_OK);
-  if (status == DG_OK) dg_comm_bcast(comm, p->value, (size_t)p->count * sizeof *p->value, 0);
+dg_status dg_model_share_weights(dg_real *weights, const dg_model *model, const dg_comm *comm, const char *path,
+                                 const char *group) {
+  const dg_status status =
+      dg_comm_agree(comm, comm->rank == 0 ? dg_model_load_weights(weights, model, path, group) : DG_OK);
+  if (status == DG_OK) dg_comm_bcast(comm, weights, (size_t)model->params.count * sizeof *weights, 0);
   return status;
 }
 

@@ -10,11 +10,13 @@
    Errors: DG_IO, DG_MEMORY. Local. */
 dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const char *result);
 
-/* Reads /weights (or another group) of a file into the model. Errors: DG_INPUT, DG_MEMORY. Local. */
-dg_status dg_model_load_weights(dg_model *model, const char *path, const char *group);
+/* Reads /weights (or another group) of a file that holds a model like this one into weights [params.count]. Errors:
+   DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_model_load_weights(dg_real *weights, const dg_model *model, const char *path, const char *group);
 
 /* The same on every rank, of which rank 0 alone reads: copies of the file cannot differ. Collective. */
-dg_status dg_model_share_weights(dg_model *model, const dg_comm *comm, const char *path, const char *group);
+dg_status dg_model_share_weights(dg_real *weights, const dg_model *model, const dg_comm *comm, const char *path,
+                                 const char *group);
 
 /* Writes one block of the parameters as group/NAME. Errors: DG_IO, DG_MEMORY. Local. */
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group);

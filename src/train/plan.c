@@ -227,12 +227,23 @@ static double time_exchanges(const division *d, const dg_counts *counts) {
   return seconds;
 }
 
-/* Seconds of the sum of gradients: inside each node, then between nodes, each byte there and back. */
+/* Shares of the parameters, as many as the node with the fewest ranks has. */
+static int count_shares(const dg_plan_point *point) {
+  return point->parts / point->nodes;
+}
+
+/* Bytes that all ranks of a node give to sums over nodes. */
+static double summed_bytes(const division *d) {
+  return (double)(d->model->params.count + (int64_t)count_shares(d->point) * DG_TAIL) * sizeof(dg_real);
+}
+
+/* Seconds of the sum of gradients: inside each node every rank reads its share of all ranks' gradients, and ranks meet
+   twice; between nodes each byte goes there and back. */
 static double time_sum(const division *d, double bytes) {
   const dg_plan_cluster *c = &d->input->cluster;
   const int nodes = d->point->nodes, local = d->point->parts < c->ranks_per_node ? d->point->parts : c->ranks_per_node;
   double seconds = 0;
-  if (local > 1) seconds += 2 * ceil(log2(local)) * c->node_latency + 2 * bytes / c->node_bandwidth;
+  if (local > 1) seconds += 2 * ceil(log2(local)) * c->node_latency + bytes / c->node_bandwidth;
   if (nodes > 1) seconds += 2 * ceil(log2(nodes)) * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
   return seconds;
 }
@@ -242,10 +253,10 @@ static void predict_time(const division *d, const dg_rates *rates) {
   const dg_plan_cluster *c = &d->input->cluster;
   const int local = point->parts < c->ranks_per_node ? point->parts : c->ranks_per_node;
   const double crowd = fmax(1, (double)local * point->threads / c->cores); /* threads a core */
-  const double sum_bytes = (double)(d->model->params.count + DG_TAIL) * sizeof(dg_real);
+  const int shares = count_shares(point);
   double mean = 0;
   for (int p = 0; p < point->parts; p++) {
-    const double compute = crowd * dg_rates_seconds(rates, d->model, &d->train[p]);
+    const double compute = crowd * dg_rates_seconds(rates, d->model, &d->train[p], shares);
     mean += compute / point->parts;
     point->compute = fmax(point->compute, compute);
     point->halo = fmax(point->halo, time_exchanges(d, &d->train[p]));
@@ -257,8 +268,8 @@ static void predict_time(const division *d, const dg_rates *rates) {
     }
   }
   point->step_imbalance = point->compute / mean;
-  if (point->parts > 1) point->sum_bytes = (int64_t)sum_bytes * point->parts;
-  point->sum = point->parts > 1 ? time_sum(d, sum_bytes) : 0;
+  if (point->nodes > 1) point->sum_bytes = (int64_t)summed_bytes(d) * point->nodes;
+  point->sum = point->parts > 1 ? time_sum(d, summed_bytes(d)) : 0;
   point->step = point->compute + point->halo + point->sum;
 }
 
@@ -306,6 +317,13 @@ static int64_t setup_bytes(const division *d, int p) {
   return (int64_t)(4 * nodes + (p == 0 ? (8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges : 4 * nodes));
 }
 
+/* Gradients, weights of the start and the best are each rank's own; weights and moments are shares. */
+static int64_t weights_bytes(const division *d) {
+  const int64_t count = d->model->params.count, share = count / count_shares(d->point);
+  return (3 * count + (d->point->nodes > 1 && d->point->parts > d->point->nodes ? 4 : 3) * share) *
+         (int64_t)sizeof(dg_real);
+}
+
 static void predict_memory_of(int64_t memory[DG_PLAN_MEMORIES], const division *d, int p) {
   const int all = DG_TRAIN | DG_VAL | DG_TEST;
   const int64_t steps_fields = field_bytes(d, &d->train[p], DG_TRAIN, true) + field_bytes(d, &d->val[p], DG_VAL, false);
@@ -316,7 +334,7 @@ static void predict_memory_of(int64_t memory[DG_PLAN_MEMORIES], const division *
   memory[DG_PLAN_FEATURES] = features_bytes(d, p);
   memory[DG_PLAN_FIELDS] = end ? end_fields : steps_fields;
   memory[DG_PLAN_BUFFERS] = end ? end_buffers : steps_buffers;
-  memory[DG_PLAN_WEIGHTS] = 6 * d->model->params.count * (int64_t)sizeof(dg_real);
+  memory[DG_PLAN_WEIGHTS] = weights_bytes(d);
   int64_t rest = setup_bytes(d, p);
   for (int kind = DG_PLAN_GRAPH; kind <= DG_PLAN_WEIGHTS; kind++) rest -= memory[kind];
   memory[DG_PLAN_SETUP] = rest > 0 ? rest : 0;

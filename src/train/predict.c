@@ -69,7 +69,9 @@ static dg_status load_weights(predictor *p) {
   const char *group = p->config->initial ? "initial_weights" : "weights";
   const dg_status status =
       dg_comm_agree(p->comm, dg_model_create(&p->model, &p->model_config.model, info->n_features, info->n_classes));
-  return status == DG_OK ? dg_model_share_weights(&p->model, p->comm, p->config->model_path, group) : status;
+  return status == DG_OK
+             ? dg_model_share_weights(p->model.params.value, &p->model, p->comm, p->config->model_path, group)
+             : status;
 }
 
 /* Whether all ranks are asked for the same. Collective. */

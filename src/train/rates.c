@@ -181,9 +181,10 @@ cleanup:
   return status;
 }
 
-double dg_rates_seconds(const dg_rates *rates, const dg_model *model, const dg_counts *counts) {
+double dg_rates_seconds(const dg_rates *rates, const dg_model *model, const dg_counts *counts, int shares) {
   double units[DG_PHASES], sum = 0;
   dg_cost_units(units, model, counts);
+  units[DG_PHASE_ADAM] /= shares;
   for (int phase = 0; phase < DG_PHASES; phase++) sum += units[phase] * rates->unit[phase];
   return sum;
 }

@@ -16,7 +16,9 @@ typedef struct dg_rates {
 dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
                            const dg_outline *graph, const int32_t *part, int p);
 
-/* Seconds of computing in a step of such counts. Local. */
-double dg_rates_seconds(const dg_rates *rates, const dg_model *model, const dg_counts *counts);
+/* Seconds of computing in a step of such counts on a rank that keeps up one of `shares` shares of the parameters.
+ * Local.
+ */
+double dg_rates_seconds(const dg_rates *rates, const dg_model *model, const dg_counts *counts, int shares);
 
 #endif

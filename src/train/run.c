@@ -32,11 +32,6 @@ static void copy_weights(const dg_run *run, dg_real *to, const dg_real *from) {
   memcpy(to, from, (size_t)run->params->count * sizeof *to);
 }
 
-void dg_run_give_initial(dg_run *run) {
-  copy_weights(run, run->initial, run->params->value);
-  run->initial_given = true;
-}
-
 void dg_run_swap(dg_run *a, dg_run *b) {
   const dg_run other = *a;
   *a = *b;
@@ -48,7 +43,7 @@ void dg_run_swap(dg_run *a, dg_run *b) {
 void dg_run_rewind(dg_run *run) {
   dg_params_reset(run->params, run->seed);
   if (run->initial_given)
-    copy_weights(run, run->params->value, run->initial);
+    dg_params_put(run->params, run->initial);
   else
     copy_weights(run, run->initial, run->params->value);
 }
@@ -135,7 +130,7 @@ bool dg_run_keep(dg_run *run, int64_t epoch) {
 
 void dg_run_select(dg_run *run, const dg_config *config) {
   const bool last = config->select == DG_SELECT_LAST;
-  if (!last) copy_weights(run, run->params->value, run->best);
+  if (!last) dg_params_put(run->params, run->best);
   run->diverged = !dg_run_keep(run, last ? run->epoch : run->best_epoch);
   if (run->diverged)
     snprintf(run->stop_reason, sizeof run->stop_reason, "weights after epoch %lld are not finite",

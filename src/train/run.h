@@ -28,13 +28,10 @@ typedef struct dg_run {
 dg_status dg_run_create(dg_run *run, dg_params *params);
 void dg_run_destroy(dg_run *run);
 
-/* The weights that `params` holds now are those with which every run starts. Local. */
-void dg_run_give_initial(dg_run *run);
-
 /* Gives `a` what `b` holds, and the reverse; both are of the same model and start with the same weights. Local. */
 void dg_run_swap(dg_run *a, dg_run *b);
 
-/* Begins run `index`: its seed, its weights, nothing seen. Local. */
+/* Begins run `index`: its seed, its weights, nothing seen. Collective. */
 void dg_run_start(dg_run *run, const dg_config *config, int64_t index);
 
 /* Whether room lacks for one more epoch, the same on all ranks; makes it. Errors: DG_MEMORY. Local. */
@@ -46,7 +43,7 @@ dg_status dg_run_reserve(dg_run *run);
 void dg_run_take(dg_run *run, const dg_config *config, const dg_history *figures);
 bool dg_run_is_over(const dg_run *run);
 
-/* Goes back to the first step, with the history as it is. Local. */
+/* Goes back to the first step, with the history as it is. Collective. */
 void dg_run_rewind(dg_run *run);
 
 /* Where the weights of `params` are finite, makes them those that are reported, as of `epoch`; else returns false.
@@ -55,7 +52,7 @@ void dg_run_rewind(dg_run *run);
 bool dg_run_keep(dg_run *run, int64_t epoch);
 
 /* Ends a run that came to its end: the weights that are to be reported, selected or the last, are those of `params` and
-   of `best`. Where they are not finite the run has diverged. Local. */
+   of `best`. Where they are not finite the run has diverged. Collective. */
 void dg_run_select(dg_run *run, const dg_config *config);
 
 #endif

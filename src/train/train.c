@@ -83,9 +83,8 @@ cleanup:
 /* The weights of --init, with which every run starts. Collective. */
 static dg_status give_initial(session *s) {
   const char *path = s->config->init;
-  const dg_status status = path ? dg_model_share_weights(&s->trainer.model, s->comm, path, "weights") : DG_OK;
-  if (path && status == DG_OK) dg_run_give_initial(&s->run);
-  return status;
+  s->run.initial_given = path != NULL;
+  return path ? dg_model_share_weights(s->run.initial, &s->trainer.model, s->comm, path, "weights") : DG_OK;
 }
 
 static dg_status create_session(session *s, const char *graph_path) {
@@ -157,7 +156,10 @@ static dg_status run_epoch(session *s) {
                               .step_seconds = after - before};
   dg_run_take(run, c, &figures);
   observe_epoch(s, &figures);
-  if (epoch == 1 && c->save_gradients) DG_TRY(dg_comm_agree(s->comm, save_gradients(s)));
+  if (epoch == 1 && c->save_gradients) {
+    dg_sums_collect(&s->trainer.sums);
+    DG_TRY(dg_comm_agree(s->comm, save_gradients(s)));
+  }
 
 cleanup:
   return status;

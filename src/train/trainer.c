@@ -66,8 +66,9 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   DG_TRY(dg_threads_set(&trainer->threads, comm, config->threads));
   DG_TRY(check_split(&trainer->local, info->name));
   status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes);
-  if (status == DG_OK) status = dg_sums_create(&trainer->sums, comm, params->grad, params->count, config->model.layers);
   DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_sums_create(&trainer->sums, comm, params->count, config->model.layers));
+  DG_TRY(dg_comm_agree(comm, dg_params_train(params, &trainer->sums)));
   trainer->exchange_first = exchanges_first(trainer);
   if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
@@ -112,32 +113,41 @@ void dg_trainer_destroy(dg_trainer *trainer) {
   dg_trainer_release_steps(trainer);
   dg_pass_destroy(&trainer->final);
   dg_field_destroy(&trainer->final_field);
-  dg_sums_destroy(&trainer->sums);
   dg_model_destroy(&trainer->model);
+  dg_sums_destroy(&trainer->sums);
   dg_local_destroy(&trainer->local);
   *trainer = (dg_trainer){0};
+}
+
+/* What this rank adds to the figures that travel behind the gradients. */
+static void give_figures(dg_trainer *t, dg_metrics metrics) {
+  dg_real *tail = t->sums.grad + t->sums.count;
+  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / (double)t->local.shard.n_train);
+  tail[DG_SUM_CORRECT] = (dg_real)metrics.correct;
+  tail[DG_SUM_FAILED] = t->failed;
 }
 
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   const dg_step step = {.seed = seed, .epoch = (uint64_t)epoch, .training = true};
   const double n_train = (double)trainer->local.shard.n_train;
-  dg_params *params = &trainer->model.params;
-  dg_real *tail = params->grad + params->count;
+  const dg_config *config = trainer->config;
+  dg_sums *sums = &trainer->sums;
   dg_timer_start(&trainer->timer);
 
   dg_pass_forward(&trainer->train, &step);
-  const dg_metrics metrics = dg_pass_loss(&trainer->train, DG_TRAIN);
-  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / n_train);
-  tail[DG_SUM_CORRECT] = (dg_real)metrics.correct;
-  tail[DG_SUM_FAILED] = trainer->failed;
-  dg_pass_backward(&trainer->train, &trainer->sums);
-  dg_sums_end(&trainer->sums);
-  trainer->failed = tail[DG_SUM_FAILED] > 0;
+  give_figures(trainer, dg_pass_loss(&trainer->train, DG_TRAIN));
+  dg_pass_backward(&trainer->train, sums);
+  dg_sums_end(sums);
   dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
 
-  if (isfinite(tail[DG_SUM_LOSS])) dg_adam_step(params, trainer->config->lr, trainer->config->weight_decay, epoch);
+  if (isfinite(sums->figures[DG_SUM_LOSS]))
+    dg_adam_step(&trainer->model.params, config->lr, config->weight_decay, epoch);
   dg_timer_lap(&trainer->timer, DG_PHASE_ADAM);
-  return (dg_score){(double)tail[DG_SUM_LOSS], (double)tail[DG_SUM_CORRECT] / n_train};
+  dg_sums_settle(sums);
+  dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
+
+  trainer->failed = sums->tail[DG_SUM_FAILED] > 0;
+  return (dg_score){(double)sums->tail[DG_SUM_LOSS], (double)sums->tail[DG_SUM_CORRECT] / n_train};
 }
 
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import science  # noqa: E402,F401 (finds numpy and h5py)
@@ -24,12 +25,13 @@ class Plan(program.Case):
         return json.loads(program.distgat("plan", *files, "--json", "--quiet", *options))
 
     def test_what_is_counted_is_what_ranks_count(self):
-        for model in (("--model", "gatv2"), ("--model", "gcn", "--layers", 3, "--first-halo", "exchange"),
-                      ("--model", "gat", "--prune", "off", "--halo-type", "bf16"), ("--model", "mlp",)):
-            points = self.plan("--parts", "1,2,3", *model)["points"]
+        for a_node, *model in ((4, "--model", "gatv2"), (1, "--model", "gcn", "--layers", 3, "--first-halo", "exchange"),
+                               (2, "--model", "gat", "--prune", "off", "--halo-type", "bf16"), (2, "--model", "mlp",)):
+            points = self.plan("--parts", "1,2,3,4", "--ranks-per-node", a_node, *model)["points"]
             for point in points:
-                bench = json.loads(program.distgat("bench", self.path("graph.h5"), "--steps", 2, "--json", *model,
-                                                   ranks=point["parts"]))
+                with unittest.mock.patch.dict(os.environ, DISTGAT_NODE_RANKS=str(a_node)):
+                    bench = json.loads(program.distgat("bench", self.path("graph.h5"), "--steps", 2, "--json", *model,
+                                                       ranks=point["parts"]))
                 with self.subTest(model=model, parts=point["parts"]):
                     for figure in ("halo_bytes_per_epoch", "messages_per_epoch", "allreduce_bytes_per_epoch"):
                         self.assertEqual(point[figure], bench[figure], figure)

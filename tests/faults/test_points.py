@@ -24,7 +24,7 @@ def points():
     for path in pathlib.Path(program.SOURCE).glob("**/*.c"):
         if "build" not in path.parts:
             found |= set(re.findall(r'dg_fault\("([a-z_.]+)"', path.read_text()))
-    return sorted(found - {"memory"})
+    return sorted(found - {"memory", "node.share"})
 
 
 class Points(program.Case):
@@ -68,6 +68,23 @@ class Points(program.Case):
         for count in MEMORY:
             self.fails(FAILED, "memory", None, 0, count)
             self.fails(FAILED, "memory", 3, 1, count)
+
+    def train(self, ranks, **environment):
+        """Training losses, and what was said on standard error."""
+        with unittest.mock.patch.dict(os.environ, environment):
+            done = program.run("train", "G.h5", "--epochs", 5, "--log", "sums.jsonl", ranks=ranks, cwd=self.folder.name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return program.losses(self.path("sums.jsonl")), done.stderr
+
+    def test_without_shared_memory(self):
+        """Ranks that cannot share memory, or are nodes of one or two ranks, train alike; the first are told so."""
+        alone, _ = self.train(None)
+        for environment in ({}, {"DISTGAT_NODE_RANKS": "1"}, {"DISTGAT_NODE_RANKS": "2,1"}, {"DISTGAT_FAULT": "node.share:2"}):
+            with self.subTest(**environment):
+                found, said = self.train(3, **environment)
+                self.assertEqual(said.count("gradients are summed by messages"), "DISTGAT_FAULT" in environment, said)
+                for x, y in zip(alone, found, strict=True):
+                    self.assertAlmostEqual(x, y, delta=1e-5 * x)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ static int n_samples(void) {
   return test_comm.size == 1 ? SAMPLES : FEW_SAMPLES;
 }
 
-static void move(const variable *v, double by) {
-  if (v->weight) *v->weight += (dg_real)by;
+static void move(test_job *job, const variable *v, double by) {
+  if (v->weight) job_set_weight(job, v->weight, *v->weight + (dg_real)by);
   if (v->feature) *v->feature += (float)by;
 }
 
@@ -51,11 +51,11 @@ static int compare(test_job *job, const variables *v, double h) {
   for (int i = 0; i < v->n; i++) {
     variable *x = &v->all[i];
     if (x->agrees) continue;
-    move(x, h);
+    move(job, x, h);
     double above = job_forward(job, &step);
-    move(x, -2 * h);
+    move(job, x, -2 * h);
     double below = job_forward(job, &step);
-    move(x, h);
+    move(job, x, h);
     difference[i] = (above - below) / (2 * h);
   }
   dg_comm_sum_double(job->trainer.comm, difference, (size_t)v->n);

@@ -8,11 +8,20 @@
 
 #include "nn/conv.h"
 
-static void draw_weights(dg_params *p) {
+void job_set_weight(test_job *job, dg_real *weight, dg_real value) {
+  dg_sums *sums = job->params->sums;
+  const int64_t at = weight - sums->value;
+  dg_sums_meet(sums);
+  if (at >= sums->first && at < sums->first + sums->n) *weight = value;
+  dg_sums_meet(sums);
+}
+
+static void draw_weights(test_job *job) {
+  dg_params *p = job->params;
   for (int n = 0; n < p->n_tensors; n++)
     for (int64_t i = dg_tensor_size(&p->tensor[n]) - 1; i >= 0; i--) {
       double u = dg_rng_uniform(dg_rng_key(7, (uint64_t)n), (uint64_t)i);
-      p->value[dg_tensor_position(&p->tensor[n], i)] = (dg_real)(1.2 * u - 0.6);
+      job_set_weight(job, &p->value[dg_tensor_position(&p->tensor[n], i)], (dg_real)(1.2 * u - 0.6));
     }
 }
 
@@ -29,7 +38,7 @@ dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *co
   DG_TRY(random_graph_load(&local, graph, comm, owner_seed));
   DG_TRY(dg_trainer_create(&job->trainer, &local, &job->config));
   job->local = &job->trainer.local, job->params = &job->trainer.model.params;
-  draw_weights(job->params);
+  draw_weights(job);
 
 cleanup:
   dg_local_destroy(&local);
@@ -46,7 +55,9 @@ double job_forward(test_job *job, const dg_step *step) {
 }
 
 double job_step(test_job *job, const dg_step *step) {
-  return dg_trainer_step(&job->trainer, step->seed, (int64_t)step->epoch).loss;
+  const double loss = dg_trainer_step(&job->trainer, step->seed, (int64_t)step->epoch).loss;
+  dg_sums_collect(&job->trainer.sums);
+  return loss;
 }
 
 /* Gradient of the loss of the last step with respect to the first layer's input rows, dx [n_src, n_features]; halo rows

@@ -19,6 +19,9 @@ dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *co
                      bool prune, bool exchange_first, uint64_t owner_seed);
 void job_destroy(test_job *job);
 
+/* Sets a weight of the model, which ranks of a node share. Collective. */
+void job_set_weight(test_job *job, dg_real *weight, dg_real value);
+
 /* Forward pass of one training step, and this rank's share of its loss. Collective. */
 double job_forward(test_job *job, const dg_step *step);
 

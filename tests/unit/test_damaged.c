@@ -124,7 +124,7 @@ static void read_model(const char *path) {
   dg_model model = {0};
   if (dg_h5_open(&file, path) == DG_OK && dg_config_load(file, &config) == DG_OK && config.model.layers < 10 &&
       config.model.hidden < 1000 && dg_model_create(&model, &config.model, FEATURES, CLASSES) == DG_OK)
-    (void)dg_model_load_weights(&model, path, "weights");
+    (void)dg_model_load_weights(model.params.value, &model, path, "weights");
   dg_model_destroy(&model);
   dg_h5_close(&file);
 }
