@@ -1,5 +1,5 @@
+#define _GNU_SOURCE
 #include <ctype.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "cli/launch.h"
 #include "cli/room.h"
 #include "cli/signals.h"
+#include "cli/start.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "par/same.h"
@@ -20,17 +21,16 @@ typedef struct verb {
   const char *name;
   dg_status (*run)(const dg_comm *comm, int argc, char **argv);
   const char *help;
-  bool threads; /* whether it computes with threads */
 } verb_entry;
 
 static const verb_entry verbs[] = {
-    {"generate", dg_verb_generate, "write a synthetic citation graph", false},
-    {"info", dg_verb_info, "check a graph file and print what is in it", false},
-    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report", false},
-    {"train", dg_verb_train, "train a model", true},
-    {"predict", dg_verb_predict, "apply a trained model to a whole graph", true},
-    {"plan", dg_verb_plan, "predict time and memory of training on more ranks", true},
-    {"bench", dg_verb_bench, "time training steps, phase by phase", true},
+    {"generate", dg_verb_generate, "write a synthetic citation graph"},
+    {"info", dg_verb_info, "check a graph file and print what is in it"},
+    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report"},
+    {"train", dg_verb_train, "train a model"},
+    {"predict", dg_verb_predict, "apply a trained model to a whole graph"},
+    {"plan", dg_verb_plan, "predict time and memory of training on more ranks"},
+    {"bench", dg_verb_bench, "time training steps, phase by phase"},
 };
 
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
@@ -125,27 +125,6 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   return status;
 }
 
-/* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
-   core that the last of them needs, every loop of a step may cost that much. A spin of some 50 microseconds, which
-   GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. Gives whether
-   the environment says so now; the user's choice stays. */
-static bool limit_spinning(void) {
-  if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || getenv("KMP_BLOCKTIME")) return false;
-  setenv("GOMP_SPINCOUNT", "1000", 1);
-  setenv("KMP_BLOCKTIME", "0", 1); /* LLVM's runtime; milliseconds */
-  return true;
-}
-
-/* Libraries read their environment when they are loaded, before main: the program starts once more. Where it cannot, it
-   is slower at worst, or a limit on memory makes it wait. */
-static void start_again(char **argv) {
-  char path[PATH_MAX]; /* by its name, which process lists then show */
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length <= 0) return;
-  path[length] = '\0';
-  execv(path, argv);
-}
-
 static dg_status run_under_mpi(const verb_entry *verb, int argc, char **argv) {
   int provided;
   MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
@@ -171,8 +150,7 @@ static dg_status run_here(dg_status status, const verb_entry *verb, const char *
 int main(int argc, char **argv) {
   dg_signals_note();
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
-  const bool spins = verb && verb->threads && limit_spinning(), waits = verb && dg_room_save();
-  if (spins || waits) start_again(argv);
+  dg_start_again(argv, environ);
   const bool ranks = verb || dg_launch_seen();
   dg_status status = ranks ? dg_launch_prepare() : DG_OK;
   if (ranks && status == DG_OK) status = dg_room_check();

@@ -1,14 +1,13 @@
 #include "cli/room.h"
 
 #include <malloc.h>
-#include <stdbool.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <distgat/memory.h>
 
-/* What MPI was seen to take when it starts: libraries, a thread, and what it shares with each rank of the host. */
-#define MPI_ROOM ((size_t)96 << 20)
+/* What MPI was seen to take when it starts: libraries, two threads, and what it shares with each rank of the host. */
+#define MPI_ROOM ((size_t)80 << 20)
 #define RANK_ROOM ((size_t)6 << 20)
 
 /* The largest number that one of these variables has, at least `least`. */
@@ -20,10 +19,20 @@ static int told(const char *const *names, int least) {
   return least;
 }
 
+/* Of a thread: what ulimit -s says, where that is a size. */
+static size_t stack_bytes(void) {
+  size_t bytes = 0;
+  pthread_attr_t usual;
+  if (pthread_attr_init(&usual) != 0) return 0;
+  pthread_attr_getstacksize(&usual, &bytes);
+  pthread_attr_destroy(&usual);
+  return bytes;
+}
+
 dg_status dg_room_check(void) {
   static const char *const sizes[] = {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE", NULL};
   static const char *const ranks[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", NULL};
-  const size_t room = MPI_ROOM + (size_t)told(sizes, 1) * RANK_ROOM;
+  const size_t room = MPI_ROOM + 2 * stack_bytes() + (size_t)told(sizes, 1) * RANK_ROOM;
   if (dg_memory_limit() == 0) return DG_OK;
   mallopt(M_ARENA_MAX, 1); /* each other arena reserves 64 MiB */
   if (dg_memory_fits(room)) return DG_OK;
@@ -32,10 +41,4 @@ dg_status dg_room_check(void) {
       DG_MEMORY,
       "out of memory: the limit of %zu MB on this process (ulimit -v) leaves no %zu MB to start MPI; raise it",
       dg_memory_limit() / 1000000, room / 1000000);
-}
-
-bool dg_room_save(void) {
-  const char *threads = getenv("OPENBLAS_NUM_THREADS");
-  if (threads != NULL && strcmp(threads, "1") == 0) return false;
-  return setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0;
 }

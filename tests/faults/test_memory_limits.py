@@ -16,7 +16,7 @@ DONE, FAILED = 0, 3
 AT_ONCE = 20         # seconds, on a machine that others use too
 MB = 1000            # ulimit counts kB
 PLENTY = 4000
-LIMITS = (120, 150, 180, 190, 200, 210, 220, 240, 280)  # where runs of small graphs begin to have enough
+LIMITS = (76, 120, 150, 180, 190, 200, 210, 220, 240, 280)  # where runs of small graphs begin to have enough
 
 
 class MemoryLimits(program.Case):
@@ -33,19 +33,19 @@ class MemoryLimits(program.Case):
             f.attrs["num_features"] = x.shape[1]
         os.rename(cls.path("dense.h5"), cls.path("chunk.h5"))
 
-    def run_limited(self, megabytes, ranks, *arguments):
+    def run_limited(self, megabytes, ranks, *arguments, stack="$(ulimit -s)"):
         """Without the test's own variables for threads: the program must find what it needs by itself."""
         environment = {**program.MPI_ENVIRONMENT, **os.environ}
         for name in ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY"):
             environment.pop(name, None)
         launcher = ["mpirun", "--quiet", "-np", str(ranks)] if ranks else []
-        shell = ["bash", "-c", f'ulimit -v {megabytes * MB} && exec "$0" "$@"', program.DISTGAT]
+        shell = ["bash", "-c", f'ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"', program.DISTGAT]
         return subprocess.run(launcher + shell + [str(a) for a in arguments], env=environment, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=AT_ONCE, cwd=self.folder.name)
 
-    def check(self, megabytes, ranks, *arguments):
+    def check(self, megabytes, ranks, *arguments, **options):
         with self.subTest(megabytes=megabytes, ranks=ranks, arguments=arguments):
-            done = self.run_limited(megabytes, ranks, *arguments)
+            done = self.run_limited(megabytes, ranks, *arguments, **options)
             if done.returncode == 127 and "loading shared libraries" in done.stderr:
                 return "too little for the loader"
             self.assertIn(done.returncode, (DONE, FAILED), done.stderr)
@@ -85,6 +85,11 @@ class MemoryLimits(program.Case):
     def test_more_threads_than_fit(self):
         said = self.check(230, None, "train", "G.h5", "--epochs", 1, "--threads", 60, "--quiet")
         self.assertRegex(said, "cannot start thread [0-9]+ of 60")
+
+    def test_threads_of_libraries_with_large_stacks(self):
+        for ranks, limit in ((None, 120), (None, 300), (None, 600), (3, 300)):
+            said = self.check(limit, ranks, "train", "G.h5", "--epochs", 1, "--quiet", stack=400000)
+            self.assertIn("to start MPI", said)
 
     def test_advice_fits_what_was_asked_for(self):
         rows = self.check(240, None, "train", "chunk.h5", "--epochs", 1, "--quiet")

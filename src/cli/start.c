@@ -1,0 +1,61 @@
+#define _DEFAULT_SOURCE
+#include "cli/start.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* OpenBLAS starts a thread for each core when it is loaded, and where a limit (ulimit -v, -u) denies it one it kills
+   the program before main, or waits for memory for ever; the program's own threads call it instead. */
+static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
+
+/* Threads that wait for each other spin, by OpenMP's own choice for milliseconds: where another process has taken the
+   core that the last of them needs, every loop of a step may cost that much. A spin of some 50 microseconds, which
+   GNU's runtime itself takes where it has more threads than cores, loses little where the cores are free. */
+static char spins_gnu[] = "GOMP_SPINCOUNT=1000", spins_llvm[] = "KMP_BLOCKTIME=0"; /* the latter in milliseconds */
+
+static bool names(const char *entry, const char *setting) {
+  return strncmp(entry, setting, (size_t)(strchr(setting, '=') - setting) + 1) == 0;
+}
+
+static const char *find(char **environment, const char *setting) {
+  for (; *environment != NULL; environment++)
+    if (names(*environment, setting)) return *environment;
+  return NULL;
+}
+
+/* The user's choice of how threads wait stays. */
+static bool chooses_spins(char **environment) {
+  return find(environment, "OMP_WAIT_POLICY=") || find(environment, spins_gnu) || find(environment, spins_llvm);
+}
+
+void dg_start_again(char **argv, char **environment) {
+  char path[PATH_MAX]; /* by its name, which process lists then show */
+  const char *threads = find(environment, one_thread);
+  const bool spins = chooses_spins(environment);
+  size_t n = 0, used = 0;
+  if (threads != NULL && strcmp(threads, one_thread) == 0 && spins) return;
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0) return;
+  path[length] = '\0';
+  while (environment[n] != NULL) n++;
+  char **changed = mmap(NULL, (n + 4) * sizeof *changed, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (changed == MAP_FAILED) return;
+  for (size_t i = 0; i < n; i++)
+    if (!names(environment[i], one_thread)) changed[used++] = environment[i];
+  changed[used++] = one_thread;
+  if (!spins) changed[used++] = spins_gnu, changed[used++] = spins_llvm;
+  execve(path, argv, changed);
+}
+
+/* Before constructors of libraries, where the dynamic linker knows of such functions; else main is in time for all but
+   a limit that kills. */
+static void start_first(int argc, char **argv, char **environment) {
+  (void)argc;
+  dg_start_again(argv, environment);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **, char **) = start_first;
