@@ -77,7 +77,7 @@ void dg_csr_destroy(dg_csr *csr);
 
 /* One number for what a graph is: its sizes, edges, features and labels, not its name or splits. However a file stores
    them (integers of either width, chunks, features dense or as CSR), on any number of ranks and for any owners, it is
-   the same; never 0. Reads the file block by block and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
+   the same; never 0. Reads the file slab by slab and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
 
 /* Bytes of a split's name, with its final NUL. */
@@ -114,8 +114,8 @@ void dg_outline_destroy(dg_outline *outline);
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
 
-/* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous blocks) gives
-   to each rank; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of the file and sends rows
+/* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous slabs) gives
+   to each rank; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a slab of the file and sends rows
    to their owners, so that none ever holds the whole graph. Checks all of it: ids, labels below n_classes, finite
    features, split ids in range. row_normalize scales features as PyTorch Geometric's NormalizeFeatures does: the least
    entry of the matrix is subtracted, then each row is divided by its sum, by 1 where that is less; a sparse matrix with
@@ -132,7 +132,7 @@ typedef struct dg_rows {
 } dg_rows;
 
 /* Writes a data set of one row a node in original order: every rank gives its rows, data [n, columns] of `type`,
-   contiguous; rank 0 streams them to `file` (NULL elsewhere) in blocks of bounded size. columns 0 makes a
+   contiguous; rank 0 streams them to `file` (NULL elsewhere) in slabs of bounded size. columns 0 makes a
    one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
 dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows, int columns,
                         const void *data);

@@ -33,7 +33,7 @@ typedef struct dg_graph_summary {
 dg_status dg_splits_each(dg_h5 *file, const dg_graph_info *info, const int32_t *labels,
                          dg_status (*take)(const dg_split_summary *split, void *context), void *context);
 
-/* Reads a graph file block by block, checks all of it and counts. Errors: DG_INPUT, DG_MEMORY. Local. */
+/* Reads a graph file slab by slab, checks all of it and counts. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path);
 void dg_graph_summary_destroy(dg_graph_summary *summary);
 

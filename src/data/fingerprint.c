@@ -4,7 +4,7 @@
 
 #include <distgat/memory.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 
 /* Columns that are summed before they are mixed. */
 #define TILE 512
@@ -85,17 +85,17 @@ void dg_content_features(dg_content *content, const dg_features *x, int64_t firs
 
 /* ---- Whole graphs ---- */
 
-static dg_status read_block(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
   dg_csr edges = {0};
   dg_features x = {0};
   int32_t *labels = NULL;
-  DG_TRY(dg_block_edges(&edges, file, info, first, n));
+  DG_TRY(dg_slab_edges(&edges, file, info, first, n));
   dg_content_edges(content, &edges, first);
-  DG_TRY(dg_block_features(&x, file, info, first, n));
+  DG_TRY(dg_slab_features(&x, file, info, first, n));
   dg_content_features(content, &x, first);
   DG_TRY(dg_alloc(&labels, (size_t)n, sizeof *labels));
-  DG_TRY(dg_block_labels(labels, file, info, first, n));
+  DG_TRY(dg_slab_labels(labels, file, info, first, n));
   dg_content_labels(content, labels, first, n);
 cleanup:
   dg_free(&labels);
@@ -105,10 +105,10 @@ cleanup:
 }
 
 dg_status dg_content_read(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
-  const int64_t step = dg_block_rows(info), end = first + n;
+  const int64_t step = dg_slab_rows(info), end = first + n;
   dg_status status = DG_OK;
   for (; first < end && status == DG_OK; first += step)
-    status = read_block(content, file, info, first, step < end - first ? step : end - first);
+    status = read_slab(content, file, info, first, step < end - first ? step : end - first);
   return status;
 }
 

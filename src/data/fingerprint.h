@@ -4,12 +4,12 @@
 #include <distgat/graph.h>
 
 /* What rows add to a graph's fingerprint, by what they say: sums that wrap around, so that rows may come in any order,
-   block by block and from any rank. */
+   slab by slab and from any rank. */
 typedef struct dg_content {
   uint64_t edges, features, labels;
 } dg_content;
 
-/* Add the rows of a block, the first of them node `first`. Features count as a matrix, however they are stored. Local.
+/* Add the rows of a slab, the first of them node `first`. Features count as a matrix, however they are stored. Local.
  */
 void dg_content_edges(dg_content *content, const dg_csr *edges, int64_t first);
 void dg_content_features(dg_content *content, const dg_features *x, int64_t first);

@@ -5,7 +5,7 @@
 
 #include <distgat/memory.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 #include "data/text.h"
 
 #define FORMAT "distgat-graph"
@@ -155,7 +155,7 @@ cleanup:
 }
 
 dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges) {
-  dg_status status = dg_block_edges(edges, file, info, 0, info->n_nodes);
+  dg_status status = dg_slab_edges(edges, file, info, 0, info->n_nodes);
   if (status != DG_OK) dg_csr_destroy(edges);
   return status;
 }

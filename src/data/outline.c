@@ -4,7 +4,7 @@
 
 #include <distgat/memory.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 
 static dg_status read_entries(int64_t *entries, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
@@ -12,7 +12,7 @@ static dg_status read_entries(int64_t *entries, dg_h5 *file, const dg_graph_info
   for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = info->n_features;
   if (!info->sparse) return DG_OK;
   DG_TRY(dg_alloc(&indptr, (size_t)info->n_nodes + 1, sizeof *indptr));
-  DG_TRY(dg_block_entries(indptr, file, info, 0, info->n_nodes));
+  DG_TRY(dg_slab_entries(indptr, file, info, 0, info->n_nodes));
   for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = indptr[i + 1] - indptr[i];
 
 cleanup:

@@ -4,9 +4,9 @@
 
 #include <distgat/memory.h>
 
-#define BLOCK_BYTES ((int64_t)32 << 20) /* what rank 0 assembles at a time, on average */
+#define SLAB_BYTES ((int64_t)32 << 20) /* what rank 0 assembles at a time, on average */
 
-/* A data set on its way to the file, block of nodes by block of nodes. */
+/* A data set on its way to the file, slab of nodes by slab of nodes. */
 typedef struct stream {
   const dg_comm *comm;
   dg_h5 *file; /* rank 0 only */
@@ -41,16 +41,16 @@ static size_t sum_sizes(const size_t *values, int n) {
   return sum;
 }
 
-/* A block as rank 0 receives it: grouped by sender, and in the order of nodes. */
-typedef struct block {
+/* A slab as rank 0 receives it: grouped by sender, and in the order of nodes. */
+typedef struct slab {
   int32_t *ids;      /* [nodes] */
   int64_t *lengths;  /* [nodes] rows of each */
   char *rows;        /* as received */
   int64_t *position; /* [nodes + 1] of the first row of each node in the order of ids */
   char *ordered;
-} block;
+} slab;
 
-static void block_destroy(block *b) {
+static void slab_destroy(slab *b) {
   dg_free(&b->ids);
   dg_free(&b->lengths);
   dg_free(&b->rows);
@@ -58,7 +58,7 @@ static void block_destroy(block *b) {
   dg_free(&b->ordered);
 }
 
-static dg_status block_alloc(block *b, size_t nodes, size_t rows, size_t row_bytes) {
+static dg_status slab_alloc(slab *b, size_t nodes, size_t rows, size_t row_bytes) {
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&b->ids, nodes, sizeof *b->ids));
   DG_TRY(dg_alloc(&b->lengths, nodes, sizeof *b->lengths));
@@ -69,7 +69,7 @@ cleanup:
   return status;
 }
 
-static void block_order(block *b, int32_t first, size_t nodes, size_t row_bytes) {
+static void slab_order(slab *b, int32_t first, size_t nodes, size_t row_bytes) {
   const char *from = b->rows;
   for (size_t k = 0; k < nodes; k++) b->position[b->ids[k] - first + 1] = b->lengths[k];
   for (size_t k = 0; k < nodes; k++) b->position[k + 1] += b->position[k];
@@ -80,12 +80,12 @@ static void block_order(block *b, int32_t first, size_t nodes, size_t row_bytes)
   }
 }
 
-/* Gathers n nodes of this rank into the block of `nodes` nodes from `first` and writes it on rank 0. *written is the
+/* Gathers n nodes of this rank into the slab of `nodes` nodes from `first` and writes it on rank 0. *written is the
    local result of writing, not yet agreed on. Collective. */
-static dg_status write_block(stream *s, dg_status *written, int32_t first, size_t nodes, int32_t n, const int32_t *ids,
-                             const int64_t *lengths, const char *rows) {
+static dg_status write_slab(stream *s, dg_status *written, int32_t first, size_t nodes, int32_t n, const int32_t *ids,
+                            const int64_t *lengths, const char *rows) {
   dg_status status = DG_OK;
-  block b = {0};
+  slab b = {0};
   int size = s->comm->size;
   s->send[0] = (size_t)n;
   s->send_rows[0] = 0;
@@ -94,17 +94,17 @@ static dg_status write_block(stream *s, dg_status *written, int32_t first, size_
   dg_comm_exchange_counts(s->comm, s->send_rows, s->recv_rows);
   size_t n_rows = sum_sizes(s->recv_rows, size);
   DG_CHECK(s->file == NULL || sum_sizes(s->recv, size) == nodes);
-  DG_TRY(dg_comm_agree(s->comm, block_alloc(&b, s->file == NULL ? 0 : nodes, n_rows, s->row_bytes)));
+  DG_TRY(dg_comm_agree(s->comm, slab_alloc(&b, s->file == NULL ? 0 : nodes, n_rows, s->row_bytes)));
   dg_comm_exchange(s->comm, ids, s->send, b.ids, s->recv, sizeof *ids);
   dg_comm_exchange(s->comm, lengths, s->send, b.lengths, s->recv, sizeof *lengths);
   dg_comm_exchange(s->comm, rows, s->send_rows, b.rows, s->recv_rows, s->row_bytes);
   if (s->file != NULL) {
-    block_order(&b, first, nodes, s->row_bytes);
+    slab_order(&b, first, nodes, s->row_bytes);
     *written = dg_h5_write_rows(s->file, s->name, s->type, s->rows_written, (int64_t)n_rows, b.ordered);
   }
   s->rows_written += (int64_t)n_rows;
 cleanup:
-  block_destroy(&b);
+  slab_destroy(&b);
   return status;
 }
 
@@ -112,10 +112,10 @@ static size_t element_bytes(dg_h5_type type) {
   return type == DG_H5_F64 || type == DG_H5_I64 ? 8 : 4;
 }
 
-/* Nodes a block, so that one has BLOCK_BYTES if all nodes were alike. */
-static int64_t block_nodes(int64_t n_nodes, int64_t rows, size_t row_bytes) {
+/* Nodes a slab, so that one has SLAB_BYTES if all nodes were alike. */
+static int64_t slab_nodes(int64_t n_nodes, int64_t rows, size_t row_bytes) {
   double node_bytes = (double)rows * (double)row_bytes / (double)n_nodes + 16;
-  int64_t nodes = (int64_t)((double)BLOCK_BYTES / node_bytes);
+  int64_t nodes = (int64_t)((double)SLAB_BYTES / node_bytes);
   return nodes < 1 ? 1 : nodes < n_nodes ? nodes : n_nodes;
 }
 
@@ -134,14 +134,14 @@ dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg
     local = dg_h5_write(file, name, type, rank, extent, comm->size == 1 ? data : NULL);
   const int64_t n_nodes = comm->size == 1 ? 0 : rows.n_nodes; /* one rank has written everything already */
 
-  int64_t step = n_nodes > 0 ? block_nodes(n_nodes, extent[0], s.row_bytes) : 1;
+  int64_t step = n_nodes > 0 ? slab_nodes(n_nodes, extent[0], s.row_bytes) : 1;
   for (int64_t first = 0; first < n_nodes; first += step) {
     DG_TRY(dg_comm_agree(comm, local));
     int64_t nodes = step < n_nodes - first ? step : n_nodes - first;
     int32_t here = 0;
     int64_t rows_here = 0;
     for (; here < rows.n && rows.ids[here] < first + nodes; here++) rows_here += row_count[here];
-    DG_TRY(write_block(&s, &local, (int32_t)first, (size_t)nodes, here, rows.ids, row_count, at));
+    DG_TRY(write_slab(&s, &local, (int32_t)first, (size_t)nodes, here, rows.ids, row_count, at));
     rows.n -= here;
     rows.ids += here;
     row_count += here;

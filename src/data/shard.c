@@ -7,7 +7,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 #include "data/copies.h"
 #include "data/fingerprint.h"
 #include "data/normalize.h"
@@ -15,17 +15,17 @@
 
 const char dg_no_split[] = "";
 
-/* How the rows of the blocks that ranks read travel to their owners. Blocks lie in the order of ranks and rows keep
+/* How the rows of the slabs that ranks read travel to their owners. Slabs lie in the order of ranks and rows keep
    their order, so that the rows a rank receives ascend by id without being sorted. */
 typedef struct route {
   const dg_comm *comm;
-  int64_t first, n_block; /* nodes [first, first + n_block) are read here */
+  int64_t first, n_slab; /* nodes [first, first + n_slab) are read here */
   int64_t n_own;
   bool stays;                          /* every row is read by its owner: nothing travels */
-  int64_t *order;                      /* [n_block] rows of the block, grouped by owner */
+  int64_t *order;                      /* [n_slab] rows of the slab, grouped by owner */
   size_t *send, *recv;                 /* [size] rows to and from each rank */
   size_t *send_entries, *recv_entries; /* [size] the same for the entries of ragged rows */
-  dg_content content;                  /* of the block, as it is in the file */
+  dg_content content;                  /* of the slab, as it is in the file */
 } route;
 
 static void route_destroy(route *r) {
@@ -39,7 +39,7 @@ static void route_destroy(route *r) {
 static dg_status route_alloc(route *r) {
   dg_status status = DG_OK;
   size_t size = (size_t)r->comm->size;
-  DG_TRY(dg_alloc(&r->order, (size_t)r->n_block, sizeof *r->order));
+  DG_TRY(dg_alloc(&r->order, (size_t)r->n_slab, sizeof *r->order));
   DG_TRY(dg_alloc(&r->send, size, sizeof *r->send));
   DG_TRY(dg_alloc(&r->recv, size, sizeof *r->recv));
   DG_TRY(dg_alloc(&r->send_entries, size, sizeof *r->send_entries));
@@ -48,36 +48,36 @@ cleanup:
   return status;
 }
 
-static int64_t block_rows(int64_t n_nodes, int size) {
+static int64_t slab_rows(int64_t n_nodes, int size) {
   return (n_nodes + size - 1) / size;
 }
 
-/* Counts, and sorts the block by owner; send_entries serves as the insertion points. Local. */
-static dg_status route_create(route *r, const dg_comm *comm, const int32_t *owner, int64_t n_nodes, bool blocks) {
-  int64_t rows = block_rows(n_nodes, comm->size), end = rows * (comm->rank + 1);
-  *r = (route){.comm = comm, .first = rows * comm->rank, .stays = blocks || comm->size == 1};
+/* Counts, and sorts the slab by owner; send_entries serves as the insertion points. Local. */
+static dg_status route_create(route *r, const dg_comm *comm, const int32_t *owner, int64_t n_nodes, bool slabs) {
+  int64_t rows = slab_rows(n_nodes, comm->size), end = rows * (comm->rank + 1);
+  *r = (route){.comm = comm, .first = rows * comm->rank, .stays = slabs || comm->size == 1};
   if (r->first > n_nodes) r->first = n_nodes;
-  r->n_block = (end < n_nodes ? end : n_nodes) - r->first;
+  r->n_slab = (end < n_nodes ? end : n_nodes) - r->first;
   dg_status status = route_alloc(r);
   if (status != DG_OK) return status;
 
   for (int64_t i = 0; i < n_nodes; i++)
     if (owner[i] == comm->rank) r->recv[i / rows]++, r->n_own++;
-  for (int64_t i = 0; i < r->n_block; i++) r->send[owner[r->first + i]]++;
+  for (int64_t i = 0; i < r->n_slab; i++) r->send[owner[r->first + i]]++;
   for (int p = 1; p < comm->size; p++) r->send_entries[p] = r->send_entries[p - 1] + r->send[p - 1];
-  for (int64_t i = 0; i < r->n_block; i++) r->order[r->send_entries[owner[r->first + i]]++] = i;
+  for (int64_t i = 0; i < r->n_slab; i++) r->order[r->send_entries[owner[r->first + i]]++] = i;
   return DG_OK;
 }
 
-/* Replaces the rows of the block in *rows (bytes each) by those owned here. Collective. */
+/* Replaces the rows of the slab in *rows (bytes each) by those owned here. Collective. */
 static dg_status route_rows(const route *r, void *rows, size_t bytes) {
   if (r->stays) return DG_OK;
-  char *block, *packed = NULL, *own = NULL;
-  memcpy(&block, rows, sizeof block);
-  dg_status status = dg_alloc(&packed, (size_t)r->n_block, bytes);
+  char *slab, *packed = NULL, *own = NULL;
+  memcpy(&slab, rows, sizeof slab);
+  dg_status status = dg_alloc(&packed, (size_t)r->n_slab, bytes);
   if (status == DG_OK) {
-    for (int64_t k = 0; k < r->n_block; k++)
-      memcpy(packed + (size_t)k * bytes, block + (size_t)r->order[k] * bytes, bytes);
+    for (int64_t k = 0; k < r->n_slab; k++)
+      memcpy(packed + (size_t)k * bytes, slab + (size_t)r->order[k] * bytes, bytes);
     dg_free(rows);
     status = dg_alloc(&own, (size_t)r->n_own, bytes);
   }
@@ -91,19 +91,19 @@ cleanup:
   return status;
 }
 
-/* Replaces the entries of ragged rows, whose lengths are given by indptr [n_block + 1] in the block and by
+/* Replaces the entries of ragged rows, whose lengths are given by indptr [n_slab + 1] in the slab and by
    own_indptr [n_own + 1] here. Collective. */
 static dg_status route_entries(const route *r, void *entries, size_t bytes, const int64_t *indptr,
                                const int64_t *own_indptr) {
-  char *block, *packed = NULL, *own = NULL;
-  memcpy(&block, entries, sizeof block);
-  dg_status status = dg_alloc(&packed, (size_t)indptr[r->n_block], bytes);
+  char *slab, *packed = NULL, *own = NULL;
+  memcpy(&slab, entries, sizeof slab);
+  dg_status status = dg_alloc(&packed, (size_t)indptr[r->n_slab], bytes);
   if (status == DG_OK) {
     char *at = packed;
-    for (int64_t k = 0; k < r->n_block; k++) {
+    for (int64_t k = 0; k < r->n_slab; k++) {
       int64_t i = r->order[k];
       size_t length = (size_t)(indptr[i + 1] - indptr[i]) * bytes;
-      if (length > 0) memcpy(at, block + (size_t)indptr[i] * bytes, length);
+      if (length > 0) memcpy(at, slab + (size_t)indptr[i] * bytes, length);
       at += length;
     }
     dg_free(entries);
@@ -128,14 +128,14 @@ static void sum_groups(size_t *sums, const size_t *rows, int n_groups, const int
   }
 }
 
-/* Replaces the CSR rows of the block by those owned here; values may be NULL. Collective. */
+/* Replaces the CSR rows of the slab by those owned here; values may be NULL. Collective. */
 static dg_status route_csr(route *r, int64_t **indptr, int32_t **indices, float **values) {
   if (r->stays) return DG_OK;
   int64_t *lengths = NULL, *own_indptr = NULL;
-  dg_status status = dg_alloc(&lengths, (size_t)r->n_block, sizeof *lengths);
+  dg_status status = dg_alloc(&lengths, (size_t)r->n_slab, sizeof *lengths);
   if (status == DG_OK) status = dg_alloc(&own_indptr, (size_t)r->n_own + 1, sizeof *own_indptr);
   DG_TRY(dg_comm_agree(r->comm, status));
-  for (int64_t i = 0; i < r->n_block; i++) lengths[i] = (*indptr)[i + 1] - (*indptr)[i];
+  for (int64_t i = 0; i < r->n_slab; i++) lengths[i] = (*indptr)[i + 1] - (*indptr)[i];
   sum_groups(r->send_entries, r->send, r->comm->size, lengths, r->order);
   DG_TRY(route_rows(r, &lengths, sizeof *lengths));
   sum_groups(r->recv_entries, r->recv, r->comm->size, lengths, NULL);
@@ -166,7 +166,7 @@ cleanup:
 /* Fixes who owns what and prepares the route. Local. */
 static dg_status prepare(dg_shard *shard, route *r, const dg_comm *comm, const int32_t *owner) {
   dg_status status = DG_OK;
-  int64_t n_nodes = shard->info.n_nodes, rows = block_rows(n_nodes, comm->size);
+  int64_t n_nodes = shard->info.n_nodes, rows = slab_rows(n_nodes, comm->size);
   DG_TRY(dg_alloc_whole(&shard->owner, (size_t)n_nodes, sizeof *shard->owner));
   for (int64_t i = 0; i < n_nodes; i++) {
     shard->owner[i] = owner == NULL ? (int32_t)(i / rows) : owner[i];
@@ -183,7 +183,7 @@ cleanup:
 
 static dg_status load_features(dg_features *x, route *r, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
-  DG_TRY(dg_comm_agree(r->comm, dg_block_features(x, file, info, r->first, r->n_block)));
+  DG_TRY(dg_comm_agree(r->comm, dg_slab_features(x, file, info, r->first, r->n_slab)));
   dg_content_features(&r->content, x, r->first);
   if (x->sparse)
     DG_TRY(route_csr(r, &x->indptr, &x->indices, &x->values));
@@ -196,7 +196,7 @@ cleanup:
 
 static dg_status load_edges(dg_csr *edges, route *r, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
-  DG_TRY(dg_comm_agree(r->comm, dg_block_edges(edges, file, info, r->first, r->n_block)));
+  DG_TRY(dg_comm_agree(r->comm, dg_slab_edges(edges, file, info, r->first, r->n_slab)));
   dg_content_edges(&r->content, edges, r->first);
   DG_TRY(route_csr(r, &edges->indptr, &edges->indices, NULL));
   edges->n_rows = r->n_own;
@@ -205,10 +205,10 @@ cleanup:
 }
 
 static dg_status load_labels(int32_t **labels, route *r, dg_h5 *file, const dg_graph_info *info) {
-  dg_status status = dg_alloc(labels, (size_t)r->n_block, sizeof **labels);
-  if (status == DG_OK) status = dg_block_labels(*labels, file, info, r->first, r->n_block);
+  dg_status status = dg_alloc(labels, (size_t)r->n_slab, sizeof **labels);
+  if (status == DG_OK) status = dg_slab_labels(*labels, file, info, r->first, r->n_slab);
   DG_TRY(dg_comm_agree(r->comm, status));
-  dg_content_labels(&r->content, *labels, r->first, r->n_block);
+  dg_content_labels(&r->content, *labels, r->first, r->n_slab);
   DG_TRY(route_rows(r, labels, sizeof **labels));
 cleanup:
   return status;

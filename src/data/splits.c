@@ -6,7 +6,7 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 #include "data/text.h"
 
 static const char *const lists[] = {"train", "val", "test"};
@@ -108,7 +108,7 @@ dg_status dg_graph_check_splits(dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
   int32_t *labels = NULL;
   DG_TRY(dg_alloc(&labels, (size_t)info->n_nodes, sizeof *labels));
-  DG_TRY(dg_block_labels(labels, file, info, 0, info->n_nodes));
+  DG_TRY(dg_slab_labels(labels, file, info, 0, info->n_nodes));
   DG_TRY(dg_splits_each(file, info, labels, NULL, NULL));
 cleanup:
   dg_free(&labels);

@@ -3,7 +3,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "data/block.h"
+#include "data/slab.h"
 #include "data/fingerprint.h"
 
 /* A walk through a file, with what it has to remember of every node. */
@@ -26,7 +26,7 @@ static void note_edge(survey *s, int64_t from, int64_t to) {
 static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
   dg_csr edges;
   dg_graph_summary *sum = s->summary;
-  dg_status status = dg_block_edges(&edges, s->file, &sum->info, first, n);
+  dg_status status = dg_slab_edges(&edges, s->file, &sum->info, first, n);
   for (int64_t i = 0; i < n && status == DG_OK; i++) {
     int64_t degree = edges.indptr[i + 1] - edges.indptr[i];
     sum->degree_count[degree]++;
@@ -40,7 +40,7 @@ static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
 
 static dg_status survey_features(survey *s, int64_t first, int64_t n) {
   dg_features x;
-  dg_status status = dg_block_features(&x, s->file, &s->summary->info, first, n);
+  dg_status status = dg_slab_features(&x, s->file, &s->summary->info, first, n);
   if (status == DG_OK) {
     const float *values = x.sparse ? x.values : x.dense;
     int64_t n_values = x.sparse ? x.indptr[n] : n * x.n_cols;
@@ -53,7 +53,7 @@ static dg_status survey_features(survey *s, int64_t first, int64_t n) {
 
 static dg_status survey_labels(survey *s) {
   const dg_graph_info *info = &s->summary->info;
-  dg_status status = dg_block_labels(s->labels, s->file, info, 0, info->n_nodes);
+  dg_status status = dg_slab_labels(s->labels, s->file, info, 0, info->n_nodes);
   for (int64_t i = 0; i < info->n_nodes && status == DG_OK; i++) {
     if (s->labels[i] < 0)
       s->summary->unlabelled++;
@@ -106,7 +106,7 @@ dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path) {
   *summary = (dg_graph_summary){0};
   DG_TRY(dg_graph_open(&s.file, &summary->info, path));
   DG_TRY(survey_alloc(&s));
-  int64_t n = summary->info.n_nodes, step = dg_block_rows(&summary->info);
+  int64_t n = summary->info.n_nodes, step = dg_slab_rows(&summary->info);
   for (int64_t first = 0; first < n; first += step) {
     int64_t count = step < n - first ? step : n - first;
     DG_TRY(survey_edges(&s, first, count));

@@ -1,4 +1,4 @@
-#include "data/block.h"
+#include "data/slab.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -7,15 +7,15 @@
 
 #define CHUNK 262144 /* entries read at a time where they are converted or only looked at */
 
-#define BLOCK_BYTES ((int64_t)32 << 20)
+#define SLAB_BYTES ((int64_t)32 << 20)
 
 static int64_t min_int64(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-int64_t dg_block_rows(const dg_graph_info *info) {
+int64_t dg_slab_rows(const dg_graph_info *info) {
   double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
-  double rows = (double)BLOCK_BYTES / (bytes / (double)info->n_nodes + 16);
+  double rows = (double)SLAB_BYTES / (bytes / (double)info->n_nodes + 16);
   return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
 }
 
@@ -67,7 +67,7 @@ cleanup:
   return status;
 }
 
-/* Turns positions in the file into positions in the block. */
+/* Turns positions in the file into positions in the slab. */
 static void rebase(int64_t *indptr, int64_t n) {
   int64_t start = indptr[0];
   for (int64_t i = 0; i <= n; i++) indptr[i] -= start;
@@ -90,7 +90,7 @@ static dg_status check_neighbours(const dg_csr *edges, dg_h5 *file, int64_t firs
   return DG_OK;
 }
 
-dg_status dg_block_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+dg_status dg_slab_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
   *edges = (dg_csr){.n_rows = n};
   DG_TRY(dg_alloc(&edges->indptr, (size_t)n + 1, sizeof *edges->indptr));
@@ -140,7 +140,7 @@ static dg_status check_sparse(const dg_features *x, dg_h5 *file, int64_t first) 
   return DG_OK;
 }
 
-dg_status dg_block_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+dg_status dg_slab_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   const dg_status status = read_indptr(indptr, file, "features/indptr", info->n_nodes, info->n_nonzeros, first, n);
   if (status == DG_OK) rebase(indptr, n);
   return status;
@@ -171,12 +171,12 @@ cleanup:
   return status;
 }
 
-dg_status dg_block_features(dg_features *features, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+dg_status dg_slab_features(dg_features *features, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   *features = (dg_features){.sparse = info->sparse, .n_rows = n, .n_cols = info->n_features};
   return info->sparse ? read_sparse(features, file, info, first, n) : read_dense(features, file, info, first, n);
 }
 
-dg_status dg_block_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = dg_h5_read(file, "labels", DG_H5_I32, first, n, labels);
   for (int64_t i = 0; i < n && status == DG_OK; i++)
     if (labels[i] < -1 || labels[i] >= info->n_classes)
