@@ -127,7 +127,8 @@ void dg_overlap_warn(const dg_overlap *overlap, const char *path, const char *sp
   if (overlap->train_val + overlap->train_test + overlap->val_test == 0) return;
   char name[DG_SPLIT_NAME];
   dg_text_copy(name, sizeof name, split);
-  dg_log("warning: %s: lists of split %s overlap: train and val share %lld nodes, train and test %lld, val and test "
-         "%lld",
-         path, name, (long long)overlap->train_val, (long long)overlap->train_test, (long long)overlap->val_test);
+  dg_log(
+      "warning: %s: split %s: nodes in two lists: train and val %lld, train and test %lld, val and test %lld; what is "
+      "scored was trained or selected on",
+      path, name, (long long)overlap->train_val, (long long)overlap->train_test, (long long)overlap->val_test);
 }

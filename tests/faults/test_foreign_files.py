@@ -257,7 +257,7 @@ class ForeignFiles(program.Case):
             link("splits/public/val", f["splits/public/train"][:3])(f)
             link("splits/public/test", f["splits/public/train"][2:4])(f)
         path = self.edited(overlap)
-        words = "split public overlap: train and val share 3 nodes, train and test 2, val and test 1"
+        words = "split public: nodes in two lists: train and val 3, train and test 2, val and test 1; what"
         for ranks in (None, 3):
             for arguments in (["info", path, "--json"], ["train", path, "--epochs", "1", "--json"]):
                 done = program.run(*arguments, ranks=ranks)
