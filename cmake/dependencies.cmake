@@ -112,6 +112,7 @@ if((DISTGAT_IS_OPENMPI AND launcher MATCHES "HYDRA") OR (DISTGAT_IS_MPICH AND la
   message(FATAL_ERROR "${MPIEXEC_EXECUTABLE} belongs to another MPI than ${DISTGAT_MPI}: name the right one in "
     "MPIEXEC_EXECUTABLE, or where several stand side by side, both by -DMPI_EXECUTABLE_SUFFIX=.openmpi or .mpich.")
 endif()
+message(STATUS "Compiler: ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
 message(STATUS "MPI: ${DISTGAT_MPI}; HDF5: ${DISTGAT_HDF5}")
 
 # ---- The others ----

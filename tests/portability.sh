@@ -7,18 +7,23 @@ usage="usage: tests/portability.sh [options] [12|13] [gcc|clang] [openmpi|mpich]
   --here          this system as it is: its compiler and MPI, no root needed, nothing installed
   --serial-hdf5   with the serial HDF5 instead of the MPI's own
   --roots FOLDER  where the systems are made and kept (default: ${TMPDIR:-/tmp}/distgat-roots); a kept one is used again
+  --more          goes on: builds what changed, and results stay but for tests that run again ('--more ... -- --rerun-failed')
+  --table         no run: prints what the last ones gave
+  CMAKE_BUILD_PARALLEL_LEVEL and CTEST_PARALLEL_LEVEL in the environment say how many jobs run at a time.
   Example: tests/portability.sh 13 gcc -- -L 'unit|mpi'"
 
 . "$(dirname "${BASH_SOURCE[0]}")/../jobs/setup.sh"
-roots=${TMPDIR:-/tmp}/distgat-roots here='' serial='' releases=() compilers=() mpis=() ctest_options=()
+declare -A codename=([12]=bookworm [13]=trixie)
+roots=${TMPDIR:-/tmp}/distgat-roots here='' serial='' more='' table='' releases=() compilers=() mpis=() ctest_options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    12) releases+=(bookworm) ;;
-    13) releases+=(trixie) ;;
+    12 | 13) releases+=("$1") ;;
     gcc | clang) compilers+=("$1") ;;
     openmpi | mpich) mpis+=("$1") ;;
     --here) here=yes ;;
     --serial-hdf5) serial=-serial ;;
+    --more) more=yes ;;
+    --table) table=yes ;;
     --roots)
       [ $# -gt 1 ] || distgat_fail "--roots needs a folder"
       roots=$2
@@ -34,7 +39,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#releases[@]} -gt 0 ] || releases=(bookworm trixie)
+[ ${#releases[@]} -gt 0 ] || releases=(12 13)
 [ ${#compilers[@]} -gt 0 ] || compilers=(gcc clang)
 [ ${#mpis[@]} -gt 0 ] || mpis=(openmpi mpich)
 
@@ -63,7 +68,7 @@ inside() {
     [ ! -d "$shared" ] || mount --bind -o ro "$shared" "$root/distgat/shared" || exit
     cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null
     exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $(env | grep ^OPENBLAS_) "$@"' \
+      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $(env | grep -E "^(OPENBLAS|CMAKE_BUILD|CTEST)_") "$@"' \
     inside "$1" "$distgat_root/../shared" "${@:2}" </dev/null
 }
 
@@ -83,63 +88,118 @@ make_root() {
     inside "$root" apt-get -qq install --no-install-recommends $(packages "$3") && touch "$root/complete"
 }
 
+# make_yield ROOT: MPICH's ranks spin and never yield, and where they outnumber cores a message waits for the end of every
+# other rank's share of time. Here they yield, which UCX's progress is made to do.
+make_yield() {
+  cat >"$1/distgat/yield.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sched.h>
+
+unsigned ucp_worker_progress(void *worker) {
+  static unsigned (*progress)(void *);
+  static int idle;
+  if (!progress) progress = (unsigned (*)(void *))dlsym(RTLD_NEXT, "ucp_worker_progress");
+  const unsigned events = progress(worker);
+  idle = events > 0 ? 0 : idle + 1;
+  if (idle > 20) sched_yield();
+  return events;
+}
+END
+  inside "$1" gcc -O2 -shared -fPIC -o /distgat/yield.so /distgat/yield.c
+}
+
 # A copy of the sources, as they are now; a folder that others change meanwhile would be no test.
 copy_source() {
   rm -rf "$1" && mkdir -p "$1" &&
     (cd "$distgat_root" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) | tar -x -C "$1"
 }
 
-# build_and_test SOURCE BUILD COMPILER RUN...: prints the cells of a row after the names; logs lie beside the table.
+# build_and_test SOURCE BUILD COMPILER RUN...: writes the row of `name`; logs lie beside it. Fails where a test does.
 build_and_test() {
-  local source=$1 build=$2 compiler=$3 log=$logs/$name warnings
+  local source=$1 build=$2 compiler=$3 log=$logs/$name warnings passed failed skipped left
   shift 3
+  [ -n "$more" ] || { "$@" rm -rf "$build" && rm -f "$log.warnings" "$log.tests"; }
   if ! "$@" cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release ${compiler:+-DCMAKE_C_COMPILER=$compiler} \
-    >"$log.build" 2>&1 || ! "$@" cmake --build "$build" >>"$log.build" 2>&1; then
-    echo "$(versions "$log.build")|failed|-|-|-"
+    >"$log.configure" 2>&1 || ! "$@" cmake --build "$build" >"$log.build" 2>&1; then
+    write_row "$(versions)|failed|-|-|-|-"
     return 1
   fi
-  warnings=$(grep -c 'warning:' "$log.build")
-  "$@" ctest --test-dir "$build" --output-on-failure "${ctest_options[@]}" >"$log.tests" 2>&1
-  echo "$(versions "$log.build")|${warnings/#0/no} warnings|$(count Passed)|$(count '[*]{3}(Failed|Timeout|Exception)')|$(count '[*]{3}Skipped')"
-  [ "$(count '[*]{3}(Failed|Timeout|Exception)')" = 0 ]
+  grep 'warning:' "$log.build" >>"$log.warnings"
+  warnings=$(grep -c . "$log.warnings")
+  "$@" env ${preload:+LD_PRELOAD=$preload} ctest --test-dir "$build" --output-on-failure "${ctest_options[@]}" >>"$log.tests" 2>&1
+  passed=$(outcomes P | wc -l) failed=$(outcomes '[^PS]' | wc -l) skipped=$(outcomes S | wc -l)
+  left=$(("$("$@" ctest --test-dir "$build" -N | sed -n 's/^Total Tests: //p')" - passed - failed - skipped))
+  [ "$warnings" != 0 ] || warnings=no
+  write_row "$(versions)|$warnings warnings|$passed|$failed|$skipped|$left"
+  outcomes '[^PS]' >&2
+  [ "$failed" = 0 ]
 }
+
+write_row() { echo "$system|$1" >"$logs/$name.row"; }
 
 # The compiler, the MPI and the HDF5 as CMake found them.
 versions() {
-  local compiler libraries
-  compiler=$(sed -n 's/^-- The C compiler identification is //p' "$1")
-  libraries=$(sed -n 's/^-- MPI: //p' "$1")
+  local log=$logs/$name.configure compiler libraries
+  compiler=$(sed -n 's/^-- Compiler: //p' "$log")
+  libraries=$(sed -n 's/^-- MPI: //p' "$log")
   echo "${compiler:-?}|${libraries:-?}"
 }
 
-count() { grep -cE "^ *[0-9]+/[0-9]+ Test .*$1" "$log.tests"; }
+# outcomes LETTER: the tests whose last outcome begins so: Passed, Skipped, or Failed, Timeout, Exception, Not.
+outcomes() {
+  sed -nE 's|^ *[0-9]+/[0-9]+ Test +#[0-9]+: ([^ ]+) .*(Passed\|Skipped\|Failed\|Timeout\|Exception\|Not Run).*|\1 \2|p' \
+    "$logs/$name.tests" | awk '{ last[$1] = $2 } END { for (test in last) print last[test], test }' | grep "^$1" | sort
+}
 
-logs=$roots/logs code=0
-mkdir -p "$logs" || exit 2
-table="system|compiler|MPI and HDF5|build|passed|failed|skipped"
-if [ -n "$here" ]; then
-  name=here work=$(mktemp -d)
+# test_here: this system.
+test_here() {
+  name=here system="this one" preload=''
+  [ -z "$table" ] || return 0
+  work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  cells=$(build_and_test "$distgat_root" "$work/build" "${CC:-}" env) || code=1
-  table+=$'\n'"this one|$cells"
+  build_and_test "$distgat_root" "$work/build" "${CC:-}" env
+}
+
+# test_root RELEASE MPI: a system of its own, with each of the compilers.
+test_root() {
+  local release=${codename[$1]} root compiler result=0 preload=''
+  root=$roots/$release-$2$serial
+  if [ -z "$table" ]; then
+    if ! make_root "$root" "$release" "$2" >"$logs/$release-$2$serial.root" 2>&1 || ! copy_source "$root/distgat/source"; then
+      echo "no system: see $logs/$release-$2$serial.root" >&2
+      return 1
+    fi
+    if [ "$2" = mpich ]; then make_yield "$root" && preload=/distgat/yield.so; fi
+  fi
+  for compiler in "${compilers[@]}"; do
+    name=$release-$compiler-$2$serial system="Debian $1"
+    names+=("$name")
+    [ -z "$table" ] || continue
+    echo "$(date +%T) $name" >&2
+    build_and_test /distgat/source "/distgat/build-$compiler" "$compiler" inside "$root" || result=1
+  done
+  return "$result"
+}
+
+logs=$roots/logs code=0 names=()
+mkdir -p "$logs" || exit 2
+if [ -n "$here" ]; then
+  names=(here)
+  test_here || code=1
 else
-  [ "$(id -u)" = 0 ] || distgat_fail "only root can make systems; --here tests this one"
-  distgat_install debootstrap
+  if [ -z "$table" ]; then
+    [ "$(id -u)" = 0 ] || distgat_fail "only root can make systems; --here tests this one"
+    distgat_install debootstrap
+  fi
   for release in "${releases[@]}"; do
     for mpi in "${mpis[@]}"; do
-      root=$roots/$release-$mpi$serial
-      if ! make_root "$root" "$release" "$mpi" >"$logs/$release-$mpi$serial.root" 2>&1 || ! copy_source "$root/distgat/source"; then
-        table+=$'\n'"Debian $release|-|$mpi|no system: see $logs/$release-$mpi$serial.root|-|-|-" code=1
-        continue
-      fi
-      for compiler in "${compilers[@]}"; do
-        name=$release-$compiler-$mpi$serial
-        echo "$(date +%T) $name" >&2
-        cells=$(build_and_test /distgat/source "/distgat/build-$compiler" "$compiler" inside "$root") || code=1
-        table+=$'\n'"Debian $release|$cells"
-      done
+      test_root "$release" "$mpi" || code=1
     done
   done
 fi
-column -t -s '|' <<<"$table"
+{
+  echo "system|compiler|MPI and HDF5|build|passed|failed|skipped|not run"
+  for name in "${names[@]}"; do cat "$logs/$name.row" 2>/dev/null; done
+} | column -t -s '|'
 exit $code

@@ -64,7 +64,7 @@ foreach(name train halo)
 endforeach()
 END_OF_PROJECT
   {
-    cmake -S "$work/project-$2" -B "$work/build-$2" -DCMAKE_PREFIX_PATH="$work/moved" && cmake --build "$work/build-$2"
+    cmake -G Ninja -S "$work/project-$2" -B "$work/build-$2" -DCMAKE_PREFIX_PATH="$work/moved" && cmake --build "$work/build-$2"
   } >"$work/log" 2>&1 || { cat "$work/log" && exit 1; }
   [ "$(lines "$work/build-$2/train" 1)" = "$wanted" ] || fail "the example of find_package trains otherwise"
 }

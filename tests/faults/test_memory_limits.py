@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Limits on address space (ulimit -v): a run is done, or it ends at once with exit code 3 and one line that says so."""
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -35,13 +34,8 @@ class MemoryLimits(program.Case):
 
     def run_limited(self, megabytes, ranks, *arguments, stack="$(ulimit -s)"):
         """Without the test's own variables for threads: the program must find what it needs by itself."""
-        environment = {**program.MPI_ENVIRONMENT, **os.environ}
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY"):
-            environment.pop(name, None)
-        launcher = ["mpirun", "--quiet", "-np", str(ranks)] if ranks else []
-        shell = ["bash", "-c", f'ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"', program.DISTGAT]
-        return subprocess.run(launcher + shell + [str(a) for a in arguments], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=AT_ONCE, cwd=self.folder.name)
+        limit = f'unset OPENBLAS_NUM_THREADS OMP_WAIT_POLICY; ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"'
+        return program.run(*arguments, ranks=ranks, through=("bash", "-c", limit), timeout=AT_ONCE, cwd=self.folder.name)
 
     def check(self, megabytes, ranks, *arguments, **options):
         with self.subTest(megabytes=megabytes, ranks=ranks, arguments=arguments):

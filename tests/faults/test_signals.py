@@ -74,6 +74,8 @@ class Signals(program.Case):
         """As by a broken invariant, which ends in SIGABRT: of the rank that writes, and of another."""
         for writer in (True, False):
             with self.subTest(writer=writer):
+                if not writer and program.launcher_is_hydra():
+                    self.skipTest("Hydra kills the other ranks by SIGKILL, at which none can clean up")
                 process = self.start(program.MPIRUN, "-np", "3")
                 ends = {name.rpartition(".")[2] for name in os.listdir(self.folder.name)}  # one under way: its writer's pid
                 ranks = [pid for pid in ranks_below(process.pid) if (str(pid) in ends) == writer]

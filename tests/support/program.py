@@ -1,6 +1,7 @@
 """Runs the program as users do, and finds the real data."""
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,25 +22,36 @@ def execute(command, timeout, **popen):
                           text=True, timeout=timeout, **popen)
 
 
-def launch(*parts, timeout=120, **popen):
-    """Runs one job of parts, each (ranks, arguments of distgat) and maybe the folder they run in; returns the finished
-    process with the text of the ranks alone: what the launcher itself says differs from MPI to MPI."""
-    with tempfile.TemporaryDirectory(prefix="distgat-ranks-") as texts:
-        own = ["sh", "-c", 'cd "$1" && shift && exec "$@" >>"$0/stdout" 2>>"$0/stderr"', texts]
-        command = []
-        for ranks, arguments, *folder in parts:
-            command += [":", "-np", str(ranks), *own, *(folder or ["."]), DISTGAT, *map(str, arguments)]
-        done = execute([MPIRUN, *command[1:]], timeout, **popen)
-        if os.listdir(texts):  # else it did not come to the ranks
-            done.stdout, done.stderr = (Path(texts, name).read_text() for name in ("stdout", "stderr"))
+def launcher_is_hydra():
+    """MPICH's mpiexec, and those of MPIs made from MPICH."""
+    return "HYDRA" in execute([MPIRUN, "--version"], 60).stdout.upper()
+
+
+def launch(*parts, timeout=120, through=(), **popen):
+    """Runs one job of parts, each (ranks, arguments of distgat) and maybe the folder they run in; `through` is a command
+    that starts what follows it. The ranks find their part by themselves, as not every launcher takes several. Returns the
+    finished process with the text of the ranks alone: what the launcher itself says differs from MPI to MPI."""
+    with tempfile.TemporaryDirectory(prefix="distgat-ranks-") as folder:
+        texts = [Path(folder, name) for name in ("stdout", "stderr")]
+        script, ranks = ["exec >>{} 2>>{}".format(*texts)], 0
+        for count, arguments, *where in parts:
+            ranks += count
+            command = shlex.join([*through, DISTGAT, *map(str, arguments)])
+            script.append(f"[ ${{OMPI_COMM_WORLD_RANK:-$PMI_RANK}} -ge {ranks} ] || "
+                          f"{{ cd {shlex.join(where or ['.'])} && exec {command}; }}")
+        own = Path(folder, "own.sh")
+        own.write_text("\n".join(script))
+        done = execute([MPIRUN, "-np", str(ranks), "sh", str(own)], timeout, **popen)
+        if all(text.exists() for text in texts):  # else it did not come to the ranks
+            done.stdout, done.stderr = (text.read_text() for text in texts)
         return done
 
 
-def run(*arguments, ranks=None, timeout=120, **popen):
+def run(*arguments, ranks=None, timeout=120, through=(), **popen):
     """Runs `distgat arguments`, alone or under mpirun; returns the finished process with its text."""
     if ranks is not None:
-        return launch((ranks, arguments), timeout=timeout, **popen)
-    return execute([DISTGAT, *map(str, arguments)], timeout, **popen)
+        return launch((ranks, arguments), timeout=timeout, through=through, **popen)
+    return execute([*through, DISTGAT, *map(str, arguments)], timeout, **popen)
 
 
 def distgat(*arguments, **options):
