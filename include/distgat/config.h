@@ -42,8 +42,8 @@ typedef struct dg_config {
   bool reproducible, resume;
   char *config_file; /* --config */
   char *recipe, *split, *init, *save, *log, *checkpoint, *partition;
-  int64_t checkpoint_every;
-  char *save_gradients; /* file for /grads/NAME: the first step's gradients of the loss alone, without weight decay */
+  char *checkpoint_every; /* "N" epochs or "Nm" minutes; NULL: 100 epochs */
+  char *save_gradients;   /* file for /grads/NAME: the first step's gradients of the loss alone, without weight decay */
 } dg_config;
 
 /* The defaults of a kind of model: what the command line gives where nothing but --model is typed. Local. */
@@ -68,6 +68,17 @@ void dg_config_destroy(dg_config *config);
 /* Whether all ranks have the same configuration; threads alone may differ. Errors: DG_USAGE, which names the first
    option and rank that differ; DG_MEMORY. Collective. */
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config);
+
+/* How often a checkpoint is written: every so many epochs, or where that is 0 minutes. Errors: DG_USAGE. Local. */
+typedef struct dg_period {
+  int64_t epochs, minutes;
+} dg_period;
+dg_status dg_config_period(dg_period *period, const dg_config *config);
+
+/* The options that a run's numbers depend on, one a line, each named whether it is given or not; not those that it may
+   be gone on with otherwise: epochs, runs, files, ranks' threads and partition. Allocated with malloc. Errors:
+   DG_MEMORY. Local. */
+dg_status dg_config_describe_run(char **text, const dg_config *config);
 
 /* Stores the model's options as root attributes of a weights file, and reads them back. Errors: DG_IO; DG_INPUT. Local.
  */

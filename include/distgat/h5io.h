@@ -13,7 +13,7 @@ DG_API_BEGIN
 
 typedef struct dg_h5 dg_h5; /* an open file, opaque */
 
-typedef enum dg_h5_type { DG_H5_F32, DG_H5_F64, DG_H5_I32, DG_H5_I64 } dg_h5_type;
+typedef enum dg_h5_type { DG_H5_F32, DG_H5_F64, DG_H5_I32, DG_H5_I64, DG_H5_U8 } dg_h5_type;
 
 #define DG_H5_MAX_RANK 4
 
@@ -29,6 +29,16 @@ dg_status dg_h5_check_writable(const char *path);
 /* Completes a file of dg_h5_create: flush, close, fsync, rename to its name; *file becomes NULL, also on failure, which
    leaves nothing behind. Errors: DG_IO. */
 dg_status dg_h5_commit(dg_h5 **file);
+
+/* The same, and what had the name before is kept as `previous`. At every moment the name, once there, stands for a
+   complete file. Errors: DG_IO. */
+dg_status dg_h5_commit_keeping(dg_h5 **file, const char *previous);
+
+/* Data sets written from now on carry checksums: bits that change on the disk show when they are read. */
+void dg_h5_guard_data(dg_h5 *file);
+
+/* Reads every data set, so that damage shows. Errors: DG_INPUT, DG_MEMORY. */
+dg_status dg_h5_verify(dg_h5 *file);
 
 /* Closes; a created file that was not committed is removed. A NULL inside is fine. */
 void dg_h5_close(dg_h5 **file);

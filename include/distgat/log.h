@@ -19,6 +19,9 @@ void dg_log_speaker(bool speaker);
 /* Writes one line to standard error unless quiet. Local. */
 void dg_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same, also where it is quiet: for what went wrong and does not end the program. Local. */
+void dg_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Progress of long work: a live bar on a terminal, else a plain line at most every ten seconds; `done` of `total`
    steps, `text` a short remark such as a loss. Local. */
 void dg_progress(const char *what, long done, long total, const char *text);

@@ -57,8 +57,8 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path);
 dg_status dg_options_set(dg_option *option, const char *text, const char *where);
 
 /* Prints what an option is set to as it would be typed, "--name value" and a newline; nothing for a flag that is off or
-   a text that is not there. Local. */
-void dg_option_print(FILE *out, const dg_option *option);
+   a text that is not there, which it gives back as false. Local. */
+bool dg_option_print(FILE *out, const dg_option *option);
 
 DG_API_END
 

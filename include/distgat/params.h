@@ -83,10 +83,12 @@ void dg_params_reset(dg_params *params, uint64_t seed);
    (Kingma and Ba 2015, algorithm 1; as torch.optim.Adam). Between dg_sums_end and dg_sums_settle. Local. */
 void dg_adam_step(dg_params *params, double lr, double weight_decay, int64_t epoch);
 
-/* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes. Errors:
-   DG_IO, DG_MEMORY; DG_INPUT where a tensor is missing or of another shape. Local. */
+/* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes, and that all
+   numbers are finite, unless they are to be restored as they were. Errors: DG_IO, DG_MEMORY; DG_INPUT where a tensor is
+   missing or of another shape. Local. */
 dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group);
 dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);
+dg_status dg_params_restore(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);
 
 DG_API_END
 

@@ -10,9 +10,9 @@
 
 DG_API_BEGIN
 
-/* Numbers that a training step sums over ranks behind its gradients: the loss, the nodes classified right, and the
-   ranks that cannot go on. */
-enum { DG_SUM_LOSS, DG_SUM_CORRECT, DG_SUM_FAILED, DG_TAIL = 16 };
+/* Numbers that a training step sums over ranks behind its gradients: the loss, the nodes classified right, the ranks
+   that cannot go on, those that were told to stop, and those that want the run to be written down. */
+enum { DG_SUM_LOSS, DG_SUM_CORRECT, DG_SUM_FAILED, DG_SUM_STOP, DG_SUM_KEEP, DG_TAIL = 16 };
 
 /* Parameters and their gradients, which are summed over ranks. The ranks of a node share one block of parameters. Each
    keeps up its share of it: adds the node's gradients of the share from shared memory, over nodes with those who have
@@ -63,6 +63,10 @@ void dg_sums_settle(dg_sums *sums);
 /* Waits for the other ranks of the node: before parameters are changed out of training, since others may still read
    them, and after it, each rank having changed its share. Collective. */
 void dg_sums_meet(dg_sums *sums);
+
+/* all [count] becomes what the ranks of the node have of their shares, share [n]: moments, say; NULL where it is not
+   wanted. After dg_sums_settle, and gradients are gone. Collective. */
+void dg_sums_gather(dg_sums *sums, dg_real *all, const dg_real *share);
 
 /* Brings the sums of all shares to `grad`, after dg_sums_settle. Once a step. Collective. */
 void dg_sums_collect(dg_sums *sums);

@@ -33,6 +33,13 @@ typedef struct dg_result {
   int64_t halo_bytes_per_epoch, peak_rss_bytes; /* sum over ranks; largest of any */
 } dg_result;
 
+/* Where training goes on from a checkpoint. */
+typedef struct dg_resumed {
+  int64_t run, epoch;        /* of this run so many steps are done */
+  const dg_history *history; /* [epoch] */
+  const dg_result *results;  /* [run] of the runs before */
+} dg_resumed;
+
 /* Who is told what happens, on rank 0 alone. A callback that is NULL is not called; one that fails, by dg_fail, ends
    training on every rank. */
 typedef struct dg_observer {
@@ -40,13 +47,16 @@ typedef struct dg_observer {
   dg_status (*on_start)(void *context); /* all input is accepted, no step is done */
   dg_status (*on_epoch)(void *context, int64_t run, int64_t epoch, const dg_history *history);
   dg_status (*on_result)(void *context, const dg_result *result, const dg_model *model); /* the reported weights */
-  char *(*describe)(void *context, const dg_result *result); /* text for a saved model's attribute `result`, from
-                                                                malloc; NULL: none */
+  char *(*describe)(void *context, const dg_result *result);        /* text for a saved model's attribute `result`, from
+                                                                       malloc; NULL: none */
+  dg_status (*on_resume)(void *context, const dg_resumed *resumed); /* in the place of on_start */
+  dg_status (*on_checkpoint)(void *context); /* all that was told before is about to be written down as done */
 } dg_observer;
 
 /* Trains on the graph file, as often as config->runs says: results [config->runs], the same on every rank. Saves what
    the configuration names but no log, which is the observer's. `observer` may be NULL. A run that diverges is no error
-   but a result. Errors: any. Collective. */
+   but a result; a checkpoint that cannot be written is warned of, and written when the next is due. DG_STOPPED where a
+   signal ended training once a checkpoint was written. Errors: any. Collective. */
 dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *config, const char *graph_path,
                    const dg_observer *observer);
 

@@ -23,7 +23,10 @@ typedef struct dg_trainer {
   dg_timer timer;
   int threads;
   bool exchange_first; /* see dg_field_config */
-  bool failed;         /* before a step: this rank cannot go on; after it: some rank cannot, the same on all */
+  /* Before a step what holds for this rank, after it whether it does for any; the same on all ranks. */
+  bool failed; /* it cannot go on */
+  bool stop;   /* it was told to stop */
+  bool keep;   /* it wants the run to be written down */
 } dg_trainer;
 
 /* Loads the graph's shard and finds its halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.

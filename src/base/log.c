@@ -29,14 +29,24 @@ static void clear_bar(void) {
   bar_shown = false;
 }
 
-void dg_log(const char *format, ...) {
-  if (quiet_mode || !speaker_mode) return;
+static void say(const char *format, va_list arguments) {
   clear_bar();
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+}
+
+void dg_log(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
+  if (!quiet_mode && speaker_mode) say(format, arguments);
   va_end(arguments);
-  fputc('\n', stderr);
+}
+
+void dg_warn(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (speaker_mode) say(format, arguments);
+  va_end(arguments);
 }
 
 static double now(void) {

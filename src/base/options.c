@@ -160,10 +160,10 @@ dg_status dg_options_set(dg_option *option, const char *text, const char *where)
   return status;
 }
 
-void dg_option_print(FILE *out, const dg_option *option) {
+bool dg_option_print(FILE *out, const dg_option *option) {
   const bool off = option->kind == DG_OPTION_FLAG && !*(const bool *)option->target;
   const bool absent = option->kind == DG_OPTION_TEXT && !*(char *const *)option->target;
-  if (off || absent) return;
+  if (off || absent) return false;
   fprintf(out, "--%s", option->name);
   switch (option->kind) {
   case DG_OPTION_FLAG:
@@ -182,6 +182,7 @@ void dg_option_print(FILE *out, const dg_option *option) {
     break;
   }
   fputc('\n', out);
+  return true;
 }
 
 /* ---- help ------------------------------------------------------------------------------------------------------ */

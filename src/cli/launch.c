@@ -51,6 +51,11 @@ static const launcher *find_launcher(void) {
   return number_in("DISTGAT_ALONE") != 0 ? NULL : found;
 }
 
+bool dg_launch_is_first(void) {
+  const launcher *l = find_launcher();
+  return l == NULL || number_in(l->rank) == 0;
+}
+
 bool dg_launch_seen(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }

@@ -10,6 +10,9 @@
 /* Whether a launcher that an MPI may know started it. Local. */
 bool dg_launch_seen(void);
 
+/* Whether it is the first of those that were started together, as far as that can be told. Local. */
+bool dg_launch_is_first(void);
+
 /* Before MPI starts: lets a process alone start at once and beside others like it, and fails as dg_launch_check does
    where it is certain by now that this MPI will not see the other processes. Errors: DG_USAGE. Local. */
 dg_status dg_launch_prepare(void);

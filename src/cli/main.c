@@ -9,6 +9,7 @@
 
 #include <distgat/log.h>
 
+#include "base/stop.h"
 #include "cli/launch.h"
 #include "cli/room.h"
 #include "cli/signals.h"
@@ -115,6 +116,7 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status == DG_OK && verb) status = dg_launch_check(comm.size);
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
   if (status == DG_OK && !verb && comm.rank == 0) status = answer(argv[1]);
+  dg_stop_set(DG_STOP_NOT_ANY_MORE); /* a launcher may end ranks that leave last */
   if (comm.rank == 0) { /* also of a run that failed: once other ranks have left, the launcher may end this one */
     const dg_status written = flush_results();
     if (status == DG_OK) status = written;
@@ -148,7 +150,7 @@ static dg_status run_here(dg_status status, const verb_entry *verb, const char *
 }
 
 int main(int argc, char **argv) {
-  dg_signals_note();
+  dg_signals_note(argc, argv);
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
   dg_start_again(argv, environ);
   const bool ranks = verb || dg_launch_seen();

@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <distgat/log.h>
 
@@ -159,9 +162,75 @@ void report_end(report *r, const dg_result *results, int64_t runs) {
   if (r->json) json_write_line(stdout, results_json(results, runs));
 }
 
+/* ---- going on --------------------------------------------------------------------------------------------------- */
+
+/* Whether a line of a log belongs to one of the runs before `run`. */
+static bool is_earlier(const char *line, size_t length, int64_t run) {
+  json_t *object = json_loadb(line, length, 0, NULL);
+  const char *event = json_string_value(json_object_get(object, "event"));
+  const json_t *number = json_object_get(object, "run");
+  const bool known = event && (strcmp(event, "epoch") == 0 || strcmp(event, "result") == 0);
+  const bool earlier = known && json_is_integer(number) && json_integer_value(number) < run;
+  json_decref(object);
+  return earlier && line[length - 1] == '\n';
+}
+
+/* Bytes of a log, from its beginning, that tell of the runs before `run`. */
+static off_t earlier_bytes(FILE *log, int64_t run) {
+  char *line = NULL;
+  size_t room = 0;
+  ssize_t length;
+  off_t bytes = 0;
+  while ((length = getline(&line, &room, log)) > 0 && is_earlier(line, (size_t)length, run)) bytes += length;
+  free(line);
+  return bytes;
+}
+
+/* Opens the log and cuts off what is told again, or never was to its end. What is no file has no past. */
+static dg_status open_cut(report *r, int64_t run) {
+  struct stat info;
+  const bool there = stat(r->path, &info) == 0 && S_ISREG(info.st_mode);
+  r->log = fopen(r->path, there ? "r+" : "w");
+  if (r->log == NULL) return fail_log(r);
+  if (!there) return DG_OK;
+  const off_t bytes = earlier_bytes(r->log, run);
+  const bool cut = fseeko(r->log, bytes, SEEK_SET) == 0 && ftruncate(fileno(r->log), bytes) == 0;
+  return cut ? DG_OK : fail_log(r);
+}
+
+/* The log gets every epoch of the run, as it would be had it never been interrupted; standard output the results of
+   the runs before. */
+static dg_status resume(void *context, const dg_resumed *past) {
+  dg_status status = DG_OK;
+  report *r = context;
+  for (int64_t i = 0; i < past->run && !r->json; i++) print_result(&past->results[i]);
+  if (r->path == NULL) return DG_OK;
+  DG_TRY(dg_fault("log.resume", DG_IO));
+  DG_TRY(open_cut(r, past->run));
+  for (int64_t i = 0; i < past->epoch; i++) DG_TRY(log_epoch(r, past->run, i + 1, &past->history[i]));
+
+cleanup:
+  return status;
+}
+
+/* What was told reaches the disk before a checkpoint says that it was. A pipe has no disk. */
+static dg_status settle(void *context) {
+  report *r = context;
+  fflush(stdout);
+  if (r->log == NULL) return DG_OK;
+  const bool flushed = fflush(r->log) == 0;
+  if (flushed && (fsync(fileno(r->log)) == 0 || errno == EINVAL || errno == EROFS)) return DG_OK;
+  return fail_log(r);
+}
+
 dg_observer report_observer(report *r) {
-  return (dg_observer){
-      .context = r, .on_start = start, .on_epoch = report_epoch, .on_result = report_result, .describe = describe};
+  return (dg_observer){.context = r,
+                       .on_start = start,
+                       .on_epoch = report_epoch,
+                       .on_result = report_result,
+                       .describe = describe,
+                       .on_resume = resume,
+                       .on_checkpoint = settle};
 }
 
 dg_status report_close(report *r) {

@@ -1,10 +1,16 @@
 #include "cli/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <distgat/h5io.h>
+
+#include "base/stop.h"
+#include "cli/launch.h"
 
 /* Those whose default is death, but for what cannot be caught. */
 static const int deadly[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGABRT, SIGBUS,    SIGFPE, SIGUSR1, SIGSEGV,
@@ -15,6 +21,11 @@ enum { N_DEADLY = sizeof deadly / sizeof deadly[0], N_SIGNALS = 65 };
 /* What a signal did at first; once it is handled here, what follows the cleaning. */
 static struct sigaction before[N_SIGNALS];
 static bool noted;
+
+/* Those that are wishes to stop, once they are; and whether this rank says that one was met. */
+static const int wishes[] = {SIGTERM, SIGUSR1, SIGINT, SIGALRM};
+static bool stops;
+static volatile sig_atomic_t speaks;
 
 static bool is_crash(int number) {
   return number == SIGILL || number == SIGABRT || number == SIGBUS || number == SIGFPE || number == SIGSEGV;
@@ -29,27 +40,84 @@ static void die_clean(int number, siginfo_t *info, void *context) {
     raise(number); /* blocked until this handler returns */
 }
 
-static void note(void) {
+/* ---- wishes to stop ---- */
+
+static void wish(int number) {
+  const int error = errno;
+  dg_stop_wish(number);
+  errno = error;
+}
+
+static void say(const char *text) {
+  const size_t length = strlen(text);
+  if (write(STDERR_FILENO, text, length) < 0) return;
+}
+
+/* In a handler, or out of one: one line, nothing unfinished left behind. */
+static void leave(int number) {
+  const char *const words[] = {"distgat train: stopped by signal ", dg_stop_name(number), " ", dg_stop_where(),
+                               "; continue with --resume\n"};
+  dg_h5_remove_unfinished();
+  for (size_t i = 0; speaks && i < sizeof words / sizeof words[0]; i++) say(words[i]);
+  _exit(dg_status_exit_code(DG_STOPPED));
+}
+
+static void handle_wishes(void) {
+  const struct sigaction action = {.sa_handler = wish, .sa_flags = SA_RESTART};
+  for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
+    if (before[wishes[i]].sa_handler != SIG_IGN) sigaction(wishes[i], &action, NULL);
+}
+
+void dg_signals_hold(bool back) {
+  sigset_t set;
+  if (!stops) return;
+  sigemptyset(&set);
+  for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) sigaddset(&set, wishes[i]);
+  sigprocmask(back ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void dg_signals_stop(bool speaking) {
+  stops = true;
+  speaks = speaking;
+  dg_stop_by(leave);
+  handle_wishes();
+  dg_signals_hold(false);
+}
+
+/* Before options are read, the name alone. */
+static void stop_if_named(int argc, char **argv) {
+  static const char name[] = "--checkpoint";
+  for (int i = 2; i < argc; i++)
+    if (strncmp(argv[i], name, sizeof name - 1) == 0) dg_signals_stop(false); /* the environment is not there yet */
+}
+
+/* ---- the others ---- */
+
+static void note(int argc, char **argv) {
   if (noted) return;
   for (int i = 0; i < N_DEADLY; i++) sigaction(deadly[i], NULL, &before[deadly[i]]);
+  stop_if_named(argc, argv);
   noted = true;
 }
 
 /* Libraries may take signals when they are loaded, as UCX takes SIGHUP even where it is ignored: this comes before. */
 #if defined(__GLIBC__) && !defined(DG_SANITIZE)
-__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(void) = note;
+__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(int, char **) = note;
 #endif
 
-void dg_signals_note(void) {
-  note();
+void dg_signals_note(int argc, char **argv) {
+  note(argc, argv);
+  dg_signals_hold(true);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
   for (int i = 0; i < N_DEADLY; i++)
     if (!is_crash(deadly[i])) sigaction(deadly[i], &before[deadly[i]], NULL);
+  if (stops) dg_signals_stop(dg_launch_is_first());
 }
 
 void dg_signals_handle(void) {
   const struct sigaction clean = {.sa_sigaction = die_clean, .sa_flags = SA_SIGINFO};
+  dg_signals_hold(true);
   for (int i = 0; i < N_DEADLY; i++) {
     const int number = deadly[i];
     struct sigaction *then = &before[number];
@@ -58,4 +126,6 @@ void dg_signals_handle(void) {
     else
       sigaction(number, &clean, is_crash(number) ? then : NULL);
   }
+  if (stops) handle_wishes();
+  dg_signals_hold(false);
 }

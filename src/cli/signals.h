@@ -1,14 +1,26 @@
 #ifndef DG_CLI_SIGNALS_H
 #define DG_CLI_SIGNALS_H
 
+#include <stdbool.h>
+
 /* Signals that kill leave no half-written file behind; the program still dies by them. What the program was started
    with stays: a signal that nohup has switched off is not switched on, also where MPI would do so. A broken pipe and a
    full quota do not kill: they are seen where something is written. */
 
-/* Notes what the program was started with; before MPI starts. Local. */
-void dg_signals_note(void);
+/* Notes what the program was started with; before MPI starts. Where the arguments name a checkpoint, does
+   dg_signals_stop, silent. Local. */
+void dg_signals_note(int argc, char **argv);
+
+/* Holds wishes to stop back, where they are such, also while the program starts once more; they arrive when they are
+   let go, as dg_signals_note does. Local. */
+void dg_signals_hold(bool back);
 
 /* From now on signals clean up; once MPI has started, whose reports of crashes are kept. Local. */
 void dg_signals_handle(void);
+
+/* From now on SIGTERM, SIGUSR1 and SIGINT are wishes to stop (base/stop.h); where work is left at once for one, a rank
+   that speaks says so, and the exit code is that of DG_STOPPED. SIGALRM ends what does not stop by itself in time.
+   Signals that were switched off stay so. Local. */
+void dg_signals_stop(bool speaks);
 
 #endif

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/signals.h"
+
 /* OpenBLAS starts a thread for each core when it is loaded, and where a limit (ulimit -v, -u) denies it one it kills
    the program before main, or waits for memory for ever; the program's own threads call it instead. */
 static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
@@ -48,7 +50,9 @@ void dg_start_again(char **argv, char **environment) {
     if (!names(environment[i], one_thread)) changed[used++] = environment[i];
   changed[used++] = one_thread;
   if (!spins) changed[used++] = spins_gnu, changed[used++] = spins_llvm;
+  dg_signals_hold(true);
   execve(path, argv, changed);
+  dg_signals_hold(false);
 }
 
 /* Before constructors of libraries, where the dynamic linker knows of such functions; else main is in time for all but

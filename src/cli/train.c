@@ -3,6 +3,7 @@
 #include <distgat/train.h>
 
 #include "cli/report.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
 
 static const char usage[] = "usage: distgat train G.h5 [options]";
@@ -46,6 +47,7 @@ dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, &graph_path, &help, &verb, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
+  if (config.checkpoint) dg_signals_stop(comm->rank == 0);
   DG_TRY(train(comm, &config, graph_path, json));
 cleanup:
   dg_config_destroy(&config);

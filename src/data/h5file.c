@@ -177,12 +177,23 @@ static void sync_folder(const char *path) {
   free(folder);
 }
 
+/* A file system without hard links leaves the name free for a moment. */
+static bool keep(const char *path, const char *previous) {
+  if (unlink(previous) != 0 && errno != ENOENT) return false;
+  return link(path, previous) == 0 || errno == ENOENT || rename(path, previous) == 0;
+}
+
 dg_status dg_h5_commit(dg_h5 **file) {
+  return dg_h5_commit_keeping(file, NULL);
+}
+
+dg_status dg_h5_commit_keeping(dg_h5 **file, const char *previous) {
   dg_h5 *h = *file;
   dg_status status = DG_OK;
   DG_CHECK(h->temporary != NULL);
   herr_t closed = H5Fclose(h->id);
   h->id = H5I_INVALID_HID;
+  if (closed >= 0 && h->error == 0 && previous && !keep(h->path, previous)) h->error = errno;
   if (closed >= 0 && h->error == 0 && rename(h->temporary, h->path) != 0) h->error = errno;
   if (closed < 0 || h->error != 0) {
     status = dg_h5_cannot_write(h);

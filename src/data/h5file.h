@@ -14,6 +14,7 @@ struct dg_h5 {
   const dg_h5texts *texts; /* of its root attributes, NULL where they must be read; borrowed */
   char *temporary;         /* where a created file is written until it is committed; NULL when reading */
   int error;               /* errno of the first write that failed */
+  bool guards;             /* see dg_h5_guard_data */
   dg_h5 *next;             /* in the list of unfinished files */
 };
 

@@ -32,7 +32,7 @@ static dg_status print_result(void *context, const dg_result *result, const dg_m
 static dg_status train(const dg_comm *comm, const char *graph) {
   dg_result result;
   dg_config config = dg_config_default(DG_MODEL_GATV2);
-  const dg_observer observer = {NULL, NULL, print_epoch, print_result, NULL};
+  const dg_observer observer = {NULL, NULL, print_epoch, print_result, NULL, NULL, NULL};
   config.epochs = 100;
   config.model.input_dropout = 0;
   return dg_train(&result, comm, &config, graph, &observer);

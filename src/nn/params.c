@@ -157,27 +157,41 @@ static dg_status check_stored_shape(const dg_tensor *t, dg_h5 *file, const char 
   return status == DG_OK ? check_shape(t, rank, shape, dg_h5_path(file), name) : status;
 }
 
-dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
+static dg_status check_finite(const double *data, int64_t n, dg_h5 *file, const char *name) {
+  for (int64_t i = 0; i < n; i++)
+    if (!isfinite(data[i]))
+      return dg_fail(DG_INPUT, "%s: %s holds a number that is not finite", dg_h5_path(file), name);
+  return DG_OK;
+}
+
+static dg_status read_tensor(const dg_tensor *t, dg_real *block, dg_h5 *file, const char *group, bool finite) {
   dg_status status = DG_OK;
   double *data = NULL;
-  for (int n = 0; n < params->n_tensors; n++) {
-    const dg_tensor *t = &params->tensor[n];
-    char name[128];
-    snprintf(name, sizeof name, "%s/%s", group, t->name);
-    DG_TRY(check_stored_shape(t, file, name));
-    DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
-    DG_TRY(dg_h5_read(file, name, DG_H5_F64, 0, t->shape[0], data));
-    for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
-      if (!isfinite(data[i]))
-        status = dg_fail(DG_INPUT, "%s: %s holds a number that is not finite", dg_h5_path(file), name);
-      block[dg_tensor_position(t, i)] = (dg_real)data[i];
-    }
-    if (status != DG_OK) goto cleanup;
-    dg_free(&data);
-  }
+  const int64_t n = dg_tensor_size(t);
+  char name[128];
+  snprintf(name, sizeof name, "%s/%s", group, t->name);
+  DG_TRY(check_stored_shape(t, file, name));
+  DG_TRY(dg_alloc(&data, (size_t)n, sizeof *data));
+  DG_TRY(dg_h5_read(file, name, DG_H5_F64, 0, t->shape[0], data));
+  if (finite) DG_TRY(check_finite(data, n, file, name));
+  for (int64_t i = 0; i < n; i++) block[dg_tensor_position(t, i)] = (dg_real)data[i];
 
 cleanup:
   dg_free(&data);
+  return status;
+}
+
+dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
+  dg_status status = DG_OK;
+  for (int n = 0; n < params->n_tensors && status == DG_OK; n++)
+    status = read_tensor(&params->tensor[n], block, file, group, true);
+  return status;
+}
+
+dg_status dg_params_restore(const dg_params *params, dg_real *block, dg_h5 *file, const char *group) {
+  dg_status status = DG_OK;
+  for (int n = 0; n < params->n_tensors && status == DG_OK; n++)
+    status = read_tensor(&params->tensor[n], block, file, group, false);
   return status;
 }
 

@@ -200,6 +200,25 @@ void dg_sums_collect(dg_sums *sums) {
   dg_sums_meet(sums);
 }
 
+/* By the gradients' place in shared memory; a rank that never writes some of them has left zeros. */
+void dg_sums_gather(dg_sums *sums, dg_real *all, const dg_real *share) {
+  const dg_node *node = sums->node;
+  const size_t bytes = (size_t)sums->n * sizeof *share;
+  if (node->comm.size == 1) {
+    if (all) memcpy(all, share, bytes);
+    return;
+  }
+  memcpy(sums->grad + sums->first, share, bytes);
+  dg_sums_meet(sums);
+  for (int r = 0; all && r < node->fewest; r++) {
+    const int64_t first = share_begin(sums->count, r, node->fewest),
+                  end = share_begin(sums->count, r + 1, node->fewest);
+    memcpy(all + first, shared_gradient(sums, r) + first, (size_t)(end - first) * sizeof *all);
+  }
+  dg_sums_meet(sums);
+  memset(sums->grad + sums->first, 0, bytes);
+}
+
 int64_t dg_sums_bytes(const dg_sums *sums) {
   return sums->leaders.size > 1 ? (sums->n + DG_TAIL) * (int64_t)sizeof *sums->sum : 0;
 }

@@ -1,7 +1,9 @@
 #include <distgat/config.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "par/same.h"
 #include "train/config_options.h"
@@ -53,13 +55,32 @@ static void fill_dependent_defaults(values *v, const dg_option *options) {
   if (!options[EVAL_EVERY].given) c->eval_every = watches ? 1 : 10;
 }
 
-static dg_status check_available(const dg_config *config, const dg_option *options) {
-  const char *name = config->checkpoint                ? "checkpoint"
-                     : options[CHECKPOINT_EVERY].given ? "checkpoint-every"
-                     : config->resume                  ? "resume"
-                     : config->reproducible            ? "reproducible"
-                                                       : NULL;
-  return name ? dg_fail(DG_USAGE, "--%s is not available in this version", name) : DG_OK;
+static dg_status check_available(const dg_config *config) {
+  return config->reproducible ? dg_fail(DG_USAGE, "--reproducible is not available in this version") : DG_OK;
+}
+
+dg_status dg_config_period(dg_period *period, const dg_config *config) {
+  enum { MOST = 1000000000, DEFAULT = 100 };
+  const char *text = config->checkpoint_every;
+  char *end = NULL;
+  *period = (dg_period){.epochs = DEFAULT};
+  if (!text) return DG_OK;
+  errno = 0;
+  const long n = strtol(text, &end, 10);
+  const bool minutes = *end == 'm', good = *text >= '0' && *text <= '9' && errno == 0 && n >= 1 && n <= MOST;
+  if (!good || end[minutes] != '\0')
+    return dg_fail(DG_USAGE,
+                   "--checkpoint-every must be a number of epochs, such as 50, or of minutes, such as 10m, not '%s'",
+                   text);
+  *period = minutes ? (dg_period){.minutes = n} : (dg_period){.epochs = n};
+  return DG_OK;
+}
+
+static dg_status check_checkpoint(const dg_config *config) {
+  dg_period period;
+  const char *name = config->resume ? "resume" : config->checkpoint_every ? "checkpoint-every" : NULL;
+  if (!config->checkpoint && name) return dg_fail(DG_USAGE, "--%s is for --checkpoint FILE, and there is none", name);
+  return dg_config_period(&period, config);
 }
 
 /* What was asked for by hand and only attention uses makes no sense without; that of a recipe is just not used. */
@@ -83,8 +104,8 @@ static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
 }
 
 /* Options of whole runs: a verb that takes steps alone does not use them. */
-static const int run_options[] = {EPOCHS,     RUNS, EARLY_STOP, PATIENCE, SELECT,
-                                  EVAL_EVERY, INIT, SAVE,       LOG,      SAVE_GRADIENTS};
+static const int run_options[] = {EPOCHS, RUNS, EARLY_STOP,     PATIENCE,   SELECT,           EVAL_EVERY, INIT,
+                                  SAVE,   LOG,  SAVE_GRADIENTS, CHECKPOINT, CHECKPOINT_EVERY, RESUME};
 enum { N_RUN_OPTIONS = sizeof run_options / sizeof *run_options };
 
 static dg_status check_runs(const dg_option *options, const bool typed[N_OPTIONS]) {
@@ -119,8 +140,9 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   if (v->config.config_file) DG_TRY(dg_options_load_yaml(options, v->config.config_file));
   for (int i = 0; i < N_OPTIONS; i++) typed[i] = options[i].given;
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
-  DG_TRY(check_available(&v->config, options));
+  DG_TRY(check_available(&v->config));
   if (!whole_runs) DG_TRY(check_runs(options, typed));
+  DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_seeds(v));
@@ -154,17 +176,23 @@ dg_status dg_config_parse(dg_config *config, const char **operand, bool *help, c
 }
 
 void dg_config_destroy(dg_config *config) {
-  char **texts[] = {&config->recipe,     &config->split,     &config->init,           &config->save,       &config->log,
-                    &config->checkpoint, &config->partition, &config->save_gradients, &config->config_file};
+  char **texts[] = {&config->recipe,      &config->split,           &config->init,      &config->save,
+                    &config->log,         &config->checkpoint,      &config->partition, &config->save_gradients,
+                    &config->config_file, &config->checkpoint_every};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     free(*texts[i]);
     *texts[i] = NULL;
   }
 }
 
-/* All options with their values, one a line, but those that may differ between ranks and those whose effect is in the
-   others. */
-static dg_status describe(char **text, const dg_config *config) {
+static bool is_among(int option, const int *list, int n) {
+  for (int i = 0; i < n; i++)
+    if (list[i] == option) return true;
+  return false;
+}
+
+/* All options with their values, one a line, but for some; with `absent` those that are not given too. */
+static dg_status describe(char **text, const dg_config *config, const int *but, int n_but, bool absent) {
   values v = dg_config_to_values(config);
   dg_option options[N_OPTIONS];
   size_t length;
@@ -172,14 +200,22 @@ static dg_status describe(char **text, const dg_config *config) {
   if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
   dg_config_describe(options, &v);
   for (int i = 0; i < N_OPTIONS; i++)
-    if (i != THREADS && i != CONFIG && i != RECIPE) dg_option_print(out, &options[i]);
+    if (!is_among(i, but, n_but) && !dg_option_print(out, &options[i]) && absent)
+      fprintf(out, "no --%s\n", options[i].name);
   return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
+}
+
+dg_status dg_config_describe_run(char **text, const dg_config *config) {
+  static const int free_to_change[] = {RECIPE,  CONFIG,     EPOCHS,           RUNS,   PARTITION,     SAVE, LOG,
+                                       THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME, SAVE_GRADIENTS};
+  return describe(text, config, free_to_change, sizeof free_to_change / sizeof *free_to_change, true);
 }
 
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config) {
   dg_status status = DG_OK;
   char *text = NULL;
-  DG_TRY(dg_comm_agree(comm, describe(&text, config)));
+  /* but those that may differ between ranks and those whose effect is in the others */
+  DG_TRY(dg_comm_agree(comm, describe(&text, config, (const int[]){THREADS, CONFIG, RECIPE}, 3, false)));
   DG_TRY(
       dg_same_facts(comm, DG_USAGE, "options", text, "all ranks must be given the same, --threads alone may differ"));
 cleanup:

@@ -79,9 +79,10 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
       dg_option_choice("prune", &v->prune, switch_names, "training touches only what its loss depends on; exact (on)");
   options[THREADS] =
       dg_option_int("threads", &v->threads, 1, 4096, "T", "OpenMP threads of each rank (cores per rank)");
-  options[CHECKPOINT] = dg_option_text("checkpoint", &c->checkpoint, "FILE", NULL);
-  options[CHECKPOINT_EVERY] = dg_option_int("checkpoint-every", &c->checkpoint_every, 1, 1e9, "N", NULL);
-  options[RESUME] = dg_option_flag("resume", &c->resume, NULL);
+  options[CHECKPOINT] = dg_option_text("checkpoint", &c->checkpoint, "FILE", "write the state of the run now and then");
+  options[CHECKPOINT_EVERY] =
+      dg_option_text("checkpoint-every", &c->checkpoint_every, "N|Nm", "epochs or minutes between checkpoints (100)");
+  options[RESUME] = dg_option_flag("resume", &c->resume, "go on from --checkpoint; start where it is not there yet");
   options[REPRODUCIBLE] = dg_option_flag("reproducible", &c->reproducible, NULL);
   options[SAVE_GRADIENTS] = dg_option_text("save-gradients", &c->save_gradients, "FILE", NULL);
 }

@@ -49,7 +49,8 @@ void dg_run_rewind(dg_run *run) {
 }
 
 static void end_if_all_done(dg_run *run, const dg_config *config) {
-  if (run->epoch < config->epochs) return;
+  run->all_done = run->epoch >= config->epochs;
+  if (!run->all_done) return;
   snprintf(run->stop_reason, sizeof run->stop_reason, "all %lld epochs done", (long long)config->epochs);
 }
 
@@ -93,8 +94,15 @@ cleanup:
   return status;
 }
 
+void dg_run_continue(dg_run *run, const dg_config *config) {
+  run->began = dg_time() - (run->epoch > 0 ? run->history[run->epoch - 1].seconds : 0);
+  if (run->all_done) run->stop_reason[0] = '\0';
+  if (!dg_run_is_over(run)) end_if_all_done(run, config);
+}
+
 static void end_diverged(dg_run *run) {
   run->diverged = true;
+  run->all_done = false;
   snprintf(run->stop_reason, sizeof run->stop_reason, "training loss of epoch %lld is not finite",
            (long long)run->epoch);
 }
@@ -104,7 +112,7 @@ static void take_validation(dg_run *run, dg_score val) {
     copy_weights(run, run->best, run->params->value);
     run->best_epoch = run->epoch;
   }
-  dg_stopping_is_over(&run->stopping, val, run->stop_reason, sizeof run->stop_reason);
+  if (dg_stopping_is_over(&run->stopping, val, run->stop_reason, sizeof run->stop_reason)) run->all_done = false;
 }
 
 void dg_run_take(dg_run *run, const dg_config *config, const dg_history *figures) {

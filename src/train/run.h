@@ -6,7 +6,7 @@
 
 #include "train/stopping.h"
 
-/* All that a run of training is between two epochs: what a checkpoint holds. */
+/* All that a run of training is between two epochs: what a checkpoint holds, see run_file.h. */
 typedef struct dg_run {
   int64_t index; /* 0 first */
   uint64_t seed;
@@ -21,6 +21,7 @@ typedef struct dg_run {
   dg_history *history;   /* [epoch] */
   int64_t capacity;      /* of history */
   char stop_reason[200]; /* "" while it goes on */
+  bool all_done;         /* stopped because no more epochs were asked for, and for no other reason */
   bool diverged;         /* a loss or a weight was not finite */
 } dg_run;
 
@@ -42,6 +43,10 @@ dg_status dg_run_reserve(dg_run *run);
    finds whether training is over. Local. */
 void dg_run_take(dg_run *run, const dg_config *config, const dg_history *figures);
 bool dg_run_is_over(const dg_run *run);
+
+/* Goes on with a run that was read from a file: where it had done all its epochs, with those that are asked for now.
+   Local. */
+void dg_run_continue(dg_run *run, const dg_config *config);
 
 /* Goes back to the first step, with the history as it is. Collective. */
 void dg_run_rewind(dg_run *run);

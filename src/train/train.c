@@ -9,6 +9,7 @@
 #include <distgat/trainer.h>
 
 #include "base/fault.h"
+#include "train/keeper.h"
 #include "train/model_file.h"
 #include "train/result.h"
 #include "train/run.h"
@@ -16,12 +17,15 @@
 /* All runs of one call of `train`. */
 typedef struct session {
   const dg_comm *comm;
-  const dg_config *config;
-  dg_observer observer; /* silent but on rank 0 */
-  dg_status observed;   /* of on_epoch; on rank 0 */
+  const dg_config *config; /* as given, or `now` */
+  dg_config now;           /* see dg_keeper_open */
+  dg_observer observer;    /* silent but on rank 0 */
+  dg_status observed;      /* of on_epoch; on rank 0 */
   dg_trainer trainer;
   dg_run run;
   dg_run kept; /* of several runs the one that is saved */
+  dg_result *results;
+  dg_keeper keeper;
 } session;
 
 /* Whether validation decides when training ends, or what it gives. */
@@ -34,7 +38,7 @@ static bool validates(const session *s) {
 }
 
 static bool keeps_one_of_several(const session *s) {
-  return s->config->save && s->config->runs > 1;
+  return (s->config->save || s->config->checkpoint) && s->config->runs > 1;
 }
 
 static dg_status check_config(const dg_config *c) {
@@ -54,6 +58,7 @@ static dg_status check_outputs(const dg_config *c, const char *graph_path) {
   const dg_named_file files[] = {{"--save", c->save, true},
                                  {"--log", c->log, true},
                                  {"--save-gradients", c->save_gradients, true},
+                                 {"--checkpoint", c->checkpoint, true},
                                  {"the graph", graph_path, false},
                                  {"--partition", c->partition, false},
                                  {"--config", c->config_file, false},
@@ -63,6 +68,7 @@ static dg_status check_outputs(const dg_config *c, const char *graph_path) {
   if (c->log) DG_TRY(dg_file_check_writable(c->log));
   if (c->save) DG_TRY(dg_h5_check_writable(c->save));
   if (c->save_gradients) DG_TRY(dg_h5_check_writable(c->save_gradients));
+  if (c->checkpoint) DG_TRY(dg_h5_check_writable(c->checkpoint));
   DG_TRY(dg_files_check_distinct(files, n - 1));
   DG_TRY(dg_files_check_distinct(files + 1, n - 1)); /* --save may replace --init: it is read before */
 
@@ -80,11 +86,26 @@ cleanup:
   return status;
 }
 
-/* The weights of --init, with which every run starts. Collective. */
+/* The weights of --init, with which every run starts; a run that is gone on with has them. Collective. */
 static dg_status give_initial(session *s) {
-  const char *path = s->config->init;
+  const char *path = s->keeper.resumes ? NULL : s->config->init;
   s->run.initial_given = path != NULL;
   return path ? dg_model_share_weights(s->run.initial, &s->trainer.model, s->comm, path, "weights") : DG_OK;
+}
+
+static dg_status tell_start(const session *s) {
+  const dg_observer *o = &s->observer;
+  const dg_resumed resumed = {s->run.index, s->run.epoch, s->run.history, s->results};
+  if (s->keeper.resumes && o->on_resume) return o->on_resume(o->context, &resumed);
+  return o->on_start ? o->on_start(o->context) : DG_OK;
+}
+
+static dg_status open_keeper(session *s) {
+  dg_run *kept = keeps_one_of_several(s) ? &s->kept : NULL;
+  const dg_checkpoint checkpoint = {.config = s->config, .run = &s->run, .kept = kept, .results = s->results};
+  s->keeper = (dg_keeper){.comm = s->comm, .observer = &s->observer, .checkpoint = checkpoint};
+  s->config = &s->now;
+  return dg_keeper_open(&s->keeper, &s->now);
 }
 
 static dg_status create_session(session *s, const char *graph_path) {
@@ -92,19 +113,22 @@ static dg_status create_session(session *s, const char *graph_path) {
   const dg_config *c = s->config;
   DG_TRY(dg_comm_agree(s->comm, check_config(c)));
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
-  DG_TRY(dg_trainer_open(&s->trainer, s->comm, c, graph_path));
+  DG_TRY(open_keeper(s));
+  DG_TRY(dg_trainer_open(&s->trainer, s->comm, s->config, graph_path));
   DG_TRY(check_validation(s));
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
   DG_TRY(dg_comm_agree(s->comm, create_runs(s)));
   DG_TRY(give_initial(s));
-  DG_TRY(dg_comm_agree(s->comm, s->observer.on_start ? s->observer.on_start(s->observer.context) : DG_OK));
+  DG_TRY(dg_keeper_read(&s->keeper, &s->trainer));
+  DG_TRY(dg_comm_agree(s->comm, tell_start(s)));
 
 cleanup:
   return status;
 }
 
 static void destroy_session(session *s) {
+  dg_keeper_close(&s->keeper);
   dg_run_destroy(&s->run);
   dg_run_destroy(&s->kept);
   dg_trainer_destroy(&s->trainer);
@@ -142,6 +166,7 @@ static dg_status run_epoch(session *s) {
   dg_score val = {NAN, NAN};
   if (dg_run_is_full(run)) DG_TRY(dg_comm_agree(s->comm, dg_run_reserve(run)));
 
+  dg_keeper_ask(&s->keeper, &s->trainer);
   const double before = dg_time();
   const dg_score train = known(dg_trainer_step(&s->trainer, run->seed, epoch));
   const double after = dg_time();
@@ -160,6 +185,7 @@ static dg_status run_epoch(session *s) {
     dg_sums_collect(&s->trainer.sums);
     DG_TRY(dg_comm_agree(s->comm, save_gradients(s)));
   }
+  DG_TRY(dg_keeper_take(&s->keeper, &s->trainer, dg_time() - before));
 
 cleanup:
   return status;
@@ -241,12 +267,24 @@ cleanup:
   return status;
 }
 
-static dg_status train_once(session *s, dg_result *results, int64_t index) {
+/* All epochs of a run, or those that are left. After those of the last run a signal would lose nothing. Collective. */
+static dg_status run_epochs(session *s, int64_t index) {
+  dg_status status = DG_OK;
+  if (!s->keeper.resumes) dg_run_start(&s->run, s->config, index);
+  s->keeper.resumes = false;
+  dg_keeper_hold(&s->keeper);
+  while (!dg_run_is_over(&s->run)) DG_TRY(run_epoch(s));
+  if (index + 1 == s->config->runs) dg_keeper_release(&s->keeper);
+
+cleanup:
+  return status;
+}
+
+static dg_status train_once(session *s, int64_t index) {
   dg_status status = DG_OK;
   const dg_observer *o = &s->observer;
-  dg_result *result = &results[index];
-  dg_run_start(&s->run, s->config, index);
-  while (!dg_run_is_over(&s->run)) DG_TRY(run_epoch(s));
+  dg_result *results = s->results, *result = &results[index];
+  DG_TRY(run_epochs(s, index));
   DG_TRY(dg_comm_agree(s->comm, s->observed));
   DG_TRY(find_result(s, result));
   DG_TRY(dg_comm_agree(s->comm, o->on_result ? o->on_result(o->context, result, &s->trainer.model) : DG_OK));
@@ -257,11 +295,11 @@ cleanup:
 }
 
 /* Writes the trained model, of several that of the best run; rank 0. */
-static dg_status save_model(const session *s, const dg_result *results) {
+static dg_status save_model(const session *s) {
   const dg_observer *o = &s->observer;
   const dg_run *run = keeps_one_of_several(s) ? &s->kept : &s->run;
   if (!s->config->save || s->comm->rank != 0) return DG_OK;
-  char *text = o->describe ? o->describe(o->context, &results[run->index]) : NULL;
+  char *text = o->describe ? o->describe(o->context, &s->results[run->index]) : NULL;
   const dg_status status = dg_model_save(s->config->save, s->config, run, text);
   free(text);
   return status;
@@ -270,11 +308,11 @@ static dg_status save_model(const session *s, const dg_result *results) {
 dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *config, const char *graph_path,
                    const dg_observer *observer) {
   dg_status status = DG_OK;
-  session s = {.comm = comm, .config = config};
+  session s = {.comm = comm, .config = config, .results = results};
   if (observer && comm->rank == 0) s.observer = *observer;
   DG_TRY(create_session(&s, graph_path));
-  for (int64_t i = 0; i < config->runs; i++) DG_TRY(train_once(&s, results, i));
-  DG_TRY(dg_comm_agree(comm, save_model(&s, results)));
+  for (int64_t i = s.run.index; i < config->runs; i++) DG_TRY(train_once(&s, i));
+  DG_TRY(dg_comm_agree(comm, save_model(&s)));
 
 cleanup:
   destroy_session(&s);

@@ -125,6 +125,7 @@ static void give_figures(dg_trainer *t, dg_metrics metrics) {
   tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / (double)t->local.shard.n_train);
   tail[DG_SUM_CORRECT] = (dg_real)metrics.correct;
   tail[DG_SUM_FAILED] = t->failed;
+  tail[DG_SUM_STOP] = t->stop, tail[DG_SUM_KEEP] = t->keep;
 }
 
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
@@ -147,6 +148,7 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
 
   trainer->failed = sums->tail[DG_SUM_FAILED] > 0;
+  trainer->stop = sums->tail[DG_SUM_STOP] > 0, trainer->keep = sums->tail[DG_SUM_KEEP] > 0;
   return (dg_score){(double)sums->tail[DG_SUM_LOSS], (double)sums->tail[DG_SUM_CORRECT] / n_train};
 }
 

@@ -11,10 +11,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import program  # noqa: E402
 
 BAD, FAILED, AT_ONCE = 2, 3, 30
-INPUT = ("model.load", "predict.options")  # what is read is at fault: exit code 2
+INPUT = ("model.load", "predict.options", "checkpoint.read")  # what is read is at fault: exit code 2
+GOES_ON = ("checkpoint.write",)  # that is said, once, and training goes on
+RESUMES = ("checkpoint.read", "log.resume")
 ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save",
-             "model.load", "predict.options")
-KEPT = {"log.jsonl", "grads.h5"}  # of a failed run: the log so far, and what was complete before
+             "model.load", "predict.options", "checkpoint.write", "checkpoint.read", "log.resume")
+KEPT = {"log.jsonl", "grads.h5", "c.h5", "c.h5.previous"}  # of a failed run: the log so far, and what was complete before
+WHOLE = KEPT | {"out.h5"}
 MEMORY = (1, 30, 100, 200)  # which allocation fails
 
 
@@ -33,13 +36,16 @@ class Points(program.Case):
         super().setUpClass()
         program.distgat("generate", "--nodes", 300, "--avg-degree", 4, "--features", 20, "--classes", 3, "--out",
                         cls.path("G.h5"), "--quiet")
-        program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--save", cls.path("M.h5"), "--quiet")
+        program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--save", cls.path("M.h5"), "--checkpoint", cls.path("C.h5"),
+                        "--quiet")
 
     def command(self, point):
         if point.startswith("predict."):
             return "predict", "G.h5", "--model-file", "M.h5", "--out", "out.h5", "--attention", "--embeddings"
+        if point in RESUMES:
+            return "train", "G.h5", "--epochs", 3, "--checkpoint", "C.h5", "--resume", "--save", "out.h5", "--log", "log.jsonl"
         return ("train", "G.h5", "--epochs", 3, "--runs", 2, "--select", "best-val-loss", "--init", "M.h5", "--save", "out.h5",
-                "--log", "log.jsonl", "--save-gradients", "grads.h5")
+                "--log", "log.jsonl", "--save-gradients", "grads.h5", "--checkpoint", "c.h5", "--checkpoint-every", 2)
 
     def fails(self, code, point, ranks, rank="", count=1):
         """The program ends as it should where `point` fails on `rank` (all of them) at the count-th time."""
@@ -53,12 +59,13 @@ class Points(program.Case):
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
             self.assertIn(f"failure at {point}", done.stderr)
-            self.assertLessEqual(left, KEPT | {"out.h5"} if point == "log.close" else KEPT)
+            self.assertLessEqual(left, WHOLE if point in ("log.close", *GOES_ON) else KEPT)
+            self.assertEqual("out.h5" in left, left == WHOLE)
 
     def test_every_point(self):
         self.assertGreater(len(points()), 8)
         for point in points():
-            code = BAD if point in INPUT else FAILED
+            code = BAD if point in INPUT else 0 if point in GOES_ON else FAILED
             self.fails(code, point, None)
             self.fails(code, point, 3)
             if point not in ROOT_ONLY:

@@ -8,25 +8,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
+import ranks  # noqa: E402
 
 LARGE = ("generate", "--preset", "products", "--quiet", "--out")  # takes minutes
-
-
-def parent(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return int(f.read().rpartition(")")[2].split()[1])
-    except OSError:  # gone
-        return 0
-
-
-def ranks_below(pid):
-    """The ranks that a launcher has started, itself or through helpers of its own."""
-    found = []
-    for child in (int(name) for name in os.listdir("/proc") if name.isdigit() and parent(name) == pid):
-        is_rank = os.path.realpath(f"/proc/{child}/exe") == os.path.realpath(program.DISTGAT)
-        found += [child] if is_rank else ranks_below(child)
-    return found
 
 
 class Signals(program.Case):
@@ -78,8 +62,8 @@ class Signals(program.Case):
                     self.skipTest("Hydra kills the other ranks by SIGKILL, at which none can clean up")
                 process = self.start(program.MPIRUN, "-np", "3")
                 ends = {name.rpartition(".")[2] for name in os.listdir(self.folder.name)}  # one under way: its writer's pid
-                ranks = [pid for pid in ranks_below(process.pid) if (str(pid) in ends) == writer]
-                os.kill(ranks[0], signal.SIGABRT)
+                found = [pid for pid in ranks.below(process.pid) if (str(pid) in ends) == writer]
+                os.kill(found[0], signal.SIGABRT)
                 self.assertNotEqual(process.wait(40), 0)
                 self.assert_clean()
 

@@ -253,10 +253,73 @@ static void impossible_values_are_refused(void **state) {
 
 static void options_to_come_say_so(void **state) {
   (void)state;
-  assert_message("--checkpoint c.h5", "--checkpoint is not available in this version");
-  assert_message("--checkpoint-every 5", "--checkpoint-every is not available in this version");
-  assert_message("--resume", "--resume is not available in this version");
   assert_message("--reproducible", "--reproducible is not available in this version");
+}
+
+static void assert_period(const char *line, int64_t epochs, int64_t minutes) {
+  dg_period period;
+  assert_int_equal(parse_with(NULL, line), DG_OK);
+  assert_int_equal(dg_config_period(&period, &config), DG_OK);
+  assert_int_equal(period.epochs, epochs);
+  assert_int_equal(period.minutes, minutes);
+}
+
+static void checkpoints_come_by_epochs_or_by_minutes(void **state) {
+  (void)state;
+  assert_period("--checkpoint c.h5", 100, 0);
+  assert_period("--checkpoint c.h5 --checkpoint-every 7", 7, 0);
+  assert_period("--checkpoint c.h5 --checkpoint-every 10m --resume", 0, 10);
+  const char *const bad[] = {"0", "-3", "m", "0m", "5s", "5mm", "1.5", "1.5m", "99999999999999999999"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char line[64];
+    snprintf(line, sizeof line, "--checkpoint c.h5 --checkpoint-every %s", bad[i]);
+    assert_int_equal(parse_with(NULL, line), DG_USAGE);
+    assert_non_null(strstr(dg_status_message(), "must be a number of epochs, such as 50, or of minutes, such as 10m"));
+  }
+  assert_message("--resume", "--resume is for --checkpoint FILE, and there is none");
+  assert_message("--checkpoint-every 5", "--checkpoint-every is for --checkpoint FILE, and there is none");
+}
+
+/* Those that a run's numbers depend on are all there, given or not; the others are not. */
+static void what_a_run_depends_on_is_described(void **state) {
+  (void)state;
+  char *one, *two, *three;
+  assert_int_equal(parse_with(NULL, "--model gcn --lr 0.25"), DG_OK);
+  assert_int_equal(dg_config_describe_run(&one, &config), DG_OK);
+  assert_non_null(strstr(one, "--model gcn\n"));
+  assert_non_null(strstr(one, "--lr 0.25\n"));
+  assert_non_null(strstr(one, "no --init\n"));
+  assert_int_equal(parse_with(NULL,
+                              "--model gcn --lr 0.25 --epochs 3 --runs 2 --threads 1 --save m --log l --checkpoint c "
+                              "--checkpoint-every 3 --resume --partition p --save-gradients g"),
+                   DG_OK);
+  assert_int_equal(dg_config_describe_run(&two, &config), DG_OK);
+  assert_string_equal(one, two);
+  const char *const others[] = {"--seed 1",
+                                "--lr 0.2",
+                                "--weight-decay 1",
+                                "--dropout 0.1",
+                                "--layers 3",
+                                "--hidden 3",
+                                "--patience 3 --early-stop gat",
+                                "--eval-every 3",
+                                "--split s",
+                                "--init i",
+                                "--select best-val-loss",
+                                "--halo-type bf16",
+                                "--prune off",
+                                "--normalize row",
+                                "--first-halo fetch"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    char line[128];
+    snprintf(line, sizeof line, "--model gcn %s %s", strstr(others[i], "--lr") ? "" : "--lr 0.25", others[i]);
+    assert_int_equal(parse_with(NULL, line), DG_OK);
+    assert_int_equal(dg_config_describe_run(&three, &config), DG_OK);
+    assert_string_not_equal(one, three);
+    free(three);
+  }
+  free(one);
+  free(two);
 }
 
 static void verbs_add_options(void **state) {
@@ -343,6 +406,8 @@ int main(void) {
       cmocka_unit_test(recipes_are_as_published),
       cmocka_unit_test(impossible_values_are_refused),
       cmocka_unit_test(options_to_come_say_so),
+      cmocka_unit_test(checkpoints_come_by_epochs_or_by_minutes),
+      cmocka_unit_test(what_a_run_depends_on_is_described),
       cmocka_unit_test(verbs_add_options),
       cmocka_unit_test(model_options_travel_with_weights),
       cmocka_unit_test(strange_model_files_are_refused),

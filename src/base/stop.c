@@ -1,0 +1,62 @@
+#include "base/stop.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LEAST_PATIENCE = 4, MOST_PATIENCE = 3600 };
+
+static volatile sig_atomic_t wished, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;
+static void (*volatile end_by)(int number);
+
+/* Two, so that a handler finds one whole. */
+static char places[2][64] = {"before the first epoch"};
+static volatile sig_atomic_t place;
+
+void dg_stop_by(void (*end)(int number)) {
+  end_by = end;
+}
+
+static void leave(void) {
+  if (end_by != NULL) end_by(wished);
+}
+
+void dg_stop_place(const char *text) {
+  snprintf(places[!place], sizeof places[0], "%s", text);
+  place = !place;
+}
+
+void dg_stop_set(dg_stop_mode next) {
+  mode = next;
+  if (mode == DG_STOP_NOT_ANY_MORE) alarm(0);
+  if (mode == DG_STOP_AT_ONCE && wished != 0) leave();
+}
+
+const char *dg_stop_where(void) {
+  return places[place];
+}
+
+void dg_stop_patience(double seconds) {
+  const double most = seconds < MOST_PATIENCE ? seconds : MOST_PATIENCE;
+  patience = most > LEAST_PATIENCE ? (sig_atomic_t)most : LEAST_PATIENCE;
+}
+
+/* A second wish of the user means at once; others may come twice by themselves, from a launcher and its scheduler. */
+void dg_stop_wish(int number) {
+  const bool first = wished == 0, again = wished == SIGINT && number == SIGINT, late = number == SIGALRM;
+  if (mode == DG_STOP_NOT_ANY_MORE) return;
+  if (!late) wished = number;
+  if (wished == 0) return;
+  if (mode == DG_STOP_AT_ONCE || again || late) leave();
+  if (first) alarm((unsigned)patience);
+}
+
+int dg_stop_wished(void) {
+  return wished;
+}
+
+const char *dg_stop_name(int number) {
+  return number == SIGTERM ? "SIGTERM" : number == SIGUSR1 ? "SIGUSR1" : number == SIGINT ? "SIGINT" : "a signal";
+}

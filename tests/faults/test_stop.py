@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""A signal to a run that writes checkpoints, at any moment: all ranks end within seconds with exit code 75, one line says
+after which epoch, and the run goes on from there as if it had never ended."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+import ranks  # noqa: E402
+
+STOPPED = 75
+LIMIT, AT_ONCE = 10, 3  # seconds; 5 on a machine that has nothing else to do
+LINE = r"distgat train: stopped by signal {} (after epoch \d+|before (the first|another) epoch); continue with --resume"
+RUN = ("--epochs", 120, "--threads", 1, "--model", "gcn")
+
+
+class Stop(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 20000, "--avg-degree", 8, "--features", 40, "--classes", 5, "--out",
+                        cls.path("G.h5"), "--quiet")
+
+    def setUp(self):
+        for name in os.listdir(self.folder.name):
+            if name != "G.h5" and not name.startswith("a."):
+                os.remove(self.path(name))
+
+    def start(self, *options, np=None):
+        launcher = [program.MPIRUN, "-np", str(np)] if np else []
+        arguments = ("train", self.path("G.h5"), "--quiet", "--checkpoint", self.path("c.h5"), "--checkpoint-every", 20,
+                     "--resume", *RUN, "--save", self.path("b.h5"), "--log", self.path("b.jsonl"), *options)
+        process = subprocess.Popen([*launcher, program.DISTGAT, *map(str, arguments)], text=True, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env={**program.MPI_ENVIRONMENT, **os.environ})
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def ranks_of(self, process, np):
+        return ranks.below(process.pid) if np else [process.pid]
+
+    def wait_for_epoch(self, process):
+        self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("c.h5")) or process.poll() is not None))
+        self.assertIsNone(process.poll())
+
+    def end(self, process, number, codes=(STOPPED,), limit=LIMIT):
+        """What was said, of a process that ends in time and leaves nothing unfinished."""
+        began = time.monotonic()
+        code = process.wait(60)
+        self.assertLess(time.monotonic() - began, limit)
+        self.assertIn(code, codes)
+        said = [line for line in process.stderr.read().splitlines() if line.startswith("distgat")]
+        self.assertLessEqual(len(said), 1, said)
+        if said:
+            self.assertRegex(said[0], r"\A" + LINE.format(number.name) + r"\Z")
+        self.assertEqual([name for name in os.listdir(self.folder.name) if ".tmp." in name], [])
+        return "".join(said)
+
+    def assert_goes_on(self, np=None):
+        """What is left of the run gives the losses of a run that never ended."""
+        undisturbed = self.path(f"a.{np}.jsonl")
+        if not os.path.exists(undisturbed):
+            program.distgat("train", self.path("G.h5"), *RUN, "--log", undisturbed, ranks=np)
+        process = self.start(np=np)
+        self.assertEqual(process.wait(120), 0)
+        self.assertEqual(program.losses(self.path("b.jsonl")), program.losses(undisturbed))
+        self.assertTrue(os.path.exists(self.path("b.h5")))
+
+    def test_in_training(self):
+        for np in (None, 3):
+            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+                with self.subTest(np=np, signal=number.name):
+                    self.setUp()
+                    process = self.start("--epochs", 10**6, np=np)
+                    self.wait_for_epoch(process)
+                    for pid in self.ranks_of(process, np):
+                        os.kill(pid, number)
+                    said = self.end(process, number)
+                    epoch = int(re.search(r"after epoch (\d+);", said).group(1))
+                    self.assertEqual(len(program.losses(self.path("b.jsonl"))), epoch)
+                    self.assertFalse(os.path.exists(self.path("b.h5")))
+        self.start("--epochs", epoch + 1, np=3).wait(60)
+        self.assertEqual(len(program.losses(self.path("b.jsonl"))), epoch + 1)
+
+    def test_of_one_rank_or_of_the_launcher(self):
+        for tell in (lambda p: os.kill(ranks.below(p.pid)[-1], signal.SIGUSR1), lambda p: p.send_signal(signal.SIGUSR1)):
+            self.setUp()
+            process = self.start("--epochs", 10**6, np=3)
+            self.wait_for_epoch(process)
+            tell(process)
+            self.assertIn("after epoch", self.end(process, signal.SIGUSR1))
+
+    def test_at_any_moment(self):
+        for np, number in ((None, signal.SIGTERM), (3, signal.SIGUSR1)):
+            self.setUp()
+            began = time.monotonic()
+            self.assert_goes_on(np)
+            whole = (time.monotonic() - began) / 2
+            for part in (0.2, 0.6, 1):
+                with self.subTest(np=np, part=part):
+                    self.setUp()
+                    process = self.start(np=np)
+                    self.assertTrue(ranks.wait(lambda: len(self.ranks_of(process, np)) == (np or 1)))
+                    time.sleep(0.15 + part * whole)
+                    for pid in self.ranks_of(process, np):
+                        os.kill(pid, number)
+                    self.end(process, number, (STOPPED, 0))
+                    self.assert_goes_on(np)
+
+    def test_before_the_first_epoch(self):
+        """An older checkpoint is as it was."""
+        for np in (None, 3):
+            self.setUp()
+            with open(self.path("c.h5"), "w") as f:
+                f.write("older")
+            os.mkfifo(self.path("options.yaml"))  # which nobody writes: it is read for ever
+            process = self.start("--config", self.path("options.yaml"), np=np)
+            self.assertTrue(ranks.wait(lambda: len(self.ranks_of(process, np)) == (np or 1)))
+            time.sleep(1)
+            for pid in self.ranks_of(process, np):
+                os.kill(pid, signal.SIGTERM)
+            self.assertIn("before the first epoch", self.end(process, signal.SIGTERM, limit=LIMIT if np else AT_ONCE))
+            with open(self.path("c.h5")) as f:
+                self.assertEqual(f.read(), "older")
+
+    def test_ranks_that_cannot_agree(self):
+        """One of them does not answer: the others do not wait for it for ever, and what was written last is there."""
+        process = self.start("--epochs", 10**6, np=3)
+        self.wait_for_epoch(process)
+        found = self.ranks_of(process, 3)
+        os.kill(found[2], signal.SIGSTOP)
+        time.sleep(0.2)
+        shutil.copy(self.path("c.h5"), self.path("kept.h5"))
+        for pid in found[:2]:
+            os.kill(pid, signal.SIGTERM)
+        self.assertRegex(self.end(process, signal.SIGTERM), r"after epoch \d+")
+        with open(self.path("c.h5"), "rb") as a, open(self.path("kept.h5"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
+    def test_without_a_checkpoint(self):
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            process = subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log",
+                                        self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL)
+            self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl"))))
+            process.send_signal(number)
+            self.assertEqual(process.wait(20), -number)
+            self.setUp()
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,30 @@
+"""Finds the processes of a job."""
+import os
+import time
+
+import program
+
+
+def parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:  # gone
+        return 0
+
+
+def below(pid):
+    """The ranks that a launcher has started, itself or through helpers of its own."""
+    found = []
+    for child in (int(name) for name in os.listdir("/proc") if name.isdigit() and parent(name) == pid):
+        is_rank = os.path.realpath(f"/proc/{child}/exe") == os.path.realpath(program.DISTGAT)
+        found += [child] if is_rank else below(child)
+    return found
+
+
+def wait(condition, seconds=60):
+    """Waits until it holds; gives whether it came to that."""
+    give_up = time.monotonic() + seconds
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return bool(condition())
