@@ -22,7 +22,8 @@ DG_API_BEGIN
 typedef struct dg_comm {
   MPI_Comm mpi;
   int rank, size;
-  char host[128]; /* of this rank; "" where all ranks are on one host */
+  char host[128];       /* of this rank; "" where all ranks are on one host */
+  size_t message_bytes; /* rows of a step travel in messages no longer than this, the same on all ranks */
 } dg_comm;
 
 /* Duplicates `parent`. Collective. */

@@ -29,7 +29,7 @@ static void exchange(dg_halo_channel *channel, const dg_comm *comm, dg_real *val
 
 int main(int argc, char **argv) {
   dg_real value[(ROWS + HALO) * WIDTH] = {0}, gradient[(ROWS + HALO) * WIDTH] = {0};
-  dg_comm comm = {MPI_COMM_NULL, 0, 0, ""};
+  dg_comm comm = {MPI_COMM_NULL, 0, 0, "", 0};
   dg_halo_channel *channel = NULL;
   static dg_halo_plan plan;
   dg_status status = DG_OK;

@@ -39,7 +39,7 @@ static dg_status train(const dg_comm *comm, const char *graph) {
 }
 
 int main(int argc, char **argv) {
-  dg_comm comm = {MPI_COMM_NULL, 0, 0, ""};
+  dg_comm comm = {MPI_COMM_NULL, 0, 0, "", 0};
   dg_status status = DG_OK;
   int provided;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);

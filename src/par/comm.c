@@ -1,6 +1,8 @@
 #include <distgat/comm.h>
 
+#include <glob.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +14,35 @@ _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts travel as 64-bit word
 /* MPI counts are int: longer data goes in pieces of this many elements or bytes. */
 #define PIECE ((size_t)1 << 30)
 
+/* Messages that are sent without asking the receiver first: over TCP its answer would wait behind what it is sending
+   itself, and the two directions would not overlap. */
+#define EAGER_BYTES ((size_t)60 << 10)
+
 enum { TAG_EXCHANGE = 1, TAG_NEVER_SENT = 0 };
 
 static size_t min_size(size_t a, size_t b) {
   return a < b ? a : b;
+}
+
+/* Whether this host has a network that carries messages of any length without its processors. */
+static bool has_fast_network(void) {
+  static const char *const devices[] = {"/sys/class/infiniband/*", "/sys/class/cxi/*"};
+  bool found = false;
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    glob_t match;
+    if (glob(devices[i], GLOB_NOSORT, NULL, &match) == 0) found = true, globfree(&match);
+  }
+  return found;
+}
+
+/* The longest message: DISTGAT_MESSAGE_BYTES of rank 0, or what suits the ranks' connections. */
+static size_t find_message_bytes(const dg_comm *comm) {
+  const char *wanted = getenv("DISTGAT_MESSAGE_BYTES");
+  int64_t bytes = comm->rank == 0 && wanted ? strtoll(wanted, NULL, 10) : 0;
+  dg_comm_bcast(comm, &bytes, sizeof bytes, 0);
+  if (bytes > 0) return min_size(PIECE, (size_t)bytes);
+  const bool slow = comm->host[0] != '\0' && !has_fast_network();
+  return dg_comm_max_int64(comm, slow) ? EAGER_BYTES : PIECE;
 }
 
 dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
@@ -27,6 +54,7 @@ dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
   dg_fault_begin(comm->rank);
   MPI_Get_processor_name(host, &length);
   dg_comm_name_host(comm, host);
+  comm->message_bytes = find_message_bytes(comm);
   return DG_OK;
 }
 
@@ -36,6 +64,7 @@ void dg_comm_split(dg_comm *comm, const dg_comm *parent, int group) {
   if (group < 0) return;
   MPI_Comm_rank(comm->mpi, &comm->rank);
   MPI_Comm_size(comm->mpi, &comm->size);
+  comm->message_bytes = parent->message_bytes;
 }
 
 void dg_comm_name_host(dg_comm *comm, const char *name) {
@@ -124,22 +153,38 @@ double dg_comm_max_double(const dg_comm *comm, double value) {
   return value;
 }
 
-/* Sends one block and receives one, piece by piece; nothing where a block is empty. */
-static void exchange_pair(const dg_comm *comm, const char *send, size_t send_bytes, int to, char *recv,
-                          size_t recv_bytes, int from) {
+/* Messages of an exchange under way; a bounded number of them needs no memory that could lack. */
+typedef struct flight {
+  const dg_comm *comm;
+  int n;
+  MPI_Request request[32];
+} flight;
+
+static void land(flight *f) {
+  MPI_Waitall(f->n, f->request, MPI_STATUSES_IGNORE);
+  f->n = 0;
+}
+
+/* Starts to send one block and to receive one, piece by piece; nothing where a block is empty. A pair of pieces starts
+   at once: ranks that waited between the two would wait for each other. */
+static void start_pair(flight *f, const char *send, size_t send_bytes, int to, char *recv, size_t recv_bytes,
+                       int from) {
   for (size_t at = 0; at < send_bytes || at < recv_bytes; at += PIECE) {
-    MPI_Request request[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    if (f->n + 2 > (int)(sizeof f->request / sizeof *f->request)) land(f);
     if (at < recv_bytes)
-      MPI_Irecv(recv + at, (int)min_size(PIECE, recv_bytes - at), MPI_BYTE, from, TAG_EXCHANGE, comm->mpi, &request[0]);
+      MPI_Irecv(recv + at, (int)min_size(PIECE, recv_bytes - at), MPI_BYTE, from, TAG_EXCHANGE, f->comm->mpi,
+                &f->request[f->n++]);
     if (at < send_bytes)
-      MPI_Isend(send + at, (int)min_size(PIECE, send_bytes - at), MPI_BYTE, to, TAG_EXCHANGE, comm->mpi, &request[1]);
-    MPI_Waitall(2, request, MPI_STATUSES_IGNORE);
+      MPI_Isend(send + at, (int)min_size(PIECE, send_bytes - at), MPI_BYTE, to, TAG_EXCHANGE, f->comm->mpi,
+                &f->request[f->n++]);
   }
 }
 
-/* Round k pairs every rank with the k-th above and below it, which needs no memory and cannot fail. */
+/* Round k pairs every rank with the k-th above and below it. All start rounds in this order, so that what a rank waits
+   for is on its way or waits for an earlier round. */
 void dg_comm_exchange(const dg_comm *comm, const void *send, const size_t *send_count, void *recv,
                       const size_t *recv_count, size_t size) {
+  flight under_way = {.comm = comm};
   const char *send_at = send;
   char *recv_at = recv, *recv_end = recv;
   for (int r = 0; r < comm->rank; r++) send_at += send_count[r] * size;
@@ -154,8 +199,9 @@ void dg_comm_exchange(const dg_comm *comm, const void *send, const size_t *send_
     if (++to == comm->size) to = 0, send_at = send;
     if (--from < 0) from = comm->size - 1, recv_at = recv_end;
     recv_at -= recv_count[from] * size;
-    exchange_pair(comm, send_at, send_count[to] * size, to, recv_at, recv_count[from] * size, from);
+    start_pair(&under_way, send_at, send_count[to] * size, to, recv_at, recv_count[from] * size, from);
   }
+  land(&under_way);
 }
 
 void dg_comm_exchange_counts(const dg_comm *comm, const size_t *send_count, size_t *recv_count) {

@@ -7,10 +7,6 @@
 
 enum { TAG_PULL = 2, TAG_PUSH = 3, TAG_MARK = 4 };
 
-/* Rows travel in messages small enough to be sent without asking the receiver first: over TCP its answer would wait
-   behind what it is sending itself, and the two directions would not overlap. */
-enum { PIECE_BYTES = 60 << 10 };
-
 /* ---- plan ---- */
 
 /* Turns elements per rank [size] into the list of ranks with any, and offsets. */
@@ -192,13 +188,14 @@ static char *wire_row(const dg_halo_channel *channel, char *rows, int32_t i) {
 
 /* Rows of a piece: all but the last to a neighbour have as many. */
 static int32_t piece_rows(const dg_halo_channel *channel) {
-  return channel->row_bytes < PIECE_BYTES ? (int32_t)(PIECE_BYTES / channel->row_bytes) : 1;
+  const size_t most = channel->plan->comm.message_bytes;
+  return channel->row_bytes < most ? (int32_t)(most / channel->row_bytes) : 1;
 }
 
 /* Pieces that rows [0, n) to or from one neighbour travel in. */
 static int count_pieces(const dg_halo_channel *channel, int32_t n) {
   const int32_t rows = piece_rows(channel);
-  return (n + rows - 1) / rows;
+  return n / rows + (n % rows > 0);
 }
 
 static int count_all_pieces(const dg_halo_channel *channel, const int32_t *offset, int n_ranks) {
@@ -211,9 +208,9 @@ static int count_all_pieces(const dg_halo_channel *channel, const int32_t *offse
 static MPI_Request *create_pieces(const dg_halo_channel *channel, MPI_Request *request, char *rows, int32_t begin,
                                   int32_t end, int rank, bool sends, int tag) {
   const int32_t step = piece_rows(channel);
-  for (int32_t first = begin; first < end; first += step) {
-    const int n = end - first < step ? end - first : step;
-    char *place = wire_row(channel, rows, first);
+  for (int64_t first = begin; first < end; first += step) {
+    const int n = end - first < step ? (int)(end - first) : step;
+    char *place = wire_row(channel, rows, (int32_t)first);
     if (sends)
       MPI_Send_init(place, n, channel->row, rank, tag, channel->plan->comm.mpi, request++);
     else
@@ -303,8 +300,8 @@ void dg_halo_pull_begin(dg_halo_channel *channel) {
   MPI_Request *request = channel->pull + channel->n_halo_pieces;
   for (int k = 0; k < plan->n_send_ranks; k++) {
     const int32_t stop = plan->send_offset[k + 1];
-    for (int32_t first = plan->send_offset[k]; first < stop; first += step) {
-      for (int32_t i = first; i < stop && i < first + step; i++)
+    for (int64_t first = plan->send_offset[k]; first < stop; first += step) {
+      for (int32_t i = (int32_t)first; i < stop && i < first + step; i++)
         pack_row(channel, wire_row(channel, channel->owned_rows, i), channel->value + owned_offset(channel, i));
       MPI_Start(request++);
     }

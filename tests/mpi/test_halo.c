@@ -95,9 +95,12 @@ static dg_status local_create(local *l, const pattern *p) {
 
 typedef struct shape {
   int width, ld;
+  size_t message_bytes; /* 0: as it is */
 } shape;
-/* Of the widest, several messages go to a neighbour: three rows in one, and one that is longer than most. */
-static const shape shapes[] = {{1, 1}, {8, 8}, {5, 8}, {64, 64}, {63, 65}, {5000, 5008}, {16000, 16000}};
+enum { SHORT = 60 << 10 };
+/* Several short messages go to a neighbour: of three rows, and of one that is longer. */
+static const shape shapes[] = {{1, 1, 0},   {8, 8, 0},       {5, 8, 1},           {64, 64, 0},
+                               {63, 65, 0}, {5000, 5008, 0}, {5000, 5008, SHORT}, {16000, 16000, SHORT}};
 #define N_SHAPES (sizeof shapes / sizeof shapes[0])
 
 static dg_real *matrix_create(const local *l, int ld) {
@@ -197,6 +200,7 @@ static void for_each_case(void (*check)(const local *l, shape s, dg_halo_type ty
     local l;
     assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
     for (size_t s = 0; s < N_SHAPES; s++) {
+      l.plan.comm.message_bytes = shapes[s].message_bytes > 0 ? shapes[s].message_bytes : test_comm.message_bytes;
       check(&l, shapes[s], DG_HALO_F32);
       check(&l, shapes[s], DG_HALO_BF16);
     }
@@ -245,6 +249,27 @@ static void check_adjoint(const local *l, shape s, dg_halo_type type) {
 static void pull_and_push_are_adjoint(void **state) {
   (void)state;
   for_each_case(check_adjoint);
+}
+
+/* Ranks of one host need no pieces; elsewhere one row at least is in each. */
+static void rows_for_a_neighbour_are_one_message_or_short_ones(void **state) {
+  (void)state;
+  for (size_t p = 0; p < N_PATTERNS; p++) {
+    local l;
+    assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
+    dg_real *value = matrix_create(&l, 8);
+    for (int pieces = 0; pieces < 2; pieces++) {
+      dg_halo_channel *channel = NULL;
+      if (pieces) l.plan.comm.message_bytes = 1;
+      assert_all_true(&test_comm, dg_halo_channel_create(&channel, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK);
+      const int64_t rows = l.n_halo + l.plan.send_offset[l.plan.n_send_ranks],
+                    neighbours = l.plan.n_recv_ranks + l.plan.n_send_ranks;
+      assert_all_true(&test_comm, dg_halo_channel_messages(channel) == (pieces ? rows : neighbours));
+      dg_halo_channel_destroy(&channel);
+    }
+    dg_free(&value);
+    dg_halo_plan_destroy(&l.plan);
+  }
 }
 
 static void bytes_count_what_travels(void **state) {
@@ -319,7 +344,7 @@ static void channels_of_one_plan_do_not_mix(void **state) {
   dg_halo_pull_begin(b);
   dg_halo_pull_end(b);
   dg_halo_pull_end(a);
-  shape s = {8, 8};
+  shape s = {8, 8, 0};
   assert_all_true(&test_comm, pulled_right(x, &l, s, 1, DG_HALO_F32) && pulled_right(y, &l, s, 2, DG_HALO_F32));
   dg_halo_channel_destroy(&a);
   dg_halo_channel_destroy(&b);
@@ -391,10 +416,15 @@ static void an_empty_channel_does_nothing(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(pull_fills_the_halo_rows),       cmocka_unit_test(push_adds_in_the_order_of_ranks),
-      cmocka_unit_test(pull_and_push_are_adjoint),      cmocka_unit_test(bytes_count_what_travels),
-      cmocka_unit_test(bf16_rounds_to_nearest_even),    cmocka_unit_test(channels_of_one_plan_do_not_mix),
-      cmocka_unit_test(failed_allocation_is_agreed_on), cmocka_unit_test(marks_come_home),
+      cmocka_unit_test(pull_fills_the_halo_rows),
+      cmocka_unit_test(push_adds_in_the_order_of_ranks),
+      cmocka_unit_test(pull_and_push_are_adjoint),
+      cmocka_unit_test(bytes_count_what_travels),
+      cmocka_unit_test(rows_for_a_neighbour_are_one_message_or_short_ones),
+      cmocka_unit_test(bf16_rounds_to_nearest_even),
+      cmocka_unit_test(channels_of_one_plan_do_not_mix),
+      cmocka_unit_test(failed_allocation_is_agreed_on),
+      cmocka_unit_test(marks_come_home),
       cmocka_unit_test(an_empty_channel_does_nothing),
   };
   return mpi_test_main(argc, argv, "halo", tests, sizeof tests / sizeof tests[0]);
