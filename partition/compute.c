@@ -8,7 +8,7 @@
 
 dg_partition_config dg_partition_defaults(int parts) {
   return (dg_partition_config){
-      .parts = parts, .method = DG_PART_METIS, .objective = DG_PART_CUT, .balance = DG_BALANCE_EDGES};
+      .parts = parts, .method = DG_PART_METIS, .objective = DG_PART_AUTO, .balance = DG_BALANCE_STEP};
 }
 
 /* Share of the whole work that lies before node i, 0 to 1. */
@@ -17,7 +17,7 @@ static double work_before(const dg_csr *edges, int64_t i, dg_partition_balance b
   const double nodes = (double)i / n;
   const double work = (double)(edges->indptr[i] + i) / ((double)edges->indptr[edges->n_rows] + n);
   if (balance == DG_BALANCE_NODES) return nodes;
-  return balance == DG_BALANCE_EDGES ? work : 0.5 * (nodes + work);
+  return balance == DG_BALANCE_BOTH ? 0.5 * (nodes + work) : work;
 }
 
 /* Contiguous ids: the middle of a node's work says its part. No part is passed over, and enough nodes are kept for
@@ -60,21 +60,35 @@ cleanup:
   return status;
 }
 
+static bool has_targets(const dg_step_work *step, int64_t n) {
+  for (int64_t i = 0; step && i < n; i++)
+    if (dg_step_is_target(step, i)) return true;
+  return false;
+}
+
+/* METIS, or where it would leave parts empty blocks, mended likewise. */
+static dg_status divide_well(int32_t *part, const dg_csr *edges, const dg_partition_config *wanted) {
+  dg_partition_config config = *wanted;
+  if (config.balance == DG_BALANCE_STEP && !has_targets(config.step, edges->n_rows)) config.balance = DG_BALANCE_EDGES;
+  if (config.parts > 1 && edges->n_rows / MIN_NODES_A_PART >= config.parts)
+    return dg_partition_metis(part, edges, &config);
+  divide_blocks(part, edges, config.parts, config.balance);
+  return config.balance == DG_BALANCE_STEP ? dg_partition_refine(part, edges, &config) : DG_OK;
+}
+
 dg_status dg_partition_compute(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
   if (config->parts < 1) return dg_fail(DG_USAGE, "%d parts; there must be at least 1", config->parts);
   switch (config->method) {
   case DG_PART_METIS:
-    if (config->parts > 1 && edges->n_rows / MIN_NODES_A_PART >= config->parts)
-      return dg_partition_metis(part, edges, config);
-    break;
+    return divide_well(part, edges, config);
   case DG_PART_RANDOM:
     divide_randomly(part, edges, config->parts, config->seed);
-    return DG_OK;
+    break;
   case DG_PART_FILE:
     return take_from_file(part, edges, config);
   case DG_PART_BLOCK:
+    divide_blocks(part, edges, config->parts, config->balance);
     break;
   }
-  divide_blocks(part, edges, config->parts, config->balance);
   return DG_OK;
 }

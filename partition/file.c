@@ -8,6 +8,18 @@
 #include <distgat/h5io.h>
 #include <distgat/partition.h>
 
+static dg_status write_step(dg_h5 *file, const dg_step_quality *step) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_h5_set_string(file, "step_split", step->split));
+  DG_TRY(dg_h5_set_int64(file, "step_layers", step->layers));
+  DG_TRY(dg_h5_set_double(file, "step_nonzero_imbalance", step->nonzero_imbalance));
+  DG_TRY(dg_h5_set_double(file, "step_edge_imbalance", step->first_edge_imbalance));
+  DG_TRY(dg_h5_set_int64(file, "step_halo_nodes", step->halo_nodes));
+  DG_TRY(dg_h5_set_int64(file, "step_idle_parts", step->idle_parts));
+cleanup:
+  return status;
+}
+
 static dg_status write_attributes(dg_h5 *file, const dg_partition_quality *quality, const char *method,
                                   uint64_t fingerprint) {
   dg_status status = DG_OK;
@@ -19,6 +31,7 @@ static dg_status write_attributes(dg_h5 *file, const dg_partition_quality *quali
   DG_TRY(dg_h5_set_double(file, "node_imbalance", quality->node_imbalance));
   DG_TRY(dg_h5_set_double(file, "edge_imbalance", quality->edge_imbalance));
   DG_TRY(dg_h5_set_string(file, "method", method));
+  if (quality->step.split) DG_TRY(write_step(file, &quality->step));
   if (fingerprint != 0) DG_TRY(dg_h5_set_string(file, "fingerprint", digits));
 cleanup:
   return status;

@@ -3,8 +3,51 @@
 
 #include <distgat/partition.h>
 
-/* METIS k-way; parts >= 2 and several nodes a part, which METIS takes for granted. Errors: DG_INPUT where the graph is
-   beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
+/* ---- csr.c ---- */
+
+/* Whether every edge has its reverse and none is a self-loop. Errors: DG_MEMORY. Local. */
+dg_status dg_csr_find_symmetric(bool *symmetric, const dg_csr *edges);
+
+/* The same edges by their sources; `out` is the caller's to destroy, also on failure. Errors: DG_MEMORY. Local. */
+dg_status dg_csr_transpose(dg_csr *out, const dg_csr *in);
+
+/* ---- quality.c ---- */
+
+/* Lists nodes part after part, in a part ascending: order [n]. Errors: DG_MEMORY. Local. */
+dg_status dg_partition_group(int32_t *order, const int32_t *part, int64_t n, int parts);
+
+/* ---- step.c ---- */
+
+/* Edges of node i in all layers of a step, self-loops included, those of the last layer by their weight. Local. */
+double dg_step_edge_work(const dg_step_work *work, const dg_csr *edges, int64_t i);
+
+/* Whether any layer of a step aggregates node i. Local. */
+static inline bool dg_step_is_target(const dg_step_work *work, int64_t i) {
+  return work->level[i] >= 2;
+}
+
+/* How much more than for evaluation alone it counts that the neighbours of a row which the step aggregates are in its
+   part. With 100 METIS cuts such edges last, and can still tell one part from another by the rest. */
+#define DG_STEP_EDGE_WEIGHT 100
+
+/* Graphs of fewer nodes take a second: several tries are made of them. */
+#define DG_LARGE_GRAPH 100000
+
+/* ---- metis.c ---- */
+
+/* METIS k-way, what it leaves unbalanced mended, no part empty; parts >= 2 and several nodes a part, which METIS takes
+   for granted. Errors: DG_INPUT where the graph is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
 dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config);
+
+/* ---- refine.c ---- */
+
+/* What is compared of two partitions: halo rows, a step's by their weight, times how far the worst imbalance is beyond
+   1.05. Errors: DG_MEMORY. Local. */
+dg_status dg_partition_cost(double *cost, int32_t *part, const dg_csr *edges, const dg_partition_config *config);
+
+/* Moves single rows between parts: no part stays without nodes, nor without targets of the step, while there are
+   enough; where parts exceed what config->balance asks for they give rows that cost least halo; with config->objective
+   DG_PART_AUTO rows move on to where fewer are halo. Errors: DG_MEMORY. Local. */
+dg_status dg_partition_refine(int32_t *part, const dg_csr *edges, const dg_partition_config *config);
 
 #endif

@@ -3,6 +3,8 @@
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
+#include "methods.h"
+
 /* Counts pairs of joined nodes, and those whose ends lie apart: an edge to a smaller id always, an edge to a larger one
    only if the larger node's row does not name it too. Rows ascend, so one cursor a row finds that in passing. */
 static dg_status count_pairs(dg_partition_quality *quality, const dg_csr *edges, const int32_t *part) {
@@ -26,12 +28,12 @@ cleanup:
   return status;
 }
 
-/* Lists nodes part after part: order [n_nodes]; each [parts] has its number of nodes set. */
-static dg_status group_nodes(int32_t *order, const dg_partition_part *each, const int32_t *part, int64_t n, int parts) {
+dg_status dg_partition_group(int32_t *order, const int32_t *part, int64_t n, int parts) {
   dg_status status = DG_OK;
   int64_t *first = NULL;
   DG_TRY(dg_alloc(&first, (size_t)parts + 1, sizeof *first));
-  for (int p = 0; p < parts; p++) first[p + 1] = first[p] + each[p].nodes;
+  for (int64_t i = 0; i < n; i++) first[part[i] + 1]++;
+  for (int p = 0; p < parts; p++) first[p + 1] += first[p];
   for (int64_t i = 0; i < n; i++) order[first[part[i]]++] = (int32_t)i;
 cleanup:
   dg_free(&first);
@@ -66,7 +68,7 @@ dg_status dg_partition_measure_parts(dg_partition_part *each, const dg_csr *edge
   }
   DG_TRY(dg_alloc(&order, (size_t)n, sizeof *order));
   DG_TRY(dg_alloc(&asked_by, (size_t)n, sizeof *asked_by));
-  DG_TRY(group_nodes(order, each, part, n, parts));
+  DG_TRY(dg_partition_group(order, part, n, parts));
   count_halo(each, edges, part, order, asked_by);
 cleanup:
   dg_free(&order);

@@ -7,6 +7,7 @@
 #include <distgat/halo.h>
 #include <distgat/model.h>
 #include <distgat/options.h>
+#include <distgat/partition.h>
 
 DG_API_BEGIN
 
@@ -37,6 +38,8 @@ typedef struct dg_config {
   int64_t eval_every;
   dg_halo_type halo_type;
   dg_first_halo first_halo;
+  dg_partition_balance balance; /* of the parts that METIS makes where no partition is given */
+  dg_partition_objective objective;
   int threads; /* 0: cores per rank */
   bool prune;  /* training touches only the receptive field of its loss; exact */
   bool reproducible, resume;
@@ -84,6 +87,9 @@ dg_status dg_config_describe_run(char **text, const dg_config *config);
  */
 dg_status dg_config_save(dg_h5 *file, const dg_config *config);
 dg_status dg_config_load(dg_h5 *file, dg_config *config);
+
+/* The training step that a partition divides. Local. */
+dg_step_config dg_config_step(const dg_config *config);
 
 /* Name of a choice as typed on the command line. Local. */
 const char *dg_model_kind_name(dg_model_kind kind);

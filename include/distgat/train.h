@@ -86,6 +86,13 @@ typedef struct dg_predict_config {
    any. Collective. */
 dg_status dg_predict(const dg_comm *comm, const dg_predict_config *config, const char *graph_path);
 
+/* What ranks have to do: in a training step, stored features that they project, edges of the first layer and of all
+   layers, self-loops included; and in the graph, edges and self-loops. */
+typedef struct dg_work_spread {
+  dg_spread nonzeros, first_edges, edges, graph_edges;
+  int idle_ranks; /* that aggregate nothing in a step */
+} dg_work_spread;
+
 /* Times of training steps in milliseconds, beside what the machine can do. */
 typedef struct dg_bench_result {
   char dataset[64];
@@ -103,6 +110,7 @@ typedef struct dg_bench_result {
   bool busy;                                 /* other work took part of the processor while the rates were measured */
   int64_t halo_bytes_per_epoch, allreduce_bytes_per_epoch, messages_per_epoch; /* sent, sum over ranks */
   int64_t peak_rss_bytes;                                                      /* largest of any rank */
+  dg_work_spread work;
 } dg_bench_result;
 
 /* Times training steps (no evaluation), split into phases, beside the machine's measured bounds; `result` is the same

@@ -5,6 +5,7 @@
 #include <distgat/config.h>
 #include <distgat/field.h>
 #include <distgat/model.h>
+#include <distgat/partition.h>
 #include <distgat/sums.h>
 #include <distgat/timer.h>
 #include <distgat/train.h>
@@ -29,10 +30,10 @@ typedef struct dg_trainer {
   bool keep;   /* it wants the run to be written down */
 } dg_trainer;
 
-/* Loads the graph's shard and finds its halo by a partition file, or by METIS where NULL. Errors: DG_INPUT, DG_MEMORY.
-   Collective. */
-dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
-                        const char *split, bool row_normalize, uint64_t seed);
+/* Loads the graph's shard, its rows where `owners` puts them, and finds its halo; `split` as dg_shard_load. Errors:
+   DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split, bool row_normalize,
+                        const dg_owners_config *owners);
 
 /* Takes over the contents of `local` and makes model and training pass, weights zero; the training split must not be
    empty. Errors: DG_INPUT, DG_USAGE (a layer too wide), DG_MEMORY. Collective. */

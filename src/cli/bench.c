@@ -14,6 +14,21 @@ static json_t *phases_json(const double phase_ms[DG_PHASES]) {
   return phases;
 }
 
+static double most_over_mean(dg_spread s) {
+  return s.mean > 0 ? s.max / s.mean : 1;
+}
+
+static json_t *spread_json(dg_spread s) {
+  return json_pack("{s:f, s:f, s:f, s:f}", "least", s.min, "mean", s.mean, "most", s.max, "imbalance",
+                   most_over_mean(s));
+}
+
+static json_t *work_json(const dg_work_spread *w) {
+  return json_pack("{s:o, s:o, s:o, s:o, s:i}", "nonzeros", spread_json(w->nonzeros), "first_edges",
+                   spread_json(w->first_edges), "edges", spread_json(w->edges), "graph_edges",
+                   spread_json(w->graph_edges), "idle_ranks", w->idle_ranks);
+}
+
 static json_t *result_json(const dg_bench_result *r) {
   json_t *object =
       json_pack("{s:s, s:s, s:i, s:i, s:I, s:f, s:f, s:o, s:f, s:o, s:o}", "dataset", r->dataset, "model", r->model,
@@ -27,6 +42,7 @@ static json_t *result_json(const dg_bench_result *r) {
                 "allreduce_bytes_per_epoch", (json_int_t)r->allreduce_bytes_per_epoch, "messages_per_epoch",
                 (json_int_t)r->messages_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
   json_object_update(object, rest);
+  json_object_set_new(object, "work", work_json(&r->work));
   json_decref(rest);
   return object;
 }
@@ -37,6 +53,18 @@ static void print_exchange(const dg_bench_result *r) {
   printf("exchange  %17.3f ms alone, %.1f %% of it left in the step%s, %.3f MB, %lld messages\n", r->exchange_ms, share,
          share > 100 ? " (over 100: packing, and steps in which ranks are out of step)" : "",
          (double)r->halo_bytes_per_epoch / 1e6, (long long)r->messages_per_epoch);
+}
+
+static void print_spread(const char *name, dg_spread s) {
+  printf("  %-18s %12.0f %12.1f %12.0f %7.3f\n", name, s.min, s.mean, s.max, most_over_mean(s));
+}
+
+static void print_work(const dg_work_spread *w) {
+  printf("work      a rank's least, mean and most, and most over mean; ranks without work %d\n", w->idle_ranks);
+  print_spread("non-zeros", w->nonzeros);
+  print_spread("edges, layer 1", w->first_edges);
+  print_spread("edges, all layers", w->edges);
+  print_spread("edges of the graph", w->graph_edges);
 }
 
 static void print_result(const dg_bench_result *r) {
@@ -54,6 +82,7 @@ static void print_result(const dg_bench_result *r) {
   if (r->busy)
     printf("          the machine was busy with other work while its rates were measured: the bound is too high\n");
   if (r->bound_ms > r->median_ms) printf("          over 100: what edges gather was found in the caches\n");
+  if (r->ranks > 1) print_work(&r->work);
   if (r->halo_bytes_per_epoch > 0) print_exchange(r);
   printf("memory    %17.1f MB at the peak of a rank\n", (double)r->peak_rss_bytes / 1e6);
 }

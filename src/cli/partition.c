@@ -10,6 +10,7 @@
 #include <distgat/partition.h>
 #include <distgat/timer.h>
 
+#include "cli/partition_step.h"
 #include "verbs.h"
 
 #define USAGE                                                                                                          \
@@ -19,28 +20,36 @@
 /* More parts than this are not listed one by one. */
 #define MAX_LISTED_PARTS 32
 
-static const char *const objectives[] = {"cut", "vol", NULL};
-static const char *const balances[] = {"nodes", "edges", "both", NULL};
+static const char *const objectives[] = {"auto", "cut", "vol", NULL};
+static const char *const balances[] = {"step", "edges", "nodes", "both", NULL};
 static const char *const methods[] = {"metis", "random", "block", "file", NULL};
 
+/* Options of which it matters whether they were given, by their place. */
+enum { BALANCE = 2, LAYERS = 4 };
+
 typedef struct request {
-  int64_t parts, seed;
+  int64_t parts, seed, layers;
   int objective, balance, method;
-  char *from, *out;
+  char *from, *out, *split;
+  bool wants_step; /* by an option */
   bool json, quiet;
 } request;
 
 typedef struct outcome {
   dg_graph_info info;
   uint64_t fingerprint;
+  char split[DG_SPLIT_NAME];
   dg_partition_quality quality;
   dg_partition_part *each; /* [parts] */
+  dg_step_part *step;      /* [parts], NULL where there is no step */
+  dg_partition_balance balance;
   double seconds;
 } outcome;
 
 static void destroy_request(request *req) {
   free(req->from);
   free(req->out);
+  free(req->split);
 }
 
 static dg_status parse(request *req, const char **graph_path, bool *help, int argc, char **argv) {
@@ -48,8 +57,10 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
   dg_option options[] = {
       dg_option_int("parts", &req->parts, 1, INT32_MAX, "K", "number of parts"),
       dg_option_choice("objective", &req->objective, objectives,
-                       "what METIS makes small: cut edges or communication volume (default cut)"),
-      dg_option_choice("balance", &req->balance, balances, "what every part gets as much of (default edges)"),
+                       "what is made small: cut edges, halo rows (vol), or what leaves fewer rows (default auto)"),
+      dg_option_choice("balance", &req->balance, balances, "what every part gets as much of (default step)"),
+      dg_option_text("split", &req->split, "NAME", "whose training step is divided (public, or the only split)"),
+      dg_option_int("layers", &req->layers, 1, 1000, "L", "layers of that step (default 2)"),
       dg_option_choice("method", &req->method, methods, "how to divide (default metis)"),
       dg_option_text("from", &req->from, "FILE", "partition that --method file reads: P.h5 or gpmetis text"),
       dg_option_int("seed", &req->seed, 0, 0x1p63, "S", "seed of METIS and random (default 0)"),
@@ -59,6 +70,7 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
       dg_option_end()};
   DG_TRY(dg_options_parse(options, argc, argv, USAGE, graph_path, 1, help));
   if (*help) return DG_OK;
+  req->wants_step = req->split || options[LAYERS].given || (options[BALANCE].given && req->balance == DG_BALANCE_STEP);
   if (!req->parts) return dg_fail(DG_USAGE, "--parts K is missing, the number of parts");
   if (!req->out) return dg_fail(DG_USAGE, "--out P.h5 is missing, the file to write");
   if (req->method == DG_PART_FILE && !req->from)
@@ -76,31 +88,81 @@ static dg_status check_output(const request *req, const char *graph_path) {
   return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
 }
 
-static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, const request *req) {
+static dg_status measure(outcome *result, const int32_t *part, const dg_csr *edges, const dg_step_work *step,
+                         int parts) {
   dg_status status = DG_OK;
-  const int parts = (int)req->parts;
-  const dg_partition_config config = {.parts = parts,
+  DG_TRY(dg_partition_measure(&result->quality, edges, part, parts));
+  DG_TRY(dg_alloc(&result->each, (size_t)parts, sizeof *result->each));
+  DG_TRY(dg_partition_measure_parts(result->each, edges, part, parts));
+  if (!step) return DG_OK;
+  DG_TRY(dg_alloc(&result->step, (size_t)parts, sizeof *result->step));
+  DG_TRY(dg_partition_measure_step(result->step, edges, step, part, parts));
+  result->quality.step = dg_step_quality_of(result->step, parts);
+  result->quality.step.split = result->split;
+  result->quality.step.layers = step->layers;
+cleanup:
+  return status;
+}
+
+static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, const dg_step_work *step,
+                        const request *req) {
+  dg_status status = DG_OK;
+  const dg_partition_config config = {.parts = (int)req->parts,
                                       .method = (dg_partition_method)req->method,
                                       .objective = (dg_partition_objective)req->objective,
-                                      .balance = (dg_partition_balance)req->balance,
+                                      .balance = result->balance,
+                                      .step = step,
                                       .from = req->from,
                                       .seed = (uint64_t)req->seed,
                                       .fingerprint = result->fingerprint};
   const double start = dg_time();
   DG_TRY(dg_partition_compute(part, edges, &config));
   result->seconds = dg_time() - start;
-  DG_TRY(dg_partition_measure(&result->quality, edges, part, parts));
-  DG_TRY(dg_alloc(&result->each, (size_t)parts, sizeof *result->each));
-  DG_TRY(dg_partition_measure_parts(result->each, edges, part, parts));
+  DG_TRY(measure(result, part, edges, step, config.parts));
 cleanup:
+  return status;
+}
+
+/* A graph without splits has no training step; its edges are balanced where nothing else was asked for. */
+static dg_status read_graph(dg_outline *outline, bool *has_step, dg_h5 *graph, outcome *result, const request *req) {
+  dg_status status = DG_OK;
+  *has_step = req->wants_step || dg_h5_exists(graph, "splits");
+  result->balance = (dg_partition_balance)req->balance;
+  if (*has_step) {
+    DG_TRY(dg_graph_choose_split(graph, req->split, result->split));
+    DG_TRY(dg_outline_read(outline, graph, &result->info, result->split));
+  } else {
+    if (result->balance == DG_BALANCE_STEP) result->balance = DG_BALANCE_EDGES;
+    DG_TRY(dg_graph_read_edges(graph, &result->info, &outline->in));
+  }
+cleanup:
+  return status;
+}
+
+static dg_status divide_graph(outcome *result, dg_h5 *graph, const request *req) {
+  dg_status status = DG_OK;
+  dg_outline outline = {0};
+  dg_step_work step = {0};
+  dg_step_config config = dg_step_defaults();
+  int32_t *part = NULL;
+  bool has_step;
+  config.layers = (int)req->layers;
+  DG_TRY(read_graph(&outline, &has_step, graph, result, req));
+  if (has_step) DG_TRY(dg_step_work_create(&step, &outline, result->info.n_classes, &config));
+  DG_TRY(dg_alloc(&part, (size_t)outline.in.n_rows, sizeof *part));
+  DG_TRY(divide(result, part, &outline.in, has_step ? &step : NULL, req));
+  DG_TRY(dg_partition_save(req->out, part, outline.in.n_rows, &result->quality, methods[req->method],
+                           result->fingerprint));
+cleanup:
+  dg_free(&part);
+  dg_step_work_destroy(&step);
+  dg_outline_destroy(&outline);
   return status;
 }
 
 static dg_status work(outcome *result, const char *graph_path, const request *req) {
   dg_status status = DG_OK;
   dg_h5 *graph = NULL;
-  dg_csr edges = {0};
-  int32_t *part = NULL;
   dg_memory_alone(true);
   DG_TRY(dg_graph_open(&graph, &result->info, graph_path));
   if (req->parts > result->info.n_nodes)
@@ -109,13 +171,8 @@ static dg_status work(outcome *result, const char *graph_path, const request *re
   DG_TRY(check_output(req, graph_path));
   DG_TRY(dg_graph_check_splits(graph, &result->info));
   DG_TRY(dg_graph_fingerprint(&result->fingerprint, graph, &result->info));
-  DG_TRY(dg_graph_read_edges(graph, &result->info, &edges));
-  DG_TRY(dg_alloc(&part, (size_t)edges.n_rows, sizeof *part));
-  DG_TRY(divide(result, part, &edges, req));
-  DG_TRY(dg_partition_save(req->out, part, edges.n_rows, &result->quality, methods[req->method], result->fingerprint));
+  DG_TRY(divide_graph(result, graph, req));
 cleanup:
-  dg_free(&part);
-  dg_csr_destroy(&edges);
   dg_h5_close(&graph);
   return status;
 }
@@ -129,7 +186,7 @@ static void print_text(const outcome *result, const request *req) {
   printf("%s: %lld nodes and %lld directed edges in %d part%s", result->info.name, (long long)result->info.n_nodes,
          (long long)result->info.n_edges, q->parts, q->parts == 1 ? "" : "s");
   printf(" (method %s, objective %s, balance %s, %.2f s)\n", methods[req->method], objectives[req->objective],
-         balances[req->balance], result->seconds);
+         balances[result->balance], result->seconds);
   printf("  edge cut        %lld of %lld pairs (%.1f %%)\n", (long long)q->edge_cut, (long long)q->edge_pairs,
          percent(q->edge_cut, q->edge_pairs));
   printf("  halo nodes      %lld (%.1f %% of nodes), at most %lld a part\n", (long long)q->halo_nodes,
@@ -138,6 +195,7 @@ static void print_text(const outcome *result, const request *req) {
   printf("  node imbalance  %.3f (largest part over mean)\n", q->node_imbalance);
   printf("  edge imbalance  %.3f\n", q->edge_imbalance);
   if (q->empty_parts) printf("  empty parts     %d\n", q->empty_parts);
+  if (result->step) partition_step_print(result->step, q->parts, &q->step);
   if (q->parts > MAX_LISTED_PARTS) return;
   printf("\n  part      nodes      edges       halo   boundary\n");
   for (int p = 0; p < q->parts; p++)
@@ -161,12 +219,13 @@ static dg_status print_json(const outcome *result, const request *req) {
   json_t *object = json_pack(
       "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:i, s:f}", "dataset", result->info.name,
       "parts", q->parts, "method", methods[req->method], "objective", objectives[req->objective], "balance",
-      balances[req->balance], "edge_pairs", (json_int_t)q->edge_pairs, "edge_cut", (json_int_t)q->edge_cut,
+      balances[result->balance], "edge_pairs", (json_int_t)q->edge_pairs, "edge_cut", (json_int_t)q->edge_cut,
       "halo_nodes", (json_int_t)q->halo_nodes, "node_imbalance", q->node_imbalance, "edge_imbalance", q->edge_imbalance,
       "nodes_min", (json_int_t)q->nodes_min, "nodes_max", (json_int_t)q->nodes_max, "halo_max", (json_int_t)q->halo_max,
       "empty_parts", q->empty_parts, "seconds", result->seconds);
   if (!object) return dg_fail(DG_MEMORY, "out of memory for the results");
   json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, result->fingerprint));
+  if (result->step) json_object_set_new(object, "step", partition_step_json(result->step, q->parts, &q->step));
   if (q->parts <= MAX_LISTED_PARTS) json_object_set_new(object, "each_part", json_parts(result));
   json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
   putchar('\n');
@@ -176,7 +235,7 @@ static dg_status print_json(const outcome *result, const request *req) {
 
 dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv) {
   dg_status status = DG_OK;
-  request req = {.objective = DG_PART_CUT, .balance = DG_BALANCE_EDGES, .method = DG_PART_METIS};
+  request req = {.layers = 2};
   outcome result = {0};
   const char *graph_path = NULL;
   bool help = false;
@@ -193,6 +252,7 @@ dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, status));
 cleanup:
   dg_free(&result.each);
+  dg_free(&result.step);
   destroy_request(&req);
   return status;
 }

@@ -188,10 +188,17 @@ typedef struct dividing {
 /* As training would. */
 static dg_status divide(int32_t *part, int parts, void *context) {
   const dividing *d = context;
+  const dg_step_config step = dg_config_step(d->config);
   dg_partition_config config = dg_partition_defaults(parts);
+  dg_step_work work;
+  config.balance = d->config->balance, config.objective = d->config->objective;
+  config.step = &work;
   config.seed = d->config->seed;
   dg_progress("plan: dividing", parts, parts, "");
-  return dg_partition_compute(part, &d->graph->outline.in, &config);
+  dg_status status = dg_step_work_create(&work, &d->graph->outline, d->graph->info.n_classes, &step);
+  if (status == DG_OK) status = dg_partition_compute(part, &d->graph->outline.in, &config);
+  dg_step_work_destroy(&work);
+  return status;
 }
 
 static dg_plan_cluster cluster_of(const request *r) {

@@ -80,13 +80,24 @@ cleanup:
   return status;
 }
 
-dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
+/* Collective. */
+static int find_share(const dg_comm *comm) {
   MPI_Comm node;
   int mine[DG_MAX_CORES] = {0};
   omp_get_num_places() > 0 ? find_places(mine) : find_cores(mine);
   MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
   const int share = dg_threads_share(node, mine);
   MPI_Comm_free(&node);
+  return share;
+}
+
+int dg_threads_count(const dg_comm *comm, int wanted) {
+  const int share = find_share(comm);
+  return wanted > 0 ? wanted : share;
+}
+
+dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
+  const int share = find_share(comm);
   *threads = wanted > 0 ? wanted : share;
   if (*threads > share)
     dg_log("warning: %d threads a rank, but %d core%s for each: threads that share a core wait for each other",

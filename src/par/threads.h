@@ -5,7 +5,10 @@
 
 enum { DG_MAX_CORES = 8192 };
 
-/* Threads of each rank: `wanted`, or where 0 its share of the cores that it may run on; sets them for OpenMP, and one
+/* Threads of this rank: `wanted`, or where 0 its share of the cores that it may run on. Collective. */
+int dg_threads_count(const dg_comm *comm, int wanted);
+
+/* The same; sets them for OpenMP, and one
    for BLAS; notes where they are more than the cores. Errors: DG_MEMORY, where they cannot be started. Collective. */
 dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted);
 

@@ -11,6 +11,7 @@
 #include "nn/conv.h"
 #include "par/same.h"
 #include "train/cost.h"
+#include "train/work_spread.h"
 
 enum { WARM_UP = 5, EXCHANGES = 50 };
 
@@ -158,6 +159,7 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   summarize_phases(result, comm, phase);
   count_messages(result, &trainer);
   result->exchange_ms = 1e3 * time_exchanges(&trainer, seconds, steps < EXCHANGES ? (int)steps : EXCHANGES);
+  DG_TRY(dg_work_spread_find(&result->work, &trainer));
   DG_TRY(dg_machine_measure(&machine, comm));
   DG_TRY(dg_comm_agree(comm, dg_counts_create(&counts, &trainer.local, trainer.train_field)));
   const bool sparse = trainer.local.shard.features.sparse;

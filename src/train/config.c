@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/conv.h"
 #include "par/same.h"
 #include "train/config_options.h"
 #include "train/recipes.h"
@@ -126,6 +127,13 @@ static dg_status check_watching(values *v, const bool typed[N_OPTIONS]) {
   return DG_OK;
 }
 
+/* A partition from a file has been balanced already. */
+static dg_status check_partition(const values *v, const bool typed[N_OPTIONS]) {
+  if (!v->config.partition || !(typed[BALANCE] || typed[OBJECTIVE])) return DG_OK;
+  return dg_fail(DG_USAGE, "--%s is for METIS, and --partition names parts that are there already",
+                 typed[BALANCE] ? "balance" : "objective");
+}
+
 /* Seeds are stored and printed as int64_t. */
 static dg_status check_seeds(const values *v) {
   if (v->config.runs - 1 <= INT64_MAX - v->seed) return DG_OK;
@@ -145,6 +153,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
   DG_TRY(check_watching(v, typed));
+  DG_TRY(check_partition(v, typed));
   DG_TRY(check_seeds(v));
   fill_dependent_defaults(v, options);
 cleanup:
@@ -185,6 +194,15 @@ void dg_config_destroy(dg_config *config) {
   }
 }
 
+dg_step_config dg_config_step(const dg_config *config) {
+  const dg_model_config *m = &config->model;
+  return (dg_step_config){.layers = m->layers,
+                          .edges = dg_conv_of(m->kind)->edges,
+                          .all = !config->prune,
+                          .width = m->heads * m->hidden,
+                          .out_heads = m->out_heads};
+}
+
 static bool is_among(int option, const int *list, int n) {
   for (int i = 0; i < n; i++)
     if (list[i] == option) return true;
@@ -206,8 +224,8 @@ static dg_status describe(char **text, const dg_config *config, const int *but, 
 }
 
 dg_status dg_config_describe_run(char **text, const dg_config *config) {
-  static const int free_to_change[] = {RECIPE,  CONFIG,     EPOCHS,           RUNS,   PARTITION,     SAVE, LOG,
-                                       THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME, SAVE_GRADIENTS};
+  static const int free_to_change[] = {RECIPE, CONFIG, EPOCHS,  RUNS,       PARTITION,        BALANCE, OBJECTIVE,
+                                       SAVE,   LOG,    THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME,  SAVE_GRADIENTS};
   return describe(text, config, free_to_change, sizeof free_to_change / sizeof *free_to_change, true);
 }
 

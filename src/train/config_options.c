@@ -11,6 +11,8 @@ static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
 static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
 static const char *const halo_type_names[] = {"f32", "bf16", NULL};
 static const char *const first_halo_names[] = {"auto", "fetch", "exchange", NULL};
+static const char *const balance_names[] = {"step", "edges", "nodes", "both", NULL};
+static const char *const objective_names[] = {"auto", "cut", "vol", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
 
 void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_values *v) {
@@ -68,6 +70,10 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
       dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
   options[SPLIT] = dg_option_text("split", &c->split, "NAME", "split of the file (public, or its only one)");
   options[PARTITION] = dg_option_text("partition", &c->partition, "FILE", "who owns which node (divided by METIS)");
+  options[BALANCE] = dg_option_choice("balance", &v->balance, balance_names,
+                                      "what METIS gives every rank as much of: work of a training step, ... (step)");
+  options[OBJECTIVE] = dg_option_choice("objective", &v->objective, objective_names,
+                                        "what METIS makes small: cut edges, halo rows, or the better (auto)");
   options[INIT] = dg_option_text("init", &c->init, "FILE", "start from these weights");
   options[SAVE] = dg_option_text("save", &c->save, "FILE", "write the trained model");
   options[LOG] = dg_option_text("log", &c->log, "FILE", "write JSON lines");
@@ -109,7 +115,9 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .select = config->select,
                             .halo_type = config->halo_type,
                             .first_halo = config->first_halo,
-                            .prune = config->prune};
+                            .prune = config->prune,
+                            .balance = config->balance,
+                            .objective = config->objective};
 }
 
 void dg_config_from_values(dg_config *config, const dg_config_values *v) {
@@ -128,6 +136,8 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   config->halo_type = (dg_halo_type)v->halo_type;
   config->first_halo = (dg_first_halo)v->first_halo;
   config->prune = v->prune;
+  config->balance = (dg_partition_balance)v->balance;
+  config->objective = (dg_partition_objective)v->objective;
   config->threads = (int)v->threads;
 }
 

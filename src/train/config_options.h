@@ -31,6 +31,8 @@ enum dg_config_option {
   EVAL_EVERY,
   SPLIT,
   PARTITION,
+  BALANCE,
+  OBJECTIVE,
   INIT,
   SAVE,
   LOG,
@@ -50,7 +52,7 @@ enum dg_config_option {
 typedef struct dg_config_values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, seed, threads;
-  int kind, activation, normalize, early_stop, select, halo_type, first_halo, prune;
+  int kind, activation, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
 } dg_config_values;
 
 /* The rows of the table that describe the model, or all of them; they set `values`. Local. */

@@ -93,8 +93,11 @@ static dg_status prepare(predictor *p, const char *graph_path) {
   DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? check_output(p->config, graph_path) : DG_OK));
   DG_TRY(share_config(p));
   DG_TRY(dg_threads_set(&threads, p->comm, p->config->threads));
-  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, p->config->partition, dg_no_split, p->model_config.row_normalize,
-                       p->model_config.seed));
+  const dg_owners_config owners = {.path = p->config->partition,
+                                   .balance = DG_BALANCE_EDGES,
+                                   .objective = DG_PART_CUT,
+                                   .seed = p->model_config.seed};
+  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, dg_no_split, p->model_config.row_normalize, &owners));
   DG_TRY(load_weights(p));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
                                  .edges = dg_conv_of(p->model_config.model.kind)->edges,

@@ -3,22 +3,22 @@
 #include <math.h>
 
 #include <distgat/memory.h>
-#include <distgat/partition.h>
 
 #include "nn/conv.h"
 #include "par/threads.h"
 #include "train/cost.h"
+#include "train/work_spread.h"
 
-dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *partition,
-                        const char *split, bool row_normalize, uint64_t seed) {
+dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split, bool row_normalize,
+                        const dg_owners_config *owners) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
   int32_t *owner = NULL;
   uint64_t made_for;
   *local = (dg_local){0};
-  DG_TRY(dg_partition_owners(&owner, &made_for, comm, path, partition, seed));
+  DG_TRY(dg_partition_owners(&owner, &made_for, comm, path, owners));
   DG_TRY(dg_shard_load(&shard, comm, path, owner, split, row_normalize));
-  DG_TRY(dg_partition_check_graph(partition, made_for, shard.fingerprint));
+  DG_TRY(dg_partition_check_graph(owners->path, made_for, shard.fingerprint));
   dg_free(&owner);
   DG_TRY(dg_local_create(local, comm, &shard));
 
@@ -79,15 +79,28 @@ cleanup:
   return status;
 }
 
+/* Whose rows are whose: so that the configuration's training step is divided. Collective. */
+static dg_owners_config choose_owners(const dg_comm *comm, const dg_config *c) {
+  return (dg_owners_config){.path = c->partition,
+                            .balance = c->balance,
+                            .objective = c->objective,
+                            .split = c->split,
+                            .step = dg_config_step(c),
+                            .threads = dg_threads_count(comm, c->threads),
+                            .seed = c->seed};
+}
+
 dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path) {
   dg_status status = DG_OK;
   dg_local local = {0};
   *trainer = (dg_trainer){0};
   DG_TRY(dg_config_compare(comm, config));
-  DG_TRY(
-      dg_load_graph(&local, comm, graph_path, config->partition, config->split, config->row_normalize, config->seed));
+  const dg_owners_config owners = choose_owners(comm, config);
+  DG_TRY(dg_load_graph(&local, comm, graph_path, config->split, config->row_normalize, &owners));
   DG_TRY(check_split(&local, graph_path));
   DG_TRY(dg_trainer_create(trainer, &local, config));
+  if (config->partition) status = dg_work_spread_note(trainer, config->partition);
+  if (status != DG_OK) dg_trainer_destroy(trainer);
 
 cleanup:
   dg_local_destroy(&local);

@@ -75,6 +75,11 @@ cleanup:
   return status;
 }
 
+/* Where owners come from: a file, or where NULL METIS by the defaults of training. */
+static dg_owners_config taken_from(const char *path, uint64_t seed) {
+  return (dg_owners_config){.path = path, .step = dg_step_defaults(), .threads = 1, .seed = seed};
+}
+
 /* Rank 0 writes the graph, and a partition of it where parts is above 0: node i in part i mod parts. */
 static void prepare(int32_t n, int parts) {
   dg_status status = DG_OK;
@@ -99,9 +104,10 @@ static void metis_gives_every_rank_its_share(void **state) {
   (void)state;
   int32_t *owner, count[64] = {0};
   uint64_t made_for;
+  const dg_owners_config config = {.balance = DG_BALANCE_EDGES, .seed = 3};
   prepare(RING, 0);
   assert_all_true(&test_comm,
-                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 3) == DG_OK && made_for == 0);
+                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK && made_for == 0);
   assert_all_true(&test_comm, same_on_every_rank(owner, RING));
   bool in_range = true;
   for (int i = 0; i < RING; i++) {
@@ -117,8 +123,9 @@ static void few_nodes_are_spread(void **state) {
   (void)state;
   int32_t *owner;
   uint64_t made_for;
+  const dg_owners_config config = taken_from(NULL, 0);
   prepare(3, 0);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 0) == DG_OK);
+  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK);
   bool spread = true;
   for (int32_t i = 0; i < 3; i++) spread &= test_comm.size < 3 ? owner[i] < test_comm.size : owner[i] == i;
   assert_all_true(&test_comm, spread);
@@ -130,9 +137,10 @@ static void partition_file_is_followed(void **state) {
   int32_t *owner;
   uint64_t made_for;
   const int parts = test_comm.size > 1 ? test_comm.size - 1 : 1; /* one rank stays empty */
+  const dg_owners_config config = taken_from(part_path, 0);
   prepare(RING, parts);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, part_path, 0) == DG_OK &&
-                                  made_for == 42);
+  assert_all_true(&test_comm,
+                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK && made_for == 42);
   bool followed = true;
   for (int32_t i = 0; i < RING; i++) followed &= owner[i] == i % parts;
   assert_all_true(&test_comm, followed);
@@ -151,7 +159,8 @@ static void failures_reach_every_rank(void **state) {
                {graph_path, "/absent/p.h5", "/absent/p.h5"},
                {"/absent/g.h5", NULL, "/absent/g.h5"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, wrong[i].graph, wrong[i].part, 0);
+    const dg_owners_config config = taken_from(wrong[i].part, 0);
+    dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, wrong[i].graph, &config);
     assert_all_true(&test_comm, status == DG_INPUT && owner == NULL);
     assert_all_true(&test_comm, strstr(dg_status_message(), wrong[i].message) != NULL);
     dg_status_clear();
@@ -164,7 +173,8 @@ static void memory_of_one_rank_stops_all(void **state) {
   uint64_t made_for;
   prepare(RING, 0);
   if (test_comm.rank == test_comm.size - 1) dg_memory_fail_at(1);
-  dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, graph_path, NULL, 0);
+  const dg_owners_config config = taken_from(NULL, 0);
+  dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config);
   dg_memory_fail_at(0);
   assert_all_true(&test_comm, status == DG_MEMORY && owner == NULL);
   dg_status_clear();

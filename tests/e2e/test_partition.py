@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Partitions by what a training step does: options, figures in text, JSON and files, and the same in bench and train."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+FIGURES = ("nonzeros", "first_edges", "edges", "targets", "outputs")
+
+
+class Partition(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        graph = graphs.random_graph(400, degree=4, symmetric=True, isolated=20, seed=3)
+        graph.train, graph.val = graph.train[:30], np.concatenate([graph.train[30:], graph.val])
+        graph.write(cls.path("g.h5"))
+        with h5py.File(cls.path("g.h5"), "r+") as f:
+            for name in ("train", "val", "test"):
+                f[f"splits/other/{name}"] = f[f"splits/public/{'test' if name == 'train' else name}"][:]
+            del f["splits/other/test"]
+            f["splits/other/test"] = f["splits/public/train"][:]
+
+    def divide(self, *options, parts=4, out="p.h5"):
+        text = program.distgat("partition", self.path("g.h5"), "--parts", parts, "--out", self.path(out), "--json",
+                               *options)
+        return json.loads(text)
+
+    def test_a_step_is_balanced_by_default(self):
+        by_default, by_edges = self.divide(), self.divide("--balance", "edges")
+        self.assertEqual((by_default["balance"], by_default["objective"]), ("step", "auto"))
+        self.assertEqual(by_default["step"]["split"], "public")
+        self.assertEqual(by_default["step"]["layers"], 2)
+        for figure in ("nonzeros", "first_edges"):
+            self.assertLess(by_default["step"][figure]["imbalance"], 1.06)
+            self.assertGreater(by_edges["step"][figure]["imbalance"], 1.06)
+        self.assertLess(by_default["edge_imbalance"], 1.06)
+        self.assertEqual(by_default["step"]["idle_parts"], 0)
+
+    def test_figures_belong_together(self):
+        step = self.divide("--layers", 3, "--split", "other")["step"]
+        self.assertEqual((step["split"], step["layers"]), ("other", 3))
+        for figure in FIGURES:
+            s = step[figure]
+            self.assertLessEqual(s["least"], s["mean"])
+            self.assertLessEqual(s["mean"], s["most"])
+            self.assertAlmostEqual(s["imbalance"], s["most"] / s["mean"])
+        with h5py.File(self.path("g.h5")) as f:
+            self.assertAlmostEqual(4 * step["outputs"]["mean"], len(f["splits/other/train"]))
+
+    def test_the_file_says_how_the_step_is_divided(self):
+        step = self.divide()["step"]
+        with h5py.File(self.path("p.h5")) as f:
+            about = dict(f.attrs)
+        self.assertEqual((about["step_split"].decode(), about["step_layers"]), ("public", 2))
+        self.assertAlmostEqual(about["step_nonzero_imbalance"], step["nonzeros"]["imbalance"])
+        self.assertAlmostEqual(about["step_edge_imbalance"], step["first_edges"]["imbalance"])
+        self.assertEqual(about["step_halo_nodes"], step["halo_nodes"])
+        self.assertEqual(about["step_idle_parts"], step["idle_parts"])
+
+    def test_text_shows_the_step(self):
+        text = program.distgat("partition", self.path("g.h5"), "--parts", 3, "--out", self.path("p.h5"))
+        self.assertIn("a training step of 2 layers, split public", text)
+        for name in ("non-zeros", "edges, layer 1", "training nodes", "parts without work 0"):
+            self.assertIn(name, text)
+
+    def test_one_seed_makes_one_partition(self):
+        def part(*options, **more):
+            self.divide(*options, **more)
+            with h5py.File(self.path(more.get("out", "p.h5"))) as f:
+                return f["part"][:]
+        self.assertTrue(np.array_equal(part(), part()))
+        done = program.run("partition", self.path("g.h5"), "--parts", 4, "--out", self.path("q.h5"), ranks=3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(self.path("q.h5")) as f:
+            self.assertTrue(np.array_equal(part(), f["part"][:]))
+
+    def test_text_of_gpmetis_is_measured(self):
+        with open(self.path("parts.txt"), "w") as f:
+            f.writelines(f"{i % 4}\n" for i in range(400))
+        found = self.divide("--method", "file", "--from", self.path("parts.txt"))
+        self.assertGreater(found["step"]["nonzeros"]["imbalance"], 1)
+
+    def test_a_graph_without_splits_is_divided_by_edges(self):
+        graphs.random_graph(60, seed=1).write(self.path("bare.h5"))
+        with h5py.File(self.path("bare.h5"), "r+") as f:
+            del f["splits"]
+        command = ("partition", self.path("bare.h5"), "--parts", 2, "--out", self.path("b.h5"), "--json")
+        found = json.loads(program.distgat(*command))
+        self.assertEqual(found["balance"], "edges")
+        self.assertNotIn("step", found)
+        for asked in (("--balance", "step"), ("--layers", 3), ("--split", "public")):
+            done = program.run(*command, *asked)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("has no splits", done.stderr)
+
+    def test_bench_shows_what_ranks_do(self):
+        text = program.distgat("bench", self.path("g.h5"), "--steps", 3, "--threads", 1, "--json", ranks=4)
+        work, step = json.loads(text)["work"], self.divide()["step"]
+        self.assertEqual(work["idle_ranks"], 0)
+        for figure in ("first_edges", "edges"):
+            self.assertEqual({k: round(v, 9) for k, v in work[figure].items()},
+                             {k: round(float(v), 9) for k, v in step[figure].items()})
+        text = program.distgat("bench", self.path("g.h5"), "--steps", 3, "--threads", 1, ranks=2)
+        self.assertIn("edges of the graph", text)
+
+    def test_train_says_how_uneven_a_partition_is(self):
+        self.divide("--balance", "edges", "--split", "other", out="other.h5")
+        self.divide(out="step.h5")
+        command = ("train", self.path("g.h5"), "--epochs", 2, "--threads", 1, "--partition")
+        done = program.run(*command, self.path("other.h5"), ranks=4)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("divides this training step unevenly", done.stderr)
+        done = program.run(*command, self.path("step.h5"), ranks=4)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("unevenly", done.stderr)
+
+    def test_balance_and_objective_are_for_what_metis_makes(self):
+        self.divide()
+        for option, value in (("--balance", "edges"), ("--objective", "vol")):
+            done = program.run("train", self.path("g.h5"), "--partition", self.path("p.h5"), option, value)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"{option} is for METIS", done.stderr)
+
+    def test_losses_are_the_same_however_nodes_are_divided(self):
+        runs = []
+        for k, options in enumerate(((), ("--balance", "edges"), ("--balance", "nodes", "--objective", "vol"))):
+            log = self.path(f"log{k}")
+            program.distgat("train", self.path("g.h5"), "--model", "gcn", "--epochs", 10, "--threads", 1, "--log", log,
+                            *options, ranks=3)
+            runs.append(program.losses(log))
+        program.distgat("train", self.path("g.h5"), "--model", "gcn", "--epochs", 10, "--threads", 1, "--log",
+                        self.path("log"), ranks=1)
+        for losses in runs:
+            self.assertTrue(np.allclose(losses, program.losses(self.path("log")), rtol=1e-5))
+
+
+class Pubmed(program.Case):
+    def test_the_steps_of_pubmed_are_balanced(self):
+        graph = program.planetoid("pubmed", self.folder.name)
+        if graph is None:
+            self.skipTest("the Planetoid files are not there: ../shared/planetoid")
+        for parts, most in ((4, 1.06), (8, 1.08), (16, 1.15)):
+            found = json.loads(program.distgat("partition", graph, "--parts", parts, "--out", self.path("p.h5"),
+                                               "--json"))
+            self.assertLessEqual(found["step"]["nonzeros"]["imbalance"], most)
+            self.assertLessEqual(found["step"]["first_edges"]["imbalance"], most)
+            self.assertLessEqual(found["edge_imbalance"], 1.05)
+            self.assertEqual(found["step"]["idle_parts"], 0)
+
+
+if __name__ == "__main__":
+    program.main()
