@@ -35,20 +35,22 @@ distgat_nodes() {
   echo "$nodes"
 }
 
-# distgat_launch RANKS COMMAND...: by $DISTGAT_LAUNCHER, else srun inside a Slurm job, else mpirun.
+# distgat_launch RANKS COMMAND...: by $DISTGAT_LAUNCHER, else srun inside a Slurm job, else mpirun; with distgat_exec=exec
+# in the place of this shell, so that signals reach the launcher.
 distgat_launch() {
   local ranks=$1 launcher
   shift
   if [ -n "${DISTGAT_LAUNCHER:-}" ]; then
     read -ra launcher <<<"$DISTGAT_LAUNCHER"
-    "${launcher[@]}" "$ranks" "$@"
+    ${distgat_exec:-} "${launcher[@]}" "$ranks" "$@"
   elif [ -n "${SLURM_JOB_ID:-}" ] && command -v srun >/dev/null; then
     # A rank that dies must end the others, also those on other nodes, which would wait for it until the job's limit.
     launcher=(srun --mpi="${SLURM_MPI_TYPE:-pmix}" --kill-on-bad-exit="${SLURM_KILL_BAD_EXIT:-1}")
     [ "$ranks" = "${SLURM_NTASKS:-}" ] || launcher+=(--nodes="$(distgat_nodes "$ranks")")
     # srun of today does not take the job's --cpus-per-task over by itself.
-    SRUN_CPUS_PER_TASK=${SRUN_CPUS_PER_TASK:-${SLURM_CPUS_PER_TASK:-1}} "${launcher[@]}" --ntasks="$ranks" "$@"
+    export SRUN_CPUS_PER_TASK=${SRUN_CPUS_PER_TASK:-${SLURM_CPUS_PER_TASK:-1}}
+    ${distgat_exec:-} "${launcher[@]}" --ntasks="$ranks" "$@"
   else
-    mpirun -np "$ranks" "$@"
+    ${distgat_exec:-} mpirun -np "$ranks" "$@"
   fi
 }

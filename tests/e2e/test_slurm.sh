@@ -91,6 +91,25 @@ until=$((SECONDS + 10))
 while [ -n "$(squeue -h -j "$job" 2>/dev/null)" ] && [ $SECONDS -lt $until ]; do sleep 0.1; done
 [ -z "$(squeue -h -j "$job" 2>/dev/null)" ] || { scancel "$job" && fail "a rank died and the job goes on: $(<killed.txt)"; }
 
+# A signal before the time limit: saved, requeued, gone on with, as if nothing had been. Told by scancel, there is no wait.
+again=(graph.h5 --epochs 3000 --model gcn --quiet)
+submit whole.txt "${again[@]}" --log whole.jsonl || fail "an undisturbed job ended with $?: $(tail -n 3 whole.txt)"
+job=$(sbatch --parsable -N 2 --ntasks-per-node=2 -o limit.txt "$source_dir/jobs/train.sbatch" "${again[@]}" --log limit.jsonl)
+for _ in $(seq 300); do
+  [ ! -s limit.jsonl ] || break
+  sleep 0.1
+done
+scancel --signal=USR1 --batch "$job"
+for _ in $(seq 600); do
+  ! grep -q '^Stopped after' limit.txt || break
+  sleep 0.1
+done
+if ! grep -q 'stopped by signal SIGUSR1 after epoch' limit.txt || ! grep -qx 'Requeued, restart 1' limit.txt; then
+  fail "no requeue: $(grep -v '^Epoch' limit.txt)"
+fi
+for log in whole limit; do grep '"epoch"' $log.jsonl | sed 's/, *"seconds".*//' >$log.losses; done
+cmp -s whole.losses limit.losses || fail "the requeued job has other losses: $(diff whole.losses limit.losses | head -n 4)"
+
 # A copy of another name in another folder, as an array: %a is the task. `-n` alone: the ranks lie where Slurm puts them.
 mkdir elsewhere
 cp "$source_dir/jobs/train.sbatch" elsewhere/mine.sh
