@@ -320,6 +320,27 @@ static void no_part_is_idle_or_empty_while_rows_last(void **state) {
     }
 }
 
+/* All targets are in the first part, the last is empty. */
+static void filling_gives_every_part_a_target(void **state) {
+  (void)state;
+  enum { PARTS = 6 };
+  const dg_step_config step = step_of(2);
+  make_graph(60, 2.5, true, 0.1, 1);
+  convert(&step);
+  const dg_partition_config config = by_step(PARTS);
+  dg_refiner r;
+  int targets[PARTS] = {0};
+  for (int i = 0; i < m.n; i++) part[i] = dg_step_is_target(&work, i) ? 0 : 1 + i % (PARTS - 2);
+  assert_int_equal(dg_refiner_create(&r, part, &graph.in, &config), DG_OK);
+  assert_int_equal(dg_refiner_fill(&r), DG_OK);
+  for (int i = 0; i < m.n; i++) targets[part[i]] += dg_step_is_target(&work, i);
+  for (int p = 0; p < PARTS; p++) {
+    assert_true(targets[p] > 0);
+    assert_int_equal(r.targets[p], targets[p]);
+  }
+  dg_refiner_destroy(&r);
+}
+
 /* Worst imbalance of a partition, and its halo. */
 static void judge(double *worst, double *halo, const dg_partition_config *config) {
   dg_refiner r;
@@ -471,6 +492,7 @@ int main(void) {
       cmocka_unit_test(moves_change_what_they_say),
       cmocka_unit_test(work_and_edges_are_balanced),
       cmocka_unit_test(no_part_is_idle_or_empty_while_rows_last),
+      cmocka_unit_test(filling_gives_every_part_a_target),
       cmocka_unit_test(partitions_are_nearly_the_best_there_are),
       cmocka_unit_test(refining_mends_a_bad_partition),
       cmocka_unit_test(shares_are_followed),
