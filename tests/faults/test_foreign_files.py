@@ -292,7 +292,7 @@ class ForeignFiles(program.Case):
         subprocess.run(["gcc", "-shared", "-fPIC", "-w", "-o", library, source, "-ldl"], check=True)
         preload = " ".join(filter(None, [os.environ.get("LD_PRELOAD"), library]))
         for number in ("37", "95"):
-            environment = dict(program.MPI_ENVIRONMENT, **os.environ, LD_PRELOAD=preload, NOLOCK_ERRNO=number)
+            environment = {**program.MPI_ENVIRONMENT, **os.environ, "LD_PRELOAD": preload, "NOLOCK_ERRNO": number}
             for arguments in (["info", self.good], ["train", self.good, "--epochs", "2", "--save", self.path("w.h5")],
                               ["predict", self.good, "--model-file", self.path("w.h5"), "--out", self.path("o.h5")],
                               ["partition", self.good, "--parts", "2", "--out", self.path("p.h5")]):
