@@ -150,6 +150,7 @@ static dg_status run_here(dg_status status, const verb_entry *verb, const char *
 }
 
 int main(int argc, char **argv) {
+  dg_start_done();
   dg_signals_note(argc, argv);
   const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
   dg_start_again(argv, environ);

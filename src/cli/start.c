@@ -2,11 +2,16 @@
 #include "cli/start.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <distgat/status.h>
 
 #include "cli/signals.h"
 
@@ -55,11 +60,65 @@ void dg_start_again(char **argv, char **environment) {
   dg_signals_hold(false);
 }
 
+/* Newer OpenBLAS takes its first 128 MiB when it is loaded, and where a limit denies them it asks for ever. Libraries
+   start within a tenth of a second of the processor's time: what takes so many milliseconds will not. */
+enum { LONG_FOR_A_START = 500 };
+
+static char verb[32];
+static bool speaks, is_set;
+static timer_t alarm_timer;
+
+static void say(const char *text) {
+  if (write(STDERR_FILENO, text, strlen(text)) < 0) return; /* there is nobody to tell */
+}
+
+/* One rank of a host speaks, and the launcher then ends the others; where it has nothing to say, they do. */
+static void give_up(int number) {
+  (void)number;
+  if (!speaks) sleep(10);
+  say("distgat");
+  say(verb);
+  say(": out of memory: the limit on this process (ulimit -v) leaves the libraries too little to start; raise it\n");
+  _exit(dg_status_exit_code(DG_MEMORY));
+}
+
+/* By a signal that no library and no user of ours has use for. */
+static void set_alarm(int milliseconds) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+  signal(SIGRTMAX, give_up);
+  if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &alarm_timer) != 0) return;
+  is_set = timer_settime(alarm_timer, 0, &(struct itimerspec){.it_value.tv_nsec = 1000000L * milliseconds}, NULL) == 0;
+}
+
+static bool is_first_of_host(char **environment) {
+  static const char *const ranks[] = {"OMPI_COMM_WORLD_LOCAL_RANK=", "MPI_LOCALRANKID=", "SLURM_LOCALID="};
+  for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+    const char *entry = find(environment, ranks[i]);
+    if (entry != NULL && entry[strlen(ranks[i])] != '0') return false;
+  }
+  return true;
+}
+
+static void guard_libraries(int argc, char **argv, char **environment) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  speaks = is_first_of_host(environment);
+  if (argc > 1 && strlen(argv[1]) + 1 < sizeof verb) verb[0] = ' ', strcpy(verb + 1, argv[1]);
+  set_alarm(LONG_FOR_A_START);
+}
+
+void dg_start_done(void) {
+  if (!is_set) return;
+  timer_delete(alarm_timer);
+  signal(SIGRTMAX, SIG_DFL);
+  is_set = false;
+}
+
 /* Before constructors of libraries, where the dynamic linker knows of such functions; else main is in time for all but
    a limit that kills. */
 static void start_first(int argc, char **argv, char **environment) {
-  (void)argc;
   dg_start_again(argv, environment);
+  guard_libraries(argc, argv, environment);
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **, char **) = start_first;

@@ -6,4 +6,8 @@
    limit on memory makes it wait. Needs no library that has started, not even C's. Local. */
 void dg_start_again(char **argv, char **environment);
 
+/* First in main: the libraries have started, which a limit on address space can keep from ever ending; until then an
+   alarm makes that one line and an exit code. Local. */
+void dg_start_done(void);
+
 #endif

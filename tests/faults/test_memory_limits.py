@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Limits on address space (ulimit -v): a run is done, or it ends at once with exit code 3 and one line that says so."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -91,6 +92,17 @@ class MemoryLimits(program.Case):
         weights = self.check(400, None, "train", "G.h5", "--model", "gcn", "--hidden", 10**6, "--threads", 1, "--epochs", 1,
                              "--quiet")
         self.assertIn("which every rank holds whole", weights)
+
+    def test_a_library_that_never_starts(self):
+        """Newer OpenBLAS asks for ever for memory that it does not get."""
+        library = self.path("waits.so")
+        code = "__attribute__((constructor)) static void wait(void) { for (volatile int i = 0;; i = 0) {} }"
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=code, text=True, check=True)
+        limit = f'ulimit -v {PLENTY * MB} && LD_PRELOAD={library} exec "$0" "$@"'
+        for ranks in (None, 3):
+            done = program.run("info", "G.h5", ranks=ranks, through=("bash", "-c", limit), timeout=60, cwd=self.folder.name)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (FAILED, 1), done.stderr)
+            self.assertIn("distgat info: out of memory: ", done.stderr)
 
     def test_a_large_chunk_is_not_called_damaged(self):
         self.assertIn("out of memory", self.check(300, None, "info", "chunk.h5"))
