@@ -295,6 +295,10 @@ static void what_a_run_depends_on_is_described(void **state) {
                    DG_OK);
   assert_int_equal(dg_config_describe_run(&two, &config), DG_OK);
   assert_string_equal(one, two);
+  free(two);
+  parse("--model gcn --lr 0.25 --balance nodes --objective vol");
+  assert_int_equal(dg_config_describe_run(&two, &config), DG_OK);
+  assert_string_equal(one, two);
   const char *const others[] = {"--seed 1",
                                 "--lr 0.2",
                                 "--weight-decay 1",
