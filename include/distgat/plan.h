@@ -62,7 +62,8 @@ typedef struct dg_plan_input {
   const dg_outline *graph;
   double scale; /* nodes of the graph that is planned for, over those of the outline: all its counts grow so */
   dg_plan_cluster cluster;
-  int64_t program_bytes; /* of a rank before it reads anything */
+  int64_t program_bytes; /* of a rank that is alone, but for what it reads and computes */
+  int64_t peer_bytes;    /* more, where it is not */
 } dg_plan_input;
 
 /* Plans training on `parts` [n] ascending numbers of ranks; divide(part, parts, context) fills part [n_nodes of the

@@ -22,8 +22,9 @@ enum { MAX_POINTS = 64, MAX_PARTS = 1 << 20 };
 /* Inside a node messages go through shared memory; of a rate it is the order of magnitude that counts. */
 static const double NODE_LATENCY = 1e-6, NODE_BANDWIDTH = 4e9;
 
-/* What MPI and the ranks of a node share with it, seen in a rank's resident memory. */
-static const int64_t MPI_BYTES = 6 << 20;
+/* Seen in a rank's resident memory beyond what a program that plans has by then: libraries at work, and where there are
+   other ranks what MPI takes for them. */
+static const int64_t LIBRARY_BYTES = 8800000, PEER_BYTES = 2500000;
 
 typedef struct request {
   dg_config config;
@@ -218,13 +219,14 @@ static dg_status work(const request *r, const char *graph_path) {
   dg_plan_point *point = NULL;
   dg_comm alone = {0};
   char sbatch[1024];
-  const int64_t program = dg_memory_peak() + MPI_BYTES;
+  const int64_t program = dg_memory_peak() + LIBRARY_BYTES;
   dg_memory_alone(true);
   DG_TRY(dg_comm_create(&alone, MPI_COMM_SELF));
   DG_TRY(graph_path ? dg_plan_graph_read(&graph, graph_path, r->config.split)
                     : dg_plan_graph_imagine(&graph, &r->sizes));
   DG_TRY(dg_alloc(&point, (size_t)r->n, sizeof *point));
-  const dg_plan_input input = {&r->config, &graph.info, &graph.outline, graph.scale, cluster_of(r), program};
+  const dg_plan_input input = {&r->config,    &graph.info, &graph.outline, graph.scale,
+                               cluster_of(r), program,     PEER_BYTES};
   dividing context = {&graph, &r->config};
   DG_TRY(dg_plan_make(point, &input, r->parts, r->n, &alone, divide, &context));
   write_sbatch(sbatch, sizeof sbatch, dg_plan_best(point, r->n), r, graph_path);

@@ -349,7 +349,7 @@ static int64_t sum_memory(const int64_t memory[DG_PLAN_MEMORIES]) {
 static void predict_memory(const division *d) {
   dg_plan_point *point = d->point;
   for (int p = 0; p < point->parts; p++) {
-    int64_t memory[DG_PLAN_MEMORIES] = {d->input->program_bytes};
+    int64_t memory[DG_PLAN_MEMORIES] = {d->input->program_bytes + (point->parts > 1 ? d->input->peer_bytes : 0)};
     predict_memory_of(memory, d, p);
     if (sum_memory(memory) <= point->memory_total) continue;
     point->memory_total = sum_memory(memory);
