@@ -6,35 +6,6 @@
 
 /* ---- Which rows a step needs ---- */
 
-/* Raises in-neighbours of the `n` nodes of `front` to level k where they are below; those go to its end. */
-static int64_t raise_neighbours(dg_step_work *work, const dg_csr *edges, int32_t *front, int64_t n, int k) {
-  int64_t end = n;
-  for (int64_t f = 0; f < n; f++)
-    for (int64_t t = edges->indptr[front[f]]; t < edges->indptr[front[f] + 1]; t++) {
-      const int32_t j = edges->indices[t];
-      if (work->level[j] == 0) front[end++] = j;
-      if (work->level[j] < k) work->level[j] = (uint16_t)k;
-    }
-  return end - n;
-}
-
-static dg_status find_levels(dg_step_work *work, const dg_csr *edges) {
-  dg_status status = DG_OK;
-  int32_t *front = NULL, *at;
-  int64_t n = 0;
-  DG_TRY(dg_alloc(&front, (size_t)edges->n_rows, sizeof *front));
-  for (int64_t i = 0; i < edges->n_rows; i++)
-    if (work->level[i] > 0) front[n++] = (int32_t)i;
-  at = front;
-  for (int k = work->layers; k >= 1 && n > 0 && work->edges; k--) {
-    const int64_t more = raise_neighbours(work, edges, at, n, k);
-    at += n, n = more;
-  }
-cleanup:
-  dg_free(&front);
-  return status;
-}
-
 dg_step_config dg_step_defaults(void) {
   return (dg_step_config){.layers = 2, .edges = true, .width = 64, .out_heads = 1};
 }
@@ -49,7 +20,7 @@ dg_status dg_step_work_create(dg_step_work *work, const dg_outline *outline, int
   dg_status status = dg_alloc(&work->level, (size_t)n, sizeof *work->level);
   for (int64_t i = 0; status == DG_OK && i < n; i++)
     if (config->all || (outline->mask[i] & DG_TRAIN)) work->level[i] = (uint16_t)(config->layers + 1);
-  if (status == DG_OK) status = find_levels(work, &outline->in);
+  if (status == DG_OK && config->edges) status = dg_levels_find(work->level, &outline->in, config->layers, 1);
   if (status != DG_OK) dg_step_work_destroy(work);
   return status;
 }

@@ -111,6 +111,11 @@ typedef struct dg_outline {
 dg_status dg_outline_read(dg_outline *outline, dg_h5 *file, const dg_graph_info *info, const char *split);
 void dg_outline_destroy(dg_outline *outline);
 
+/* Finds what layers from `last` down to `first` need: level [n_nodes], last + 1 for the nodes whose outputs are wanted
+   and 0 for the others, becomes one more than the last layer that needs a node as a source, where that is one of these.
+   Errors: DG_MEMORY. Local. */
+dg_status dg_levels_find(uint16_t *level, const dg_csr *in, int last, int first);
+
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
 

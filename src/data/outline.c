@@ -32,13 +32,12 @@ static dg_status mark(int32_t node, void *context) {
 }
 
 static dg_status read_mask(uint8_t *mask, dg_h5 *file, const dg_graph_info *info, const char *wanted) {
-  static const char *const lists[] = {"train", "val", "test"};
   dg_status status = DG_OK;
   char split[DG_SPLIT_NAME];
   DG_TRY(dg_graph_choose_split(file, wanted, split));
   for (int k = 0; k < 3; k++) {
     marking m = {mask, (uint8_t)(DG_TRAIN << k)};
-    DG_TRY(dg_split_each(file, info, split, lists[k], mark, &m));
+    DG_TRY(dg_split_each(file, info, split, dg_split_lists[k], mark, &m));
   }
 
 cleanup:
@@ -64,4 +63,33 @@ void dg_outline_destroy(dg_outline *outline) {
   dg_free(&outline->entries);
   dg_free(&outline->mask);
   *outline = (dg_outline){0};
+}
+
+/* Raises in-neighbours of the `n` nodes of `front` to level k where they are below; those that had none go to its end.
+   Returns their number. */
+static int64_t raise_neighbours(uint16_t *level, const dg_csr *in, dg_id *front, int64_t n, int k) {
+  int64_t end = n;
+  for (int64_t f = 0; f < n; f++)
+    for (int64_t t = in->indptr[front[f]]; t < in->indptr[front[f] + 1]; t++) {
+      const dg_id j = in->indices[t];
+      if (level[j] == 0) front[end++] = j;
+      if (level[j] < k) level[j] = (uint16_t)k;
+    }
+  return end - n;
+}
+
+dg_status dg_levels_find(uint16_t *level, const dg_csr *in, int last, int first) {
+  dg_id *front, *at;
+  int64_t n = 0;
+  const dg_status status = dg_alloc(&front, (size_t)in->n_rows, sizeof *front);
+  if (status != DG_OK) return status;
+  for (int64_t i = 0; i < in->n_rows; i++)
+    if (level[i] > 0) front[n++] = (dg_id)i;
+  at = front;
+  for (int k = last; k >= first && n > 0; k--) {
+    const int64_t more = raise_neighbours(level, in, at, n, k);
+    at += n, n = more;
+  }
+  dg_free(&front);
+  return DG_OK;
 }

@@ -250,15 +250,14 @@ static dg_status mark(int32_t node, void *context) {
 /* Every rank reads the lists, which are short, and marks its own nodes; they must be the same everywhere. Collective.
  */
 static dg_status mark_split(dg_shard *shard, const dg_comm *comm, dg_h5 *file, const char *split) {
-  static const char *const lists[] = {"train", "val", "test"};
   char facts[256] = "";
   dg_status status = DG_OK;
   for (int k = 0; k < 3 && status == DG_OK; k++) {
-    marking m = {shard, file, split, lists[k], comm->rank, (uint8_t)(DG_TRAIN << k), 0, 0};
-    status = dg_split_each(file, &shard->info, split, lists[k], mark, &m);
+    marking m = {shard, file, split, dg_split_lists[k], comm->rank, (uint8_t)(DG_TRAIN << k), 0, 0};
+    status = dg_split_each(file, &shard->info, split, dg_split_lists[k], mark, &m);
     const size_t used = strlen(facts);
-    snprintf(facts + used, sizeof facts - used, "%" PRId64 " %s nodes of checksum %016" PRIx64 "\n", m.count, lists[k],
-             m.checksum);
+    snprintf(facts + used, sizeof facts - used, "%" PRId64 " %s nodes of checksum %016" PRIx64 "\n", m.count,
+             dg_split_lists[k], m.checksum);
   }
   DG_TRY(dg_comm_agree(comm, status));
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, "all ranks must read the same split"));

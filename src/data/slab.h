@@ -29,6 +29,9 @@ dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info
 dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
                         dg_status (*take)(int32_t node, void *context), void *context);
 
+/* Names of the lists of a split, in the order of their bits. */
+extern const char *const dg_split_lists[3];
+
 /* Notes that a node of a split has no label; gives DG_INPUT. */
 dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, int32_t node);
 

@@ -9,7 +9,7 @@
 #include "data/slab.h"
 #include "data/text.h"
 
-static const char *const lists[] = {"train", "val", "test"};
+const char *const dg_split_lists[] = {"train", "val", "test"};
 
 /* ---- Choice ---- */
 
@@ -70,7 +70,7 @@ static dg_status check_lists(check *c, dg_split_summary *sum) {
   char path[DG_SPLIT_NAME + 16];
   memset(c->mask, 0, (size_t)c->info->n_nodes);
   for (int k = 0; k < 3; k++) {
-    c->list = lists[k];
+    c->list = dg_split_lists[k];
     c->bit = (uint8_t)(DG_TRAIN << k);
     snprintf(path, sizeof path, "splits/%s/%s", c->split, c->list);
     DG_TRY(dg_list_length(&sum->n[k], c->file, path, true));

@@ -55,19 +55,24 @@ static bool exchanges(const census *c, int k) {
   return k > 1 || c->config.exchange_first;
 }
 
-static void find_levels(census *c) {
+/* The first layer's sources in the part of their targets; those of other parts are there already. */
+static void find_own_sources(census *c) {
   const dg_csr *in = &c->graph->in;
-  const int n_layers = c->config.n_layers, splits = c->config.splits;
   for (int64_t i = 0; i < in->n_rows; i++)
-    if (!splits || (c->graph->mask[i] & splits)) c->level[i] = (uint16_t)(n_layers + 1);
-  for (int k = n_layers; c->config.edges && k >= 1; k--)
-    for (int64_t i = 0; i < in->n_rows; i++) {
-      if (c->level[i] <= k) continue;
-      for (int64_t t = in->indptr[i]; t < in->indptr[i + 1]; t++) {
-        const dg_id j = in->indices[t];
-        if (c->level[j] < k && (exchanges(c, k) || c->part[j] == c->part[i])) c->level[j] = (uint16_t)k;
-      }
+    for (int64_t t = in->indptr[i]; c->level[i] > 1 && t < in->indptr[i + 1]; t++) {
+      const dg_id j = in->indices[t];
+      if (c->level[j] == 0 && c->part[j] == c->part[i]) c->level[j] = 1;
     }
+}
+
+static dg_status find_levels(census *c) {
+  const int n_layers = c->config.n_layers, splits = c->config.splits;
+  for (int64_t i = 0; i < c->graph->in.n_rows; i++)
+    if (!splits || (c->graph->mask[i] & splits)) c->level[i] = (uint16_t)(n_layers + 1);
+  if (!c->config.edges) return DG_OK;
+  const dg_status status = dg_levels_find(c->level, &c->graph->in, n_layers, exchanges(c, 1) ? 1 : 2);
+  if (status == DG_OK && !exchanges(c, 1)) find_own_sources(c);
+  return status;
 }
 
 /* The node j of another part, which part p needs as a source of layer k (1 ...). */
@@ -117,7 +122,7 @@ dg_status dg_counts_of_parts(dg_counts *counts, const dg_outline *graph, const i
   for (int p = 0; p < parts; p++) counts[p] = (dg_counts){0};
   DG_TRY(alloc_census(&c));
   list_members(&c);
-  find_levels(&c);
+  DG_TRY(find_levels(&c));
   for (int k = 1; k <= config->n_layers; k++) count_layer(&c, k);
   for (int64_t i = 0; i < graph->in.n_rows; i++) counts[part[i]].n_out += c.level[i] > config->n_layers;
 

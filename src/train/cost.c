@@ -21,14 +21,19 @@ static double gathered(double edges, double rows, double width, const dg_machine
   return table > m->cache_bytes ? edges * width * sizeof(dg_real) : table;
 }
 
+/* Numbers that a projection of so many rows reads: stored features, or what the layer below made. */
+static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
+  return l->index == 0 ? (double)entries : (double)rows * l->n_in;
+}
+
 /* Projection, forward or for the weight gradient: as many flops; input, weights and output once. */
 static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
-  const double in = l->index == 0 ? (double)n->entries * kept : (double)n->n_projected * l->n_in;
+  const double in = kept * inputs(l, n->n_projected, n->entries);
   work_count c = {2 * in * width,
                   in * (sparse ? 8 : real) + (double)n->n_projected * width * real + l->n_in * width * real};
   if (l->wr >= 0) {
-    const double in_dst = l->index == 0 ? (double)n->entries_dst * kept : (double)n->n_dst * l->n_in;
+    const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst);
     c.flops += 2 * in_dst * width;
     c.bytes += (double)n->n_dst * width * real + l->n_in * width * real;
   }
@@ -67,10 +72,8 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
 
 /* Multiply-adds of a layer's projections. */
 static double projected(const dg_layer *l, const dg_layer_counts *n) {
-  const double width = (double)l->heads * l->dim;
-  const double in = l->index == 0 ? (double)n->entries : (double)n->n_projected * l->n_in;
-  const double in_dst = l->index == 0 ? (double)n->entries_dst : (double)n->n_dst * l->n_in;
-  return (in + (l->wr >= 0 ? in_dst : 0)) * width;
+  const double in_dst = l->wr >= 0 ? inputs(l, n->n_dst, n->entries_dst) : 0;
+  return (inputs(l, n->n_projected, n->entries) + in_dst) * l->heads * l->dim;
 }
 
 void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_counts *counts) {

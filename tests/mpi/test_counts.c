@@ -132,14 +132,6 @@ static void check_parts(const random_graph *g, const dg_local *local, const dg_o
   dg_free(&part);
 }
 
-static void read_outline(dg_outline *outline, const random_graph *g) {
-  dg_h5 *file;
-  dg_graph_info info;
-  assert_int_equal(dg_graph_open(&file, &info, g->path), DG_OK);
-  assert_int_equal(dg_outline_read(outline, file, &info, NULL), DG_OK);
-  dg_h5_close(&file);
-}
-
 static void check_all_parts(random_graph g) {
   static const int splits[] = {0, DG_TRAIN, DG_VAL | DG_TEST};
   dg_local local;
@@ -149,7 +141,7 @@ static void check_all_parts(random_graph g) {
   assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3) == DG_OK);
   assert_int_equal(dg_alloc(&entries, (size_t)g.n_nodes, sizeof *entries), DG_OK);
   gather_entries(entries, &g, &local);
-  read_outline(&outline, &g);
+  assert_int_equal(random_graph_outline(&outline, &g), DG_OK);
   assert_memory_equal(outline.entries, entries, (size_t)g.n_nodes * sizeof *entries);
   assert_memory_equal(outline.mask, g.mask, (size_t)g.n_nodes);
   for (int layers = 1; layers <= 3; layers++)

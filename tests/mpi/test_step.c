@@ -10,14 +10,6 @@
 
 /* Ranks get the rows that a training step divided among them says, and work as much as it says. */
 
-static void read_outline(dg_outline *outline, const random_graph *g) {
-  dg_h5 *file;
-  dg_graph_info info;
-  assert_int_equal(dg_graph_open(&file, &info, g->path), DG_OK);
-  assert_int_equal(dg_outline_read(outline, file, &info, NULL), DG_OK);
-  dg_h5_close(&file);
-}
-
 /* What this rank's training field has to do, with its rows where `owner` says. */
 static dg_step_part count_here(const random_graph *g, const int32_t *owner, const dg_step_config *step) {
   const dg_field_config config = {.n_layers = step->layers, .splits = DG_TRAIN, .edges = step->edges, .backward = true};
@@ -68,7 +60,7 @@ static void check(random_graph g, dg_step_config step) {
   dg_step_part *each;
   assert_int_equal(random_graph_create(&g), DG_OK);
   assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, g.path, &config) == DG_OK);
-  read_outline(&outline, &g);
+  assert_int_equal(random_graph_outline(&outline, &g), DG_OK);
   assert_int_equal(dg_step_work_create(&work, &outline, g.n_classes, &step), DG_OK);
   assert_int_equal(dg_alloc(&each, (size_t)size, sizeof *each), DG_OK);
   assert_int_equal(dg_partition_measure_step(each, &outline.in, &work, owner, size), DG_OK);

@@ -178,3 +178,14 @@ cleanup:
   dg_shard_destroy(&shard);
   return status;
 }
+
+dg_status random_graph_outline(dg_outline *outline, const random_graph *g) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  dg_graph_info info;
+  DG_TRY(dg_graph_open(&file, &info, g->path));
+  DG_TRY(dg_outline_read(outline, file, &info, NULL));
+cleanup:
+  dg_h5_close(&file);
+  return status;
+}

@@ -24,6 +24,9 @@ void random_graph_destroy(random_graph *graph);
 /* Loads it for random owners; with an odd seed one rank of several stays empty. Collective over comm. */
 dg_status random_graph_load(dg_local *local, const random_graph *graph, const dg_comm *comm, uint64_t owner_seed);
 
+/* Reads its outline from the file. Local. */
+dg_status random_graph_outline(dg_outline *outline, const random_graph *graph);
+
 /* Rank to which random_graph_load gives a node. Local. */
 int32_t random_graph_owner(const dg_comm *comm, uint64_t owner_seed, int32_t node);
 
