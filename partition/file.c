@@ -8,6 +8,8 @@
 #include <distgat/h5io.h>
 #include <distgat/partition.h>
 
+#include "methods.h"
+
 static dg_status write_step(dg_h5 *file, const dg_step_quality *step) {
   dg_status status = DG_OK;
   DG_TRY(dg_h5_set_string(file, "step_split", step->split));
@@ -90,22 +92,6 @@ cleanup:
   return status;
 }
 
-static dg_status load_h5(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes) {
-  dg_status status = DG_OK;
-  dg_h5 *file = NULL;
-  DG_TRY(dg_h5_open(&file, path));
-  DG_TRY(check_header(file, path, n_nodes, parts));
-  DG_TRY(read_fingerprint(made_for, file));
-  DG_TRY(dg_h5_read(file, "part", DG_H5_I32, 0, n_nodes, part));
-  for (int64_t i = 0; i < n_nodes && status == DG_OK; i++)
-    if (part[i] < 0 || part[i] >= *parts)
-      status = dg_fail(DG_INPUT, "%s: node %lld is in part %d; of %d parts the numbers are 0 to %d", path, (long long)i,
-                       part[i], *parts, *parts - 1);
-cleanup:
-  dg_h5_close(&file);
-  return status;
-}
-
 /* Reads a line that holds one part number and nothing else. */
 static bool read_number(const char *line, int32_t *number) {
   char *end;
@@ -116,45 +102,84 @@ static bool read_number(const char *line, int32_t *number) {
   return end[strspn(end, " \t\r\n")] == '\0';
 }
 
-/* Blank lines may stand at the end only. */
-static dg_status read_lines(FILE *file, const char *path, int32_t *part, int64_t n_nodes, int *parts) {
+/* Reads n numbers, and where they are the last all that follows. Blank lines may stand at the end only. */
+static dg_status read_lines(dg_part_reader *r, int32_t *part, int64_t n) {
   char line[64];
-  int64_t n = 0, at = 0, blank = 0, wrong = 0;
-  *parts = 1;
-  while (!wrong && fgets(line, sizeof line, file)) {
+  const bool last = r->n + n == r->n_nodes;
+  int64_t wrong = 0, got = 0;
+  while ((last || got < n) && !wrong && fgets(line, sizeof line, r->text)) {
     int32_t number;
-    at++;
+    r->line++;
     if (line[strspn(line, " \t\r\n")] == '\0') {
-      blank = blank ? blank : at;
-    } else if (blank || !read_number(line, &number)) {
-      wrong = blank ? blank : at;
+      r->blank = r->blank ? r->blank : r->line;
+    } else if (r->blank || !read_number(line, &number)) {
+      wrong = r->blank ? r->blank : r->line;
     } else {
-      if (n < n_nodes) part[n] = number;
-      if (number >= *parts) *parts = number + 1;
-      n++;
+      if (got < n) part[got] = number;
+      if (number >= r->parts) r->parts = number + 1;
+      got++;
     }
   }
-  if (ferror(file)) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  if (ferror(r->text)) return dg_fail(DG_INPUT, "%s: %s", r->path, strerror(errno));
   if (wrong)
-    return dg_fail(DG_INPUT, "%s: line %lld is no part number; there must be one a line, from 0", path,
+    return dg_fail(DG_INPUT, "%s: line %lld is no part number; there must be one a line, from 0", r->path,
                    (long long)wrong);
-  if (n != n_nodes)
-    return dg_fail(DG_INPUT, "%s has %lld part numbers, the graph %lld nodes; partition this graph again", path,
-                   (long long)n, (long long)n_nodes);
+  if (got != n)
+    return dg_fail(DG_INPUT, "%s has %lld part numbers, the graph %lld nodes; partition this graph again", r->path,
+                   (long long)(r->n + got), (long long)r->n_nodes);
   return DG_OK;
 }
 
-dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes) {
+static dg_status read_values(dg_part_reader *r, int32_t *part, int64_t n) {
+  dg_status status = dg_h5_read(r->h5, "part", DG_H5_I32, r->n, n, part);
+  for (int64_t i = 0; i < n && status == DG_OK; i++)
+    if (part[i] < 0 || part[i] >= r->parts)
+      status = dg_fail(DG_INPUT, "%s: node %lld is in part %d; of %d parts the numbers are 0 to %d", r->path,
+                       (long long)(r->n + i), part[i], r->parts, r->parts - 1);
+  return status;
+}
+
+dg_status dg_part_reader_open(dg_part_reader *reader, const char *path, int64_t n_nodes) {
   static const char signature[] = "\211HDF\r\n\032\n";
   char head[sizeof signature - 1];
-  FILE *file = fopen(path, "rb");
+  dg_status status = DG_OK;
+  *reader = (dg_part_reader){.path = path, .n_nodes = n_nodes, .parts = 1};
+  reader->text = fopen(path, "rb");
+  if (!reader->text) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  const bool is_h5 =
+      fread(head, 1, sizeof head, reader->text) == sizeof head && memcmp(head, signature, sizeof head) == 0;
+  rewind(reader->text);
+  if (!is_h5) return DG_OK;
+  DG_TRY(dg_h5_open(&reader->h5, path));
+  DG_TRY(check_header(reader->h5, path, n_nodes, &reader->parts));
+  DG_TRY(read_fingerprint(&reader->made_for, reader->h5));
+cleanup:
+  if (status != DG_OK) dg_part_reader_close(reader);
+  return status;
+}
+
+dg_status dg_part_reader_next(dg_part_reader *reader, int32_t *part, int64_t n) {
+  const dg_status status = reader->h5 ? read_values(reader, part, n) : read_lines(reader, part, n);
+  reader->n += n;
+  return status;
+}
+
+void dg_part_reader_close(dg_part_reader *reader) {
+  if (reader->text) fclose(reader->text);
+  reader->text = NULL;
+  dg_h5_close(&reader->h5);
+}
+
+dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes) {
+  dg_status status = DG_OK;
+  dg_part_reader reader = {0};
   *made_for = 0;
-  if (!file) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
-  bool is_h5 = fread(head, 1, sizeof head, file) == sizeof head && memcmp(head, signature, sizeof head) == 0;
-  rewind(file);
-  dg_status status = is_h5 ? DG_OK : read_lines(file, path, part, n_nodes, parts);
-  fclose(file);
-  return is_h5 ? load_h5(part, parts, made_for, path, n_nodes) : status;
+  DG_TRY(dg_part_reader_open(&reader, path, n_nodes));
+  DG_TRY(dg_part_reader_next(&reader, part, n_nodes));
+  *parts = reader.parts, *made_for = reader.made_for;
+cleanup:
+  dg_part_reader_close(&reader);
+  return status;
 }
 
 dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint) {

@@ -1,7 +1,29 @@
 #ifndef DISTGAT_PARTITION_METHODS_H
 #define DISTGAT_PARTITION_METHODS_H
 
+#include <stdio.h>
+
 #include <distgat/partition.h>
+
+/* ---- file.c ---- */
+
+/* A partition read piece by piece: a file of dg_partition_save, or gpmetis text. */
+typedef struct dg_part_reader {
+  const char *path;
+  int64_t n_nodes, n; /* of the graph, and read so far */
+  int parts;          /* for text known when all is read */
+  uint64_t made_for;  /* fingerprint, 0: the file does not say */
+  dg_h5 *h5;
+  FILE *text;
+  int64_t line, blank; /* lines read, and the first blank one */
+} dg_part_reader;
+
+/* Opens one for so many nodes. Errors: DG_INPUT. Local. */
+dg_status dg_part_reader_open(dg_part_reader *reader, const char *path, int64_t n_nodes);
+
+/* Reads the parts of the next n nodes, part [n], and with the last that nothing follows. Errors: DG_INPUT. Local. */
+dg_status dg_part_reader_next(dg_part_reader *reader, int32_t *part, int64_t n);
+void dg_part_reader_close(dg_part_reader *reader);
 
 /* ---- csr.c ---- */
 

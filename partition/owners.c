@@ -1,14 +1,32 @@
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
-static dg_status load_owners(int32_t *owner, uint64_t *made_for, int64_t n_nodes, const char *path, int size) {
+#include "methods.h"
+
+/* Nodes whose parts are read at a time. */
+#define PIECE ((int64_t)1 << 20)
+
+static dg_status check_parts(const dg_part_reader *reader, int size) {
+  if (reader->parts <= size) return DG_OK;
+  return dg_fail(DG_INPUT, "%s has %d parts, the job %d rank%s; start as many ranks or partition again", reader->path,
+                 reader->parts, size, size == 1 ? "" : "s");
+}
+
+/* Rank 0 reads the file and passes it on, piece by piece. Collective. */
+static dg_status read_owners(dg_directory *owners, const dg_comm *comm, dg_part_reader *reader) {
   dg_status status = DG_OK;
-  int parts;
-  DG_TRY(dg_partition_load(owner, &parts, made_for, path, n_nodes));
-  if (parts > size)
-    return dg_fail(DG_INPUT, "%s has %d parts, the job %d rank%s; start as many ranks or partition again", path, parts,
-                   size, size == 1 ? "" : "s");
+  const int64_t n = owners->n_nodes, room = PIECE < n ? PIECE : n;
+  int32_t *part = NULL;
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? dg_alloc(&part, (size_t)room, sizeof *part) : DG_OK));
+  for (int64_t at = 0; at < n; at += room) {
+    const int64_t count = room < n - at ? room : n - at;
+    if (comm->rank == 0) status = dg_part_reader_next(reader, part, count);
+    if (comm->rank == 0 && status == DG_OK) status = check_parts(reader, comm->size);
+    DG_TRY(dg_comm_agree(comm, status));
+    DG_TRY(dg_directory_spread(owners, comm, part, at, count));
+  }
 cleanup:
+  dg_free(&part);
   return status;
 }
 
@@ -32,14 +50,16 @@ cleanup:
   return status;
 }
 
-static dg_status compute_owners(int32_t *owner, dg_h5 *graph, const dg_graph_info *info, int size, const double *share,
+/* Rank 0 divides the graph: *owner [n_nodes]. */
+static dg_status compute_owners(int32_t **owner, dg_h5 *graph, const dg_graph_info *info, int size, const double *share,
                                 const dg_owners_config *config) {
   dg_partition_config wanted = dg_partition_defaults(size);
   wanted.balance = config->balance, wanted.objective = config->objective;
   wanted.seed = config->seed;
   wanted.share = share;
   dg_memory_alone(true);
-  const dg_status status = divide(owner, graph, info, config, &wanted);
+  dg_status status = dg_alloc(owner, (size_t)info->n_nodes, sizeof **owner);
+  if (status == DG_OK) status = divide(*owner, graph, info, config, &wanted);
   dg_memory_alone(false);
   if (status != DG_MEMORY) return status;
   dg_status_clear();
@@ -48,31 +68,6 @@ static dg_status compute_owners(int32_t *owner, dg_h5 *graph, const dg_graph_inf
       "out of memory: rank 0 divides the whole graph of %lld nodes and %lld edges; run distgat partition where there "
       "is more (--method block needs least) and give its file as --partition",
       (long long)info->n_nodes, (long long)info->n_edges);
-}
-
-/* What all ranks are told of a partition beside the owners. */
-typedef struct heading {
-  int64_t n_nodes;
-  uint64_t made_for;
-} heading;
-
-/* What rank 0 does. */
-static dg_status choose_owners(int32_t **owner, heading *about, const char *graph_path, int size, const double *share,
-                               const dg_owners_config *config) {
-  dg_status status = DG_OK;
-  dg_h5 *graph = NULL;
-  dg_graph_info info;
-  DG_TRY(dg_graph_open(&graph, &info, graph_path));
-  DG_TRY(dg_graph_check_splits(graph, &info));
-  about->n_nodes = info.n_nodes;
-  DG_TRY(dg_alloc_whole(owner, (size_t)info.n_nodes, sizeof **owner)); /* zeroed: all on rank 0 */
-  if (config->path)
-    DG_TRY(load_owners(*owner, &about->made_for, info.n_nodes, config->path, size));
-  else if (size > 1)
-    DG_TRY(compute_owners(*owner, graph, &info, size, share, config));
-cleanup:
-  dg_h5_close(&graph);
-  return status;
 }
 
 /* Each rank's share of all threads, share [size]; *equal where all have as many. Collective. */
@@ -85,24 +80,60 @@ static void share_by_threads(double *share, bool *equal, const dg_comm *comm, in
   for (int r = 0; r < comm->size; r++) share[r] = sum > 0 ? share[r] / sum : 0;
 }
 
-dg_status dg_partition_owners(int32_t **owner, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
-                              const dg_owners_config *config) {
+/* What rank 0 opens, and tells all of. */
+typedef struct source {
+  dg_h5 *graph;
+  dg_graph_info info;
+  dg_part_reader reader;
+  int32_t *owner; /* [n_nodes] where rank 0 has divided */
+} source;
+
+static void close_source(source *s) {
+  dg_h5_close(&s->graph);
+  dg_part_reader_close(&s->reader);
+  dg_free(&s->owner);
+}
+
+static dg_status open_source(source *s, const char *graph_path, const dg_owners_config *config) {
   dg_status status = DG_OK;
-  heading about = {0};
+  DG_TRY(dg_graph_open(&s->graph, &s->info, graph_path));
+  if (config->path) DG_TRY(dg_part_reader_open(&s->reader, config->path, s->info.n_nodes));
+cleanup:
+  return status;
+}
+
+/* Rank 0 divides, the others are told. Collective. */
+static dg_status divide_owners(dg_directory *owners, const dg_comm *comm, source *s, const dg_owners_config *config) {
+  dg_status status = DG_OK;
   double *share = NULL;
   bool equal;
-  *owner = NULL;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&share, (size_t)comm->size, sizeof *share)));
   share_by_threads(share, &equal, comm, config->threads);
-  if (comm->rank == 0) status = choose_owners(owner, &about, graph_path, comm->size, equal ? NULL : share, config);
+  if (comm->rank == 0) status = compute_owners(&s->owner, s->graph, &s->info, comm->size, equal ? NULL : share, config);
   DG_TRY(dg_comm_agree(comm, status));
-  dg_comm_bcast(comm, &about, sizeof about, 0);
-  *made_for = about.made_for;
-  if (comm->rank != 0) status = dg_alloc_whole(owner, (size_t)about.n_nodes, sizeof **owner);
-  DG_TRY(dg_comm_agree(comm, status));
-  dg_comm_bcast(comm, *owner, (size_t)about.n_nodes * sizeof **owner, 0);
+  DG_TRY(dg_directory_spread(owners, comm, s->owner, 0, owners->n_nodes));
 cleanup:
   dg_free(&share);
-  if (status != DG_OK) dg_free(owner);
+  return status;
+}
+
+dg_status dg_partition_owners(dg_directory *owners, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
+                              const dg_owners_config *config) {
+  dg_status status = DG_OK;
+  source s = {0};
+  *owners = (dg_directory){0};
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? open_source(&s, graph_path, config) : DG_OK));
+  dg_comm_bcast(comm, &s.info.n_nodes, sizeof s.info.n_nodes, 0);
+  dg_comm_bcast(comm, &s.reader.made_for, sizeof s.reader.made_for, 0);
+  *made_for = s.reader.made_for;
+  *owners = dg_directory_blocks(comm, s.info.n_nodes);
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&owners->owner, (size_t)owners->n, sizeof *owners->owner)));
+  if (config->path)
+    DG_TRY(read_owners(owners, comm, &s.reader));
+  else if (comm->size > 1)
+    DG_TRY(divide_owners(owners, comm, &s, config));
+cleanup:
+  close_source(&s);
+  if (status != DG_OK) dg_directory_destroy(owners);
   return status;
 }

@@ -7,6 +7,7 @@
 #include <distgat/comm.h>
 #include <distgat/config.h>
 #include <distgat/counts.h>
+#include <distgat/directory.h>
 #include <distgat/field.h>
 #include <distgat/files.h>
 #include <distgat/generate.h>

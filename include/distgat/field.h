@@ -11,9 +11,10 @@ DG_API_BEGIN
    foreign in-neighbours, grouped by owner. */
 typedef struct dg_local {
   dg_comm comm;      /* borrowed handle */
-  dg_shard shard;    /* taken over; in.indices hold local rows now */
+  dg_shard shard;    /* taken over, but for its in-edges, ids and owners */
   dg_halo_plan plan; /* of the halo rows */
   dg_row n, n_halo;
+  dg_csr in;       /* [n] in-neighbours as local rows, in the order of original ids; no self-loops */
   dg_id *ids;      /* [n + n_halo] original ids */
   int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
   dg_row *order;   /* [n] owned rows, neighbours near each other: fields number their rows so */
@@ -42,12 +43,12 @@ typedef struct dg_block {
   dg_row *indices; /* in-edges of targets, in the order of original ids */
   int32_t *t_indptr;
   dg_row *t_indices; /* out-edges of sources, ascending targets */
-  const dg_id *ids;  /* [n_src] original ids */
+  dg_id *ids;        /* [n_src] original ids */
+  int32_t *folded;   /* [n_src] them in 32 bits, see dg_id_fold */
   dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1) */
   dg_halo_plan plan; /* of the source rows */
   dg_chunks dst;     /* targets; first those that need no halo row and that no other rank needs */
   dg_chunks src;     /* sources; first the halo rows */
-  dg_id *id_store;   /* owns ids */
 } dg_block;
 
 /* The rows that a loss touches, layer by layer: all that a model of n_layers layers needs to make the outputs of a set

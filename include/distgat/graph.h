@@ -6,6 +6,7 @@
 
 #include <distgat/api.h>
 #include <distgat/comm.h>
+#include <distgat/directory.h>
 #include <distgat/h5io.h>
 #include <distgat/ids.h>
 
@@ -14,7 +15,7 @@ DG_API_BEGIN
 /* More classes than any graph has; counts of them times what comes with each stay small integers. */
 #define DG_MAX_CLASSES (1 << 20)
 
-/* What a graph file says of itself; the same on every rank. Node ids fit int32. */
+/* What a graph file says of itself; the same on every rank. */
 typedef struct dg_graph_info {
   char name[64]; /* UTF-8 without control characters; '?' for other bytes of the file */
   int64_t n_nodes;
@@ -24,6 +25,14 @@ typedef struct dg_graph_info {
   int32_t n_classes;
   bool sparse; /* features as CSR */
 } dg_graph_info;
+
+/* In-edges of rows by the original ids of their sources, which ascend in a row. */
+typedef struct dg_in_edges {
+  int64_t n_rows;
+  int64_t *indptr; /* [n_rows + 1] */
+  dg_id *source;   /* [indptr[n_rows]] */
+} dg_in_edges;
+void dg_in_edges_destroy(dg_in_edges *edges);
 
 /* A compressed-sparse-row pattern [n_rows]; indices ascend in a row. */
 typedef struct dg_csr {
@@ -52,12 +61,12 @@ typedef struct dg_shard {
   dg_graph_info info;
   dg_row n;                       /* nodes owned */
   dg_id *ids;                     /* [n] their original ids, ascending */
-  dg_csr in;                      /* [n] in-neighbours of each, original ids, no self-loops */
+  dg_in_edges in;                 /* [n] in-neighbours of each, no self-loops */
   dg_features features;           /* [n, n_features] */
   int32_t *labels;                /* [n], -1 unknown */
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
   int64_t n_train, n_val, n_test; /* sizes of the split over all ranks */
-  int32_t *owner;                 /* [n_nodes] rank that owns each node; on every rank */
+  dg_directory owners;            /* of all nodes */
   uint64_t fingerprint;           /* of the graph; see dg_graph_fingerprint */
 } dg_shard;
 
@@ -70,8 +79,8 @@ static inline int64_t dg_shard_count(const dg_shard *shard, int split) {
    Local. */
 dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path);
 
-/* Reads the whole edge structure and checks it (ids in range, ascending, no self-loops): for the partitioner and for
-   print-outs. Errors: DG_INPUT, DG_MEMORY. Local. */
+/* Reads the whole edge structure and checks it (ids in range, ascending, no self-loops): for METIS and for plans.
+   Errors: DG_INPUT, also where there are more nodes than fit int32; DG_MEMORY. Local. */
 dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges);
 void dg_csr_destroy(dg_csr *csr);
 
@@ -119,13 +128,14 @@ dg_status dg_levels_find(uint16_t *level, const dg_csr *in, int last, int first)
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
 
-/* Loads the rows that `owner` [n_nodes] (rank of each node, below the number of ranks; NULL: contiguous slabs) gives
-   to each rank; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a slab of the file and sends rows
-   to their owners, so that none ever holds the whole graph. Checks all of it: ids, labels below n_classes, finite
-   features, split ids in range. row_normalize scales features as PyTorch Geometric's NormalizeFeatures does: the least
-   entry of the matrix is subtracted, then each row is divided by its sum, by 1 where that is less; a sparse matrix with
-   negative entries would not stay sparse and is refused. Errors: DG_INPUT, DG_MEMORY. Collective. */
-dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, const int32_t *owner, const char *split,
+/* Loads the rows that `owners` (NULL: the blocks of a directory) gives to each rank, and takes it over, also on
+   failure; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of nodes, piece by piece, and
+   sends rows to their owners: none ever holds more than its own rows, what comes with each node of its block, and a
+   piece. Checks all of it: ids, labels below n_classes, finite features, all splits. row_normalize scales features as
+   PyTorch Geometric's NormalizeFeatures does: the least entry of the matrix is subtracted, then each row is divided by
+   its sum, by 1 where that is less; a sparse matrix with negative entries would not stay sparse and is refused. Errors:
+   DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners, const char *split,
                         bool row_normalize);
 void dg_shard_destroy(dg_shard *shard);
 

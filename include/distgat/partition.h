@@ -141,10 +141,10 @@ typedef struct dg_owners_config {
   uint64_t seed;
 } dg_owners_config;
 
-/* Gives every rank the owner of every node: from a partition file, whose number of parts must not exceed the number of
-   ranks, or by METIS on rank 0, which alone reads. *owner [n_nodes] is the caller's to dg_free; *made_for is that of
-   dg_partition_load, for the check when the graph is loaded. Errors: DG_INPUT, DG_MEMORY. Collective. */
-dg_status dg_partition_owners(int32_t **owner, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
+/* Finds who owns which node: from a partition file, whose number of parts must not exceed the number of ranks, or by
+   METIS on rank 0, which alone reads. The directory is the caller's to destroy; *made_for is that of dg_partition_load,
+   for the check when the graph is loaded. Errors: DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_partition_owners(dg_directory *owners, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
                               const dg_owners_config *config);
 
 DG_API_END

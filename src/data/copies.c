@@ -11,6 +11,7 @@
 #include "data/fingerprint.h"
 #include "data/h5file.h"
 #include "data/h5guard.h"
+#include "data/masks.h"
 #include "par/same.h"
 
 #define ADVICE "all ranks must read the same graph"
@@ -105,26 +106,46 @@ cleanup:
 
 /* ---- Comparing ---- */
 
-static dg_status read_copy(dg_content *content, const dg_comm *comm, const dg_comm *readers, dg_h5 *file,
-                           const dg_graph_info *info) {
+/* What a file holds, beside its sizes. */
+typedef struct contents {
+  dg_content graph;
+  uint64_t split[4]; /* lists of the one that is read, and all splits */
+} contents;
+
+static dg_status read_part(contents *c, const dg_comm *readers, dg_h5 *file, const dg_graph_info *info,
+                           const char *split) {
+  dg_status status = DG_OK;
   const int64_t first = info->n_nodes * readers->rank / readers->size;
   const int64_t end = info->n_nodes * (readers->rank + 1) / readers->size;
-  const dg_status status = dg_comm_agree(comm, dg_content_read(content, file, info, first, end - first));
-  if (status == DG_OK) dg_content_sum(content, readers->mpi);
+  DG_TRY(dg_content_read(&c->graph, file, info, first, end - first));
+  DG_TRY(dg_masks_checksum(c->split, file, info, split, readers->rank, readers->size));
+cleanup:
   return status;
 }
 
+static dg_status read_copy(contents *c, const dg_comm *comm, const dg_comm *readers, dg_h5 *file,
+                           const dg_graph_info *info, const char *split) {
+  const dg_status status = dg_comm_agree(comm, read_part(c, readers, file, info, split));
+  if (status != DG_OK) return status;
+  dg_content_sum(&c->graph, readers->mpi);
+  MPI_Allreduce(MPI_IN_PLACE, c->split, 4, MPI_UINT64_T, MPI_SUM, readers->mpi);
+  return DG_OK;
+}
+
 /* The ranks of one host that have opened one file there share the reading. */
-static dg_status compare_contents(const dg_comm *comm, dg_h5 *file, const dg_graph_info *info, const identity *mine) {
+static dg_status compare_contents(const dg_comm *comm, dg_h5 *file, const dg_graph_info *info, const char *split,
+                                  const identity *mine) {
   dg_status status = DG_OK;
   dg_comm readers = {0};
-  dg_content content = {0};
-  char facts[256];
+  contents c = {0};
+  char facts[512];
   DG_TRY(group_create(&readers, comm, mine, same_file_here));
-  DG_TRY(read_copy(&content, comm, &readers, file, info));
+  DG_TRY(read_copy(&c, comm, &readers, file, info, split));
   snprintf(facts, sizeof facts,
-           "edges of checksum %016" PRIx64 "\nfeatures of checksum %016" PRIx64 "\nlabels of checksum %016" PRIx64 "\n",
-           content.edges, content.features, content.labels);
+           "edges of checksum %016" PRIx64 "\nfeatures of checksum %016" PRIx64 "\nlabels of checksum %016" PRIx64
+           "\ntrain nodes of checksum %016" PRIx64 "\nval nodes of checksum %016" PRIx64
+           "\ntest nodes of checksum %016" PRIx64 "\nsplits of checksum %016" PRIx64 "\n",
+           c.graph.edges, c.graph.features, c.graph.labels, c.split[0], c.split[1], c.split[2], c.split[3]);
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, ADVICE));
 cleanup:
   dg_comm_destroy(&readers);
@@ -144,7 +165,7 @@ dg_status dg_copies_compare(const dg_comm *comm, dg_h5 *file, const dg_graph_inf
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, ADVICE));
   dg_comm_bcast(comm, &first, sizeof first, 0);
   if (dg_comm_max_int64(comm, !same_file(&mine, &first)) == 0) return DG_OK;
-  DG_TRY(compare_contents(comm, file, info, &mine));
+  DG_TRY(compare_contents(comm, file, info, split, &mine));
 cleanup:
   return status;
 }

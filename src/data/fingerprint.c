@@ -25,10 +25,10 @@ static uint64_t mix_row(uint64_t what, int64_t node, uint64_t value) {
   return mix(mix(mix(0, what), (uint64_t)node), value);
 }
 
-void dg_content_edges(dg_content *content, const dg_csr *edges, int64_t first) {
+void dg_content_edges(dg_content *content, const dg_in_edges *edges, int64_t first) {
   for (int64_t i = 0; i < edges->n_rows; i++) {
     uint64_t row = 0;
-    for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) row += mix(EDGES, (uint64_t)edges->indices[k]);
+    for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) row += mix(EDGES, (uint64_t)edges->source[k]);
     content->edges += mix_row(EDGES, first + i, row);
   }
 }
@@ -87,7 +87,7 @@ void dg_content_features(dg_content *content, const dg_features *x, int64_t firs
 
 static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
-  dg_csr edges = {0};
+  dg_in_edges edges = {0};
   dg_features x = {0};
   int32_t *labels = NULL;
   DG_TRY(dg_slab_edges(&edges, file, info, first, n));
@@ -100,7 +100,7 @@ static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info
 cleanup:
   dg_free(&labels);
   dg_features_destroy(&x);
-  dg_csr_destroy(&edges);
+  dg_in_edges_destroy(&edges);
   return status;
 }
 

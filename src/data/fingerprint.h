@@ -11,7 +11,7 @@ typedef struct dg_content {
 
 /* Add the rows of a slab, the first of them node `first`. Features count as a matrix, however they are stored. Local.
  */
-void dg_content_edges(dg_content *content, const dg_csr *edges, int64_t first);
+void dg_content_edges(dg_content *content, const dg_in_edges *edges, int64_t first);
 void dg_content_features(dg_content *content, const dg_features *x, int64_t first);
 void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n);
 

@@ -19,6 +19,12 @@ void dg_features_destroy(dg_features *features) {
   *features = (dg_features){0};
 }
 
+void dg_in_edges_destroy(dg_in_edges *edges) {
+  dg_free(&edges->indptr);
+  dg_free(&edges->source);
+  *edges = (dg_in_edges){0};
+}
+
 void dg_csr_destroy(dg_csr *csr) {
   dg_free(&csr->indptr);
   dg_free(&csr->indices);
@@ -104,11 +110,9 @@ static dg_status check_graph(dg_graph_info *info, dg_h5 *file) {
   dg_status status = DG_OK;
   DG_TRY(dg_list_length(&length, file, "graph/indptr", true));
   info->n_nodes = length - 1;
-  if (info->n_nodes < 1 || info->n_nodes > INT32_MAX) {
-    status = dg_fail(DG_INPUT, "%s: graph/indptr has %lld entries, it must have 2 to %lld: nodes and one more",
-                     dg_h5_path(file), (long long)length, (long long)INT32_MAX + 1);
-    goto cleanup;
-  }
+  if (info->n_nodes < 1)
+    DG_TRY(dg_fail(DG_INPUT, "%s: graph/indptr has %lld entries, it must have 2 or more: nodes and one more",
+                   dg_h5_path(file), (long long)length));
   DG_TRY(dg_list_length(&info->n_edges, file, "graph/indices", true));
   DG_TRY(expect_length(file, "labels", true, info->n_nodes));
 cleanup:
@@ -154,8 +158,31 @@ cleanup:
   return status;
 }
 
+/* Rows [first, first + n) of the whole. */
+static dg_status read_rows(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  dg_in_edges slab = {0};
+  DG_TRY(dg_slab_edges(&slab, file, info, first, n));
+  const int64_t start = edges->indptr[first];
+  for (int64_t i = 0; i < n; i++) edges->indptr[first + i + 1] = start + slab.indptr[i + 1];
+  for (int64_t k = 0; k < slab.indptr[n]; k++) edges->indices[start + k] = (int32_t)slab.source[k];
+cleanup:
+  dg_in_edges_destroy(&slab);
+  return status;
+}
+
 dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges) {
-  dg_status status = dg_slab_edges(edges, file, info, 0, info->n_nodes);
+  const int64_t n = info->n_nodes, step = dg_slab_rows(info);
+  dg_status status = DG_OK;
+  *edges = (dg_csr){.n_rows = n};
+  if (n > INT32_MAX)
+    DG_TRY(dg_fail(DG_INPUT, "%s: %lld nodes are more than one process takes whole: %d", dg_h5_path(file), (long long)n,
+                   INT32_MAX));
+  DG_TRY(dg_alloc(&edges->indptr, (size_t)n + 1, sizeof *edges->indptr));
+  DG_TRY(dg_alloc(&edges->indices, (size_t)info->n_edges, sizeof *edges->indices));
+  for (int64_t first = 0; first < n; first += step)
+    DG_TRY(read_rows(edges, file, info, first, step < n - first ? step : n - first));
+cleanup:
   if (status != DG_OK) dg_csr_destroy(edges);
   return status;
 }

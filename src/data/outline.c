@@ -25,7 +25,7 @@ typedef struct marking {
   uint8_t bit;
 } marking;
 
-static dg_status mark(int32_t node, void *context) {
+static dg_status mark(dg_id node, void *context) {
   const marking *m = context;
   m->mask[node] |= m->bit;
   return DG_OK;
@@ -67,11 +67,11 @@ void dg_outline_destroy(dg_outline *outline) {
 
 /* Raises in-neighbours of the `n` nodes of `front` to level k where they are below; those that had none go to its end.
    Returns their number. */
-static int64_t raise_neighbours(uint16_t *level, const dg_csr *in, dg_id *front, int64_t n, int k) {
+static int64_t raise_neighbours(uint16_t *level, const dg_csr *in, int32_t *front, int64_t n, int k) {
   int64_t end = n;
   for (int64_t f = 0; f < n; f++)
     for (int64_t t = in->indptr[front[f]]; t < in->indptr[front[f] + 1]; t++) {
-      const dg_id j = in->indices[t];
+      const int32_t j = in->indices[t];
       if (level[j] == 0) front[end++] = j;
       if (level[j] < k) level[j] = (uint16_t)k;
     }
@@ -79,12 +79,12 @@ static int64_t raise_neighbours(uint16_t *level, const dg_csr *in, dg_id *front,
 }
 
 dg_status dg_levels_find(uint16_t *level, const dg_csr *in, int last, int first) {
-  dg_id *front, *at;
+  int32_t *front, *at;
   int64_t n = 0;
   const dg_status status = dg_alloc(&front, (size_t)in->n_rows, sizeof *front);
   if (status != DG_OK) return status;
   for (int64_t i = 0; i < in->n_rows; i++)
-    if (level[i] > 0) front[n++] = (dg_id)i;
+    if (level[i] > 0) front[n++] = (int32_t)i;
   at = front;
   for (int k = last; k >= first && n > 0; k--) {
     const int64_t more = raise_neighbours(level, in, at, n, k);

@@ -43,7 +43,7 @@ static size_t sum_sizes(const size_t *values, int n) {
 
 /* A slab as rank 0 receives it: grouped by sender, and in the order of nodes. */
 typedef struct slab {
-  int32_t *ids;      /* [nodes] */
+  dg_id *ids;        /* [nodes] */
   int64_t *lengths;  /* [nodes] rows of each */
   char *rows;        /* as received */
   int64_t *position; /* [nodes + 1] of the first row of each node in the order of ids */
@@ -69,7 +69,7 @@ cleanup:
   return status;
 }
 
-static void slab_order(slab *b, int32_t first, size_t nodes, size_t row_bytes) {
+static void slab_order(slab *b, int64_t first, size_t nodes, size_t row_bytes) {
   const char *from = b->rows;
   for (size_t k = 0; k < nodes; k++) b->position[b->ids[k] - first + 1] = b->lengths[k];
   for (size_t k = 0; k < nodes; k++) b->position[k + 1] += b->position[k];
@@ -82,7 +82,7 @@ static void slab_order(slab *b, int32_t first, size_t nodes, size_t row_bytes) {
 
 /* Gathers n nodes of this rank into the slab of `nodes` nodes from `first` and writes it on rank 0. *written is the
    local result of writing, not yet agreed on. Collective. */
-static dg_status write_slab(stream *s, dg_status *written, int32_t first, size_t nodes, int32_t n, const int32_t *ids,
+static dg_status write_slab(stream *s, dg_status *written, int64_t first, size_t nodes, int32_t n, const dg_id *ids,
                             const int64_t *lengths, const char *rows) {
   dg_status status = DG_OK;
   slab b = {0};
@@ -141,7 +141,7 @@ dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg
     int32_t here = 0;
     int64_t rows_here = 0;
     for (; here < rows.n && rows.ids[here] < first + nodes; here++) rows_here += row_count[here];
-    DG_TRY(write_slab(&s, &local, (int32_t)first, (size_t)nodes, here, rows.ids, row_count, at));
+    DG_TRY(write_slab(&s, &local, first, (size_t)nodes, here, rows.ids, row_count, at));
     rows.n -= here;
     rows.ids += here;
     row_count += here;

@@ -7,7 +7,7 @@
 
 #define CHUNK 262144 /* entries read at a time where they are converted or only looked at */
 
-#define SLAB_BYTES ((int64_t)32 << 20)
+int64_t dg_slab_bytes = (int64_t)32 << 20;
 
 static int64_t min_int64(int64_t a, int64_t b) {
   return a < b ? a : b;
@@ -15,7 +15,7 @@ static int64_t min_int64(int64_t a, int64_t b) {
 
 int64_t dg_slab_rows(const dg_graph_info *info) {
   double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
-  double rows = (double)SLAB_BYTES / (bytes / (double)info->n_nodes + 16);
+  double rows = (double)dg_slab_bytes / (bytes / (double)info->n_nodes + 16);
   return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
 }
 
@@ -50,17 +50,29 @@ static dg_status check_range(const int64_t *ids, int64_t n, const char *what, in
   return DG_OK;
 }
 
-/* Reads ids [first, first + n) of nodes or columns, each in [0, limit), stored in any integer type. */
-static dg_status read_ids(int32_t *ids, dg_h5 *file, const char *name, const char *what, int64_t limit, int64_t first,
-                          int64_t n) {
+/* Reads ids [first, first + n) of nodes, stored in any integer type. */
+static dg_status read_ids(dg_id *ids, dg_h5 *file, const char *name, int64_t n_nodes, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  for (int64_t at = 0; at < n; at += CHUNK) {
+    int64_t count = min_int64(n - at, CHUNK);
+    DG_TRY(dg_h5_read(file, name, DG_H5_I64, first + at, count, ids + at));
+    DG_TRY(check_range(ids + at, count, "nodes", n_nodes, file, name, first + at));
+  }
+cleanup:
+  return status;
+}
+
+/* Reads columns [first, first + n) of sparse features, stored in any integer type. */
+static dg_status read_columns(int32_t *columns, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  static const char name[] = "features/indices";
   dg_status status = DG_OK;
   int64_t *chunk = NULL;
   DG_TRY(dg_alloc(&chunk, (size_t)min_int64(n, CHUNK), sizeof *chunk));
   for (int64_t at = 0; at < n; at += CHUNK) {
     int64_t count = min_int64(n - at, CHUNK);
     DG_TRY(dg_h5_read(file, name, DG_H5_I64, first + at, count, chunk));
-    DG_TRY(check_range(chunk, count, what, limit, file, name, first + at));
-    for (int64_t k = 0; k < count; k++) ids[at + k] = (int32_t)chunk[k];
+    DG_TRY(check_range(chunk, count, "columns", info->n_features, file, name, first + at));
+    for (int64_t k = 0; k < count; k++) columns[at + k] = (int32_t)chunk[k];
   }
 cleanup:
   dg_free(&chunk);
@@ -73,32 +85,38 @@ static void rebase(int64_t *indptr, int64_t n) {
   for (int64_t i = 0; i <= n; i++) indptr[i] -= start;
 }
 
-static dg_status check_neighbours(const dg_csr *edges, dg_h5 *file, int64_t first) {
+static dg_status check_neighbours(const dg_in_edges *edges, dg_h5 *file, int64_t first) {
   for (int64_t i = 0; i < edges->n_rows; i++)
     for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) {
-      int32_t j = edges->indices[k];
+      const dg_id j = edges->source[k];
       const char *fault = NULL;
-      if (j == first + i) fault = "is its own in-neighbour %d: self-loops are added later, not stored";
-      if (k > edges->indptr[i] && j == edges->indices[k - 1]) fault = "has in-neighbour %d twice";
-      if (k > edges->indptr[i] && j < edges->indices[k - 1])
-        fault = "has in-neighbour %d out of order: they must ascend";
+      if (j == first + i) fault = "is its own in-neighbour %lld: self-loops are added later, not stored";
+      if (k > edges->indptr[i] && j == edges->source[k - 1]) fault = "has in-neighbour %lld twice";
+      if (k > edges->indptr[i] && j < edges->source[k - 1])
+        fault = "has in-neighbour %lld out of order: they must ascend";
       if (fault == NULL) continue;
       char text[128];
-      snprintf(text, sizeof text, fault, j);
+      snprintf(text, sizeof text, fault, (long long)j);
       return dg_fail(DG_INPUT, "%s: graph/indices: node %lld %s", dg_h5_path(file), (long long)(first + i), text);
     }
   return DG_OK;
 }
 
-dg_status dg_slab_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+dg_status dg_slab_starts(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  const dg_status status = read_indptr(indptr, file, "graph/indptr", info->n_nodes, info->n_edges, first, n);
+  if (status == DG_OK) rebase(indptr, n);
+  return status;
+}
+
+dg_status dg_slab_edges(dg_in_edges *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
-  *edges = (dg_csr){.n_rows = n};
+  *edges = (dg_in_edges){.n_rows = n};
   DG_TRY(dg_alloc(&edges->indptr, (size_t)n + 1, sizeof *edges->indptr));
   DG_TRY(read_indptr(edges->indptr, file, "graph/indptr", info->n_nodes, info->n_edges, first, n));
   int64_t start = edges->indptr[0], n_edges = edges->indptr[n] - start;
   rebase(edges->indptr, n);
-  DG_TRY(dg_alloc(&edges->indices, (size_t)n_edges, sizeof *edges->indices));
-  DG_TRY(read_ids(edges->indices, file, "graph/indices", "nodes", info->n_nodes, start, n_edges));
+  DG_TRY(dg_alloc(&edges->source, (size_t)n_edges, sizeof *edges->source));
+  DG_TRY(read_ids(edges->source, file, "graph/indices", info->n_nodes, start, n_edges));
   DG_TRY(check_neighbours(edges, file, first));
 cleanup:
   return status;
@@ -154,7 +172,7 @@ static dg_status read_sparse(dg_features *x, dg_h5 *file, const dg_graph_info *i
   rebase(x->indptr, n);
   DG_TRY(dg_alloc(&x->indices, (size_t)n_nonzeros, sizeof *x->indices));
   DG_TRY(dg_alloc(&x->values, (size_t)n_nonzeros, sizeof *x->values));
-  DG_TRY(read_ids(x->indices, file, "features/indices", "columns", info->n_features, start, n_nonzeros));
+  DG_TRY(read_columns(x->indices, file, info, start, n_nonzeros));
   DG_TRY(dg_h5_read(file, "features/values", DG_H5_F32, start, n_nonzeros, x->values));
   DG_TRY(check_sparse(x, file, first));
 cleanup:
@@ -185,32 +203,44 @@ dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info
   return status;
 }
 
-/* A list as long as there are nodes may be a mask of zeros and ones. */
-static dg_status note_seen(uint8_t *seen, int32_t node, dg_h5 *file, const char *name, bool as_long) {
-  const uint8_t bit = (uint8_t)(1 << node % 8);
-  if (seen[node / 8] & bit)
-    return dg_fail(DG_INPUT, "%s: %s: node %d is in the list twice%s", dg_h5_path(file), name, node,
-                   as_long && node <= 1 ? "; is it a mask? Wanted are the ids where it is 1" : "");
-  seen[node / 8] |= bit;
-  return DG_OK;
+dg_status dg_split_twice(dg_h5 *file, const char *split, const char *list, dg_id node, bool as_long) {
+  return dg_fail(DG_INPUT, "%s: splits/%s/%s: node %lld is in the list twice%s", dg_h5_path(file), split, list,
+                 (long long)node, as_long && node <= 1 ? "; is it a mask? Wanted are the ids where it is 1" : "");
+}
+
+dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, dg_id node) {
+  return dg_fail(DG_INPUT, "%s: splits/%s/%s: node %lld has no label; nodes of a split need one", dg_h5_path(file),
+                 split, list, (long long)node);
+}
+
+dg_status dg_split_length(int64_t *length, dg_h5 *file, const char *split, const char *list) {
+  char name[DG_SPLIT_NAME + 16];
+  snprintf(name, sizeof name, "splits/%s/%s", split, list);
+  return dg_list_length(length, file, name, true);
+}
+
+dg_status dg_split_read(dg_id *ids, dg_h5 *file, const dg_graph_info *info, dg_list_part part) {
+  char name[DG_SPLIT_NAME + 16];
+  snprintf(name, sizeof name, "splits/%s/%s", part.split, part.list);
+  return read_ids(ids, file, name, info->n_nodes, part.first, part.n);
 }
 
 dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
-                        dg_status (*take)(int32_t node, void *context), void *context) {
+                        dg_status (*take)(dg_id node, void *context), void *context) {
   dg_status status = DG_OK;
   int64_t length;
-  int32_t *ids = NULL;
+  dg_id *ids = NULL;
   uint8_t *seen = NULL; /* a bit a node */
-  char name[DG_SPLIT_NAME + 16];
-  snprintf(name, sizeof name, "splits/%s/%s", split, list);
-  DG_TRY(dg_list_length(&length, file, name, true));
+  DG_TRY(dg_split_length(&length, file, split, list));
   DG_TRY(dg_alloc(&seen, (size_t)info->n_nodes / 8 + 1, 1));
   DG_TRY(dg_alloc(&ids, (size_t)min_int64(length, CHUNK), sizeof *ids));
   for (int64_t at = 0; at < length; at += CHUNK) {
-    int64_t count = min_int64(length - at, CHUNK);
-    DG_TRY(read_ids(ids, file, name, "nodes", info->n_nodes, at, count));
+    const int64_t count = min_int64(length - at, CHUNK);
+    DG_TRY(dg_split_read(ids, file, info, (dg_list_part){split, list, at, count}));
     for (int64_t k = 0; k < count; k++) {
-      DG_TRY(note_seen(seen, ids[k], file, name, length == info->n_nodes));
+      const uint8_t bit = (uint8_t)(1 << ids[k] % 8);
+      if (seen[ids[k] / 8] & bit) DG_TRY(dg_split_twice(file, split, list, ids[k], length == info->n_nodes));
+      seen[ids[k] / 8] |= bit;
       DG_TRY(take(ids[k], context));
     }
   }
@@ -218,9 +248,4 @@ cleanup:
   dg_free(&seen);
   dg_free(&ids);
   return status;
-}
-
-dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, int32_t node) {
-  return dg_fail(DG_INPUT, "%s: splits/%s/%s: node %d has no label; nodes of a split need one", dg_h5_path(file), split,
-                 list, node);
 }

@@ -9,11 +9,15 @@ dg_status dg_list_length(int64_t *length, dg_h5 *file, const char *name, bool in
 /* Slabs of consecutive nodes of a graph file, read and checked: [first, first + n). All Local; errors: DG_INPUT,
    DG_MEMORY. What they give is the caller's to destroy, also on failure. */
 
-/* Nodes a slab, so that edges and features of a common one fit some 32 MiB. */
+/* Nodes a slab, so that edges and features of a common one fit dg_slab_bytes, 32 MiB but in tests. */
+extern int64_t dg_slab_bytes;
 int64_t dg_slab_rows(const dg_graph_info *info);
 
+/* Positions of the rows of a slab, [n + 1], among its edges. */
+dg_status dg_slab_starts(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
+
 /* In-neighbours of the nodes of a slab. */
-dg_status dg_slab_edges(dg_csr *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
+dg_status dg_slab_edges(dg_in_edges *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
 /* Positions of the rows of a slab, [n + 1], among its stored features, which must be sparse. */
 dg_status dg_slab_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
@@ -24,15 +28,25 @@ dg_status dg_slab_features(dg_features *features, dg_h5 *file, const dg_graph_in
 /* Labels of a slab, labels [n]. */
 dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
-/* Calls take(node, context) for every id of a list (train, val or test) of a split, until it returns not DG_OK; each id
-   once: DG_INPUT where the list repeats one. */
-dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
-                        dg_status (*take)(int32_t node, void *context), void *context);
-
 /* Names of the lists of a split, in the order of their bits. */
 extern const char *const dg_split_lists[3];
 
-/* Notes that a node of a split has no label; gives DG_INPUT. */
-dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, int32_t node);
+/* Entries [first, first + n) of a list (train, val or test) of a split. */
+typedef struct dg_list_part {
+  const char *split, *list;
+  int64_t first, n;
+} dg_list_part;
+dg_status dg_split_length(int64_t *length, dg_h5 *file, const char *split, const char *list);
+dg_status dg_split_read(dg_id *ids, dg_h5 *file, const dg_graph_info *info, dg_list_part part);
+
+/* Calls take(node, context) for every id of a list, until it returns not DG_OK; each id once: DG_INPUT where the list
+   repeats one. */
+dg_status dg_split_each(dg_h5 *file, const dg_graph_info *info, const char *split, const char *list,
+                        dg_status (*take)(dg_id node, void *context), void *context);
+
+/* Note that a node of a split has no label, or is in a list twice, which may be as long as there are nodes and so a
+   mask; give DG_INPUT. */
+dg_status dg_split_unlabelled(dg_h5 *file, const char *split, const char *list, dg_id node);
+dg_status dg_split_twice(dg_h5 *file, const char *split, const char *list, dg_id node, bool as_long);
 
 #endif

@@ -58,7 +58,7 @@ typedef struct check {
   uint8_t bit;
 } check;
 
-static dg_status check_node(int32_t node, void *context) {
+static dg_status check_node(dg_id node, void *context) {
   const check *c = context;
   c->mask[node] |= c->bit;
   if (c->labels[node] >= 0) return DG_OK;

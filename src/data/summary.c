@@ -24,17 +24,17 @@ static void note_edge(survey *s, int64_t from, int64_t to) {
 }
 
 static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
-  dg_csr edges;
+  dg_in_edges edges;
   dg_graph_summary *sum = s->summary;
   dg_status status = dg_slab_edges(&edges, s->file, &sum->info, first, n);
   for (int64_t i = 0; i < n && status == DG_OK; i++) {
     int64_t degree = edges.indptr[i + 1] - edges.indptr[i];
     sum->degree_count[degree]++;
     if (degree > sum->max_degree) sum->max_degree = degree;
-    for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) note_edge(s, edges.indices[k], first + i);
+    for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) note_edge(s, edges.source[k], first + i);
   }
   if (status == DG_OK) dg_content_edges(&s->content, &edges, first);
-  dg_csr_destroy(&edges);
+  dg_in_edges_destroy(&edges);
   return status;
 }
 

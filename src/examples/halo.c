@@ -9,8 +9,8 @@ enum { ROWS = 4, WIDTH = 3, HALO = 1 };
 /* Rows have names that are the same everywhere: here, their numbers in the whole matrix. */
 static dg_status make_plan(dg_halo_plan *plan, const dg_comm *comm) {
   const int next[HALO] = {(comm->rank + 1) % comm->size};
-  const int32_t wanted[HALO] = {next[0] * ROWS};
-  int32_t owned[ROWS];
+  const dg_id wanted[HALO] = {next[0] * ROWS};
+  dg_id owned[ROWS];
   for (int32_t i = 0; i < ROWS; i++) owned[i] = comm->rank * ROWS + i;
   return dg_halo_plan_create(plan, comm, ROWS, owned, NULL, comm->size > 1 ? HALO : 0, next, wanted);
 }

@@ -64,8 +64,8 @@ static int32_t fill_row(const dg_builder *b, const dg_block *k, int32_t *out, dg
   const dg_row self = b->order[i];
   int32_t n = 0;
   bool placed = false;
-  for (int64_t t = l->shard.in.indptr[self]; b->config.edges && t < l->shard.in.indptr[self + 1]; t++) {
-    dg_row j = l->shard.in.indices[t];
+  for (int64_t t = l->in.indptr[self]; b->config.edges && t < l->in.indptr[self + 1]; t++) {
+    dg_row j = l->in.indices[t];
     if (!placed && l->ids[j] > l->ids[self]) out[n++] = i, placed = true;
     out[n++] = j < l->n ? b->number[j] : k->n_src_owned + b->halo_at[j - l->n];
   }
@@ -75,7 +75,7 @@ static int32_t fill_row(const dg_builder *b, const dg_block *k, int32_t *out, dg
 
 static dg_status fill_edges(dg_builder *b, dg_block *k) {
   dg_status status = DG_OK;
-  const dg_csr *in = &b->local->shard.in;
+  const dg_csr *in = &b->local->in;
   int64_t edges = k->n_dst;
   for (dg_row i = 0; b->config.edges && i < k->n_dst; i++)
     edges += in->indptr[b->order[i] + 1] - in->indptr[b->order[i]];
@@ -106,19 +106,20 @@ cleanup:
 static dg_status name_rows(dg_builder *b, dg_block *k) {
   dg_status status = DG_OK;
   const dg_local *l = b->local;
-  DG_TRY(dg_alloc(&k->id_store, (size_t)k->n_src, sizeof *k->id_store));
+  DG_TRY(dg_alloc(&k->ids, (size_t)k->n_src, sizeof *k->ids));
+  DG_TRY(dg_alloc(&k->folded, (size_t)k->n_src, sizeof *k->folded));
   DG_TRY(dg_alloc(&k->norm, (size_t)k->n_src, sizeof *k->norm));
-  k->ids = k->id_store;
   for (dg_row i = 0; i < k->n_src_owned; i++) {
-    k->id_store[i] = l->ids[b->order[i]];
+    k->ids[i] = l->ids[b->order[i]];
     k->norm[i] = 1 / (dg_real)sqrt((double)l->degree[b->order[i]] + 1);
   }
   for (dg_row h = 0; h < l->n_halo; h++)
     if (b->halo_at[h] >= 0) {
       dg_row row = k->n_src_owned + b->halo_at[h];
-      k->id_store[row] = l->ids[l->n + h];
+      k->ids[row] = l->ids[l->n + h];
       k->norm[row] = 1 / (dg_real)sqrt((double)l->degree[l->n + h] + 1);
     }
+  for (dg_row i = 0; i < k->n_src; i++) k->folded[i] = dg_id_fold(k->ids[i]);
 
 cleanup:
   return status;
@@ -158,7 +159,8 @@ void dg_block_destroy(dg_block **block) {
   dg_free(&k->t_indptr);
   dg_free(&k->t_indices);
   dg_free(&k->norm);
-  dg_free(&k->id_store);
+  dg_free(&k->ids);
+  dg_free(&k->folded);
   dg_halo_plan_destroy(&k->plan);
   destroy_chunks(&k->dst);
   destroy_chunks(&k->src);

@@ -11,7 +11,7 @@ typedef struct census {
   int parts;
   uint16_t *level; /* [n_nodes] as in dg_builder: one more than the last layer that needs a node as a source */
   int64_t *start;  /* [parts + 1] of each part's nodes */
-  dg_id *member;   /* [n_nodes] nodes by part */
+  int32_t *member; /* [n_nodes] nodes by part */
   int32_t *seen;   /* [n_nodes] the last part that was found to need a node */
   int32_t *asked;  /* [parts] the last part that was found to need rows of this one */
 } census;
@@ -45,7 +45,7 @@ static void list_members(census *c) {
   const int64_t n = c->graph->in.n_rows;
   for (int64_t i = 0; i < n; i++) c->start[c->part[i] + 1]++;
   for (int p = 0; p < c->parts; p++) c->start[p + 1] += c->start[p];
-  for (int64_t i = 0; i < n; i++) c->member[c->start[c->part[i]]++] = (dg_id)i;
+  for (int64_t i = 0; i < n; i++) c->member[c->start[c->part[i]]++] = (int32_t)i;
   for (int p = c->parts; p > 0; p--) c->start[p] = c->start[p - 1];
   c->start[0] = 0;
 }
@@ -60,7 +60,7 @@ static void find_own_sources(census *c) {
   const dg_csr *in = &c->graph->in;
   for (int64_t i = 0; i < in->n_rows; i++)
     for (int64_t t = in->indptr[i]; c->level[i] > 1 && t < in->indptr[i + 1]; t++) {
-      const dg_id j = in->indices[t];
+      const int32_t j = in->indices[t];
       if (c->level[j] == 0 && c->part[j] == c->part[i]) c->level[j] = 1;
     }
 }
@@ -76,7 +76,7 @@ static dg_status find_levels(census *c) {
 }
 
 /* The node j of another part, which part p needs as a source of layer k (1 ...). */
-static void count_halo_row(census *c, int p, int k, dg_id j) {
+static void count_halo_row(census *c, int p, int k, int32_t j) {
   dg_layer_counts *here = &c->counts[p].layer[k - 1], *owner = &c->counts[c->part[j]].layer[k - 1];
   const int first_of_owner = c->asked[c->part[j]] != p + 1;
   c->seen[j] = p + 1, c->asked[c->part[j]] = p + 1;
@@ -87,7 +87,7 @@ static void count_halo_row(census *c, int p, int k, dg_id j) {
     here->n_projected++, here->entries += c->graph->entries[j];
 }
 
-static void count_target(census *c, int p, int k, dg_id i) {
+static void count_target(census *c, int p, int k, int32_t i) {
   const dg_csr *in = &c->graph->in;
   dg_layer_counts *here = &c->counts[p].layer[k - 1];
   here->n_dst++, here->n_edges++;
@@ -95,7 +95,7 @@ static void count_target(census *c, int p, int k, dg_id i) {
   if (!c->config.edges) return;
   here->n_edges += in->indptr[i + 1] - in->indptr[i];
   for (int64_t t = in->indptr[i]; t < in->indptr[i + 1]; t++) {
-    const dg_id j = in->indices[t];
+    const int32_t j = in->indices[t];
     if (c->part[j] != p && c->seen[j] != p + 1) count_halo_row(c, p, k, j);
   }
 }
@@ -106,7 +106,7 @@ static void count_layer(census *c, int k) {
   for (int p = 0; p < c->parts; p++) {
     dg_layer_counts *here = &c->counts[p].layer[k - 1];
     for (int64_t m = c->start[p]; m < c->start[p + 1]; m++) {
-      const dg_id i = c->member[m];
+      const int32_t i = c->member[m];
       if (c->level[i] > k) count_target(c, p, k, i);
       if (c->level[i] < k) continue;
       here->n_src_owned++, here->n_src++, here->n_projected++;

@@ -1,35 +1,107 @@
 #include <distgat/field.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <distgat/memory.h>
 
+#include "base/id_map.h"
 #include "field/order.h"
 
-/* Original ids of foreign in-neighbours, by owner and then id; map [n_nodes] gets the local row of each node seen. */
-static dg_status find_halo(dg_local *local, int32_t *map) {
+/* Turns sources into rows: owned ones into their places, foreign ones into rows n, n + 1 ... as they are met. */
+static dg_status name_rows(dg_local *local, dg_id_map *rows) {
   dg_status status = DG_OK;
-  const dg_shard *s = &local->shard;
-  size_t *start = NULL;
-  DG_TRY(dg_alloc(&start, (size_t)local->comm.size + 1, sizeof *start));
-  for (int64_t t = 0; t < s->in.indptr[s->n]; t++)
-    if (s->owner[s->in.indices[t]] != local->comm.rank) map[s->in.indices[t]] = 1;
-  for (int64_t i = 0; i < s->info.n_nodes; i++)
-    if (map[i]) local->n_halo++, start[s->owner[i] + 1]++;
-  for (int r = 0; r < local->comm.size; r++) start[r + 1] += start[r];
-  DG_TRY(dg_alloc(&local->ids, (size_t)local->n + local->n_halo, sizeof *local->ids));
-  for (dg_row i = 0; i < local->n; i++) local->ids[i] = s->ids[i];
-  for (int64_t i = 0; i < s->info.n_nodes; i++)
-    if (map[i]) {
-      dg_row row = local->n + (int32_t)start[s->owner[i]]++;
-      local->ids[row] = (int32_t)i;
-      map[i] = row;
-    }
-  for (dg_row i = 0; i < local->n; i++) map[s->ids[i]] = i;
-  for (int64_t t = 0; t < s->in.indptr[s->n]; t++) s->in.indices[t] = map[s->in.indices[t]];
+  const dg_in_edges *in = &local->shard.in;
+  const int64_t n_edges = in->indptr[local->n];
+  DG_TRY(dg_id_map_create(rows, (size_t)local->n));
+  DG_TRY(dg_alloc(&local->in.indices, (size_t)n_edges, sizeof *local->in.indices));
+  for (dg_row i = 0; i < local->n; i++) {
+    dg_row row = i;
+    DG_TRY(dg_id_map_add(rows, local->shard.ids[i], &row));
+  }
+  for (int64_t t = 0; t < n_edges; t++) {
+    const int64_t next = (int64_t)local->n + local->n_halo;
+    dg_row row = (dg_row)next;
+    if (next == INT32_MAX)
+      DG_TRY(dg_fail(DG_MEMORY, "%d rows and rows of other ranks on one rank; start more ranks", INT32_MAX));
+    DG_TRY(dg_id_map_add(rows, in->source[t], &row));
+    local->n_halo += row == next;
+    local->in.indices[t] = row;
+  }
+  DG_TRY(dg_alloc(&local->ids, rows->count, sizeof *local->ids));
+  for (size_t s = 0; s < rows->slots; s++)
+    if (rows->key[s] != 0) local->ids[rows->row[s]] = rows->key[s] - 1;
 
 cleanup:
-  dg_free(&start);
+  return status;
+}
+
+/* A graph whole on one rank, where ids are rows. */
+static dg_status name_all_rows(dg_local *local) {
+  dg_status status = DG_OK;
+  const int64_t n_edges = local->shard.in.indptr[local->n];
+  DG_TRY(dg_alloc(&local->in.indices, (size_t)n_edges, sizeof *local->in.indices));
+  DG_TRY(dg_alloc(&local->ids, (size_t)local->n, sizeof *local->ids));
+  for (int64_t t = 0; t < n_edges; t++) local->in.indices[t] = (dg_row)local->shard.in.source[t];
+  for (dg_row i = 0; i < local->n; i++) local->ids[i] = i;
+
+cleanup:
+  return status;
+}
+
+/* A halo row as it was met. */
+typedef struct halo_row {
+  int32_t owner;
+  dg_row met;
+  dg_id id;
+} halo_row;
+
+static int by_owner_and_id(const void *a, const void *b) {
+  const halo_row *x = a, *y = b;
+  if (x->owner != y->owner) return x->owner < y->owner ? -1 : 1;
+  return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Sorts halo rows by owner and then id: owner [n_halo] comes as they were met. */
+static dg_status sort_halo(dg_local *local, int32_t *owner) {
+  dg_status status = DG_OK;
+  halo_row *halo = NULL;
+  dg_row *place = NULL;
+  dg_id *ids = local->ids + local->n;
+  DG_TRY(dg_alloc(&halo, (size_t)local->n_halo, sizeof *halo));
+  DG_TRY(dg_alloc(&place, (size_t)local->n_halo, sizeof *place));
+  for (dg_row h = 0; h < local->n_halo; h++) halo[h] = (halo_row){owner[h], h, ids[h]};
+  qsort(halo, (size_t)local->n_halo, sizeof *halo, by_owner_and_id);
+  for (dg_row h = 0; h < local->n_halo; h++) {
+    owner[h] = halo[h].owner, ids[h] = halo[h].id;
+    place[halo[h].met] = local->n + h;
+  }
+  for (int64_t t = 0; t < local->in.indptr[local->n]; t++)
+    if (local->in.indices[t] >= local->n) local->in.indices[t] = place[local->in.indices[t] - local->n];
+
+cleanup:
+  dg_free(&halo);
+  dg_free(&place);
+  return status;
+}
+
+/* Fills in, ids and n_halo: local rows of all sources. The shard's own lists are given up. */
+static dg_status find_halo(dg_local *local, int32_t **owner) {
+  dg_status status = DG_OK;
+  const dg_comm *comm = &local->comm;
+  dg_id_map rows = {0};
+  DG_TRY(dg_comm_agree(comm, comm->size == 1 ? name_all_rows(local) : name_rows(local, &rows)));
+  dg_id_map_destroy(&rows);
+  local->in.n_rows = local->n, local->in.indptr = local->shard.in.indptr, local->shard.in.indptr = NULL;
+  dg_in_edges_destroy(&local->shard.in);
+  dg_free(&local->shard.ids);
+  DG_TRY(dg_comm_agree(comm, dg_alloc(owner, (size_t)local->n_halo, sizeof **owner)));
+  DG_TRY(dg_directory_find(*owner, &local->shard.owners, comm, local->ids + local->n, local->n_halo));
+  dg_directory_destroy(&local->shard.owners); /* from here on the plan knows who owns the halo */
+  DG_TRY(dg_comm_agree(comm, sort_halo(local, *owner)));
+
+cleanup:
+  dg_id_map_destroy(&rows);
   return status;
 }
 
@@ -131,36 +203,29 @@ cleanup:
 
 dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard) {
   dg_status status = DG_OK;
-  int32_t *map = NULL;
-  int *owner = NULL;
+  int32_t *owner = NULL;
   *local = (dg_local){.comm = *comm, .shard = *shard, .n = shard->n};
   *shard = (dg_shard){0};
-  status = dg_alloc_whole(&map, (size_t)local->shard.info.n_nodes, sizeof *map);
-  if (status == DG_OK) status = find_halo(local, map);
-  if (status == DG_OK) status = dg_alloc(&owner, (size_t)local->n_halo, sizeof *owner);
-  if (status == DG_OK) status = dg_alloc(&local->degree, (size_t)local->n + local->n_halo, sizeof *local->degree);
+  DG_TRY(find_halo(local, &owner));
+  status = dg_alloc(&local->degree, (size_t)local->n + (size_t)local->n_halo, sizeof *local->degree);
   DG_TRY(dg_comm_agree(comm, status));
-  dg_free(&map);
-  for (dg_row h = 0; h < local->n_halo; h++) owner[h] = local->shard.owner[local->ids[local->n + h]];
-  for (dg_row i = 0; i < local->n; i++)
-    local->degree[i] = (int32_t)(local->shard.in.indptr[i + 1] - local->shard.in.indptr[i]);
+  for (dg_row i = 0; i < local->n; i++) local->degree[i] = (int32_t)(local->in.indptr[i + 1] - local->in.indptr[i]);
   DG_TRY(
       dg_halo_plan_create(&local->plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
-  dg_free(&local->shard.owner); /* the plan knows who owns the halo */
   DG_TRY(fetch(comm, &local->plan, local->degree, NULL, sizeof *local->degree));
   status = dg_alloc(&local->order, (size_t)local->n, sizeof *local->order);
-  if (status == DG_OK) status = dg_order_rows(local->order, &local->shard.in);
+  if (status == DG_OK) status = dg_order_rows(local->order, &local->in);
   DG_TRY(dg_comm_agree(comm, status));
 
 cleanup:
   dg_free(&owner);
-  dg_free(&map);
   if (status != DG_OK) dg_local_destroy(local);
   return status;
 }
 
 void dg_local_destroy(dg_local *local) {
   dg_shard_destroy(&local->shard);
+  dg_csr_destroy(&local->in);
   dg_halo_plan_destroy(&local->plan);
   dg_free(&local->ids);
   dg_free(&local->degree);

@@ -4,10 +4,11 @@
 
 static void mark_outputs(dg_builder *b) {
   const dg_shard *s = &b->local->shard;
+  const dg_csr *in = &b->local->in;
   for (dg_row i = 0; i < b->local->n; i++) {
     if (!b->config.splits || (s->mask[i] & b->config.splits)) b->level[i] = (uint16_t)(b->config.n_layers + 1);
-    for (int64_t t = s->in.indptr[i]; b->config.edges && t < s->in.indptr[i + 1]; t++)
-      if (s->in.indices[t] >= b->local->n) b->border[i] = 1;
+    for (int64_t t = in->indptr[i]; b->config.edges && t < in->indptr[i + 1]; t++)
+      if (in->indices[t] >= b->local->n) b->border[i] = 1;
   }
 }
 
@@ -38,8 +39,8 @@ void dg_reach_mark(dg_builder *b, int k) {
   for (dg_row h = 0; h < l->n_halo; h++) b->halo_at[h] = -1;
   for (dg_row i = 0; b->config.edges && i < l->n; i++) {
     if (b->level[i] <= k) continue;
-    for (int64_t t = l->shard.in.indptr[i]; t < l->shard.in.indptr[i + 1]; t++) {
-      dg_row j = l->shard.in.indices[t];
+    for (int64_t t = l->in.indptr[i]; t < l->in.indptr[i + 1]; t++) {
+      dg_row j = l->in.indices[t];
       if (j >= l->n)
         b->halo_at[j - l->n] = 0;
       else if (b->level[j] < k)

@@ -236,7 +236,7 @@ cleanup:
 typedef struct rows {
   dg_csr edges;
   int64_t first, n;
-  int32_t *ids;    /* [n + 1] */
+  dg_id *ids;      /* [n + 1] */
   int64_t *length; /* [n] */
 } rows;
 
@@ -254,7 +254,7 @@ static dg_status rows_create(rows *r, const dg_comm *comm, const dg_synthetic *g
   DG_TRY(dg_synthetic_edges(&r->edges, g, r->first, 1, r->n));
   DG_TRY(dg_alloc(&r->ids, (size_t)r->n + 1, sizeof *r->ids));
   DG_TRY(dg_alloc(&r->length, (size_t)r->n, sizeof *r->length));
-  for (int64_t i = 0; i <= r->n; i++) r->ids[i] = (int32_t)(r->first + i);
+  for (int64_t i = 0; i <= r->n; i++) r->ids[i] = r->first + i;
   for (int64_t i = 0; i < r->n; i++) r->length[i] = r->edges.indptr[i + 1] - r->edges.indptr[i];
 cleanup:
   return status;

@@ -29,7 +29,7 @@ typedef struct dg_edges {
   int hp, ld;
   const int32_t *indptr, *indices;     /* in-edges of targets [n_dst + 1] */
   const int32_t *t_indptr, *t_indices; /* out-edges of sources [n_src + 1] */
-  const int32_t *ids;                  /* original ids of sources; targets are their prefix */
+  const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
   int32_t n_edges, ahead; /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
   dg_real *z;       /* [n_src, ld] projected sources */
@@ -56,7 +56,7 @@ typedef struct dg_input {
   const int32_t *columns;
   const float *values;
   const int32_t *row; /* [n_src] row of the store of each source */
-  const int32_t *ids; /* [n_src] */
+  const int32_t *ids; /* [n_src] folded */
   dg_dropout drop;
   const uint32_t *row_bits; /* [n_src] dg_rng_row of each, where rows are sparse and dropped; else NULL */
 } dg_input;

@@ -52,7 +52,7 @@ typedef struct dg_transition {
   const dg_layer *below;
   const dg_real *from; /* [n, ld] */
   dg_real *to;         /* [n, ld]; NULL below the first layer, where nothing lies */
-  const int32_t *ids;  /* [n] */
+  const int32_t *ids;  /* [n] folded */
   dg_dropout drop;     /* of this step */
 } dg_transition;
 

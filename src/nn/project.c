@@ -77,7 +77,7 @@ static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t 
 static void project_sparse_rows(dg_work *w, const dg_product *products, int32_t begin, int32_t end) {
   const dg_layer *l = w->layer;
   for (int32_t i = begin; w->x.drop.threshold && i < end; i++)
-    w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->ids[i]);
+    w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
   l->kernels->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end);
 }
 

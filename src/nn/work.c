@@ -126,7 +126,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->slope = (dg_real)l->slope;
   e->indptr = b->indptr, e->indices = b->indices;
   e->t_indptr = b->t_indptr, e->t_indices = b->t_indices;
-  e->ids = b->ids, e->norm = b->norm;
+  e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
   e->ahead = (size_t)b->n_src * (size_t)l->ld * sizeof(dg_real) > CACHED_BYTES ? ahead : 0;
 }
@@ -137,7 +137,7 @@ static void describe_input(dg_work *w) {
                     .columns = f->indices,
                     .values = f->values,
                     .row = w->field->input_local,
-                    .ids = w->block->ids,
+                    .ids = w->block->folded,
                     .row_bits = w->row_bits};
 }
 
@@ -155,7 +155,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
     work->features = &pass->local->shard.features;
     describe_input(work);
   } else {
-    work->in.below = below->layer, work->in.from = below->e.agg, work->in.ids = b->ids;
+    work->in.below = below->layer, work->in.from = below->e.agg, work->in.ids = b->folded;
   }
   if (dg_field_exchanges(pass->field, layer->index))
     DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->e.z, work->e.dz, layer->dim * layer->hp, layer->ld,

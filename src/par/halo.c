@@ -28,10 +28,10 @@ cleanup:
 }
 
 /* Position of `key` among ascending keys. */
-static int32_t find_key(const int32_t *keys, int32_t n, int32_t key) {
-  int32_t low = 0, high = n;
+static dg_row find_key(const dg_id *keys, dg_row n, dg_id key) {
+  dg_row low = 0, high = n;
   while (low < high) {
-    int32_t middle = low + (high - low) / 2;
+    dg_row middle = low + (high - low) / 2;
     if (keys[middle] < key)
       low = middle + 1;
     else
@@ -41,8 +41,9 @@ static int32_t find_key(const int32_t *keys, int32_t n, int32_t key) {
   return low;
 }
 
-/* Tells the owners which rows are wanted; send_row gets their keys first, then their local numbers. */
-static dg_status ask_owners(dg_halo_plan *plan, const dg_id *halo_key, size_t *recv_count, size_t *send_count) {
+/* Tells the owners which rows are wanted; *asked gets the keys of those wanted here. */
+static dg_status ask_owners(dg_halo_plan *plan, dg_id **asked, const dg_id *halo_key, size_t *recv_count,
+                            size_t *send_count) {
   const dg_comm *comm = &plan->comm;
   dg_status status = DG_OK;
   dg_comm_exchange_counts(comm, recv_count, send_count);
@@ -51,8 +52,9 @@ static dg_status ask_owners(dg_halo_plan *plan, const dg_id *halo_key, size_t *r
     status = list_neighbours(&plan->n_send_ranks, &plan->send_rank, &plan->send_offset, send_count, comm->size);
   if (status == DG_OK)
     status = dg_alloc(&plan->send_row, (size_t)plan->send_offset[plan->n_send_ranks], sizeof *plan->send_row);
+  if (status == DG_OK) status = dg_alloc(asked, (size_t)plan->send_offset[plan->n_send_ranks], sizeof **asked);
   DG_TRY(dg_comm_agree(comm, status));
-  dg_comm_exchange(comm, halo_key, recv_count, plan->send_row, send_count, sizeof *halo_key);
+  dg_comm_exchange(comm, halo_key, recv_count, *asked, send_count, sizeof *halo_key);
 cleanup:
   return status;
 }
@@ -61,6 +63,7 @@ dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, dg_row n_
                               const dg_row *owned_row, dg_row n_halo, const int *halo_owner, const dg_id *halo_key) {
   dg_status status = DG_OK;
   *plan = (dg_halo_plan){.comm = *comm, .n_owned = n_owned, .n_halo = n_halo};
+  dg_id *asked = NULL;
   size_t *count = NULL; /* rows from, then to, each rank */
   DG_TRY(dg_comm_agree(comm, dg_alloc(&count, 2 * (size_t)comm->size, sizeof *count)));
   for (int32_t i = 0; i < n_halo; i++) {
@@ -68,13 +71,14 @@ dg_status dg_halo_plan_create(dg_halo_plan *plan, const dg_comm *comm, dg_row n_
     DG_CHECK(i == 0 || halo_owner[i - 1] <= halo_owner[i]);
     count[halo_owner[i]]++;
   }
-  DG_TRY(ask_owners(plan, halo_key, count, count + comm->size));
+  DG_TRY(ask_owners(plan, &asked, halo_key, count, count + comm->size));
   for (int32_t i = 0; i < plan->send_offset[plan->n_send_ranks]; i++) {
-    int32_t row = find_key(owned_key, n_owned, plan->send_row[i]);
+    const dg_row row = find_key(owned_key, n_owned, asked[i]);
     plan->send_row[i] = owned_row != NULL ? owned_row[row] : row;
   }
 cleanup:
   dg_free(&count);
+  dg_free(&asked);
   if (status != DG_OK) dg_halo_plan_destroy(plan);
   return status;
 }

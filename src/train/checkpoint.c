@@ -28,8 +28,8 @@ dg_origin dg_origin_of(const dg_local *local, bool exchange_first) {
   const dg_shard *shard = &local->shard;
   uint64_t sums[2] = {0, 0};
   for (dg_row i = 0; i < shard->n; i++) {
-    sums[0] += dg_rng_key((uint64_t)shard->ids[i], shard->mask[i]);
-    sums[1] += dg_rng_key((uint64_t)shard->ids[i], (uint64_t)local->comm.rank);
+    sums[0] += dg_rng_key((uint64_t)local->ids[i], shard->mask[i]);
+    sums[1] += dg_rng_key((uint64_t)local->ids[i], (uint64_t)local->comm.rank);
   }
   dg_comm_sum_int64(&local->comm, (int64_t *)sums, 2);
   return (dg_origin){.graph = shard->fingerprint,

@@ -15,6 +15,8 @@ static const int64_t MOST_EDGES = 5000000;
 /* Rank 0 divides the graph: bytes that METIS was seen to take, an edge and a node, and the graph itself. */
 static const double METIS_EDGE = 37, METIS_NODE = 60;
 
+enum { MAP_ROW = 24 }; /* bytes a row of a map of ids, half full */
+
 static const double MESSAGE = 1e-6; /* seconds that a rank spends on one more message of an exchange */
 static const double CLOSE = 1.05;   /* as good, for fewer ranks */
 
@@ -278,7 +280,7 @@ static void predict_time(const division *d, const dg_rates *rates) {
 static int64_t graph_bytes(const division *d, int p) {
   const int64_t n = scaled(d->input, d->each[p].nodes), halo = scaled(d->input, d->each[p].halo);
   const int64_t edges = scaled(d->input, d->each[p].edges), boundary = scaled(d->input, d->each[p].boundary);
-  return 8 * (n + halo) + 17 * n + 4 * edges + 4 * boundary;
+  return 12 * (n + halo) + 17 * n + 4 * edges + 4 * boundary;
 }
 
 static int64_t features_bytes(const division *d, int p) {
@@ -291,7 +293,7 @@ static int64_t features_bytes(const division *d, int p) {
 
 static int64_t block_bytes(const dg_layer_counts *n, bool backward) {
   const int64_t ways = backward ? 2 : 1;
-  return 8 * n->n_src + 4 * (n->n_dst + n->n_edges) + (ways - 1) * 4 * (n->n_src + n->n_edges) + 4 * n->n_sent;
+  return 16 * n->n_src + 4 * (n->n_dst + n->n_edges) + (ways - 1) * 4 * (n->n_src + n->n_edges) + 4 * n->n_sent;
 }
 
 static int64_t field_bytes(const division *d, const dg_counts *counts, int splits, bool backward) {
@@ -310,11 +312,23 @@ static int64_t buffer_bytes(const division *d, const dg_counts *counts, bool bac
   return bytes;
 }
 
-static int64_t setup_bytes(const division *d, int p) {
+/* Rank 0 with METIS: the graph, and what METIS makes of it. */
+static int64_t dividing_bytes(const division *d) {
   const double nodes = (double)scaled(d->input, d->input->graph->in.n_rows);
   const double edges = (double)scaled(d->input, d->input->graph->in.indptr[d->input->graph->in.n_rows]);
-  if (d->point->parts == 1) return 0;
-  return (int64_t)(4 * nodes + (p == 0 ? (8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges : 4 * nodes));
+  return (int64_t)((4 + 8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges);
+}
+
+/* A rank that turns the sources of its edges, whose features it has, into rows. */
+static int64_t loading_bytes(const division *d, int p) {
+  const int64_t n = scaled(d->input, d->each[p].nodes), rows = n + scaled(d->input, d->each[p].halo);
+  const int64_t named = d->point->parts > 1 ? MAP_ROW * rows : 0;
+  return features_bytes(d, p) + 12 * scaled(d->input, d->each[p].edges) + 8 * rows + 17 * n + named;
+}
+
+static int64_t setup_bytes(const division *d, int p) {
+  const int64_t alone = d->point->parts > 1 && p == 0 ? dividing_bytes(d) : 0, loading = loading_bytes(d, p);
+  return alone > loading ? alone : loading;
 }
 
 /* Gradients, weights of the start and the best are each rank's own; weights and moments are shares. */

@@ -18,7 +18,7 @@ static const double SECONDS = 1; /* that steps are timed for, unless MIN_STEPS t
 /* Nodes of a part, then their foreign in-neighbours. */
 typedef struct piece {
   const dg_outline *graph;
-  dg_id *node;   /* [n] */
+  int32_t *node; /* [n] */
   int32_t *here; /* [n_nodes] place of a node in the piece, -1 */
   int64_t n, n_owned, n_edges;
 } piece;
@@ -37,23 +37,23 @@ static dg_status find_nodes(piece *p, const int32_t *part, int which) {
   DG_TRY(dg_alloc(&p->node, (size_t)p->n, sizeof *p->node));
   int32_t next = 0;
   for (int64_t i = 0; i < in->n_rows; i++)
-    if (p->here[i] == 0) p->node[next] = (dg_id)i, p->here[i] = next++;
+    if (p->here[i] == 0) p->node[next] = (int32_t)i, p->here[i] = next++;
 
 cleanup:
   return status;
 }
 
-static dg_status copy_edges(dg_csr *out, const piece *p, const int32_t *part, int which) {
+static dg_status copy_edges(dg_in_edges *out, const piece *p, const int32_t *part, int which) {
   dg_status status = DG_OK;
   const dg_csr *in = &p->graph->in;
   int64_t n = 0;
   out->n_rows = p->n;
   DG_TRY(dg_alloc(&out->indptr, (size_t)p->n + 1, sizeof *out->indptr));
-  DG_TRY(dg_alloc(&out->indices, (size_t)p->n_edges, sizeof *out->indices));
+  DG_TRY(dg_alloc(&out->source, (size_t)p->n_edges, sizeof *out->source));
   for (int64_t i = 0; i < p->n; i++) {
-    const dg_id node = p->node[i];
+    const int32_t node = p->node[i];
     for (int64_t t = in->indptr[node]; part[node] == which && t < in->indptr[node + 1]; t++)
-      out->indices[n++] = p->here[in->indices[t]];
+      out->source[n++] = p->here[in->indices[t]];
     out->indptr[i + 1] = n;
   }
 
@@ -105,7 +105,6 @@ static dg_status make_shard(dg_shard *s, const piece *p, const dg_graph_info *in
   DG_TRY(dg_alloc(&s->ids, n, sizeof *s->ids));
   DG_TRY(dg_alloc(&s->labels, n, sizeof *s->labels));
   DG_TRY(dg_alloc(&s->mask, n, sizeof *s->mask));
-  DG_TRY(dg_alloc(&s->owner, n, sizeof *s->owner));
   for (int64_t i = 0; i < p->n; i++) {
     s->ids[i] = (dg_id)i;
     s->labels[i] = (int32_t)(dg_rng_uniform(KEY_LABEL, (uint64_t)i) * info->n_classes);

@@ -13,17 +13,16 @@ dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, 
                         const dg_owners_config *owners) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
-  int32_t *owner = NULL;
+  dg_directory whose = {0};
   uint64_t made_for;
   *local = (dg_local){0};
-  DG_TRY(dg_partition_owners(&owner, &made_for, comm, path, owners));
-  DG_TRY(dg_shard_load(&shard, comm, path, owner, split, row_normalize));
+  DG_TRY(dg_partition_owners(&whose, &made_for, comm, path, owners));
+  DG_TRY(dg_shard_load(&shard, comm, path, &whose, split, row_normalize));
   DG_TRY(dg_partition_check_graph(owners->path, made_for, shard.fingerprint));
-  dg_free(&owner);
   DG_TRY(dg_local_create(local, comm, &shard));
 
 cleanup:
-  dg_free(&owner);
+  dg_directory_destroy(&whose);
   dg_shard_destroy(&shard);
   return status;
 }

@@ -22,7 +22,7 @@ dg_status dg_work_spread_find(dg_work_spread *spread, const dg_trainer *trainer)
   spread->nonzeros = dg_spread_of(comm, (double)counts.layer[0].entries);
   spread->first_edges = dg_spread_of(comm, (double)counts.layer[0].n_edges);
   spread->edges = dg_spread_of(comm, (double)count_edges(&counts));
-  spread->graph_edges = dg_spread_of(comm, (double)(local->shard.in.indptr[local->n] + local->n));
+  spread->graph_edges = dg_spread_of(comm, (double)(local->in.indptr[local->n] + local->n));
   idle = counts.layer[0].n_dst == 0;
   dg_comm_sum_int64(comm, &idle, 1);
   spread->idle_ranks = (int)idle;

@@ -71,7 +71,7 @@ static bool rows_are_right(const dg_block *b, const oracle *o, int k) {
 static bool halo_is_grouped(const dg_block *b, const int32_t *owner) {
   bool right = true;
   for (int32_t r = b->n_src_owned + 1; r < b->n_src; r++) {
-    int32_t before = b->ids[r - 1], here = b->ids[r];
+    const dg_id before = b->ids[r - 1], here = b->ids[r];
     right &= owner[before] < owner[here] || (owner[before] == owner[here] && before < here);
   }
   return right;
@@ -175,7 +175,7 @@ static bool ends_are_right(const dg_field *f, const dg_local *l, const random_gr
   const dg_block *first = f->block[0], *last = f->block[f->n_layers - 1];
   bool right = f->n_out == last->n_dst;
   for (int32_t i = 0; i < f->n_out; i++) {
-    int32_t id = last->ids[i];
+    const dg_id id = last->ids[i];
     right &= l->ids[f->out_local[i]] == id && f->labels[i] == g->labels[id] && f->mask[i] == g->mask[id];
   }
   for (int32_t r = 0; r < first->n_src; r++) right &= l->ids[f->input_local[r]] == first->ids[r];

@@ -63,7 +63,7 @@ static const pattern patterns[] = {
 typedef struct local {
   const pattern *of;
   int n_owned, n_halo;
-  int32_t node[MAX_NODES];
+  dg_id node[MAX_NODES];
   dg_halo_plan plan;
 } local;
 
@@ -72,7 +72,8 @@ static bool is_halo(const pattern *p, int rank, int node) {
 }
 
 static dg_status local_create(local *l, const pattern *p) {
-  int32_t owned_key[MAX_NODES], owned_row[MAX_NODES], *halo_key;
+  dg_id owned_key[MAX_NODES], *halo_key;
+  dg_row owned_row[MAX_NODES];
   int halo_owner[MAX_NODES];
   *l = (local){.of = p};
   for (int v = 0; v < p->n; v++)

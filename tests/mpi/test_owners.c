@@ -1,3 +1,4 @@
+#include "support/owners.h"
 #include "support/support.h"
 
 #include <stdio.h>
@@ -93,22 +94,22 @@ static void prepare(int32_t n, int parts) {
   assert_int_equal(dg_comm_agree(&test_comm, status), DG_OK);
 }
 
-static bool same_on_every_rank(const int32_t *owner, int32_t n) {
-  int32_t first[RING];
-  memcpy(first, owner, (size_t)n * sizeof *first);
-  dg_comm_bcast(&test_comm, first, (size_t)n * sizeof *first, 0);
-  return memcmp(first, owner, (size_t)n * sizeof *first) == 0;
+/* Who owns which node, as all ranks are told. */
+static bool find_owners(int32_t owner[RING], uint64_t *made_for, const dg_owners_config *config) {
+  dg_directory owners;
+  dg_status status = dg_partition_owners(&owners, made_for, &test_comm, graph_path, config);
+  if (status == DG_OK) status = directory_list(owner, &owners, &test_comm);
+  dg_directory_destroy(&owners);
+  return status == DG_OK;
 }
 
 static void metis_gives_every_rank_its_share(void **state) {
   (void)state;
-  int32_t *owner, count[64] = {0};
+  int32_t owner[RING], count[64] = {0};
   uint64_t made_for;
   const dg_owners_config config = {.balance = DG_BALANCE_EDGES, .seed = 3};
   prepare(RING, 0);
-  assert_all_true(&test_comm,
-                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK && made_for == 0);
-  assert_all_true(&test_comm, same_on_every_rank(owner, RING));
+  assert_all_true(&test_comm, find_owners(owner, &made_for, &config) && made_for == 0);
   bool in_range = true;
   for (int i = 0; i < RING; i++) {
     in_range &= owner[i] >= 0 && owner[i] < test_comm.size;
@@ -116,40 +117,36 @@ static void metis_gives_every_rank_its_share(void **state) {
   }
   assert_all_true(&test_comm, in_range);
   assert_all_true(&test_comm, count[test_comm.rank] * test_comm.size <= 1.2 * RING);
-  dg_free(&owner);
 }
 
 static void few_nodes_are_spread(void **state) {
   (void)state;
-  int32_t *owner;
+  int32_t owner[RING];
   uint64_t made_for;
   const dg_owners_config config = taken_from(NULL, 0);
   prepare(3, 0);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK);
+  assert_all_true(&test_comm, find_owners(owner, &made_for, &config));
   bool spread = true;
   for (int32_t i = 0; i < 3; i++) spread &= test_comm.size < 3 ? owner[i] < test_comm.size : owner[i] == i;
   assert_all_true(&test_comm, spread);
-  dg_free(&owner);
 }
 
 static void partition_file_is_followed(void **state) {
   (void)state;
-  int32_t *owner;
+  int32_t owner[RING];
   uint64_t made_for;
   const int parts = test_comm.size > 1 ? test_comm.size - 1 : 1; /* one rank stays empty */
   const dg_owners_config config = taken_from(part_path, 0);
   prepare(RING, parts);
-  assert_all_true(&test_comm,
-                  dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config) == DG_OK && made_for == 42);
+  assert_all_true(&test_comm, find_owners(owner, &made_for, &config) && made_for == 42);
   bool followed = true;
   for (int32_t i = 0; i < RING; i++) followed &= owner[i] == i % parts;
   assert_all_true(&test_comm, followed);
-  dg_free(&owner);
 }
 
 static void failures_reach_every_rank(void **state) {
   (void)state;
-  int32_t *owner;
+  dg_directory owners;
   uint64_t made_for;
   prepare(RING, test_comm.size + 1);
   const struct {
@@ -160,8 +157,8 @@ static void failures_reach_every_rank(void **state) {
                {"/absent/g.h5", NULL, "/absent/g.h5"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const dg_owners_config config = taken_from(wrong[i].part, 0);
-    dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, wrong[i].graph, &config);
-    assert_all_true(&test_comm, status == DG_INPUT && owner == NULL);
+    dg_status status = dg_partition_owners(&owners, &made_for, &test_comm, wrong[i].graph, &config);
+    assert_all_true(&test_comm, status == DG_INPUT && owners.owner == NULL);
     assert_all_true(&test_comm, strstr(dg_status_message(), wrong[i].message) != NULL);
     dg_status_clear();
   }
@@ -169,14 +166,14 @@ static void failures_reach_every_rank(void **state) {
 
 static void memory_of_one_rank_stops_all(void **state) {
   (void)state;
-  int32_t *owner;
+  dg_directory owners;
   uint64_t made_for;
   prepare(RING, 0);
   if (test_comm.rank == test_comm.size - 1) dg_memory_fail_at(1);
   const dg_owners_config config = taken_from(NULL, 0);
-  dg_status status = dg_partition_owners(&owner, &made_for, &test_comm, graph_path, &config);
+  dg_status status = dg_partition_owners(&owners, &made_for, &test_comm, graph_path, &config);
   dg_memory_fail_at(0);
-  assert_all_true(&test_comm, status == DG_MEMORY && owner == NULL);
+  assert_all_true(&test_comm, status == DG_MEMORY && owners.owner == NULL);
   dg_status_clear();
 }
 

@@ -27,7 +27,7 @@ static int64_t length_of(int32_t id) {
   return id % 11 == 0 ? 9 : id % 4;
 }
 
-static int32_t list_mine(int32_t *ids, int32_t n_nodes) {
+static int32_t list_mine(dg_id *ids, int32_t n_nodes) {
   int32_t n = 0;
   for (int32_t id = 0; id < n_nodes; id++)
     if (mine(id)) ids[n++] = id;
@@ -48,7 +48,8 @@ static void commit(dg_h5 *file) {
 
 static void check_rows(int32_t n_nodes, int columns) {
   int width = columns > 0 ? columns : 1;
-  int32_t *ids, n;
+  dg_id *ids;
+  int32_t n;
   float *data;
   assert_int_equal(dg_alloc(&ids, (size_t)n_nodes, sizeof *ids), DG_OK);
   assert_int_equal(dg_alloc(&data, (size_t)n_nodes * (size_t)width, sizeof *data), DG_OK);
@@ -86,7 +87,7 @@ static void writes_rows_in_original_order(void **state) {
 static void writes_ragged_rows_in_original_order(void **state) {
   (void)state;
   enum { NODES = 5000, COLUMNS = 2, MOST = 9 };
-  static int32_t ids[NODES];
+  static dg_id ids[NODES];
   static int64_t lengths[NODES], data[NODES * MOST * COLUMNS];
   int32_t n = list_mine(ids, NODES);
   int64_t at = 0, total = 0;
@@ -113,7 +114,7 @@ static void writes_ragged_rows_in_original_order(void **state) {
 static void agrees_on_a_full_disk(void **state) {
   (void)state;
   enum { NODES = 100000 };
-  static int32_t ids[NODES];
+  static dg_id ids[NODES];
   struct rlimit before, small;
   int32_t n = list_mine(ids, NODES);
   getrlimit(RLIMIT_FSIZE, &before);
@@ -122,7 +123,7 @@ static void agrees_on_a_full_disk(void **state) {
   signal(SIGXFSZ, SIG_IGN);
   dg_h5 *file = open_output();
   if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &small);
-  dg_status status = dg_rows_write(&test_comm, file, "rows", DG_H5_I32, (dg_rows){NODES, n, ids}, 0, ids);
+  dg_status status = dg_rows_write(&test_comm, file, "rows", DG_H5_I64, (dg_rows){NODES, n, ids}, 0, ids);
   if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &before);
   assert_all_true(&test_comm, status == DG_IO && strstr(dg_status_message(), "cannot be written") != NULL);
   dg_status_clear();

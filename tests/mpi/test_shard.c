@@ -8,6 +8,8 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
+#include "data/slab.h"
+#include "support/owners.h"
 #include "support/support.h"
 
 /* A graph small enough to be written by hand: node i of N is linked with i - 1, i + 1 and, for even i, with node 0. */
@@ -114,11 +116,11 @@ static float shard_feature(const dg_features *x, int32_t row, int column) {
 }
 
 static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
-  int i = s->ids[row];
+  const int i = (int)s->ids[row];
   double sum = 0, divisor = 1;
   int64_t k = s->in.indptr[row];
   for (int j = 0; j < N; j++)
-    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->in.indices[k++] != j)) return false;
+    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->in.source[k++] != j)) return false;
   for (int j = 0; j < F; j++) sum += above_least(i, j);
   if (normalized) divisor = fmax(sum, 1);
   for (int j = 0; j < F; j++) {
@@ -138,16 +140,20 @@ static bool ascending(const dg_features *x) {
 /* Loads, and compares every row with what the graph is by definition. */
 static void check_load(const int32_t *owner, bool normalize) {
   dg_shard s;
+  dg_directory owners = {0};
+  int32_t list[N];
   int64_t expected = 0, sizes[3] = {0};
-  dg_status status = dg_shard_load(&s, &test_comm, path, owner, NULL, normalize);
+  if (owner != NULL) assert_all_true(&test_comm, directory_from(&owners, &test_comm, owner, N) == DG_OK);
+  dg_status status = dg_shard_load(&s, &test_comm, path, owner != NULL ? &owners : NULL, NULL, normalize);
+  if (status == DG_OK) status = directory_list(list, &s.owners, &test_comm);
   assert_all_true(&test_comm, status == DG_OK);
   for (int i = 0; i < N; i++) {
     for (int k = 0; k < 3; k++) sizes[k] += mask(i) >> k & 1;
-    expected += s.owner[i] == test_comm.rank && (owner == NULL || owner[i] == s.owner[i]);
+    expected += list[i] == test_comm.rank && (owner == NULL || owner[i] == list[i]);
   }
   bool same = s.n == expected && s.in.n_rows == s.n && s.features.n_rows == s.n && s.in.indptr[0] == 0;
   for (int32_t row = 0; same && row < s.n; row++) {
-    same = s.owner[s.ids[row]] == test_comm.rank && same_row(&s, row, normalize);
+    same = list[s.ids[row]] == test_comm.rank && same_row(&s, row, normalize);
     if (row > 0) same = same && s.ids[row - 1] < s.ids[row];
   }
   assert_all_true(&test_comm, same && ascending(&s.features));
@@ -180,6 +186,17 @@ static void loads_dense_features(void **state) {
   (void)state;
   make_graph(false, true, 0);
   check_owners();
+}
+
+/* Pieces of a node, of two or three, and of more than some blocks have. */
+static void loads_piece_by_piece(void **state) {
+  (void)state;
+  const int64_t whole = dg_slab_bytes;
+  for (int sparse = 0; sparse < 2; sparse++) {
+    make_graph(sparse, false, 0);
+    for (dg_slab_bytes = 1; dg_slab_bytes < 1000; dg_slab_bytes *= 5) check_owners();
+  }
+  dg_slab_bytes = whole;
 }
 
 /* As PyTorch Geometric's NormalizeFeatures: some rows here have a sum below 1, and some features are negative. */
@@ -288,8 +305,10 @@ static void survives_lack_of_memory(void **state) {
   for (int i = 0; i < N; i++) owner[i] = i % test_comm.size;
   make_graph(true, false, 0);
   for (int64_t n = 1; status != DG_OK && n < 200; n++) {
+    dg_directory owners;
+    assert_all_true(&test_comm, directory_from(&owners, &test_comm, owner, N) == DG_OK);
     dg_memory_fail_at(test_comm.rank == test_comm.size / 2 ? n : 0);
-    status = dg_shard_load(&s, &test_comm, path, owner, NULL, false);
+    status = dg_shard_load(&s, &test_comm, path, &owners, NULL, false);
     dg_memory_fail_at(0);
     assert_all_true(&test_comm, status == DG_OK || status == DG_MEMORY);
     dg_status_clear();
@@ -316,6 +335,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(loads_sparse_features, name_file, remove_file),
       cmocka_unit_test_setup_teardown(loads_dense_features, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(loads_piece_by_piece, name_file, remove_file),
       cmocka_unit_test_setup_teardown(normalizes_rows_as_the_reference_does, name_file, remove_file),
       cmocka_unit_test_setup_teardown(refuses_rows_that_cannot_be_normalized, name_file, remove_file),
       cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),

@@ -6,19 +6,20 @@
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
+#include "support/owners.h"
 #include "support/random_graph.h"
 
 /* Ranks get the rows that a training step divided among them says, and work as much as it says. */
 
-/* What this rank's training field has to do, with its rows where `owner` says. */
-static dg_step_part count_here(const random_graph *g, const int32_t *owner, const dg_step_config *step) {
+/* What this rank's training field has to do, with its rows where `owners` says. */
+static dg_step_part count_here(const random_graph *g, dg_directory *owners, const dg_step_config *step) {
   const dg_field_config config = {.n_layers = step->layers, .splits = DG_TRAIN, .edges = step->edges, .backward = true};
   dg_step_part here = {0};
   dg_shard shard;
   dg_local local;
   dg_field *field;
   dg_counts counts;
-  assert_all_true(&test_comm, dg_shard_load(&shard, &test_comm, g->path, owner, NULL, false) == DG_OK);
+  assert_all_true(&test_comm, dg_shard_load(&shard, &test_comm, g->path, owners, NULL, false) == DG_OK);
   assert_all_true(&test_comm, dg_local_create(&local, &test_comm, &shard) == DG_OK);
   assert_all_true(&test_comm, dg_local_fetch_features(&local) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
@@ -53,19 +54,22 @@ static void check_owners(const int32_t *owner, const dg_outline *outline, const 
 static void check(random_graph g, dg_step_config step) {
   const dg_owners_config config = {.step = step, .threads = 1, .seed = 5};
   const int size = test_comm.size;
+  dg_directory owners;
   int32_t *owner;
   uint64_t made_for;
   dg_outline outline;
   dg_step_work work;
   dg_step_part *each;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, g.path, &config) == DG_OK);
+  assert_all_true(&test_comm, dg_partition_owners(&owners, &made_for, &test_comm, g.path, &config) == DG_OK);
+  assert_int_equal(dg_alloc(&owner, (size_t)g.n_nodes, sizeof *owner), DG_OK);
+  assert_int_equal(directory_list(owner, &owners, &test_comm), DG_OK);
   assert_int_equal(random_graph_outline(&outline, &g), DG_OK);
   assert_int_equal(dg_step_work_create(&work, &outline, g.n_classes, &step), DG_OK);
   assert_int_equal(dg_alloc(&each, (size_t)size, sizeof *each), DG_OK);
   assert_int_equal(dg_partition_measure_step(each, &outline.in, &work, owner, size), DG_OK);
   check_owners(owner, &outline, &work, &config);
-  const dg_step_part here = count_here(&g, owner, &step);
+  const dg_step_part here = count_here(&g, &owners, &step);
   assert_all_true(&test_comm, memcmp(&here, &each[test_comm.rank], sizeof here) == 0);
 
   const dg_step_quality q = dg_step_quality_of(each, size);
@@ -109,16 +113,15 @@ static void work_goes_where_threads_are(void **state) {
   random_graph g = {.seed = 7, .n_nodes = 700, .n_features = 12, .n_classes = 3, .degree = 3, .sparse = true};
   const bool last = test_comm.rank == test_comm.size - 1;
   const dg_owners_config config = {.step = dg_step_defaults(), .threads = last ? 3 : 1};
-  int32_t *owner;
+  dg_directory owners;
   uint64_t made_for;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, dg_partition_owners(&owner, &made_for, &test_comm, g.path, &config) == DG_OK);
-  const dg_step_part here = count_here(&g, owner, &config.step);
+  assert_all_true(&test_comm, dg_partition_owners(&owners, &made_for, &test_comm, g.path, &config) == DG_OK);
+  const dg_step_part here = count_here(&g, &owners, &config.step);
   int64_t edges = here.first_edges;
   dg_comm_sum_int64(&test_comm, &edges, 1);
   const double share = (last ? 3.0 : 1.0) / (test_comm.size + 2);
   assert_all_true(&test_comm, (double)here.first_edges < 1.08 * share * (double)edges + 2);
-  dg_free(&owner);
   random_graph_destroy(&g);
 }
 

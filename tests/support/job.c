@@ -67,7 +67,7 @@ static void input_gradient(const dg_pass *pass, dg_real *dx) {
   const dg_layer *l = w->layer;
   const dg_real *value = pass->model->params.value;
   for (int32_t i = 0; i < (w->channel ? w->block->n_src_owned : w->block->n_src); i++) {
-    const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->ids[i]);
+    const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
     for (int f = 0; f < l->n_in; f++) {
       dg_real sum = 0;
       for (int c = 0; c < l->ld; c++) {

@@ -166,15 +166,17 @@ int32_t random_graph_owner(const dg_comm *comm, uint64_t owner_seed, int32_t nod
 dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_comm *comm, uint64_t owner_seed) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
-  int32_t *owner = NULL;
+  dg_directory owners = {0};
   *local = (dg_local){0};
-  DG_TRY(dg_alloc(&owner, (size_t)g->n_nodes, sizeof *owner));
-  for (int32_t i = 0; i < g->n_nodes; i++) owner[i] = random_graph_owner(comm, owner_seed, i);
-  DG_TRY(dg_shard_load(&shard, comm, g->path, owner, NULL, false));
+  owners = dg_directory_blocks(comm, g->n_nodes);
+  DG_TRY(dg_alloc(&owners.owner, (size_t)owners.n, sizeof *owners.owner));
+  for (int64_t i = 0; i < owners.n; i++)
+    owners.owner[i] = random_graph_owner(comm, owner_seed, (int32_t)(owners.first + i));
+  DG_TRY(dg_shard_load(&shard, comm, g->path, &owners, NULL, false));
   DG_TRY(dg_local_create(local, comm, &shard));
   DG_TRY(dg_local_fetch_features(local));
 cleanup:
-  dg_free(&owner);
+  dg_directory_destroy(&owners);
   dg_shard_destroy(&shard);
   return status;
 }

@@ -9,7 +9,7 @@
 enum { N = 5, F = 1200, C = 3 };
 
 static int64_t indptr[] = {0, 2, 2, 5, 6, 8};
-static int32_t indices[] = {1, 4, 0, 1, 3, 2, 0, 3};
+static dg_id indices[] = {1, 4, 0, 1, 3, 2, 0, 3};
 static int32_t labels[] = {0, 2, -1, 1, 1};
 static float dense[N * F];
 static dg_graph_info info = {.n_nodes = N, .n_edges = 8, .n_features = F, .n_classes = C};
@@ -40,7 +40,7 @@ static void add_features(dg_content *content, bool sparse, int64_t first, int64_
 
 static uint64_t whole(bool sparse) {
   dg_content content = {0};
-  const dg_csr edges = {N, indptr, indices};
+  const dg_in_edges edges = {N, indptr, indices};
   dg_content_edges(&content, &edges, 0);
   dg_content_labels(&content, labels, 0, N);
   add_features(&content, sparse, 0, N);
@@ -65,7 +65,7 @@ static void blocks_come_in_any_order(void **state) {
   (void)state;
   int64_t late[] = {0, 1, 3};
   dg_content content = {0};
-  const dg_csr first = {3, indptr, indices}, second = {2, late, indices + 5};
+  const dg_in_edges first = {3, indptr, indices}, second = {2, late, indices + 5};
   dg_content_edges(&content, &second, 3);
   add_features(&content, true, 3, 2);
   dg_content_labels(&content, labels + 3, 3, 2);

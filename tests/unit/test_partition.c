@@ -10,6 +10,8 @@
 #include <distgat/partition.h>
 #include <distgat/rng.h>
 
+#include "partition/methods.h"
+
 enum { MAX_NODES = 240, MAX_PARTS = MAX_NODES + 5 };
 
 /* A graph as a matrix, the oracle's view: linked[i][j] where messages flow j -> i. */
@@ -345,6 +347,27 @@ static void text_partition_is_loaded(void **state) {
   }
 }
 
+/* Piece by piece, as rank 0 passes it on. */
+static void partition_is_read_in_pieces(void **state) {
+  (void)state;
+  make_directed(150, 0.03, 0);
+  const dg_partition_quality q = {.parts = 7};
+  char text[1000] = "", *end = text;
+  for (int64_t i = 0; i < m.n; i++) part[i] = (int32_t)(i * i % 7), end += sprintf(end, "%d\n", part[i]);
+  assert_int_equal(dg_partition_save(path_of("p.h5"), part, m.n, &q, "block", 0xabc), DG_OK);
+  for (int is_h5 = 0; is_h5 < 2; is_h5++)
+    for (int64_t piece = 1; piece <= m.n; piece = 4 * piece + 3) {
+      dg_part_reader reader;
+      memset(other, 0, sizeof other);
+      assert_int_equal(dg_part_reader_open(&reader, is_h5 ? path_of("p.h5") : write_text(text), m.n), DG_OK);
+      for (int64_t at = 0; at < m.n; at += piece)
+        assert_int_equal(dg_part_reader_next(&reader, other + at, piece < m.n - at ? piece : m.n - at), DG_OK);
+      assert_int_equal(reader.parts, is_h5 ? 7 : 5); /* squares modulo 7 go up to 4 */
+      assert_memory_equal(part, other, (size_t)m.n * sizeof *part);
+      dg_part_reader_close(&reader);
+    }
+}
+
 static void wrong_text_is_told(void **state) {
   (void)state;
   const struct {
@@ -429,6 +452,7 @@ int main(void) {
       cmocka_unit_test(saved_partition_is_loaded),
       cmocka_unit_test(partition_of_another_graph_is_refused),
       cmocka_unit_test(text_partition_is_loaded),
+      cmocka_unit_test(partition_is_read_in_pieces),
       cmocka_unit_test(wrong_text_is_told),
       cmocka_unit_test(foreign_files_are_refused),
       cmocka_unit_test(out_of_memory_is_a_status),

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include <distgat/ids.h>
 #include <distgat/rng.h>
 
 #define BINS 64
@@ -204,6 +205,17 @@ static void uniforms_of_related_keys_are_independent(void **state) {
   check_related(draw_counters);
 }
 
+/* Ids that fit are what they were; two that share their lower bits differ, as do their neighbours. */
+static void ids_are_folded_into_words(void **state) {
+  (void)state;
+  const dg_id far = INT64_C(1) << 32;
+  for (dg_id id = 1; id < far; id *= 3) assert_int_equal((uint32_t)dg_id_fold(id), id);
+  for (dg_id upper = 1; upper < 1000; upper++) {
+    assert_int_not_equal(dg_id_fold(upper * far), 0);
+    assert_int_not_equal(dg_id_fold(upper * far), dg_id_fold((upper + 1) * far));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(uniform_has_flat_bins_mean_and_variance),
@@ -214,6 +226,7 @@ int main(void) {
       cmocka_unit_test(masks_of_related_keys_are_independent),
       cmocka_unit_test(rows_of_related_keys_are_independent),
       cmocka_unit_test(uniforms_of_related_keys_are_independent),
+      cmocka_unit_test(ids_are_folded_into_words),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

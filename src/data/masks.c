@@ -1,0 +1,176 @@
+#include "data/masks.h"
+
+#include <string.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "data/slab.h"
+
+/* Entries of a list that a rank reads at a time, which travel as ids and lie here twice. */
+static int64_t piece_length(void) {
+  return dg_slab_bytes / 32 + 1;
+}
+
+/* Where part `part` of `parts` of a list begins. */
+static int64_t begin_of(int64_t length, int part, int parts) {
+  return length / parts * part + length % parts * part / parts;
+}
+
+/* ---- marks ---- */
+
+typedef struct marker {
+  const dg_comm *comm;
+  const dg_directory *blocks;
+  dg_h5 *file;
+  const dg_graph_info *info;
+  const int32_t *labels; /* [blocks->n] */
+  uint8_t *mask, *now;   /* [blocks->n] of the split wanted, and of the one at hand */
+  const char *wanted;
+  size_t *send, *recv, *at; /* [size] */
+  dg_id *read, *sorted;     /* [piece_length()] or fewer */
+  dg_id *come;
+} marker;
+
+static dg_status alloc_marker(marker *m) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&m->now, (size_t)m->blocks->n, sizeof *m->now));
+  DG_TRY(dg_alloc(&m->send, 3 * (size_t)m->comm->size, sizeof *m->send));
+  m->recv = m->send + m->comm->size, m->at = m->recv + m->comm->size;
+cleanup:
+  return status;
+}
+
+/* Marks ids that have come to the rank of their block. */
+static dg_status mark(marker *m, const char *split, int list, size_t n, bool as_long) {
+  const uint8_t bit = (uint8_t)(DG_TRAIN << list);
+  for (size_t k = 0; k < n; k++) {
+    const int64_t i = m->come[k] - m->blocks->first;
+    if (m->now[i] & bit) return dg_split_twice(m->file, split, dg_split_lists[list], m->come[k], as_long);
+    m->now[i] |= bit;
+    if (m->labels[i] < 0) return dg_split_unlabelled(m->file, split, dg_split_lists[list], m->come[k]);
+  }
+  return DG_OK;
+}
+
+/* Groups `read` [n] by block into `sorted`, and counts. */
+static void sort(marker *m, int64_t n) {
+  memset(m->send, 0, (size_t)m->comm->size * sizeof *m->send);
+  for (int64_t k = 0; k < n; k++) m->send[dg_directory_rank(m->blocks, m->read[k])]++;
+  m->at[0] = 0;
+  for (int r = 1; r < m->comm->size; r++) m->at[r] = m->at[r - 1] + m->send[r - 1];
+  for (int64_t k = 0; k < n; k++) m->sorted[m->at[dg_directory_rank(m->blocks, m->read[k])]++] = m->read[k];
+}
+
+/* Reads a piece here and marks what comes from all ranks. Collective. */
+static dg_status mark_piece(marker *m, int list, dg_list_part part, bool as_long) {
+  dg_status status = DG_OK;
+  size_t n = 0;
+  status = dg_split_read(m->read, m->file, m->info, part);
+  DG_TRY(dg_comm_agree(m->comm, status));
+  sort(m, part.n);
+  dg_comm_exchange_counts(m->comm, m->send, m->recv);
+  for (int r = 0; r < m->comm->size; r++) n += m->recv[r];
+  DG_TRY(dg_comm_agree(m->comm, dg_alloc(&m->come, n, sizeof *m->come)));
+  dg_comm_exchange(m->comm, m->sorted, m->send, m->come, m->recv, sizeof *m->come);
+  DG_TRY(dg_comm_agree(m->comm, mark(m, part.split, list, n, as_long)));
+cleanup:
+  dg_free(&m->come);
+  return status;
+}
+
+static dg_status mark_list(marker *m, const char *split, int list) {
+  dg_status status = DG_OK;
+  int64_t length = 0;
+  DG_TRY(dg_comm_agree(m->comm, dg_split_length(&length, m->file, split, dg_split_lists[list])));
+  const int64_t longest = length / m->comm->size + 1, room = longest < piece_length() ? longest : piece_length();
+  const int64_t begin = begin_of(length, m->comm->rank, m->comm->size);
+  const int64_t end = begin_of(length, m->comm->rank + 1, m->comm->size);
+  status = dg_alloc(&m->read, (size_t)room, sizeof *m->read);
+  if (status == DG_OK) status = dg_alloc(&m->sorted, (size_t)room, sizeof *m->sorted);
+  DG_TRY(dg_comm_agree(m->comm, status));
+  for (int64_t done = 0; done < longest; done += room) {
+    const int64_t first = begin + done < end ? begin + done : end, n = room < end - first ? room : end - first;
+    DG_TRY(mark_piece(m, list, (dg_list_part){split, dg_split_lists[list], first, n}, length == m->info->n_nodes));
+  }
+cleanup:
+  dg_free(&m->read);
+  dg_free(&m->sorted);
+  return status;
+}
+
+static dg_status mark_split(const char *name, void *context) {
+  marker *m = context;
+  dg_status status = DG_OK;
+  if (strlen(name) >= DG_SPLIT_NAME)
+    return dg_comm_agree(m->comm, dg_fail(DG_INPUT, "%s: the name of a split has %zu bytes, it may have %d",
+                                          dg_h5_path(m->file), strlen(name), DG_SPLIT_NAME - 1));
+  memset(m->now, 0, (size_t)m->blocks->n);
+  for (int list = 0; list < 3; list++) DG_TRY(mark_list(m, name, list));
+  if (strcmp(name, m->wanted) == 0) memcpy(m->mask, m->now, (size_t)m->blocks->n);
+cleanup:
+  return status;
+}
+
+dg_status dg_masks_load(uint8_t *mask, const dg_comm *comm, const dg_directory *blocks, dg_h5 *file,
+                        const dg_graph_info *info, const int32_t *labels, const char *wanted) {
+  marker m = {
+      .comm = comm, .blocks = blocks, .file = file, .info = info, .labels = labels, .mask = mask, .wanted = wanted};
+  dg_status status = DG_OK;
+  DG_TRY(dg_comm_agree(comm, alloc_marker(&m)));
+  if (dg_h5_exists(file, "splits")) DG_TRY(dg_h5_each_group(file, "splits", mark_split, &m));
+cleanup:
+  dg_free(&m.now);
+  dg_free(&m.send);
+  return status;
+}
+
+/* ---- checksums ---- */
+
+typedef struct tally {
+  uint64_t *sums; /* [4] */
+  dg_h5 *file;
+  const dg_graph_info *info;
+  const char *chosen;
+  int part, parts;
+  uint64_t key; /* of the split at hand: its name */
+} tally;
+
+static dg_status add_list(tally *t, const char *split, int list) {
+  dg_status status = DG_OK;
+  int64_t length;
+  dg_id *ids = NULL;
+  DG_TRY(dg_split_length(&length, t->file, split, dg_split_lists[list]));
+  const int64_t end = begin_of(length, t->part + 1, t->parts), room = piece_length();
+  const uint64_t key = dg_rng_key(t->key, (uint64_t)list);
+  if (t->part == 0) t->sums[3] += dg_rng_key(key, ~(uint64_t)length);
+  DG_TRY(dg_alloc(&ids, (size_t)room, sizeof *ids));
+  for (int64_t at = begin_of(length, t->part, t->parts); at < end; at += room) {
+    const int64_t n = room < end - at ? room : end - at;
+    DG_TRY(dg_split_read(ids, t->file, t->info, (dg_list_part){split, dg_split_lists[list], at, n}));
+    for (int64_t k = 0; k < n; k++) {
+      t->sums[3] += dg_rng_key(key, (uint64_t)ids[k]);
+      if (t->chosen && strcmp(split, t->chosen) == 0) t->sums[list] += dg_rng_key(0, (uint64_t)ids[k]);
+    }
+  }
+cleanup:
+  dg_free(&ids);
+  return status;
+}
+
+static dg_status add_split(const char *name, void *context) {
+  tally *t = context;
+  dg_status status = DG_OK;
+  t->key = 0;
+  for (const char *c = name; *c; c++) t->key = dg_rng_key(t->key, (uint64_t)(unsigned char)*c);
+  for (int list = 0; list < 3; list++) DG_TRY(add_list(t, name, list));
+cleanup:
+  return status;
+}
+
+dg_status dg_masks_checksum(uint64_t sums[4], dg_h5 *file, const dg_graph_info *info, const char *chosen, int part,
+                            int parts) {
+  tally t = {.sums = sums, .file = file, .info = info, .chosen = chosen, .part = part, .parts = parts};
+  memset(sums, 0, 4 * sizeof *sums);
+  return dg_h5_exists(file, "splits") ? dg_h5_each_group(file, "splits", add_split, &t) : DG_OK;
+}
