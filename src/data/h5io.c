@@ -219,12 +219,25 @@ static dg_status select_rows(hid_t *stored, hid_t *memory, dg_status error, dg_h
   return *stored >= 0 && *memory >= 0 ? DG_OK : dg_fail(DG_MEMORY, "%s: out of memory", file->path);
 }
 
+/* What a filter lacks, newer HDF5 libraries do not tell. Deflate holds the chunk as stored, and doubles its room for
+   the other until that has it, for a moment beside the room before. */
+static bool filter_lacked_memory(hid_t set, hid_t layout) {
+  hsize_t extent[DG_H5_MAX_RANK];
+  const hid_t type = H5Dget_type(set);
+  const int rank = layout < 0 || H5Pget_nfilters(layout) <= 0 ? -1 : H5Pget_chunk(layout, DG_H5_MAX_RANK, extent);
+  size_t bytes = type < 0 ? 0 : H5Tget_size(type);
+  for (int i = 0; i < rank && i < DG_H5_MAX_RANK; i++) bytes *= extent[i]; /* below 4 GiB in all */
+  if (type >= 0) H5Tclose(type);
+  return rank > 0 && !dg_memory_fits(4 * bytes + DG_MEMORY_RESERVE);
+}
+
 /* Says why data could not be read. */
 static dg_status cannot_read(dg_h5 *file, const char *name, hid_t set) {
   const char *why = "is truncated or damaged";
   char text[64];
-  if (dg_h5_lacked_memory()) return dg_fail(DG_MEMORY, "%s: out of memory for data set %s", file->path, plain(name));
+  bool lacked = dg_h5_lacked_memory();
   hid_t layout = H5Dget_create_plist(set);
+  lacked = lacked || filter_lacked_memory(set, layout);
   for (int k = 0; layout >= 0 && k < H5Pget_nfilters(layout); k++) {
     size_t values = 0;
     unsigned flags;
@@ -234,6 +247,7 @@ static dg_status cannot_read(dg_h5 *file, const char *name, hid_t set) {
     why = text;
   }
   if (layout >= 0) H5Pclose(layout);
+  if (lacked) return dg_fail(DG_MEMORY, "%s: out of memory for data set %s", file->path, plain(name));
   return dg_fail(DG_INPUT, "%s: data set %s %s", file->path, plain(name), why);
 }
 
