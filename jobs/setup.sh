@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by the entry scripts: the packages distgat needs (here only), how to install and build, how to start ranks.
+# Sourced by the entry scripts: the packages distgat needs (here only), how to install and build, what the site says, and
+# how ranks start.
 
 distgat_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -14,16 +15,46 @@ distgat_packages=(
 distgat_slurm_packages=(slurm-wlm slurmctld slurmd slurm-client munge)
 distgat_extra_packages=(clang libomp-dev "${distgat_slurm_packages[@]}")
 
-# Ranks may outnumber cores and may belong to root; threads are distgat's to choose.
-# What the user has set stays.
-while IFS='=' read -r distgat_name distgat_value; do
-  export "$distgat_name=${!distgat_name-$distgat_value}"
-done <"$distgat_root/jobs/mpi.env"
-
 distgat_fail() {
   echo "$(basename "$0"): $*" >&2
   exit 2
 }
+
+# Loads $DISTGAT_MODULES; the shell of a batch job need not know how.
+distgat_load_modules() {
+  local - file
+  set +eu # the functions of module systems stand neither
+  for file in "$LMOD_PKG/init/bash" "$MODULESHOME/init/bash" /etc/profile.d/{lmod,z00_lmod,modules}.sh; do
+    # shellcheck disable=SC1090
+    if ! declare -F module >/dev/null && [ -r "$file" ]; then . "$file"; fi
+  done
+  declare -F module >/dev/null || distgat_fail "DISTGAT_MODULES is set, but there is no 'module' here"
+  # shellcheck disable=SC2086 # a list of names
+  module load $DISTGAT_MODULES || distgat_fail "'module load $DISTGAT_MODULES' failed"
+}
+
+# Reads what the site says: $DISTGAT_SITE, else site.env beside the submitted script, which is in distgat_here, or beside this.
+distgat_read_site() {
+  local - file=${DISTGAT_SITE:-} folder
+  for folder in "${distgat_here:-}" "$distgat_root/jobs"; do
+    [ -n "$file" ] || [ ! -e "$folder/site.env" ] || file=$folder/site.env
+  done
+  [ -n "$file" ] || return 0
+  [ -r "$file" ] || distgat_fail "$file: the site's settings cannot be read"
+  export DISTGAT_SITE=$file
+  set +eu -a
+  # shellcheck disable=SC1090
+  . "$file"
+}
+
+distgat_read_site
+[ -z "${DISTGAT_MODULES:-}" ] || distgat_load_modules
+
+# Ranks may outnumber cores and may belong to root; threads are distgat's to choose.
+# What the user or the site has set stays.
+while IFS='=' read -r distgat_name distgat_value; do
+  export "$distgat_name=${!distgat_name-$distgat_value}"
+done <"$distgat_root/jobs/mpi.env"
 
 # Prints those of the given packages that are not installed.
 distgat_missing() {

@@ -16,6 +16,13 @@ fail() {
 }
 
 "$work/moved/bin/distgat" --version | grep -Eqx 'distgat [0-9]+\.[0-9]+\.[0-9]+' || fail "the program does not run"
+installed=$(ls "$work/moved/share/distgat/jobs")
+for file in "$DISTGAT_SOURCE"/jobs/*; do
+  case ${file##*/} in
+    quickstart.sh | figures | __pycache__) ;;
+    *) grep -qxF -- "${file##*/}" <<<"$installed" || fail "jobs/${file##*/} is not installed" ;;
+  esac
+done
 library=$(dirname "$(find "$work/moved" -name libdistgat.so)")
 export PKG_CONFIG_PATH=$library/pkgconfig
 

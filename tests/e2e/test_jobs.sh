@@ -35,11 +35,53 @@ for case in "4(x2),3 1 1" "4(x2),3 4 1" "4(x2),3 5 2" "4(x2),3 9 3" "2,1(x10),5 
   [ "$found" = "$nodes" ] || fail "$ranks ranks on nodes that hold $tasks: $found nodes, not $nodes"
 done
 
+# A rank for each NUMA domain of the cores that a job has; Open MPI binds where shares and domains fit.
+mkdir -p domains/node0 domains/node1
+echo 0-3,8 >domains/node0/cpulist
+echo 4-7 >domains/node1/cpulist
+for case in "0-7 2" "1,8 1" "4-5 1" "3-4 2" "20 1"; do
+  read -r cores domains <<<"$case"
+  found=$(bash -c '. "$1" && distgat_domains "$2" domains' - "$jobs/launch.sh" "$cores")
+  [ "$found" = "$domains" ] || fail "cores $cores lie in $found domains, not $domains"
+done
+binding() { bash -c '. "$1" && distgat_mpirun_binding "${@:2}"' - "$jobs/launch.sh" "$@"; }
+[ "$(binding 2 8 2)" = "--map-by numa:PE=4 --bind-to core" ] || fail "2 ranks on 2 domains of 4 cores: $(binding 2 8 2)"
+[ -z "$(binding 1 8 2)$(binding 16 8 2)$(binding 2 8 1)" ] || fail "ranks are bound where shares and domains do not fit"
+
+# The site's settings lie beside the script, the user's environment wins; the scripts find the others in the same way.
+cat >elsewhere/site.env <<'END'
+: "${DISTGAT_LAUNCHER=false}"
+: "${RANKS=3}"
+END
+DISTGAT_JOBS=$jobs DISTGAT_LAUNCHER='' bash elsewhere/mine.sh graph.h5 --epochs 3 --json --quiet >train.json 2>train.err ||
+  fail "the site's settings won over the user's: $(<train.err)"
+grep -q '"ranks": *3' train.json || fail "the site's settings were not read: $(<train.json)"
+finder() { sed -n '/^find_jobs() {/,/^}/p' "$jobs/$1"; }
+for script in seeds.sbatch scaling.sbatch; do
+  [ "$(finder $script)" = "$(finder train.sbatch)" ] || fail "$script looks for the others otherwise than train.sbatch"
+done
+
+# The graph on scratch, without Slurm; a summary of seeds by hand.
+DISTGAT_SCRATCH=$work/scratch bash "$jobs/train.sbatch" graph.h5 --epochs 3 --quiet >staged.txt 2>&1 || fail "$(<staged.txt)"
+grep -q '^The graph lies in' staged.txt && [ -z "$(ls scratch)" ] || fail "no copy, or one that stays: $(<staged.txt)"
+mkdir seeds
+echo 0 >seeds/seed-1.state
+echo 137 >seeds/seed-2.state
+echo running >seeds/seed-3.state
+echo '{"event":"result","model":"gcn","dataset":"cora","val_acc":0.7,"test_acc":0.8}' >seeds/seed-1.jsonl
+code=0
+"$jobs/seeds.py" seeds --tasks 4 >summary.txt || code=$?
+[ "$code" -eq 3 ] || fail "a summary without all ends with $code"
+for line in 'gcn on cora, 1 runs: test accuracy 80.00 +- 0.00 % without 3 of 4' 'seed 2 failed with 137 (killed)' \
+  'seed 3 has not ended' '1 of 4 tasks have not begun'; do
+  grep -qxF "$line" summary.txt || fail "the summary lacks '$line': $(<summary.txt)"
+done
+
 code=0
 bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
 [ "$code" -eq 2 ] || fail "train.sbatch of a missing graph ended with $code"
 
-for script in train.sbatch scaling.sbatch scaling.py tutorial.sh; do
+for script in train.sbatch seeds.sbatch scaling.sbatch scaling.py tutorial.sh; do
   "$jobs/$script" --help | grep -i '^usage' >/dev/null || fail "$script --help prints no usage" # read to the end
 done
 raw=${DISTGAT_DATA:-$DISTGAT_SOURCE/../shared}/planetoid

@@ -3,42 +3,10 @@
 # what goes wrong in real clusters: a rank that dies, copied scripts, arrays, tasks without a node count, other launchers.
 set -euo pipefail
 source_dir=${DISTGAT_SOURCE:?} program=${DISTGAT:?}
-vslurm=$source_dir/../shared/cluster/vslurm.sh
-# shellcheck source-path=SCRIPTDIR source=../../jobs/setup.sh
-. "$source_dir/jobs/setup.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/slurm.sh
+. "$source_dir/tests/support/slurm.sh"
 
-skip() { echo "skipped: $*" && exit 77; }
-fail() { echo "failed: $*" >&2 && exit 1; }
-
-[ -e "$vslurm" ] || skip "shared/cluster is not here, its vslurm.sh starts the virtual nodes"
-[ "$(id -u)" -eq 0 ] || skip "the virtual Slurm needs root"
-if [ -n "$(distgat_missing "${distgat_slurm_packages[@]}")" ]; then
-  [ -z "${DISTGAT_NO_INSTALL:-}" ] || skip "Slurm is missing and installing is switched off"
-  (distgat_install "${distgat_slurm_packages[@]}") || skip "Slurm cannot be installed here"
-fi
-exec 9>"${TMPDIR:-/tmp}/distgat-vslurm.lock"
-flock -w 300 9 || skip "another virtual Slurm holds the ports"
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/distgat-slurm.XXXXXX")
-chmod 755 "$work" # munge wants its socket within reach of all
-export VSLURM_DIR=$work/vslurm SLURM_CONF=$work/vslurm/slurm.conf
-# What is still running must end before the daemons that could end it.
-end_jobs() {
-  [ ! -e "$SLURM_CONF" ] || scancel --signal=KILL --full --user="$(id -un)" 2>/dev/null
-  for _ in $(seq 100); do
-    [ -n "$(squeue -h 2>/dev/null)" ] || break
-    sleep 0.1
-  done
-  bash "$vslurm" down
-  rm -rf "$work"
-}
-trap end_jobs EXIT
-# The daemons must not inherit the lock, nor keep the pipe of ctest open.
-bash "$vslurm" up 2 loop 9>&- >"$work/up.log" 2>&1 || skip "Slurm does not start here: $(tail -n 1 "$work/up.log")"
-
-# Both nodes share one /dev/shm, where the segments of their ranks would collide.
-export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
-cd "$work"
+slurm_up 2
 "$program" generate --nodes 400 --avg-degree 4 --features 60 --classes 3 --seed 5 --out graph.h5 --quiet
 options=(--epochs 20 --seed 3 --recipe tutorial-gat)
 
