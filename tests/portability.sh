@@ -170,6 +170,8 @@ test_root() {
       echo "no system: see $logs/$release-$2$serial.root" >&2
       return 1
     fi
+    # Launchers that were killed leave folders, and those of Open MPI 5 refuse to start under the same process id again.
+    find "$root/tmp" -mindepth 1 -delete
     if [ "$2" = mpich ]; then make_yield "$root" && preload=/distgat/yield.so; fi
   fi
   for compiler in "${compilers[@]}"; do
