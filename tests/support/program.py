@@ -1,4 +1,5 @@
 """Runs the program as users do, and finds the real data."""
+import contextlib
 import json
 import os
 import shlex
@@ -22,6 +23,35 @@ def execute(command, timeout, **popen):
                           text=True, timeout=timeout, **popen)
 
 
+def runs_below(pid):
+    """Whether a process that this one has started still runs; those that ended but were not waited for do not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # gone
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                return True
+    return False
+
+
+def execute_launcher(command, texts, timeout, **popen):
+    """As execute, for ranks that write to the files `texts`. The launcher of Open MPI 5 may wait for ever once all ranks
+    have failed, be they of `exit 2` alone: it is then started again, twice at most. A rank that still runs fails."""
+    for last in (False, False, True):
+        for text in texts:
+            text.unlink(missing_ok=True)
+        with subprocess.Popen(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen) as launcher:
+            try:
+                texts = launcher.communicate(timeout=timeout)
+                return subprocess.CompletedProcess(command, launcher.returncode, *texts)
+            except subprocess.TimeoutExpired:
+                stuck = not last and not runs_below(launcher.pid)
+                launcher.kill()
+                if not stuck:
+                    raise
+    return None
+
+
 def launcher_is_hydra():
     """MPICH's mpiexec, and those of MPIs made from MPICH."""
     return "HYDRA" in execute([MPIRUN, "--version"], 60).stdout.upper()
@@ -41,7 +71,7 @@ def launch(*parts, timeout=120, through=(), **popen):
                           f"{{ cd {shlex.join(where or ['.'])} && exec {command}; }}")
         own = Path(folder, "own.sh")
         own.write_text("\n".join(script))
-        done = execute([MPIRUN, "-np", str(ranks), "sh", str(own)], timeout, **popen)
+        done = execute_launcher([MPIRUN, "-np", str(ranks), "sh", str(own)], texts, timeout, **popen)
         if all(text.exists() for text in texts):  # else it did not come to the ranks
             done.stdout, done.stderr = (text.read_text() for text in texts)
         return done
