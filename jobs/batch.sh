@@ -96,13 +96,16 @@ distgat_requeue() {
   fi
 }
 
-# What follows an end that nobody asked for.
+# distgat_go_on CHECKPOINT: what follows an end that nobody asked for. A rank that srun ends beside one that failed at the start
+# ends with 75, too: without a state to go on from that counts as a crash.
 distgat_go_on() {
+  local most=1000000
   [ -z "$distgat_ended" ] || return 0
+  [ -z "$1" ] || [ -e "$1" ] || [ -n "$distgat_limit" ] || most=3
   if [ "$distgat_code" -eq 75 ]; then
     # Told by nobody: by preemption, whose grace time ends with this shell, which must not go before, and a requeue.
     [ -n "$distgat_limit" ] || sleep 60
-    distgat_requeue 1000000
+    distgat_requeue "$most"
   elif [ "$distgat_code" -gt 3 ]; then
     distgat_requeue 3
   fi
@@ -126,7 +129,7 @@ distgat_job_train() {
     distgat_watch "$SLURM_NTASKS" "$program" train "$@" "${more[@]}"
   fi
   [ "$distgat_code" -ne 0 ] || [ -z "$own" ] || rm -f "$own" "$own.previous"
-  distgat_go_on
+  distgat_go_on "$own"
 }
 
 # distgat_train G.h5 [options]: one training, as a job or without Slurm on $RANKS ranks; leaves its code in distgat_code.

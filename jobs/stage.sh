@@ -23,7 +23,7 @@ copy() {
   mv -f -- "$part" "$to"
 }
 
-trap 'rm -rf -- "$folder"' EXIT
+trap 'rm -rf -- "$folder" 2>/dev/null || true' EXIT
 trap 'exit 3' TERM INT HUP USR1
 case $1 in
   copy)
