@@ -170,6 +170,23 @@ dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h
 dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows,
                           const int64_t *row_count, int columns, const void *data);
 
+/* A data set of which each rank gives the rows that follow those of the ranks below it. */
+typedef struct dg_piece {
+  const char *name;
+  dg_h5_type type;
+  int columns;      /* of a row; 0 as above */
+  int64_t n;        /* rows of this rank */
+  const void *data; /* [n, columns] of `type`; or, where make is not NULL, made a piece at a time: */
+  void (*make)(void *rows, int64_t first, int64_t count, void *context); /* its rows [first, first + count) */
+  void *context;
+} dg_piece;
+
+/* Creates the data set in `file` (NULL above rank 0), then writes it; `make` is called for rows that ascend. The bytes
+   are the same however rows lie on ranks, and whether each writes its own or rank 0 writes all in pieces of bounded
+   size. Errors: DG_IO, DG_MEMORY. Collective. */
+dg_status dg_piece_create(const dg_comm *comm, dg_h5 *file, const dg_piece *part);
+dg_status dg_piece_write(const dg_comm *comm, dg_h5 *file, const dg_piece *part);
+
 DG_API_END
 
 #endif

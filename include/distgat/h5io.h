@@ -2,6 +2,7 @@
 #define DISTGAT_H5IO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <distgat/api.h>
@@ -14,6 +15,9 @@ DG_API_BEGIN
 typedef struct dg_h5 dg_h5; /* an open file, opaque */
 
 typedef enum dg_h5_type { DG_H5_F32, DG_H5_F64, DG_H5_I32, DG_H5_I64, DG_H5_U8 } dg_h5_type;
+
+/* Bytes of an element. */
+size_t dg_h5_type_bytes(dg_h5_type type);
 
 #define DG_H5_MAX_RANK 4
 

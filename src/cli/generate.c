@@ -29,7 +29,7 @@ static dg_status parse(request *req, bool *help, int argc, char **argv) {
   dg_option options[] = {
       dg_option_text("preset", &req->preset, "NAME",
                      "sizes of a known data set: cora, citeseer, pubmed, arxiv, products"),
-      dg_option_int("nodes", &req->nodes, 1, INT32_MAX - 1, "N", "number of nodes"),
+      dg_option_int("nodes", &req->nodes, 1, 0x1p40, "N", "number of nodes"),
       dg_option_real("avg-degree", &req->avg_degree, 0, INT32_MAX, "D", "neighbours of a node, on average"),
       dg_option_int("features", &req->features, 1, INT32_MAX, "F", "number of features"),
       dg_option_int("classes", &req->classes, 1, DG_MAX_CLASSES, "C", "number of classes"),

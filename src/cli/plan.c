@@ -223,7 +223,7 @@ static dg_status work(const request *r, const char *graph_path) {
   dg_memory_alone(true);
   DG_TRY(dg_comm_create(&alone, MPI_COMM_SELF));
   DG_TRY(graph_path ? dg_plan_graph_read(&graph, graph_path, r->config.split)
-                    : dg_plan_graph_imagine(&graph, &r->sizes));
+                    : dg_plan_graph_imagine(&graph, &alone, &r->sizes));
   DG_TRY(dg_alloc(&point, (size_t)r->n, sizeof *point));
   const dg_plan_input input = {&r->config,    &graph.info, &graph.outline, graph.scale,
                                cluster_of(r), program,     PEER_BYTES};

@@ -5,7 +5,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "generate/synthetic.h"
+#include "generate/edges.h"
 
 /* The synthetic graph has at most so many nodes and edges. */
 static const double MOST_NODES = 200000, MOST_EDGES = 3e6;
@@ -58,24 +58,38 @@ static void draw_mask(uint8_t *mask, int64_t n, double share) {
   mask[0] = DG_TRAIN;
 }
 
-static dg_status imagine(dg_outline *outline, const dg_generate_config *config, double train_share) {
+/* Local. */
+static dg_status draw_edges(dg_csr *in, const dg_comm *alone, const dg_generate_config *config) {
   dg_status status = DG_OK;
-  dg_synthetic synthetic = {0};
+  const dg_synthetic synthetic = dg_synthetic_make(config);
+  dg_edges edges = {0};
+  in->n_rows = config->n_nodes;
+  DG_TRY(dg_edges_make(&edges, alone, &synthetic));
+  DG_TRY(dg_alloc(&in->indptr, (size_t)in->n_rows + 1, sizeof *in->indptr));
+  DG_TRY(dg_alloc(&in->indices, (size_t)edges.indptr[in->n_rows], sizeof *in->indices));
+  for (int64_t i = 0; i <= in->n_rows; i++) in->indptr[i] = edges.indptr[i];
+  for (int64_t k = 0; k < in->indptr[in->n_rows]; k++) in->indices[k] = (int32_t)edges.indices[k];
+
+cleanup:
+  dg_edges_destroy(&edges);
+  return status;
+}
+
+static dg_status imagine(dg_outline *outline, const dg_comm *alone, const dg_generate_config *config,
+                         double train_share) {
+  dg_status status = DG_OK;
   const size_t n = (size_t)config->n_nodes;
-  DG_TRY(dg_synthetic_create(&synthetic, config));
-  DG_TRY(dg_synthetic_calibrate(&synthetic));
-  DG_TRY(dg_synthetic_edges(&outline->in, &synthetic, 0, 1, config->n_nodes));
+  DG_TRY(draw_edges(&outline->in, alone, config));
   DG_TRY(dg_alloc(&outline->entries, n, sizeof *outline->entries));
   DG_TRY(dg_alloc(&outline->mask, n, sizeof *outline->mask));
   for (size_t i = 0; i < n; i++) outline->entries[i] = config->n_features;
   draw_mask(outline->mask, config->n_nodes, train_share);
 
 cleanup:
-  dg_synthetic_destroy(&synthetic);
   return status;
 }
 
-dg_status dg_plan_graph_imagine(dg_plan_graph *graph, const dg_plan_sizes *sizes) {
+dg_status dg_plan_graph_imagine(dg_plan_graph *graph, const dg_comm *alone, const dg_plan_sizes *sizes) {
   dg_status status = DG_OK;
   const dg_generate_config config = sample_of(sizes);
   *graph = (dg_plan_graph){.info = {.n_nodes = sizes->nodes,
@@ -85,7 +99,7 @@ dg_status dg_plan_graph_imagine(dg_plan_graph *graph, const dg_plan_sizes *sizes
                                     .n_classes = (int32_t)sizes->classes}};
   snprintf(graph->info.name, sizeof graph->info.name, "%lld nodes", (long long)sizes->nodes);
   DG_TRY(check_sizes(sizes));
-  DG_TRY(imagine(&graph->outline, &config, sizes->train_share));
+  DG_TRY(imagine(&graph->outline, alone, &config, sizes->train_share));
   graph->scale = (double)sizes->nodes / (double)config.n_nodes;
 
 cleanup:

@@ -47,6 +47,10 @@ static hid_t file_type(dg_h5_type type) {
   DG_CHECK(!"element type");
 }
 
+size_t dg_h5_type_bytes(dg_h5_type type) {
+  return type == DG_H5_F64 || type == DG_H5_I64 ? 8 : type == DG_H5_U8 ? 1 : 4;
+}
+
 /* ---- Names ---- */
 
 static bool is_plain_link(hid_t file, const char *step) {

@@ -2,38 +2,48 @@
 #define DG_GENERATE_SYNTHETIC_H
 
 #include <distgat/generate.h>
-#include <distgat/graph.h>
+#include <distgat/ids.h>
 
-/* A synthetic citation graph as a function of its configuration: any rank can make any row. Nodes live in topics, small
-   communities; a class is `class_topics` topics that follow each other. All Local. */
+/* What of a synthetic citation graph is a function of its configuration and of a node alone. Nodes live in topics,
+   small communities; a class is `class_topics` topics that follow each other. All Local. */
 typedef struct dg_synthetic {
   const dg_generate_config *config; /* borrowed */
-  int32_t class_topics, n_topics;
-  int32_t *start;  /* [n_topics + 1] of the members of each topic */
-  int32_t *member; /* [n_nodes] nodes by topic */
-  double *weight;  /* [n_nodes + 1] sum of the weights of members before each: how often a node is cited */
-  double stubs;    /* citations a node makes, on average */
+  int64_t class_topics, n_topics;
 } dg_synthetic;
 
-/* Errors: DG_MEMORY. */
-dg_status dg_synthetic_create(dg_synthetic *graph, const dg_generate_config *config);
-void dg_synthetic_destroy(dg_synthetic *graph);
+/* Streams of random numbers. */
+enum {
+  DG_KEY_TOPIC = 1,
+  DG_KEY_WEIGHT,
+  DG_KEY_STUBS,
+  DG_KEY_PARTNER,
+  DG_KEY_COUNT = 16,
+  DG_KEY_WORD,
+  DG_KEY_VOCABULARY,
+  DG_KEY_NOISE,
+  DG_KEY_MEAN,
+  DG_KEY_BORROWED,
+  DG_KEY_SPLIT = 32
+};
 
-int32_t dg_synthetic_topic(const dg_synthetic *graph, int64_t node);
-int32_t dg_synthetic_class(const dg_synthetic *graph, int64_t node);
+dg_synthetic dg_synthetic_make(const dg_generate_config *config);
 
-/* Chooses `stubs` so that the graph gets the edges it is to have: some are drawn twice. Errors: DG_MEMORY. */
-dg_status dg_synthetic_calibrate(dg_synthetic *graph);
+/* Uniform in [0, 1): number `counter` of a node's in a stream. */
+double dg_synthetic_draw(const dg_synthetic *graph, int stream, dg_id node, uint64_t counter);
 
-/* Neighbours of n nodes: first, first + stride and so on. Errors: DG_MEMORY. */
-dg_status dg_synthetic_edges(dg_csr *edges, const dg_synthetic *graph, int64_t first, int64_t stride, int64_t n);
+int64_t dg_synthetic_topic(const dg_synthetic *graph, dg_id node);
+int32_t dg_synthetic_class(const dg_synthetic *graph, dg_id node);
+
+/* How often a node is cited, in relation to others. The weights follow a power law: (1 - u)^(-1/2) exceeds x with
+   probability x^(-2), so that degrees fall off with exponent 3. */
+double dg_synthetic_weight(const dg_synthetic *graph, dg_id node);
 
 /* Number of non-zero features of a node, and their columns, ascending; used [n_features] is scratch, zero before and
    after. */
-int32_t dg_synthetic_word_count(const dg_synthetic *graph, int64_t node);
-void dg_synthetic_words(int32_t *columns, const dg_synthetic *graph, int64_t node, uint8_t *used);
+int32_t dg_synthetic_word_count(const dg_synthetic *graph, dg_id node);
+void dg_synthetic_words(int32_t *columns, const dg_synthetic *graph, dg_id node, uint8_t *used);
 
 /* Dense features row [n_features] of a node. */
-void dg_synthetic_dense(float *row, const dg_synthetic *graph, int64_t node);
+void dg_synthetic_dense(float *row, const dg_synthetic *graph, dg_id node);
 
 #endif

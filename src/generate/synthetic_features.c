@@ -5,9 +5,6 @@
 
 #include <distgat/rng.h>
 
-/* Streams of random numbers; those of the graph come before. */
-enum { KEY_COUNT = 16, KEY_WORD, KEY_VOCABULARY, KEY_NOISE, KEY_MEAN, KEY_BORROWED };
-
 #define SHARE_CLASS 0.40 /* of a node's words: from the vocabulary of its class */
 #define SHARE_TOPIC 0.10 /* and of its topic; the others belong to the language */
 #define BORROWED 0.75    /* of the class' words, at most: from another class, so that some topics are hard to tell */
@@ -16,9 +13,9 @@ enum { KEY_COUNT = 16, KEY_WORD, KEY_VOCABULARY, KEY_NOISE, KEY_MEAN, KEY_BORROW
 
 /* ---- Sparse: words ---- */
 
-int32_t dg_synthetic_word_count(const dg_synthetic *g, int64_t node) {
+int32_t dg_synthetic_word_count(const dg_synthetic *g, dg_id node) {
   double mean = g->config->feature_density * g->config->n_features;
-  uint64_t key = dg_rng_key(g->config->seed, KEY_COUNT);
+  uint64_t key = dg_rng_key(g->config->seed, DG_KEY_COUNT);
   double count =
       mean * (0.5 + dg_rng_uniform(key, (uint64_t)(2 * node))) + dg_rng_uniform(key, (uint64_t)(2 * node + 1));
   return (int32_t)fmin(count, g->config->n_features);
@@ -27,19 +24,19 @@ int32_t dg_synthetic_word_count(const dg_synthetic *g, int64_t node) {
 /* A word of the vocabulary of a class or topic: `size` columns anywhere, the first ones the most frequent. */
 static int32_t word_of(const dg_synthetic *g, uint64_t owner, double size, double u) {
   uint64_t rank = (uint64_t)(size * u * u);
-  return (int32_t)(dg_rng_uniform(dg_rng_key(dg_rng_key(g->config->seed, KEY_VOCABULARY), owner), rank) *
+  return (int32_t)(dg_rng_uniform(dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_VOCABULARY), owner), rank) *
                    g->config->n_features);
 }
 
 /* The class whose words a topic uses: its own, or now and then another one, always the same. */
-static int32_t borrowed_class(const dg_synthetic *g, int32_t topic, double u) {
-  int32_t class = topic / g->class_topics, n_classes = g->config->n_classes;
-  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, KEY_BORROWED), (uint64_t)topic);
+static int32_t borrowed_class(const dg_synthetic *g, int64_t topic, double u) {
+  int32_t class = (int32_t)(topic / g->class_topics), n_classes = g->config->n_classes;
+  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_BORROWED), (uint64_t)topic);
   if (n_classes == 1 || u >= BORROWED * dg_rng_uniform(key, 0)) return class;
   return (class + 1 + (int32_t)(dg_rng_uniform(key, 1) * (n_classes - 1))) % n_classes;
 }
 
-static int32_t draw_word(const dg_synthetic *g, int32_t topic, uint64_t key) {
+static int32_t draw_word(const dg_synthetic *g, int64_t topic, uint64_t key) {
   double kind = dg_rng_uniform(key, 0), u = dg_rng_uniform(key, 1), n = g->config->n_features;
   if (kind < SHARE_CLASS) {
     int32_t class = borrowed_class(g, topic, kind / SHARE_CLASS);
@@ -54,9 +51,10 @@ static int compare_columns(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-void dg_synthetic_words(int32_t *columns, const dg_synthetic *g, int64_t node, uint8_t *used) {
-  int32_t n = dg_synthetic_word_count(g, node), topic = dg_synthetic_topic(g, node);
-  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, KEY_WORD), (uint64_t)node);
+void dg_synthetic_words(int32_t *columns, const dg_synthetic *g, dg_id node, uint8_t *used) {
+  int64_t topic = dg_synthetic_topic(g, node);
+  int32_t n = dg_synthetic_word_count(g, node);
+  uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_WORD), (uint64_t)node);
   for (int32_t k = 0; k < n; k++) {
     int32_t word = 0;
     for (uint64_t attempt = 0; attempt < 4; attempt++) {
@@ -80,12 +78,13 @@ static double bell(uint64_t bits) {
   return (sum * 0x1p-16 - 2 + 0x1p-15) * 1.7320508075688772;
 }
 
-void dg_synthetic_dense(float *row, const dg_synthetic *g, int64_t node) {
-  int32_t topic = dg_synthetic_topic(g, node), n = g->config->n_features;
-  uint64_t means = dg_rng_key(g->config->seed, KEY_MEAN);
+void dg_synthetic_dense(float *row, const dg_synthetic *g, dg_id node) {
+  int64_t topic = dg_synthetic_topic(g, node);
+  int32_t n = g->config->n_features;
+  uint64_t means = dg_rng_key(g->config->seed, DG_KEY_MEAN);
   uint64_t class_key = dg_rng_key(means, 2 * (uint64_t)(topic / g->class_topics));
   uint64_t topic_key = dg_rng_key(means, 2 * (uint64_t)topic + 1);
-  uint64_t noise_key = dg_rng_key(dg_rng_key(g->config->seed, KEY_NOISE), (uint64_t)node);
+  uint64_t noise_key = dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_NOISE), (uint64_t)node);
   double class_scale = CLASS_SPREAD / sqrt(2.0 * n), topic_scale = TOPIC_SPREAD / sqrt(2.0 * n);
   for (int32_t j = 0; j < n; j++) {
     uint64_t column = (uint64_t)j;
