@@ -20,7 +20,7 @@ typedef struct dg_plan_sizes {
 /* Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_plan_graph_read(dg_plan_graph *graph, const char *path, const char *split);
 
-/* Errors: DG_USAGE (impossible sizes), DG_MEMORY. Local. */
+/* On a communicator of this process alone. Errors: DG_USAGE (impossible sizes), DG_MEMORY. Local. */
 dg_status dg_plan_graph_imagine(dg_plan_graph *graph, const dg_comm *alone, const dg_plan_sizes *sizes);
 void dg_plan_graph_destroy(dg_plan_graph *graph);
 
