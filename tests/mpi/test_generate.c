@@ -1,11 +1,14 @@
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <distgat/generate.h>
 #include <distgat/graph.h>
+#include <distgat/rng.h>
 #include <distgat/summary.h>
 
 #include "support/support.h"
@@ -59,6 +62,95 @@ static void every_number_of_ranks_makes_the_same_file(void **state) {
   check_same_bytes(&config);
   config = sizes(300, 12, 8, 3);
   check_same_bytes(&config);
+}
+
+static void one_writer_and_all_make_the_same_file(void **state) {
+  (void)state;
+  const dg_generate_config config = sizes(900, 6, 40, 4);
+  setenv("DISTGAT_WRITERS", "one", 1);
+  check_same_bytes(&config);
+  setenv("DISTGAT_WRITERS", "all", 1);
+  check_same_bytes(&config);
+  unsetenv("DISTGAT_WRITERS");
+}
+
+/* What is written of these graphs was measured on them. */
+static void presets_stay_the_graphs_they_are(void **state) {
+  (void)state;
+  dg_generate_config config;
+  dg_h5 *file = NULL;
+  dg_graph_info info;
+  uint64_t fingerprint = 0;
+  dg_status status = dg_generate_preset(&config, "cora");
+  if (status == DG_OK) status = dg_generate(&test_comm, &config, shared_path);
+  if (status == DG_OK) status = dg_graph_open(&file, &info, shared_path);
+  if (status == DG_OK) status = dg_graph_fingerprint(&fingerprint, file, &info);
+  dg_h5_close(&file);
+  assert_all_true(&test_comm, status == DG_OK && fingerprint == 0x261d656e496196bdu);
+}
+
+static int compare_words(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Nodes of a split are the first in the order of their keys: none outside has a lower key than one inside. */
+static void splits_are_dealt_in_the_order_of_keys(void **state) {
+  (void)state;
+  enum { NODES = 400, CLASSES = 3 };
+  static int64_t list[3][NODES];
+  static uint64_t key[NODES], rest[NODES];
+  static int32_t labels[NODES], dealt[CLASSES];
+  static bool trains[NODES];
+  int64_t n[3], n_rest = 0;
+  dg_generate_config config = sizes(NODES, 4, 8, CLASSES);
+  static const char *const names[] = {"splits/public/train", "splits/public/val", "splits/public/test"};
+  dg_h5 *file = NULL;
+  dg_status status = dg_generate(&test_comm, &config, shared_path);
+  if (status == DG_OK) status = dg_h5_open(&file, shared_path);
+  if (status == DG_OK) status = dg_h5_read(file, "labels", DG_H5_I32, 0, NODES, labels);
+  for (int k = 0; k < 3 && status == DG_OK; k++) {
+    int rank;
+    int64_t extent[DG_H5_MAX_RANK];
+    status = dg_h5_shape(file, names[k], &rank, extent);
+    n[k] = extent[0];
+    if (status == DG_OK) status = dg_h5_read(file, names[k], DG_H5_I64, 0, n[k], list[k]);
+  }
+  dg_h5_close(&file);
+  assert_all_true(&test_comm, status == DG_OK && n[0] == 5 * CLASSES && n[1] == 50 && n[2] == 100);
+
+  bool good = true;
+  memset(trains, 0, sizeof trains);
+  memset(dealt, 0, sizeof dealt);
+  for (int64_t i = 0; i < NODES; i++) key[i] = dg_rng_key(dg_rng_key(config.seed, 32), (uint64_t)i);
+  for (int64_t k = 0; k < n[0]; k++) trains[list[0][k]] = true, dealt[labels[list[0][k]]]++;
+  for (int c = 0; c < CLASSES; c++) good = good && dealt[c] == 5;
+  for (int64_t k = 0; k < n[0]; k++)
+    for (int64_t i = 0; i < NODES; i++)
+      good = good && (trains[i] || labels[i] != labels[list[0][k]] || key[i] > key[list[0][k]]);
+  for (int64_t i = 0; i < NODES; i++)
+    if (!trains[i]) rest[n_rest++] = key[i];
+  qsort(rest, (size_t)n_rest, sizeof *rest, compare_words);
+  for (int64_t k = 0; k < n[1]; k++) good = good && !trains[list[1][k]] && key[list[1][k]] <= rest[49];
+  for (int64_t k = 0; k < n[2]; k++) good = good && key[list[2][k]] >= rest[50] && key[list[2][k]] <= rest[149];
+  assert_all_true(&test_comm, good);
+}
+
+/* A file that may not grow stands for a full disk; every rank learns of it, and no file stays. */
+static void a_full_disk_on_one_rank_ends_all(void **state) {
+  (void)state;
+  const dg_generate_config config = sizes(20000, 3, 8, 4);
+  struct rlimit before, small;
+  getrlimit(RLIMIT_FSIZE, &before);
+  small = before;
+  small.rlim_cur = 100000;
+  signal(SIGXFSZ, SIG_IGN);
+  if (test_comm.rank == test_comm.size - 1) setrlimit(RLIMIT_FSIZE, &small);
+  const dg_status status = dg_generate(&test_comm, &config, shared_path);
+  if (test_comm.rank == test_comm.size - 1) setrlimit(RLIMIT_FSIZE, &before);
+  assert_all_true(&test_comm, status == DG_IO && strstr(dg_status_message(), "cannot be written: File too large"));
+  dg_status_clear();
+  assert_all_true(&test_comm, access(shared_path, F_OK) != 0);
 }
 
 /* Reading checks ids, order, splits and features; what is left are the sizes. */
@@ -167,6 +259,10 @@ static int remove_files(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_number_of_ranks_makes_the_same_file, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(one_writer_and_all_make_the_same_file, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(presets_stay_the_graphs_they_are, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(splits_are_dealt_in_the_order_of_keys, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(a_full_disk_on_one_rank_ends_all, name_files, remove_files),
       cmocka_unit_test_setup_teardown(tiny_graphs_are_possible, name_files, remove_files),
       cmocka_unit_test_setup_teardown(edges_are_as_asked, name_files, remove_files),
       cmocka_unit_test_setup_teardown(impossible_graphs_are_refused, name_files, remove_files),
