@@ -11,7 +11,7 @@ DG_API_BEGIN
    foreign in-neighbours, grouped by owner. */
 typedef struct dg_local {
   dg_comm comm;      /* borrowed handle */
-  dg_shard shard;    /* taken over, but for its in-edges, ids and owners */
+  dg_shard shard;    /* taken over, without in, ids and owners */
   dg_halo_plan plan; /* of the halo rows */
   dg_row n, n_halo;
   dg_csr in;       /* [n] in-neighbours as local rows, in the order of original ids; no self-loops */

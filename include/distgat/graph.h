@@ -59,9 +59,9 @@ enum { DG_TRAIN = 1, DG_VAL = 2, DG_TEST = 4 };
 /* The part of a graph that one rank owns. */
 typedef struct dg_shard {
   dg_graph_info info;
-  dg_row n;                       /* nodes owned */
-  dg_id *ids;                     /* [n] their original ids, ascending */
-  dg_in_edges in;                 /* [n] in-neighbours of each, no self-loops */
+  dg_row n, n_halo;               /* nodes owned, and distinct foreign in-neighbours */
+  dg_id *ids;                     /* [n + n_halo] original ids: owned ones ascending, then others as they were met */
+  dg_csr in;                      /* [n] in-neighbours, as places in ids, in the order of original ids; no self-loops */
   dg_features features;           /* [n, n_features] */
   int32_t *labels;                /* [n], -1 unknown */
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */

@@ -115,31 +115,36 @@ static void count_entries(dg_route *r, const int64_t *own_indptr, const int64_t 
   }
 }
 
-dg_status dg_route_entries(dg_route *route, void *own, const int64_t *own_indptr, const void *data,
-                           const int64_t *indptr, size_t bytes) {
+/* Rows of the piece, grouped by owner. */
+static void pack(char *packed, const dg_route *r, const dg_ragged *rows) {
+  for (int64_t k = 0; k < r->n; k++) {
+    const int64_t i = r->order[k];
+    const size_t length = (size_t)(rows->indptr[i + 1] - rows->indptr[i]) * rows->bytes;
+    if (length > 0) memcpy(packed, (const char *)rows->data + (size_t)rows->indptr[i] * rows->bytes, length);
+    packed += length;
+  }
+}
+
+dg_status dg_route_entries(dg_route *route, const int64_t *own_indptr, dg_ragged rows,
+                           dg_status (*take)(int64_t first, const void *entries, int64_t n, void *context),
+                           void *context) {
   dg_status status = DG_OK;
+  const dg_comm *comm = route->comm;
   char *packed = NULL, *come = NULL, *at;
   if (stays(route)) {
-    const int64_t begin = own_indptr[route->first - route->owners->first];
-    if (indptr[route->n] > 0) memcpy((char *)own + (size_t)begin * bytes, data, (size_t)indptr[route->n] * bytes);
-    return DG_OK;
+    const int64_t first = own_indptr[route->first - route->owners->first];
+    return dg_comm_agree(comm, take(first, rows.data, rows.indptr[route->n], context));
   }
-  count_entries(route, own_indptr, indptr);
-  status = dg_alloc(&packed, (size_t)indptr[route->n], bytes);
-  if (status == DG_OK) status = dg_alloc(&come, sum(route->recv_entries, route->comm->size), bytes);
-  DG_TRY(dg_comm_agree(route->comm, status));
-  at = packed;
-  for (int64_t k = 0; k < route->n; k++) {
-    const int64_t i = route->order[k];
-    const size_t length = (size_t)(indptr[i + 1] - indptr[i]) * bytes;
-    if (length > 0) memcpy(at, (const char *)data + (size_t)indptr[i] * bytes, length);
-    at += length;
-  }
-  dg_comm_exchange(route->comm, packed, route->send_entries, come, route->recv_entries, bytes);
+  count_entries(route, own_indptr, rows.indptr);
+  status = dg_alloc(&packed, (size_t)rows.indptr[route->n], rows.bytes);
+  if (status == DG_OK) status = dg_alloc(&come, sum(route->recv_entries, comm->size), rows.bytes);
+  DG_TRY(dg_comm_agree(comm, status));
+  pack(packed, route, &rows);
+  dg_comm_exchange(comm, packed, route->send_entries, come, route->recv_entries, rows.bytes);
   at = come;
-  for (int p = 0; p < route->comm->size; at += route->recv_entries[p] * bytes, p++)
-    if (route->recv_entries[p] > 0)
-      memcpy((char *)own + (size_t)own_indptr[route->next[p]] * bytes, at, route->recv_entries[p] * bytes);
+  for (int p = 0; p < comm->size && status == DG_OK; at += route->recv_entries[p] * rows.bytes, p++)
+    status = take(own_indptr[route->next[p]], at, (int64_t)route->recv_entries[p], context);
+  DG_TRY(dg_comm_agree(comm, status));
 cleanup:
   dg_free(&packed);
   dg_free(&come);

@@ -31,9 +31,17 @@ dg_status dg_route_turn(dg_route *route, int64_t piece, int64_t rows);
    Collective. */
 dg_status dg_route_rows(const dg_route *route, void *own, const void *data, size_t bytes);
 
-/* The same for rows of `bytes` bytes an entry whose lengths differ: they begin at indptr [n + 1] in data, which starts
-   with the first of the piece, and at own_indptr [n_own + 1] in own. Errors: DG_MEMORY. Collective. */
-dg_status dg_route_entries(dg_route *route, void *own, const int64_t *own_indptr, const void *data,
-                           const int64_t *indptr, size_t bytes);
+/* Rows whose lengths differ: entries of `bytes` bytes, which begin at indptr [n + 1] in data. */
+typedef struct dg_ragged {
+  const void *data;
+  const int64_t *indptr; /* starts with the first row of the piece at 0 */
+  size_t bytes;
+} dg_ragged;
+
+/* Gives rows of the piece to their owners, which have room for them at own_indptr [n_own + 1]: there take(first,
+   entries, n, context) gets entries [first, first + n), each once. Errors: DG_MEMORY, those of take. Collective. */
+dg_status dg_route_entries(dg_route *route, const int64_t *own_indptr, dg_ragged rows,
+                           dg_status (*take)(int64_t first, const void *entries, int64_t n, void *context),
+                           void *context);
 
 #endif

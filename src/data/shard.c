@@ -1,7 +1,10 @@
 #include <distgat/graph.h>
 
+#include <string.h>
+
 #include <distgat/memory.h>
 
+#include "base/id_map.h"
 #include "data/copies.h"
 #include "data/fingerprint.h"
 #include "data/masks.h"
@@ -18,6 +21,7 @@ typedef struct loading {
   dg_h5 *file;
   char split[DG_SPLIT_NAME];
   dg_route route;
+  dg_id_map rows;     /* of owned nodes and of in-neighbours met so far, where there are other ranks */
   dg_content content; /* of the block that is read here */
 } loading;
 
@@ -55,15 +59,23 @@ static int64_t count_pieces(const loading *l, int64_t rows) {
   return (l->shard->owners.block + rows - 1) / rows;
 }
 
+/* Owned ids, of which the rows are known from here on. */
 static dg_status load_ids(loading *l) {
   dg_status status = DG_OK;
-  const dg_directory *d = &l->shard->owners;
+  dg_shard *s = l->shard;
+  const dg_directory *d = &s->owners;
   dg_id *ids = NULL;
   status = dg_alloc(&ids, (size_t)d->n, sizeof *ids);
-  if (status == DG_OK) status = dg_alloc(&l->shard->ids, (size_t)l->shard->n, sizeof *l->shard->ids);
+  if (status == DG_OK) status = dg_alloc(&s->ids, (size_t)s->n, sizeof *s->ids);
   DG_TRY(dg_comm_agree(l->comm, status));
   for (int64_t i = 0; i < d->n; i++) ids[i] = d->first + i;
-  DG_TRY(dg_route_rows(&l->route, l->shard->ids, ids, sizeof *ids));
+  DG_TRY(dg_route_rows(&l->route, s->ids, ids, sizeof *ids));
+  if (l->comm->size > 1) status = dg_id_map_create(&l->rows, (size_t)s->n);
+  for (dg_row i = 0; i < s->n && l->comm->size > 1 && status == DG_OK; i++) {
+    dg_row row = i;
+    status = dg_id_map_add(&l->rows, s->ids[i], &row);
+  }
+  DG_TRY(dg_comm_agree(l->comm, status));
 cleanup:
   dg_free(&ids);
   return status;
@@ -89,20 +101,58 @@ cleanup:
   return status;
 }
 
+/* Turns sources into rows: owned ones into their places, foreign ones into rows n, n + 1 ... as they are met. One rank
+   alone owns all, and ids are rows. */
+static dg_status name_sources(int64_t first, const void *entries, int64_t n, void *context) {
+  loading *l = context;
+  dg_shard *s = l->shard;
+  const dg_id *source = entries;
+  for (int64_t k = 0; k < n; k++) {
+    const int64_t next = (int64_t)s->n + s->n_halo;
+    dg_row row = (dg_row)(l->comm->size == 1 ? source[k] : next);
+    if (next == INT32_MAX)
+      return dg_fail(DG_MEMORY, "%d rows and rows of other ranks on one rank; start more ranks", INT32_MAX);
+    const dg_status status = l->comm->size == 1 ? DG_OK : dg_id_map_add(&l->rows, source[k], &row);
+    if (status != DG_OK) return status;
+    s->n_halo += row == next;
+    s->in.indices[first + k] = row;
+  }
+  return DG_OK;
+}
+
+/* Puts the ids of foreign rows behind the others. */
+static dg_status list_ids(loading *l) {
+  dg_status status = DG_OK;
+  dg_shard *s = l->shard;
+  dg_id *ids = NULL;
+  if (s->n_halo == 0) return DG_OK;
+  DG_TRY(dg_alloc(&ids, l->rows.count, sizeof *ids));
+  for (size_t slot = 0; slot < l->rows.slots; slot++)
+    if (l->rows.key[slot] != 0) ids[l->rows.row[slot]] = l->rows.key[slot] - 1;
+  dg_free(&s->ids);
+  s->ids = ids;
+cleanup:
+  return status;
+}
+
 static dg_status load_edges(loading *l) {
   dg_status status = DG_OK;
-  dg_in_edges *in = &l->shard->in, piece = {0};
+  dg_csr *in = &l->shard->in;
+  dg_in_edges piece = {0};
   const int64_t rows = dg_slab_rows(&l->shard->info), n_pieces = count_pieces(l, rows);
   DG_TRY(load_indptr(l, &in->indptr, dg_slab_starts));
   in->n_rows = l->shard->n;
-  DG_TRY(dg_comm_agree(l->comm, dg_alloc(&in->source, (size_t)in->indptr[in->n_rows], sizeof *in->source)));
+  DG_TRY(dg_comm_agree(l->comm, dg_alloc(&in->indices, (size_t)in->indptr[in->n_rows], sizeof *in->indices)));
   for (int64_t k = 0; k < n_pieces; k++) {
     DG_TRY(dg_route_turn(&l->route, k, rows));
     DG_TRY(dg_comm_agree(l->comm, dg_slab_edges(&piece, l->file, &l->shard->info, l->route.first, l->route.n)));
     dg_content_edges(&l->content, &piece, l->route.first);
-    DG_TRY(dg_route_entries(&l->route, in->source, in->indptr, piece.source, piece.indptr, sizeof *in->source));
+    const dg_ragged sources = {piece.source, piece.indptr, sizeof *piece.source};
+    DG_TRY(dg_route_entries(&l->route, in->indptr, sources, name_sources, l));
     dg_in_edges_destroy(&piece);
   }
+  DG_TRY(dg_comm_agree(l->comm, list_ids(l)));
+  dg_id_map_destroy(&l->rows);
 cleanup:
   dg_in_edges_destroy(&piece);
   return status;
@@ -117,13 +167,27 @@ cleanup:
   return status;
 }
 
+static dg_status take_columns(int64_t first, const void *entries, int64_t n, void *context) {
+  const loading *l = context;
+  if (n > 0) memcpy(l->shard->features.indices + first, entries, (size_t)n * sizeof(int32_t));
+  return DG_OK;
+}
+
+static dg_status take_values(int64_t first, const void *entries, int64_t n, void *context) {
+  const loading *l = context;
+  if (n > 0) memcpy(l->shard->features.values + first, entries, (size_t)n * sizeof(float));
+  return DG_OK;
+}
+
 /* Collective. */
 static dg_status route_features(loading *l, const dg_features *piece) {
   dg_status status = DG_OK;
   dg_features *x = &l->shard->features;
   if (!x->sparse) return dg_route_rows(&l->route, x->dense, piece->dense, (size_t)x->n_cols * sizeof *x->dense);
-  DG_TRY(dg_route_entries(&l->route, x->indices, x->indptr, piece->indices, piece->indptr, sizeof *x->indices));
-  DG_TRY(dg_route_entries(&l->route, x->values, x->indptr, piece->values, piece->indptr, sizeof *x->values));
+  const dg_ragged columns = {piece->indices, piece->indptr, sizeof *piece->indices};
+  const dg_ragged values = {piece->values, piece->indptr, sizeof *piece->values};
+  DG_TRY(dg_route_entries(&l->route, x->indptr, columns, take_columns, l));
+  DG_TRY(dg_route_entries(&l->route, x->indptr, values, take_values, l));
 cleanup:
   return status;
 }
@@ -208,12 +272,13 @@ cleanup:
   if (owners != NULL) dg_directory_destroy(owners);
   if (status != DG_OK) dg_shard_destroy(shard);
   dg_route_destroy(&l.route);
+  dg_id_map_destroy(&l.rows);
   dg_h5_close(&l.file);
   return status;
 }
 
 void dg_shard_destroy(dg_shard *shard) {
-  dg_in_edges_destroy(&shard->in);
+  dg_csr_destroy(&shard->in);
   dg_features_destroy(&shard->features);
   dg_directory_destroy(&shard->owners);
   dg_free(&shard->ids);

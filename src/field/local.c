@@ -5,49 +5,7 @@
 
 #include <distgat/memory.h>
 
-#include "base/id_map.h"
 #include "field/order.h"
-
-/* Turns sources into rows: owned ones into their places, foreign ones into rows n, n + 1 ... as they are met. */
-static dg_status name_rows(dg_local *local, dg_id_map *rows) {
-  dg_status status = DG_OK;
-  const dg_in_edges *in = &local->shard.in;
-  const int64_t n_edges = in->indptr[local->n];
-  DG_TRY(dg_id_map_create(rows, (size_t)local->n));
-  DG_TRY(dg_alloc(&local->in.indices, (size_t)n_edges, sizeof *local->in.indices));
-  for (dg_row i = 0; i < local->n; i++) {
-    dg_row row = i;
-    DG_TRY(dg_id_map_add(rows, local->shard.ids[i], &row));
-  }
-  for (int64_t t = 0; t < n_edges; t++) {
-    const int64_t next = (int64_t)local->n + local->n_halo;
-    dg_row row = (dg_row)next;
-    if (next == INT32_MAX)
-      DG_TRY(dg_fail(DG_MEMORY, "%d rows and rows of other ranks on one rank; start more ranks", INT32_MAX));
-    DG_TRY(dg_id_map_add(rows, in->source[t], &row));
-    local->n_halo += row == next;
-    local->in.indices[t] = row;
-  }
-  DG_TRY(dg_alloc(&local->ids, rows->count, sizeof *local->ids));
-  for (size_t s = 0; s < rows->slots; s++)
-    if (rows->key[s] != 0) local->ids[rows->row[s]] = rows->key[s] - 1;
-
-cleanup:
-  return status;
-}
-
-/* A graph whole on one rank, where ids are rows. */
-static dg_status name_all_rows(dg_local *local) {
-  dg_status status = DG_OK;
-  const int64_t n_edges = local->shard.in.indptr[local->n];
-  DG_TRY(dg_alloc(&local->in.indices, (size_t)n_edges, sizeof *local->in.indices));
-  DG_TRY(dg_alloc(&local->ids, (size_t)local->n, sizeof *local->ids));
-  for (int64_t t = 0; t < n_edges; t++) local->in.indices[t] = (dg_row)local->shard.in.source[t];
-  for (dg_row i = 0; i < local->n; i++) local->ids[i] = i;
-
-cleanup:
-  return status;
-}
 
 /* A halo row as it was met. */
 typedef struct halo_row {
@@ -85,23 +43,16 @@ cleanup:
   return status;
 }
 
-/* Fills in, ids and n_halo: local rows of all sources. The shard's own lists are given up. */
-static dg_status find_halo(dg_local *local, int32_t **owner) {
+/* Finds the owners of halo rows, *owner [n_halo], and sorts the rows by them. */
+static dg_status find_owners(dg_local *local, int32_t **owner) {
   dg_status status = DG_OK;
   const dg_comm *comm = &local->comm;
-  dg_id_map rows = {0};
-  DG_TRY(dg_comm_agree(comm, comm->size == 1 ? name_all_rows(local) : name_rows(local, &rows)));
-  dg_id_map_destroy(&rows);
-  local->in.n_rows = local->n, local->in.indptr = local->shard.in.indptr, local->shard.in.indptr = NULL;
-  dg_in_edges_destroy(&local->shard.in);
-  dg_free(&local->shard.ids);
   DG_TRY(dg_comm_agree(comm, dg_alloc(owner, (size_t)local->n_halo, sizeof **owner)));
   DG_TRY(dg_directory_find(*owner, &local->shard.owners, comm, local->ids + local->n, local->n_halo));
   dg_directory_destroy(&local->shard.owners); /* from here on the plan knows who owns the halo */
   DG_TRY(dg_comm_agree(comm, sort_halo(local, *owner)));
 
 cleanup:
-  dg_id_map_destroy(&rows);
   return status;
 }
 
@@ -204,9 +155,11 @@ cleanup:
 dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard) {
   dg_status status = DG_OK;
   int32_t *owner = NULL;
-  *local = (dg_local){.comm = *comm, .shard = *shard, .n = shard->n};
+  *local = (dg_local){
+      .comm = *comm, .shard = *shard, .n = shard->n, .n_halo = shard->n_halo, .ids = shard->ids, .in = shard->in};
+  local->shard.ids = NULL, local->shard.in = (dg_csr){0};
   *shard = (dg_shard){0};
-  DG_TRY(find_halo(local, &owner));
+  DG_TRY(find_owners(local, &owner));
   status = dg_alloc(&local->degree, (size_t)local->n + (size_t)local->n_halo, sizeof *local->degree);
   DG_TRY(dg_comm_agree(comm, status));
   for (dg_row i = 0; i < local->n; i++) local->degree[i] = (int32_t)(local->in.indptr[i + 1] - local->in.indptr[i]);

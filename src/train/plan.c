@@ -319,11 +319,11 @@ static int64_t dividing_bytes(const division *d) {
   return (int64_t)((4 + 8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges);
 }
 
-/* A rank that turns the sources of its edges, whose features it has, into rows. */
+/* A rank that has turned the sources of its edges into rows. */
 static int64_t loading_bytes(const division *d, int p) {
   const int64_t n = scaled(d->input, d->each[p].nodes), rows = n + scaled(d->input, d->each[p].halo);
   const int64_t named = d->point->parts > 1 ? MAP_ROW * rows : 0;
-  return features_bytes(d, p) + 12 * scaled(d->input, d->each[p].edges) + 8 * rows + 17 * n + named;
+  return 4 * scaled(d->input, d->each[p].edges) + 8 * rows + 8 * n + named;
 }
 
 static int64_t setup_bytes(const division *d, int p) {

@@ -43,17 +43,17 @@ cleanup:
   return status;
 }
 
-static dg_status copy_edges(dg_in_edges *out, const piece *p, const int32_t *part, int which) {
+static dg_status copy_edges(dg_csr *out, const piece *p, const int32_t *part, int which) {
   dg_status status = DG_OK;
   const dg_csr *in = &p->graph->in;
   int64_t n = 0;
   out->n_rows = p->n;
   DG_TRY(dg_alloc(&out->indptr, (size_t)p->n + 1, sizeof *out->indptr));
-  DG_TRY(dg_alloc(&out->source, (size_t)p->n_edges, sizeof *out->source));
+  DG_TRY(dg_alloc(&out->indices, (size_t)p->n_edges, sizeof *out->indices));
   for (int64_t i = 0; i < p->n; i++) {
     const int32_t node = p->node[i];
     for (int64_t t = in->indptr[node]; part[node] == which && t < in->indptr[node + 1]; t++)
-      out->source[n++] = p->here[in->indices[t]];
+      out->indices[n++] = p->here[in->indices[t]];
     out->indptr[i + 1] = n;
   }
 

@@ -120,7 +120,7 @@ static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
   double sum = 0, divisor = 1;
   int64_t k = s->in.indptr[row];
   for (int j = 0; j < N; j++)
-    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->in.source[k++] != j)) return false;
+    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->ids[s->in.indices[k++]] != j)) return false;
   for (int j = 0; j < F; j++) sum += above_least(i, j);
   if (normalized) divisor = fmax(sum, 1);
   for (int j = 0; j < F; j++) {
