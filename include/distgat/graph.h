@@ -160,8 +160,8 @@ typedef struct dg_rows {
 } dg_rows;
 
 /* Writes a data set of one row a node in original order: every rank gives its rows, data [n, columns] of `type`,
-   contiguous; rank 0 streams them to `file` (NULL elsewhere) in slabs of bounded size. columns 0 makes a
-   one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
+   contiguous; they are written to `file` (NULL above rank 0) in slabs of bounded size, by all ranks or by rank 0, with
+   the same bytes. columns 0 makes a one-dimensional set of one value a node. Errors: DG_IO, DG_MEMORY. Collective. */
 dg_status dg_rows_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows, int columns,
                         const void *data);
 

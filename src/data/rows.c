@@ -4,14 +4,15 @@
 
 #include <distgat/memory.h>
 
-#define SLAB_BYTES ((int64_t)32 << 20) /* what rank 0 assembles at a time, on average */
+#include "data/sink.h"
+
+#define SLAB_BYTES ((int64_t)32 << 20) /* what a writer assembles at a time, on average */
 
 /* A data set on its way to the file, slab of nodes by slab of nodes. */
 typedef struct stream {
   const dg_comm *comm;
-  dg_h5 *file; /* rank 0 only */
-  const char *name;
-  dg_h5_type type;
+  dg_sink sink;
+  int writers; /* ranks that write: all, or rank 0 */
   size_t row_bytes;
   int64_t rows_written;
   size_t *send, *recv, *send_rows, *recv_rows; /* [size] nodes and rows to and from each rank */
@@ -41,7 +42,7 @@ static size_t sum_sizes(const size_t *values, int n) {
   return sum;
 }
 
-/* A slab as rank 0 receives it: grouped by sender, and in the order of nodes. */
+/* A slab as its writer receives it: grouped by sender, and in the order of nodes. */
 typedef struct slab {
   dg_id *ids;        /* [nodes] */
   int64_t *lengths;  /* [nodes] rows of each */
@@ -80,74 +81,97 @@ static void slab_order(slab *b, int64_t first, size_t nodes, size_t row_bytes) {
   }
 }
 
-/* Gathers n nodes of this rank into the slab of `nodes` nodes from `first` and writes it on rank 0. *written is the
-   local result of writing, not yet agreed on. Collective. */
-static dg_status write_slab(stream *s, dg_status *written, int64_t first, size_t nodes, int32_t n, const dg_id *ids,
-                            const int64_t *lengths, const char *rows) {
-  dg_status status = DG_OK;
-  slab b = {0};
-  int size = s->comm->size;
-  s->send[0] = (size_t)n;
-  s->send_rows[0] = 0;
-  for (int32_t i = 0; i < n; i++) s->send_rows[0] += (size_t)lengths[i];
+/* Counts what of n nodes goes to each writer: to the first the `step` nodes from `first`, and so on. */
+static void count_sent(stream *s, int64_t first, int64_t step, int32_t n, const dg_id *ids, const int64_t *lengths) {
+  memset(s->send, 0, (size_t)s->comm->size * sizeof *s->send);
+  memset(s->send_rows, 0, (size_t)s->comm->size * sizeof *s->send_rows);
+  for (int32_t i = 0; i < n; i++) {
+    const int64_t writer = (ids[i] - first) / step;
+    s->send[writer]++;
+    s->send_rows[writer] += (size_t)lengths[i];
+  }
   dg_comm_exchange_counts(s->comm, s->send, s->recv);
   dg_comm_exchange_counts(s->comm, s->send_rows, s->recv_rows);
-  size_t n_rows = sum_sizes(s->recv_rows, size);
-  DG_CHECK(s->file == NULL || sum_sizes(s->recv, size) == nodes);
-  DG_TRY(dg_comm_agree(s->comm, slab_alloc(&b, s->file == NULL ? 0 : nodes, n_rows, s->row_bytes)));
+}
+
+/* The first row of this writer's slab, where every rank has n; later slabs come after all of them. Collective. */
+static int64_t find_row(stream *s, int64_t n) {
+  int64_t before = 0, all = n;
+  MPI_Exscan(&n, &before, 1, MPI_INT64_T, MPI_SUM, s->comm->mpi);
+  if (s->comm->rank == 0) before = 0;
+  dg_comm_sum_int64(s->comm, &all, 1);
+  s->rows_written += all;
+  return s->rows_written - all + before;
+}
+
+/* Gathers n nodes of this rank into slabs of `step` nodes from `first` on, one for each writer, which writes it.
+ *written is the local result of writing, not yet agreed on. Collective. */
+static dg_status write_slabs(stream *s, dg_status *written, int64_t first, int64_t step, int32_t n, const dg_id *ids,
+                             const int64_t *lengths, const char *rows) {
+  dg_status status = DG_OK;
+  slab b = {0};
+  const int size = s->comm->size;
+  count_sent(s, first, step, n, ids, lengths);
+  const size_t nodes = sum_sizes(s->recv, size), n_rows = sum_sizes(s->recv_rows, size);
+  DG_TRY(dg_comm_agree(s->comm, slab_alloc(&b, nodes, n_rows, s->row_bytes)));
   dg_comm_exchange(s->comm, ids, s->send, b.ids, s->recv, sizeof *ids);
   dg_comm_exchange(s->comm, lengths, s->send, b.lengths, s->recv, sizeof *lengths);
   dg_comm_exchange(s->comm, rows, s->send_rows, b.rows, s->recv_rows, s->row_bytes);
-  if (s->file != NULL) {
-    slab_order(&b, first, nodes, s->row_bytes);
-    *written = dg_h5_write_rows(s->file, s->name, s->type, s->rows_written, (int64_t)n_rows, b.ordered);
+  const int64_t row = find_row(s, (int64_t)n_rows);
+  if (nodes > 0) {
+    slab_order(&b, first + step * s->comm->rank, nodes, s->row_bytes);
+    *written = dg_sink_write(&s->sink, row, (int64_t)n_rows, b.ordered);
   }
-  s->rows_written += (int64_t)n_rows;
 cleanup:
   slab_destroy(&b);
   return status;
 }
 
-static size_t element_bytes(dg_h5_type type) {
-  return type == DG_H5_F64 || type == DG_H5_I64 ? 8 : 4;
+/* Nodes a slab, so that one has SLAB_BYTES if all nodes were alike, and every writer has some. */
+static int64_t slab_nodes(int64_t n_nodes, int writers, int64_t rows, size_t row_bytes) {
+  const double node_bytes = (double)rows * (double)row_bytes / (double)n_nodes + 16;
+  const int64_t nodes = (int64_t)((double)SLAB_BYTES / node_bytes), share = (n_nodes + writers - 1) / writers;
+  return nodes < 1 ? 1 : nodes < share ? nodes : share;
 }
 
-/* Nodes a slab, so that one has SLAB_BYTES if all nodes were alike. */
-static int64_t slab_nodes(int64_t n_nodes, int64_t rows, size_t row_bytes) {
-  double node_bytes = (double)rows * (double)row_bytes / (double)n_nodes + 16;
-  int64_t nodes = (int64_t)((double)SLAB_BYTES / node_bytes);
-  return nodes < 1 ? 1 : nodes < n_nodes ? nodes : n_nodes;
+/* All slabs, one after the other. Collective. */
+static dg_status write_stream(stream *s, dg_rows rows, const int64_t *row_count, int64_t all_rows, const void *data) {
+  dg_status status = DG_OK, local = stream_alloc(s);
+  const char *at = data;
+  s->writers = dg_sink_is_shared(&s->sink) ? s->comm->size : 1;
+  const int64_t step = slab_nodes(rows.n_nodes, s->writers, all_rows, s->row_bytes);
+  for (int64_t first = 0; first < rows.n_nodes; first += step * s->writers) {
+    DG_TRY(dg_comm_agree(s->comm, local));
+    int32_t here = 0;
+    int64_t rows_here = 0;
+    for (; here < rows.n && rows.ids[here] < first + step * s->writers; here++) rows_here += row_count[here];
+    DG_TRY(write_slabs(s, &local, first, step, here, rows.ids, row_count, at));
+    rows.n -= here;
+    rows.ids += here;
+    row_count += here;
+    at += (size_t)rows_here * s->row_bytes;
+  }
+  DG_TRY(dg_comm_agree(s->comm, local));
+cleanup:
+  return status;
 }
 
 dg_status dg_ragged_write(const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type, dg_rows rows,
                           const int64_t *row_count, int columns, const void *data) {
-  dg_status status = DG_OK, local;
-  int rank = columns > 0 ? 2 : 1;
+  dg_status status = DG_OK, closed;
+  const int width = columns > 0 ? columns : 1;
   int64_t extent[2] = {0, columns};
-  stream s = {.comm = comm, .file = file, .name = name, .type = type};
-  const char *at = data;
-  s.row_bytes = element_bytes(type) * (size_t)(columns > 0 ? columns : 1);
+  stream s = {.comm = comm, .row_bytes = dg_h5_type_bytes(type) * (size_t)width};
   for (int32_t i = 0; i < rows.n; i++) extent[0] += row_count[i];
   dg_comm_sum_int64(comm, extent, 1);
-  local = stream_alloc(&s);
-  if (local == DG_OK && comm->rank == 0)
-    local = dg_h5_write(file, name, type, rank, extent, comm->size == 1 ? data : NULL);
-  const int64_t n_nodes = comm->size == 1 ? 0 : rows.n_nodes; /* one rank has written everything already */
-
-  int64_t step = n_nodes > 0 ? slab_nodes(n_nodes, extent[0], s.row_bytes) : 1;
-  for (int64_t first = 0; first < n_nodes; first += step) {
-    DG_TRY(dg_comm_agree(comm, local));
-    int64_t nodes = step < n_nodes - first ? step : n_nodes - first;
-    int32_t here = 0;
-    int64_t rows_here = 0;
-    for (; here < rows.n && rows.ids[here] < first + nodes; here++) rows_here += row_count[here];
-    DG_TRY(write_slab(&s, &local, first, (size_t)nodes, here, rows.ids, row_count, at));
-    rows.n -= here;
-    rows.ids += here;
-    row_count += here;
-    at += (size_t)rows_here * s.row_bytes;
-  }
-  DG_TRY(dg_comm_agree(comm, local));
+  if (comm->rank == 0)
+    status = dg_h5_write(file, name, type, columns > 0 ? 2 : 1, extent, comm->size == 1 ? data : NULL);
+  DG_TRY(dg_comm_agree(comm, status));
+  if (comm->size == 1 || rows.n_nodes == 0) goto cleanup;
+  DG_TRY(dg_sink_open(&s.sink, comm, file, name, type, width));
+  status = write_stream(&s, rows, row_count, extent[0], data);
+  closed = dg_sink_close(&s.sink);
+  if (status == DG_OK) status = closed;
 cleanup:
   stream_destroy(&s);
   return status;

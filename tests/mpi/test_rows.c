@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -81,7 +82,7 @@ static void writes_rows_in_original_order(void **state) {
   check_rows(2, 3);
   check_rows(1000, 0);
   check_rows(1000, 5);
-  check_rows(300000, 40); /* 48 MB: more than one block */
+  check_rows(480000, 40); /* 77 MB: more than one slab for each of two writers */
 }
 
 static void writes_ragged_rows_in_original_order(void **state) {
@@ -110,7 +111,48 @@ static void writes_ragged_rows_in_original_order(void **state) {
   assert_all_true(&test_comm, same);
 }
 
-/* A file that may not grow stands for a full disk on rank 0; every rank learns of it. */
+/* The bytes of a file that ragged rows and plain ones were written to; their number in *n. To be freed on rank 0. */
+static char *write_both(long *n, const char *writers) {
+  enum { NODES = 3000 };
+  static int64_t ids[NODES], lengths[NODES], data[NODES * 9];
+  char *bytes = NULL;
+  const int32_t mine_n = list_mine(ids, NODES);
+  int64_t at = 0;
+  for (int32_t i = 0; i < mine_n; i++) {
+    lengths[i] = length_of(ids[i]);
+    for (int64_t k = 0; k < lengths[i]; k++) data[at++] = ids[i] * 10 + k;
+  }
+  setenv("DISTGAT_WRITERS", writers, 1);
+  dg_h5 *file = open_output();
+  const dg_rows rows = {NODES, mine_n, ids};
+  dg_status status = dg_ragged_write(&test_comm, file, "ragged", DG_H5_I64, rows, lengths, 0, data);
+  if (status == DG_OK) status = dg_rows_write(&test_comm, file, "group/plain", DG_H5_I64, rows, 0, ids);
+  unsetenv("DISTGAT_WRITERS");
+  assert_all_true(&test_comm, status == DG_OK);
+  commit(file);
+  if (test_comm.rank > 0) return NULL;
+  FILE *written = fopen(path, "rb");
+  assert_non_null(written);
+  fseek(written, 0, SEEK_END);
+  *n = ftell(written);
+  rewind(written);
+  bytes = malloc((size_t)*n);
+  assert_int_equal(fread(bytes, 1, (size_t)*n, written), *n);
+  fclose(written);
+  return bytes;
+}
+
+static void one_writer_and_all_write_the_same_bytes(void **state) {
+  (void)state;
+  long n_one = 0, n_all = 0;
+  char *one = write_both(&n_one, "one"), *all = write_both(&n_all, "all");
+  const bool same = test_comm.rank > 0 || (n_one == n_all && memcmp(one, all, (size_t)n_one) == 0);
+  assert_all_true(&test_comm, same);
+  free(one);
+  free(all);
+}
+
+/* A file that may not grow stands for a full disk; every rank learns of it. */
 static void agrees_on_a_full_disk(void **state) {
   (void)state;
   enum { NODES = 100000 };
@@ -122,9 +164,9 @@ static void agrees_on_a_full_disk(void **state) {
   small.rlim_cur = 100000;
   signal(SIGXFSZ, SIG_IGN);
   dg_h5 *file = open_output();
-  if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &small);
+  setrlimit(RLIMIT_FSIZE, &small);
   dg_status status = dg_rows_write(&test_comm, file, "rows", DG_H5_I64, (dg_rows){NODES, n, ids}, 0, ids);
-  if (test_comm.rank == 0) setrlimit(RLIMIT_FSIZE, &before);
+  setrlimit(RLIMIT_FSIZE, &before);
   assert_all_true(&test_comm, status == DG_IO && strstr(dg_status_message(), "cannot be written") != NULL);
   dg_status_clear();
   dg_h5_close(&file);
@@ -150,6 +192,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(writes_rows_in_original_order, name_file, remove_file),
       cmocka_unit_test_setup_teardown(writes_ragged_rows_in_original_order, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(one_writer_and_all_write_the_same_bytes, name_file, remove_file),
       cmocka_unit_test_setup_teardown(agrees_on_a_full_disk, name_file, remove_file),
   };
   return mpi_test_main(argc, argv, "rows", tests, sizeof tests / sizeof tests[0]);
