@@ -58,6 +58,8 @@ void dg_comm_progress(const dg_comm *comm);
 
 void dg_comm_sum_double(const dg_comm *comm, double *values, size_t count);
 void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count);
+/* Each value becomes the sum of what the ranks below give, on rank 0 none. Collective. */
+void dg_comm_sum_below(const dg_comm *comm, int64_t *values, int count);
 int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value);
 double dg_comm_max_double(const dg_comm *comm, double value);
 

@@ -62,16 +62,16 @@ static void draw_mask(uint8_t *mask, int64_t n, double share) {
 static dg_status draw_edges(dg_csr *in, const dg_comm *alone, const dg_generate_config *config) {
   dg_status status = DG_OK;
   const dg_synthetic synthetic = dg_synthetic_make(config);
-  dg_edges edges = {0};
+  dg_synthetic_edges edges = {0};
   in->n_rows = config->n_nodes;
-  DG_TRY(dg_edges_make(&edges, alone, &synthetic));
+  DG_TRY(dg_synthetic_edges_make(&edges, alone, &synthetic));
   DG_TRY(dg_alloc(&in->indptr, (size_t)in->n_rows + 1, sizeof *in->indptr));
   DG_TRY(dg_alloc(&in->indices, (size_t)edges.indptr[in->n_rows], sizeof *in->indices));
   for (int64_t i = 0; i <= in->n_rows; i++) in->indptr[i] = edges.indptr[i];
   for (int64_t k = 0; k < in->indptr[in->n_rows]; k++) in->indices[k] = (int32_t)edges.indices[k];
 
 cleanup:
-  dg_edges_destroy(&edges);
+  dg_synthetic_edges_destroy(&edges);
   return status;
 }
 

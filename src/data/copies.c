@@ -115,10 +115,9 @@ typedef struct contents {
 static dg_status read_part(contents *c, const dg_comm *readers, dg_h5 *file, const dg_graph_info *info,
                            const char *split) {
   dg_status status = DG_OK;
-  const int64_t first = info->n_nodes * readers->rank / readers->size;
-  const int64_t end = info->n_nodes * (readers->rank + 1) / readers->size;
-  DG_TRY(dg_content_read(&c->graph, file, info, first, end - first));
-  DG_TRY(dg_masks_checksum(c->split, file, info, split, readers->rank, readers->size));
+  const dg_directory mine = dg_directory_blocks(readers, info->n_nodes);
+  DG_TRY(dg_content_read(&c->graph, file, info, mine.first, mine.n));
+  DG_TRY(dg_masks_checksum(c->split, file, info, split, readers));
 cleanup:
   return status;
 }

@@ -6,15 +6,11 @@
 #include <distgat/rng.h>
 
 #include "data/slab.h"
+#include "par/mail.h"
 
 /* Entries of a list that a rank reads at a time, which travel as ids and lie here twice. */
 static int64_t piece_length(void) {
   return dg_slab_bytes / 32 + 1;
-}
-
-/* Where part `part` of `parts` of a list begins. */
-static int64_t begin_of(int64_t length, int part, int parts) {
-  return length / parts * part + length % parts * part / parts;
 }
 
 /* ---- marks ---- */
@@ -27,55 +23,32 @@ typedef struct marker {
   const int32_t *labels; /* [blocks->n] */
   uint8_t *mask, *now;   /* [blocks->n] of the split wanted, and of the one at hand */
   const char *wanted;
-  size_t *send, *recv, *at; /* [size] */
-  dg_id *read, *sorted;     /* [piece_length()] or fewer */
-  dg_id *come;
+  dg_id *read; /* [piece_length()] or fewer, and the ranks of their blocks */
+  int32_t *to;
+  dg_mail mail;
 } marker;
 
-static dg_status alloc_marker(marker *m) {
-  dg_status status = DG_OK;
-  DG_TRY(dg_alloc(&m->now, (size_t)m->blocks->n, sizeof *m->now));
-  DG_TRY(dg_alloc(&m->send, 3 * (size_t)m->comm->size, sizeof *m->send));
-  m->recv = m->send + m->comm->size, m->at = m->recv + m->comm->size;
-cleanup:
-  return status;
-}
-
 /* Marks ids that have come to the rank of their block. */
-static dg_status mark(marker *m, const char *split, int list, size_t n, bool as_long) {
+static dg_status mark(marker *m, const char *split, int list, bool as_long) {
   const uint8_t bit = (uint8_t)(DG_TRAIN << list);
-  for (size_t k = 0; k < n; k++) {
-    const int64_t i = m->come[k] - m->blocks->first;
-    if (m->now[i] & bit) return dg_split_twice(m->file, split, dg_split_lists[list], m->come[k], as_long);
+  const dg_id *come = m->mail.come;
+  for (int64_t k = 0; k < m->mail.n_come; k++) {
+    const int64_t i = come[k] - m->blocks->first;
+    if (m->now[i] & bit) return dg_split_twice(m->file, split, dg_split_lists[list], come[k], as_long);
     m->now[i] |= bit;
-    if (m->labels[i] < 0) return dg_split_unlabelled(m->file, split, dg_split_lists[list], m->come[k]);
+    if (m->labels[i] < 0) return dg_split_unlabelled(m->file, split, dg_split_lists[list], come[k]);
   }
   return DG_OK;
-}
-
-/* Groups `read` [n] by block into `sorted`, and counts. */
-static void sort(marker *m, int64_t n) {
-  memset(m->send, 0, (size_t)m->comm->size * sizeof *m->send);
-  for (int64_t k = 0; k < n; k++) m->send[dg_directory_rank(m->blocks, m->read[k])]++;
-  m->at[0] = 0;
-  for (int r = 1; r < m->comm->size; r++) m->at[r] = m->at[r - 1] + m->send[r - 1];
-  for (int64_t k = 0; k < n; k++) m->sorted[m->at[dg_directory_rank(m->blocks, m->read[k])]++] = m->read[k];
 }
 
 /* Reads a piece here and marks what comes from all ranks. Collective. */
 static dg_status mark_piece(marker *m, int list, dg_list_part part, bool as_long) {
   dg_status status = DG_OK;
-  size_t n = 0;
-  status = dg_split_read(m->read, m->file, m->info, part);
-  DG_TRY(dg_comm_agree(m->comm, status));
-  sort(m, part.n);
-  dg_comm_exchange_counts(m->comm, m->send, m->recv);
-  for (int r = 0; r < m->comm->size; r++) n += m->recv[r];
-  DG_TRY(dg_comm_agree(m->comm, dg_alloc(&m->come, n, sizeof *m->come)));
-  dg_comm_exchange(m->comm, m->sorted, m->send, m->come, m->recv, sizeof *m->come);
-  DG_TRY(dg_comm_agree(m->comm, mark(m, part.split, list, n, as_long)));
+  DG_TRY(dg_comm_agree(m->comm, dg_split_read(m->read, m->file, m->info, part)));
+  for (int64_t k = 0; k < part.n; k++) m->to[k] = dg_directory_rank(m->blocks, m->read[k]);
+  DG_TRY(dg_mail_send(&m->mail, m->read, m->to, part.n, sizeof *m->read));
+  DG_TRY(dg_comm_agree(m->comm, mark(m, part.split, list, as_long)));
 cleanup:
-  dg_free(&m->come);
   return status;
 }
 
@@ -83,19 +56,19 @@ static dg_status mark_list(marker *m, const char *split, int list) {
   dg_status status = DG_OK;
   int64_t length = 0;
   DG_TRY(dg_comm_agree(m->comm, dg_split_length(&length, m->file, split, dg_split_lists[list])));
-  const int64_t longest = length / m->comm->size + 1, room = longest < piece_length() ? longest : piece_length();
-  const int64_t begin = begin_of(length, m->comm->rank, m->comm->size);
-  const int64_t end = begin_of(length, m->comm->rank + 1, m->comm->size);
+  const dg_directory mine = dg_directory_blocks(m->comm, length);
+  const int64_t room = mine.block < piece_length() ? mine.block : piece_length();
   status = dg_alloc(&m->read, (size_t)room, sizeof *m->read);
-  if (status == DG_OK) status = dg_alloc(&m->sorted, (size_t)room, sizeof *m->sorted);
+  if (status == DG_OK) status = dg_alloc(&m->to, (size_t)room, sizeof *m->to);
   DG_TRY(dg_comm_agree(m->comm, status));
-  for (int64_t done = 0; done < longest; done += room) {
-    const int64_t first = begin + done < end ? begin + done : end, n = room < end - first ? room : end - first;
-    DG_TRY(mark_piece(m, list, (dg_list_part){split, dg_split_lists[list], first, n}, length == m->info->n_nodes));
+  for (int64_t done = 0; done < mine.block; done += room) {
+    const int64_t at = done < mine.n ? done : mine.n, n = room < mine.n - at ? room : mine.n - at;
+    DG_TRY(mark_piece(m, list, (dg_list_part){split, dg_split_lists[list], mine.first + at, n},
+                      length == m->info->n_nodes));
   }
 cleanup:
   dg_free(&m->read);
-  dg_free(&m->sorted);
+  dg_free(&m->to);
   return status;
 }
 
@@ -114,14 +87,20 @@ cleanup:
 
 dg_status dg_masks_load(uint8_t *mask, const dg_comm *comm, const dg_directory *blocks, dg_h5 *file,
                         const dg_graph_info *info, const int32_t *labels, const char *wanted) {
-  marker m = {
-      .comm = comm, .blocks = blocks, .file = file, .info = info, .labels = labels, .mask = mask, .wanted = wanted};
+  marker m = {.comm = comm,
+              .blocks = blocks,
+              .file = file,
+              .info = info,
+              .labels = labels,
+              .mask = mask,
+              .wanted = wanted,
+              .mail = {.comm = comm}};
   dg_status status = DG_OK;
-  DG_TRY(dg_comm_agree(comm, alloc_marker(&m)));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&m.now, (size_t)blocks->n, sizeof *m.now)));
   if (dg_h5_exists(file, "splits")) DG_TRY(dg_h5_each_group(file, "splits", mark_split, &m));
 cleanup:
+  dg_mail_destroy(&m.mail);
   dg_free(&m.now);
-  dg_free(&m.send);
   return status;
 }
 
@@ -132,7 +111,7 @@ typedef struct tally {
   dg_h5 *file;
   const dg_graph_info *info;
   const char *chosen;
-  int part, parts;
+  const dg_comm *readers;
   uint64_t key; /* of the split at hand: its name */
 } tally;
 
@@ -141,11 +120,12 @@ static dg_status add_list(tally *t, const char *split, int list) {
   int64_t length;
   dg_id *ids = NULL;
   DG_TRY(dg_split_length(&length, t->file, split, dg_split_lists[list]));
-  const int64_t end = begin_of(length, t->part + 1, t->parts), room = piece_length();
+  const dg_directory mine = dg_directory_blocks(t->readers, length);
+  const int64_t end = mine.first + mine.n, room = piece_length();
   const uint64_t key = dg_rng_key(t->key, (uint64_t)list);
-  if (t->part == 0) t->sums[3] += dg_rng_key(key, ~(uint64_t)length);
+  if (t->readers->rank == 0) t->sums[3] += dg_rng_key(key, ~(uint64_t)length);
   DG_TRY(dg_alloc(&ids, (size_t)room, sizeof *ids));
-  for (int64_t at = begin_of(length, t->part, t->parts); at < end; at += room) {
+  for (int64_t at = mine.first; at < end; at += room) {
     const int64_t n = room < end - at ? room : end - at;
     DG_TRY(dg_split_read(ids, t->file, t->info, (dg_list_part){split, dg_split_lists[list], at, n}));
     for (int64_t k = 0; k < n; k++) {
@@ -168,9 +148,9 @@ cleanup:
   return status;
 }
 
-dg_status dg_masks_checksum(uint64_t sums[4], dg_h5 *file, const dg_graph_info *info, const char *chosen, int part,
-                            int parts) {
-  tally t = {.sums = sums, .file = file, .info = info, .chosen = chosen, .part = part, .parts = parts};
+dg_status dg_masks_checksum(uint64_t sums[4], dg_h5 *file, const dg_graph_info *info, const char *chosen,
+                            const dg_comm *readers) {
+  tally t = {.sums = sums, .file = file, .info = info, .chosen = chosen, .readers = readers};
   memset(sums, 0, 4 * sizeof *sums);
   return dg_h5_exists(file, "splits") ? dg_h5_each_group(file, "splits", add_split, &t) : DG_OK;
 }

@@ -9,9 +9,9 @@
 dg_status dg_masks_load(uint8_t *mask, const dg_comm *comm, const dg_directory *blocks, dg_h5 *file,
                         const dg_graph_info *info, const int32_t *labels, const char *wanted);
 
-/* Sums over part `part` of `parts` of the lists of all splits: sums[k] for list k of the split `chosen` (NULL: none),
-   sums[3] for all of them, their names and lengths. Errors: DG_INPUT, DG_MEMORY. Local. */
-dg_status dg_masks_checksum(uint64_t sums[4], dg_h5 *file, const dg_graph_info *info, const char *chosen, int part,
-                            int parts);
+/* Sums over this rank's share, among `readers`, of the lists of all splits: sums[k] for list k of the split `chosen`
+   (NULL: none), sums[3] for all of them, their names and lengths. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_masks_checksum(uint64_t sums[4], dg_h5 *file, const dg_graph_info *info, const char *chosen,
+                            const dg_comm *readers);
 
 #endif

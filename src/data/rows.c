@@ -96,9 +96,8 @@ static void count_sent(stream *s, int64_t first, int64_t step, int32_t n, const 
 
 /* The first row of this writer's slab, where every rank has n; later slabs come after all of them. Collective. */
 static int64_t find_row(stream *s, int64_t n) {
-  int64_t before = 0, all = n;
-  MPI_Exscan(&n, &before, 1, MPI_INT64_T, MPI_SUM, s->comm->mpi);
-  if (s->comm->rank == 0) before = 0;
+  int64_t before = n, all = n;
+  dg_comm_sum_below(s->comm, &before, 1);
   dg_comm_sum_int64(s->comm, &all, 1);
   s->rows_written += all;
   return s->rows_written - all + before;

@@ -6,7 +6,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "generate/mail.h"
+#include "par/mail.h"
 
 enum { ATTEMPTS_NEAR = 4, ATTEMPTS_CLASS = 12, ATTEMPTS = 20 }; /* of a stub to find a partner, ever further away */
 

@@ -65,10 +65,10 @@ static dg_status find_first(int64_t *first, const dg_comm *comm, const lists *l,
     before[i] = count_up_to(l, i, key[i]) - first[i];
   }
   dg_comm_sum_int64(comm, count, n);
-  MPI_Exscan(MPI_IN_PLACE, before, l->n, MPI_INT64_T, MPI_SUM, comm->mpi);
+  dg_comm_sum_below(comm, before, l->n);
   for (int32_t i = 0; i < l->n; i++) {
     const int64_t same = count_up_to(l, i, key[i]) - first[i];
-    const int64_t left = wanted - count[i] - (comm->rank == 0 ? 0 : before[i]);
+    const int64_t left = wanted - count[i] - before[i];
     first[i] += left < 0 ? 0 : left < same ? left : same;
   }
 cleanup:

@@ -7,14 +7,14 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
-#include "generate/mail.h"
+#include "par/mail.h"
 
 #define SAMPLE_ROWS 200000
 #define PIECE_ENDS ((int64_t)1 << 20) /* that travel at a time */
 
 enum { SHORT_ROW = 24 }; /* sorted without calls */
 
-void dg_edges_destroy(dg_edges *edges) {
+void dg_synthetic_edges_destroy(dg_synthetic_edges *edges) {
   dg_directory_destroy(&edges->rows);
   dg_free(&edges->indptr);
   dg_free(&edges->indices);
@@ -35,14 +35,14 @@ typedef struct parcel {
   int32_t *to; /* [n] ranks of their rows */
 } parcel;
 
-static void add_end(parcel *p, const dg_edges *e, dg_id node, dg_id neighbour) {
+static void add_end(parcel *p, const dg_synthetic_edges *e, dg_id node, dg_id neighbour) {
   const int64_t row = e->stride == 1 ? node : node / e->stride;
   if (row * e->stride != node) return;
   p->ends[p->n] = (end){row, neighbour};
   p->to[p->n++] = dg_directory_rank(&e->rows, row);
 }
 
-static void pack(parcel *p, const dg_edges *e, const dg_citations *c, int64_t first, int64_t last) {
+static void pack(parcel *p, const dg_synthetic_edges *e, const dg_citations *c, int64_t first, int64_t last) {
   p->n = 0;
   for (int64_t i = first; i < last; i++) {
     const dg_id node = c->topics->member[i];
@@ -56,7 +56,7 @@ static void pack(parcel *p, const dg_edges *e, const dg_citations *c, int64_t fi
 
 /* Counts ends [n] in indptr, two places after their rows; or stores them, in a second pass, which moves the counts one
    place after. */
-static void take_ends(dg_edges *e, const end *ends, int64_t n) {
+static void take_ends(dg_synthetic_edges *e, const end *ends, int64_t n) {
   int64_t *at = e->indptr + 1;
   const int64_t first = e->rows.first;
   if (e->indices == NULL)
@@ -66,7 +66,7 @@ static void take_ends(dg_edges *e, const end *ends, int64_t n) {
 }
 
 /* Sends all ends to the ranks of their rows, piece by piece. Collective. */
-static dg_status deliver(dg_edges *e, const dg_citations *c) {
+static dg_status deliver(dg_synthetic_edges *e, const dg_citations *c) {
   const dg_comm *comm = c->topics->comm;
   const int64_t n = c->topics->n, all = dg_comm_max_int64(comm, n), most = 2 * (int64_t)dg_citations_most(c);
   const int64_t step = most < PIECE_ENDS ? PIECE_ENDS / (most + 1) + 1 : 1;
@@ -110,7 +110,7 @@ static void sort_row(dg_id *row, int64_t n) {
 }
 
 /* Sorts every row, drops what is there twice, and closes the gaps. */
-static void tidy_rows(dg_edges *e) {
+static void tidy_rows(dg_synthetic_edges *e) {
   int64_t kept = 0, start = 0;
   for (int64_t i = 0; i < e->rows.n; i++) {
     const int64_t stop = e->indptr[i + 1];
@@ -126,11 +126,11 @@ static void tidy_rows(dg_edges *e) {
   }
 }
 
-dg_status dg_edges_create(dg_edges *edges, const dg_citations *c, int64_t stride) {
+dg_status dg_synthetic_edges_create(dg_synthetic_edges *edges, const dg_citations *c, int64_t stride) {
   const dg_comm *comm = c->topics->comm;
   dg_status status = DG_OK;
   dg_id *indices = NULL;
-  *edges = (dg_edges){.stride = stride};
+  *edges = (dg_synthetic_edges){.stride = stride};
   edges->rows = dg_directory_blocks(comm, (c->topics->graph->config->n_nodes + stride - 1) / stride);
   const int64_t n = edges->rows.n;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&edges->indptr, (size_t)n + 2, sizeof *edges->indptr)));
@@ -141,7 +141,7 @@ dg_status dg_edges_create(dg_edges *edges, const dg_citations *c, int64_t stride
   DG_TRY(deliver(edges, c));
   tidy_rows(edges);
 cleanup:
-  if (status != DG_OK) dg_edges_destroy(edges);
+  if (status != DG_OK) dg_synthetic_edges_destroy(edges);
   return status;
 }
 
@@ -150,17 +150,17 @@ cleanup:
 /* Edges that all rows have, from a sample of them. Collective. */
 static dg_status estimate_edges(double *n_edges, const dg_citations *c) {
   const int64_t n = c->topics->graph->config->n_nodes, stride = (n + SAMPLE_ROWS - 1) / SAMPLE_ROWS;
-  dg_edges edges;
-  dg_status status = dg_edges_create(&edges, c, stride);
+  dg_synthetic_edges edges;
+  dg_status status = dg_synthetic_edges_create(&edges, c, stride);
   if (status != DG_OK) return status;
   int64_t found = edges.indptr[edges.rows.n];
   dg_comm_sum_int64(c->topics->comm, &found, 1);
   *n_edges = (double)found * (double)n / (double)edges.rows.n_nodes;
-  dg_edges_destroy(&edges);
+  dg_synthetic_edges_destroy(&edges);
   return DG_OK;
 }
 
-dg_status dg_edges_calibrate(dg_citations *citations, const dg_topics *topics) {
+dg_status dg_synthetic_edges_calibrate(dg_citations *citations, const dg_topics *topics) {
   const dg_generate_config *config = topics->graph->config;
   const double n_nodes = (double)config->n_nodes, wanted = n_nodes * config->avg_degree;
   double stubs = config->avg_degree / 2, best = stubs, best_error = INFINITY;
@@ -181,13 +181,13 @@ cleanup:
   return status;
 }
 
-dg_status dg_edges_make(dg_edges *edges, const dg_comm *comm, const dg_synthetic *graph) {
+dg_status dg_synthetic_edges_make(dg_synthetic_edges *edges, const dg_comm *comm, const dg_synthetic *graph) {
   dg_status status = DG_OK;
   dg_topics topics;
   dg_citations citations = {0};
   DG_TRY(dg_topics_create(&topics, comm, graph));
-  DG_TRY(dg_edges_calibrate(&citations, &topics));
-  DG_TRY(dg_edges_create(edges, &citations, 1));
+  DG_TRY(dg_synthetic_edges_calibrate(&citations, &topics));
+  DG_TRY(dg_synthetic_edges_create(edges, &citations, 1));
 cleanup:
   dg_citations_destroy(&citations);
   dg_topics_destroy(&topics);

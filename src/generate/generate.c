@@ -175,9 +175,8 @@ static void make_ones(void *rows, int64_t first, int64_t count, void *context) {
 /* Writes where the rows of this rank begin, and on the last rank where they end; what lower ranks have is added. */
 static dg_status write_indptr(const output *o, const char *name, int64_t *indptr) {
   const bool last = o->comm->rank == o->comm->size - 1;
-  int64_t before = indptr[o->nodes.n], here = before;
-  MPI_Exscan(&here, &before, 1, MPI_INT64_T, MPI_SUM, o->comm->mpi);
-  if (o->comm->rank == 0) before = 0;
+  int64_t before = indptr[o->nodes.n];
+  dg_comm_sum_below(o->comm, &before, 1);
   for (int64_t i = 0; i <= o->nodes.n; i++) indptr[i] += before;
   const dg_status status =
       write_part(o, &(dg_piece){.name = name, .type = DG_H5_I64, .n = o->nodes.n + last, .data = indptr});
@@ -233,15 +232,15 @@ static void make_indices(void *rows, int64_t first, int64_t count, void *context
 
 static dg_status write_edges(const output *o) {
   dg_status status = DG_OK;
-  dg_edges edges = {0};
-  DG_TRY(dg_edges_make(&edges, o->comm, o->graph));
+  dg_synthetic_edges edges = {0};
+  DG_TRY(dg_synthetic_edges_make(&edges, o->comm, o->graph));
   dg_piece indices = {.name = "graph/indices", .type = DG_H5_I64, .n = edges.indptr[o->nodes.n], .data = edges.indices};
   if (o->graph->config->n_nodes <= INT32_MAX)
     indices.type = DG_H5_I32, indices.make = make_indices, indices.context = edges.indices;
   DG_TRY(write_part(o, &indices));
   DG_TRY(write_indptr(o, "graph/indptr", edges.indptr));
 cleanup:
-  dg_edges_destroy(&edges);
+  dg_synthetic_edges_destroy(&edges);
   return status;
 }
 

@@ -4,7 +4,7 @@
 
 #include <distgat/memory.h>
 
-#include "generate/mail.h"
+#include "par/mail.h"
 
 enum { TAG_WEIGHT = 2 };
 

@@ -143,6 +143,11 @@ void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count) {
   sum(comm, values, count, sizeof *values, MPI_INT64_T);
 }
 
+void dg_comm_sum_below(const dg_comm *comm, int64_t *values, int count) {
+  MPI_Exscan(MPI_IN_PLACE, values, count, MPI_INT64_T, MPI_SUM, comm->mpi);
+  for (int i = 0; comm->rank == 0 && i < count; i++) values[i] = 0;
+}
+
 int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value) {
   MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, comm->mpi);
   return value;

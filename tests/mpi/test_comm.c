@@ -94,6 +94,9 @@ static void sums_and_maxima(void **state) {
   dg_comm_sum_real(&test_comm, real, 3);
   dg_comm_sum_double(&test_comm, wide, 2);
   dg_comm_sum_int64(&test_comm, big, 2);
+  int64_t below[2] = {test_comm.rank + 1, INT64_C(1) << 40};
+  dg_comm_sum_below(&test_comm, below, 2);
+  assert_all_true(&test_comm, below[0] == rank * (rank + 1) / 2 && below[1] == (int64_t)rank << 40);
   dg_comm_sum_real(&test_comm, NULL, 0);
   /* Two sums under way at once, completed in the other order. */
   dg_real early[2] = {(dg_real)rank, 1}, late[1] = {2};

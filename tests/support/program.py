@@ -42,8 +42,8 @@ def execute_launcher(command, texts, timeout, **popen):
         with subprocess.Popen(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen) as launcher:
             try:
-                texts = launcher.communicate(timeout=timeout)
-                return subprocess.CompletedProcess(command, launcher.returncode, *texts)
+                said = launcher.communicate(timeout=timeout)
+                return subprocess.CompletedProcess(command, launcher.returncode, *said)
             except subprocess.TimeoutExpired:
                 stuck = not last and not runs_below(launcher.pid)
                 launcher.kill()

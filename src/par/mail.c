@@ -1,4 +1,4 @@
-#include "generate/mail.h"
+#include "par/mail.h"
 
 #include <string.h>
 

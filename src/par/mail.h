@@ -1,5 +1,5 @@
-#ifndef DG_GENERATE_MAIL_H
-#define DG_GENERATE_MAIL_H
+#ifndef DISTGAT_PAR_MAIL_H
+#define DISTGAT_PAR_MAIL_H
 
 #include <distgat/comm.h>
 
