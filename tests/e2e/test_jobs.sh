@@ -61,6 +61,32 @@ for script in seeds.sbatch scaling.sbatch; do
   [ "$(finder $script)" = "$(finder train.sbatch)" ] || fail "$script looks for the others otherwise than train.sbatch"
 done
 
+# Of an array's last task the job's number is that of all tasks: the task alone is requeued, as often as is allowed. A job that
+# ends as if by a signal and has no state to go on from is tried three times.
+requeue() {
+  (
+    export SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=2 SLURM_RESTART_COUNT=$1 DISTGAT_RESTARTS=50
+    # shellcheck source=../../jobs/launch.sh
+    . "$jobs/launch.sh"
+    # shellcheck source=../../jobs/batch.sh
+    . "$jobs/batch.sh"
+    scontrol() { echo "scontrol $*"; }
+    sleep() { :; }
+    distgat_limit='' distgat_ended='' distgat_code=75
+    distgat_go_on "$2"
+  )
+}
+touch there.h5
+for case in "0 there.h5 yes" "49 there.h5 yes" "50 there.h5 no" "2 absent.h5 yes" "3 absent.h5 no"; do
+  read -r restarts checkpoint again <<<"$case"
+  found=$(requeue "$restarts" "$checkpoint")
+  if [ "$again" = yes ]; then
+    grep -qx 'scontrol requeue 7_2' <<<"$found" || fail "$checkpoint after $restarts restarts, not requeued alone: $found"
+  else
+    [ "$found" = "Not requeued: it was $restarts times" ] || fail "$checkpoint after $restarts restarts: $found"
+  fi
+done
+
 # The graph on scratch, without Slurm; a summary of seeds by hand.
 DISTGAT_SCRATCH=$work/scratch bash "$jobs/train.sbatch" graph.h5 --epochs 3 --quiet >staged.txt 2>&1 || fail "$(<staged.txt)"
 grep -q '^The graph lies in' staged.txt && [ -z "$(ls scratch)" ] || fail "no copy, or one that stays: $(<staged.txt)"
