@@ -41,7 +41,8 @@ distgat_read_site() {
   done
   [ -n "$file" ] || return 0
   [ -r "$file" ] || distgat_fail "$file: the site's settings cannot be read"
-  export DISTGAT_SITE=$file
+  # Jobs within this one read what was found, but for what they find by themselves: theirs may lie beside them.
+  [ "$file" = "$distgat_root/jobs/site.env" ] || export DISTGAT_SITE=$file
   set +eu -a
   # shellcheck disable=SC1090
   . "$file"

@@ -8,6 +8,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 fail() { echo "failed: $*" >&2 && exit 1; }
+unset DISTGAT_SITE # found anew by each job
 
 "$DISTGAT" generate --nodes 200 --avg-degree 3 --features 30 --classes 3 --out graph.h5 --quiet
 
@@ -49,6 +50,8 @@ binding() { bash -c '. "$1" && distgat_mpirun_binding "${@:2}"' - "$jobs/launch.
 [ -z "$(binding 1 8 2)$(binding 16 8 2)$(binding 2 8 1)" ] || fail "ranks are bound where shares and domains do not fit"
 
 # The site's settings lie beside the script, the user's environment wins; the scripts find the others in the same way.
+found=$(bash -c '. "$1" && echo "${DISTGAT_SITE-none}"' - "$jobs/setup.sh")
+[ "$found" = none ] || fail "scripts within others read $found, whatever lies beside them"
 cat >elsewhere/site.env <<'END'
 : "${DISTGAT_LAUNCHER=false}"
 : "${RANKS=3}"
