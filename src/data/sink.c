@@ -80,6 +80,13 @@ static void open_here(dg_sink *s, const place *p) {
   s->fd = -1;
 }
 
+/* Leaves the file to rank 0. */
+static void give_up(dg_sink *s) {
+  if (s->fd >= 0) close(s->fd);
+  s->fd = -1;
+  dg_free(&s->path);
+}
+
 dg_status dg_sink_open(dg_sink *sink, const dg_comm *comm, dg_h5 *file, const char *name, dg_h5_type type,
                        int64_t columns) {
   dg_status status = DG_OK;
@@ -95,14 +102,14 @@ dg_status dg_sink_open(dg_sink *sink, const dg_comm *comm, dg_h5 *file, const ch
   if (p->address < 0) goto cleanup;
   open_here(sink, p);
   if (dg_comm_max_int64(comm, sink->fd < 0)) {
-    if (sink->fd >= 0) close(sink->fd);
-    sink->fd = -1;
+    give_up(sink);
   } else {
     sink->address = p->address;
     DG_TRY(dg_comm_agree(comm, dg_alloc(&sink->path, strlen(p->path) + 1, 1)));
     strcpy(sink->path, p->path);
   }
 cleanup:
+  if (status != DG_OK) give_up(sink);
   dg_free(&p);
   return status;
 }

@@ -129,15 +129,13 @@ static void tidy_rows(dg_synthetic_edges *e) {
 dg_status dg_synthetic_edges_create(dg_synthetic_edges *edges, const dg_citations *c, int64_t stride) {
   const dg_comm *comm = c->topics->comm;
   dg_status status = DG_OK;
-  dg_id *indices = NULL;
   *edges = (dg_synthetic_edges){.stride = stride};
   edges->rows = dg_directory_blocks(comm, (c->topics->graph->config->n_nodes + stride - 1) / stride);
   const int64_t n = edges->rows.n;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&edges->indptr, (size_t)n + 2, sizeof *edges->indptr)));
   DG_TRY(deliver(edges, c));
   for (int64_t i = 0; i < n; i++) edges->indptr[i + 2] += edges->indptr[i + 1];
-  DG_TRY(dg_comm_agree(comm, dg_alloc(&indices, (size_t)edges->indptr[n + 1], sizeof *indices)));
-  edges->indices = indices;
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&edges->indices, (size_t)edges->indptr[n + 1], sizeof *edges->indices)));
   DG_TRY(deliver(edges, c));
   tidy_rows(edges);
 cleanup:

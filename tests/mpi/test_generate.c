@@ -8,6 +8,7 @@
 
 #include <distgat/generate.h>
 #include <distgat/graph.h>
+#include <distgat/memory.h>
 #include <distgat/rng.h>
 #include <distgat/summary.h>
 
@@ -153,6 +154,27 @@ static void a_full_disk_on_one_rank_ends_all(void **state) {
   assert_all_true(&test_comm, access(shared_path, F_OK) != 0);
 }
 
+/* Whichever allocation fails on one rank, all come back with the same status, and no file stays. Several ranks
+   try some of them, ever fewer, for time. */
+static void lack_of_memory_on_one_rank_ends_all(void **state) {
+  (void)state;
+  for (int dense = 0; dense < 2; dense++) {
+    dg_generate_config config = sizes(40, 2, 6, 2);
+    if (dense) config.feature_density = 1;
+    dg_status status = DG_MEMORY;
+    for (int64_t n = 1; status != DG_OK; n += test_comm.size > 1 ? 1 + n / 16 : 1) {
+      dg_memory_fail_at(test_comm.rank == test_comm.size - 1 ? n : 0);
+      status = dg_generate(&test_comm, &config, shared_path);
+      dg_memory_fail_at(0);
+      assert_all_true(&test_comm, status == DG_OK || status == DG_MEMORY);
+      assert_all_true(&test_comm, (access(shared_path, F_OK) == 0) == (status == DG_OK));
+      MPI_Barrier(test_comm.mpi);
+      if (test_comm.rank == 0) unlink(shared_path);
+      dg_status_clear();
+    }
+  }
+}
+
 /* Reading checks ids, order, splits and features; what is left are the sizes. */
 static void check_valid(const dg_generate_config *config) {
   dg_graph_summary s;
@@ -263,6 +285,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(presets_stay_the_graphs_they_are, name_files, remove_files),
       cmocka_unit_test_setup_teardown(splits_are_dealt_in_the_order_of_keys, name_files, remove_files),
       cmocka_unit_test_setup_teardown(a_full_disk_on_one_rank_ends_all, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(lack_of_memory_on_one_rank_ends_all, name_files, remove_files),
       cmocka_unit_test_setup_teardown(tiny_graphs_are_possible, name_files, remove_files),
       cmocka_unit_test_setup_teardown(edges_are_as_asked, name_files, remove_files),
       cmocka_unit_test_setup_teardown(impossible_graphs_are_refused, name_files, remove_files),
