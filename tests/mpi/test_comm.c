@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <distgat/memory.h>
 #include <distgat/timer.h>
+
+#include "par/sparse.h"
 
 /* Lets the ranks from `first` on, every `step`-th, fail, and checks that all hear of `first`. */
 static void check_agreement(int first, int step) {
@@ -172,6 +175,11 @@ static size_t count_long(int from, int to) {
   return from <= to ? 30000 + (size_t)to : 1;
 }
 
+/* Only to the rank above: rank 0 alone gets from the last. */
+static size_t count_around(int from, int to) {
+  return to == (from + 1) % test_comm.size ? (size_t)from + 1 : 0;
+}
+
 static void exchange_delivers_blocks_of_any_size(void **state) {
   (void)state;
   check_exchange(count_none);
@@ -179,6 +187,29 @@ static void exchange_delivers_blocks_of_any_size(void **state) {
   check_exchange(count_mixed);
   check_exchange(count_to_last);
   check_exchange(count_long);
+}
+
+/* Counts found by messages to those alone that get something, the ranks coming in any order, some of them late. */
+static bool sparse_counts_are_right(size_t (*count)(int from, int to), int round) {
+  const int rank = test_comm.rank, size = test_comm.size;
+  size_t *sent = calloc((size_t)size, sizeof *sent), *told = malloc((size_t)size * sizeof *told);
+  for (int r = 0; r < size; r++) sent[r] = count(rank, r), told[r] = SIZE_MAX;
+  if ((rank + round) % 3 == 0) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+  dg_comm_max_int64(&test_comm, 0); /* ranks meet between two rounds */
+  dg_sparse_counts(&test_comm, sent, told);
+  bool right = true;
+  for (int r = 0; r < size; r++) right = right && told[r] == count(r, rank);
+  free(sent), free(told);
+  return right;
+}
+
+static void counts_reach_those_alone_that_get_something(void **state) {
+  (void)state;
+  size_t (*const counts[])(int, int) = {count_none, count_own, count_mixed, count_to_last, count_long, count_around};
+  bool right = true;
+  for (int round = 0; round < 60; round++)
+    right = sparse_counts_are_right(counts[round % (int)(sizeof counts / sizeof *counts)], round) && right;
+  assert_all_true(&test_comm, right);
 }
 
 static void exchange_needs_no_arrays_for_nothing(void **state) {
@@ -235,6 +266,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(broadcast_reaches_all),
       cmocka_unit_test(sums_and_maxima),
       cmocka_unit_test(exchange_delivers_blocks_of_any_size),
+      cmocka_unit_test(counts_reach_those_alone_that_get_something),
       cmocka_unit_test(exchange_needs_no_arrays_for_nothing),
       cmocka_unit_test(spread_names_the_extreme_ranks),
       cmocka_unit_test(laps_partition_time),
