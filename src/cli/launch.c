@@ -3,6 +3,8 @@
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Variables that tell a process how many were started (not all launchers say) and which of them it is. */
 typedef struct launcher {
@@ -10,6 +12,10 @@ typedef struct launcher {
 } launcher;
 
 #define SRUN "srun"
+#define HYDRA_RANK "MPI_LOCALRANKID"
+
+/* Seconds in which a launcher ends the other processes once one has failed, on a machine that is busy. */
+enum { LONG_FOR_AN_END = 10 };
 
 static const launcher launchers[] = {
     {"Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
@@ -18,7 +24,7 @@ static const launcher launchers[] = {
     {"flux", "FLUX_JOB_SIZE", "FLUX_TASK_RANK"},
     {SRUN, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"},
     {"a launcher like MPICH's mpiexec", "PMI_SIZE", "PMI_RANK"},
-    {"a launcher like MPICH's mpiexec", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"},
+    {"a launcher like MPICH's mpiexec", "MPI_LOCALNRANKS", HYDRA_RANK},
     {"PALS", NULL, "PALS_RANKID"},
     {"a launcher with PMIx", NULL, "PMIX_RANK"},
 };
@@ -54,6 +60,23 @@ static const launcher *find_launcher(void) {
 bool dg_launch_is_first(void) {
   const launcher *l = find_launcher();
   return l == NULL || number_in(l->rank) == 0;
+}
+
+void dg_launch_wait_turn(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", HYDRA_RANK, "SLURM_LOCALID"};
+  int rank = 0;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (number_in(names[i]) > rank) rank = number_in(names[i]);
+  if (rank > 0 && find_launcher() != NULL) sleep((unsigned)(LONG_FOR_AN_END + rank));
+}
+
+/* By the word of PMI's first version for it, on the socket that the launcher left open for the process's MPI. */
+void dg_launch_end_others(int code) {
+  char word[] = "cmd=abort exitcode=0\n";
+  word[strlen(word) - 2] = (char)('0' + code);
+  const int launcher = number_in("PMI_FD");
+  if (find_launcher() == NULL || getenv(HYDRA_RANK) == NULL || launcher <= STDERR_FILENO) return;
+  if (send(launcher, word, strlen(word), MSG_NOSIGNAL) < 0) return; /* others then wait for ever, as without it */
 }
 
 bool dg_launch_seen(void) {

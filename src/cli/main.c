@@ -146,6 +146,7 @@ static dg_status run_here(dg_status status, const verb_entry *verb, const char *
   if (status != DG_OK) print_failure(verb ? verb->name : NULL);
   /* A launcher ends the others once one has left: a process that leaves the word to another lets it speak first. */
   if (status != DG_OK && *dg_status_message() == '\0') sleep(1);
+  if (status != DG_OK) dg_launch_end_others(dg_status_exit_code(status));
   return status;
 }
 

@@ -6,6 +6,8 @@
 
 #include <distgat/memory.h>
 
+#include "cli/launch.h"
+
 /* What MPI was seen to take when it starts: libraries, two threads, and what it shares with each rank of the host. */
 #define MPI_ROOM ((size_t)80 << 20)
 #define RANK_ROOM ((size_t)6 << 20)
@@ -31,12 +33,11 @@ static size_t stack_bytes(void) {
 
 dg_status dg_room_check(void) {
   static const char *const sizes[] = {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE", NULL};
-  static const char *const ranks[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", NULL};
   const size_t room = MPI_ROOM + 2 * stack_bytes() + (size_t)told(sizes, 1) * RANK_ROOM;
   if (dg_memory_limit() == 0) return DG_OK;
   mallopt(M_ARENA_MAX, 1); /* each other arena reserves 64 MiB */
   if (dg_memory_fits(room)) return DG_OK;
-  if (told(ranks, 0) > 0) return dg_fail(DG_MEMORY, "%s", "");
+  dg_launch_wait_turn();
   return dg_fail(
       DG_MEMORY,
       "out of memory: the limit of %zu MB on this process (ulimit -v) leaves no %zu MB to start MPI; raise it",

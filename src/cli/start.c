@@ -13,6 +13,7 @@
 
 #include <distgat/status.h>
 
+#include "cli/launch.h"
 #include "cli/signals.h"
 
 /* OpenBLAS starts a thread for each core when it is loaded, and where a limit (ulimit -v, -u) denies it one it kills
@@ -65,20 +66,20 @@ void dg_start_again(char **argv, char **environment) {
 enum { LONG_FOR_A_START = 500 };
 
 static char verb[32];
-static bool speaks, is_set;
+static bool is_set;
 static timer_t alarm_timer;
 
 static void say(const char *text) {
   if (write(STDERR_FILENO, text, strlen(text)) < 0) return; /* there is nobody to tell */
 }
 
-/* One rank of a host speaks, and the launcher then ends the others; where it has nothing to say, they do. */
 static void give_up(int number) {
   (void)number;
-  if (!speaks) sleep(10);
+  dg_launch_wait_turn();
   say("distgat");
   say(verb);
   say(": out of memory: the limit on this process (ulimit -v) leaves the libraries too little to start; raise it\n");
+  dg_launch_end_others(dg_status_exit_code(DG_MEMORY));
   _exit(dg_status_exit_code(DG_MEMORY));
 }
 
@@ -90,19 +91,9 @@ static void set_alarm(int milliseconds) {
   is_set = timer_settime(alarm_timer, 0, &(struct itimerspec){.it_value.tv_nsec = 1000000L * milliseconds}, NULL) == 0;
 }
 
-static bool is_first_of_host(char **environment) {
-  static const char *const ranks[] = {"OMPI_COMM_WORLD_LOCAL_RANK=", "MPI_LOCALRANKID=", "SLURM_LOCALID="};
-  for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
-    const char *entry = find(environment, ranks[i]);
-    if (entry != NULL && entry[strlen(ranks[i])] != '0') return false;
-  }
-  return true;
-}
-
-static void guard_libraries(int argc, char **argv, char **environment) {
+static void guard_libraries(int argc, char **argv) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  speaks = is_first_of_host(environment);
   if (argc > 1 && strlen(argv[1]) + 1 < sizeof verb) verb[0] = ' ', strcpy(verb + 1, argv[1]);
   set_alarm(LONG_FOR_A_START);
 }
@@ -118,7 +109,7 @@ void dg_start_done(void) {
    a limit that kills. */
 static void start_first(int argc, char **argv, char **environment) {
   dg_start_again(argv, environment);
-  guard_libraries(argc, argv, environment);
+  guard_libraries(argc, argv);
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const first)(int, char **, char **) = start_first;

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,11 +31,11 @@ class Launch(program.Case):
         super().setUpClass()
         graphs.random_graph(12, features=4, classes=2, degree=2, seed=1).write(cls.path("G.h5"))
 
-    def train(self, variables=(), launcher=(), program_path=program.DISTGAT):
+    def train(self, variables=(), launcher=(), **popen):
         with tempfile.TemporaryDirectory(prefix="distgat-test-") as folder:
-            command = [*launcher, program_path, "train", self.path("G.h5"), "--epochs", "1", "--quiet", "--save", OUT]
+            command = [*launcher, program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1", "--quiet", "--save", OUT]
             done = subprocess.run(command, env=environment(dict(variables)), cwd=folder, capture_output=True, text=True,
-                                  timeout=120, check=False)
+                                  timeout=120, check=False, **popen)
             done.written = os.listdir(folder)
         return done
 
@@ -79,6 +80,18 @@ class Launch(program.Case):
                 done = self.train(variables)
                 self.assertEqual((done.returncode, done.stdout, done.stderr, done.written), (2, "", "", []))
         self.assert_refused(self.train({"PALS_RANKID": "1"}), "PALS")
+
+    def test_launchers_like_mpich_are_told_of_an_end_before_mpi(self):
+        """They would let the other processes wait in MPI's start for ever."""
+        limit = ("bash", "-c", 'ulimit -s 1000000 -v 1500000 && exec "$0" "$@"')  # no room for MPI and its threads
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            variables = {"PMI_SIZE": "3", "PMI_RANK": "0", "MPI_LOCALRANKID": "0", "PMI_FD": str(theirs.fileno())}
+            done = self.train(variables, limit, pass_fds=[theirs.fileno()])
+            theirs.close()
+            said = ours.recv(1000).decode()
+        self.assertIn(done.returncode, (2, 3), done.stderr)
+        self.assertEqual(said, f"cmd=abort exitcode={done.returncode}\n")
 
     def test_meant_to_be_alone(self):
         """In the shell of a batch job, in a step of one task, and where the user says so."""

@@ -17,6 +17,7 @@ AT_ONCE = 20         # seconds, on a machine that others use too
 MB = 1000            # ulimit counts kB
 PLENTY = 4000
 SHORT = (0.45, 0.7, 0.85)  # of what a start takes
+ONLY_LAST = '[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 2 ] || exec "$0" "$@"; '  # of three ranks
 ROOM = (5, 15, 25, 35, 45, 65, 105)  # beyond it, where runs of small graphs begin to have enough
 
 
@@ -46,9 +47,9 @@ class MemoryLimits(program.Case):
         return high
 
     @classmethod
-    def run_limited(cls, megabytes, ranks, *arguments, stack="$(ulimit -s)"):
+    def run_limited(cls, megabytes, ranks, *arguments, stack="$(ulimit -s)", those=""):
         """Without the test's own variables for threads: the program must find what it needs by itself."""
-        limit = f'unset OPENBLAS_NUM_THREADS OMP_WAIT_POLICY; ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"'
+        limit = f'unset OPENBLAS_NUM_THREADS OMP_WAIT_POLICY; {those}ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"'
         return program.run(*arguments, ranks=ranks, through=("bash", "-c", limit), timeout=AT_ONCE, cwd=cls.folder.name)
 
     def check(self, megabytes, ranks, *arguments, **options):
@@ -100,6 +101,10 @@ class MemoryLimits(program.Case):
             said = self.check(self.start + more, ranks, "train", "G.h5", "--epochs", 1, "--quiet", stack=400000)
             self.assertIn("to start MPI", said)
 
+    def test_one_rank_without_room_ends_all(self):
+        said = self.check(self.start + 125, 3, "train", "G.h5", "--epochs", 1, "--quiet", stack=400000, those=ONLY_LAST)
+        self.assertIn("to start MPI", said)
+
     def test_advice_fits_what_was_asked_for(self):
         rows = self.check(self.start + 25, None, "train", "chunk.h5", "--epochs", 1, "--quiet")
         self.assertIn("more ranks need less each", rows)
@@ -113,7 +118,7 @@ class MemoryLimits(program.Case):
         code = "__attribute__((constructor)) static void wait(void) { for (volatile int i = 0;; i = 0) {} }"
         subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=code, text=True, check=True)
         limit = f'ulimit -v {PLENTY * MB} && LD_PRELOAD={library} exec "$0" "$@"'
-        for ranks in (None, 3):
+        for ranks, limit in ((None, limit), (3, limit), (3, ONLY_LAST + limit)):
             done = program.run("info", "G.h5", ranks=ranks, through=("bash", "-c", limit), timeout=60, cwd=self.folder.name)
             self.assertEqual((done.returncode, len(done.stderr.splitlines())), (FAILED, 1), done.stderr)
             self.assertIn("distgat info: out of memory: ", done.stderr)
