@@ -34,8 +34,8 @@ void dg_comm_destroy(dg_comm *comm);
    size 0. Collective. */
 void dg_comm_split(dg_comm *comm, const dg_comm *parent, int group);
 
-/* Sets comm->host to `name`, or to "" where all ranks give the same; dg_comm_create does so by the hosts' own names.
-   Collective. */
+/* Sets comm->host to `name`, or to "" where all ranks give the same, and the length of messages that suits such hosts;
+   dg_comm_create does so by the hosts' own names. Collective. */
 void dg_comm_name_host(dg_comm *comm, const char *name);
 
 /* Agrees on a local result: DG_OK if it is DG_OK on every rank, else status and message of the lowest failing rank, on

@@ -109,7 +109,8 @@ typedef struct dg_bench_result {
   double bytes_per_second, flops_per_second; /* rank 0's share while all ranks work */
   bool busy;                                 /* other work took part of the processor while the rates were measured */
   int64_t halo_bytes_per_epoch, allreduce_bytes_per_epoch, messages_per_epoch; /* sent, sum over ranks */
-  int64_t peak_rss_bytes;                                                      /* largest of any rank */
+  int64_t message_bytes;  /* of the longest message that halo rows may travel in */
+  int64_t peak_rss_bytes; /* largest of any rank */
   dg_work_spread work;
 } dg_bench_result;
 

@@ -35,12 +35,12 @@ static json_t *result_json(const dg_bench_result *r) {
                 "ranks", r->ranks, "threads", r->threads, "steps", (json_int_t)r->steps, "step_ms_median", r->median_ms,
                 "step_ms_min", r->min_ms, "phases", phases_json(r->phase_ms), "imbalance", r->imbalance_ms,
                 "phases_min", phases_json(r->phase_min_ms), "phases_max", phases_json(r->phase_max_ms));
-  json_t *rest =
-      json_pack("{s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:I}", "bound_ms", r->bound_ms, "triad_gb_per_s",
-                r->bytes_per_second / 1e9, "gflop_per_s", r->flops_per_second / 1e9, "machine_busy", r->busy,
-                "halo_exchange_ms", r->exchange_ms, "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch,
-                "allreduce_bytes_per_epoch", (json_int_t)r->allreduce_bytes_per_epoch, "messages_per_epoch",
-                (json_int_t)r->messages_per_epoch, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
+  json_t *rest = json_pack(
+      "{s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:I, s:I}", "bound_ms", r->bound_ms, "triad_gb_per_s",
+      r->bytes_per_second / 1e9, "gflop_per_s", r->flops_per_second / 1e9, "machine_busy", r->busy, "halo_exchange_ms",
+      r->exchange_ms, "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch, "allreduce_bytes_per_epoch",
+      (json_int_t)r->allreduce_bytes_per_epoch, "messages_per_epoch", (json_int_t)r->messages_per_epoch,
+      "message_bytes", (json_int_t)r->message_bytes, "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
   json_object_update(object, rest);
   json_object_set_new(object, "work", work_json(&r->work));
   json_decref(rest);
@@ -50,9 +50,9 @@ static json_t *result_json(const dg_bench_result *r) {
 /* What is left of the exchange in a step, as a share of the exchange alone. */
 static void print_exchange(const dg_bench_result *r) {
   const double share = 100 * r->phase_ms[DG_PHASE_HALO_WAIT] / r->exchange_ms;
-  printf("exchange  %17.3f ms alone, %.1f %% of it left in the step%s, %.3f MB, %lld messages\n", r->exchange_ms, share,
-         share > 100 ? " (over 100: packing, and steps in which ranks are out of step)" : "",
-         (double)r->halo_bytes_per_epoch / 1e6, (long long)r->messages_per_epoch);
+  printf("exchange  %17.3f ms alone, %.1f %% of it left in the step%s, %.3f MB, %lld messages of at most %.0f KB\n",
+         r->exchange_ms, share, share > 100 ? " (over 100: packing, and steps in which ranks are out of step)" : "",
+         (double)r->halo_bytes_per_epoch / 1e6, (long long)r->messages_per_epoch, (double)r->message_bytes / 1024);
 }
 
 static void print_spread(const char *name, dg_spread s) {

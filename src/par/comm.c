@@ -8,16 +8,13 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "par/eager.h"
 #include "par/sparse.h"
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts travel as 64-bit words");
 
 /* MPI counts are int: longer data goes in pieces of this many elements or bytes. */
 #define PIECE ((size_t)1 << 30)
-
-/* Messages that are sent without asking the receiver first: over TCP its answer would wait behind what it is sending
-   itself, and the two directions would not overlap. */
-#define EAGER_BYTES ((size_t)60 << 10)
 
 enum { TAG_EXCHANGE = 1, TAG_NEVER_SENT = 0 };
 
@@ -36,14 +33,16 @@ static bool has_fast_network(void) {
   return found;
 }
 
-/* The longest message: DISTGAT_MESSAGE_BYTES of rank 0, or what suits the ranks' connections. */
+/* The longest message: DISTGAT_MESSAGE_BYTES of rank 0, or what suits the ranks' connections. Where a message waited
+   for the receiver to be asked, over TCP its answer would wait behind what it is sending itself, and the two directions
+   would not overlap. */
 static size_t find_message_bytes(const dg_comm *comm) {
   const char *wanted = getenv("DISTGAT_MESSAGE_BYTES");
   int64_t bytes = comm->rank == 0 && wanted ? strtoll(wanted, NULL, 10) : 0;
   dg_comm_bcast(comm, &bytes, sizeof bytes, 0);
   if (bytes > 0) return min_size(PIECE, (size_t)bytes);
   const bool slow = comm->host[0] != '\0' && !has_fast_network();
-  return dg_comm_max_int64(comm, slow) ? EAGER_BYTES : PIECE;
+  return (size_t)-dg_comm_max_int64(comm, slow ? -(int64_t)dg_eager_bytes() : -(int64_t)PIECE);
 }
 
 dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
@@ -55,7 +54,6 @@ dg_status dg_comm_create(dg_comm *comm, MPI_Comm parent) {
   dg_fault_begin(comm->rank);
   MPI_Get_processor_name(host, &length);
   dg_comm_name_host(comm, host);
-  comm->message_bytes = find_message_bytes(comm);
   return DG_OK;
 }
 
@@ -74,6 +72,7 @@ void dg_comm_name_host(dg_comm *comm, const char *name) {
   memcpy(first, comm->host, sizeof first);
   dg_comm_bcast(comm, first, sizeof first, 0);
   if (dg_comm_max_int64(comm, strcmp(first, comm->host) != 0) == 0) comm->host[0] = '\0';
+  comm->message_bytes = find_message_bytes(comm);
 }
 
 void dg_comm_destroy(dg_comm *comm) {

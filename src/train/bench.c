@@ -126,6 +126,7 @@ static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
 static void count_messages(dg_bench_result *r, const dg_trainer *t) {
   r->halo_bytes_per_epoch = dg_trainer_halo_bytes(t);
   r->allreduce_bytes_per_epoch = dg_sums_bytes(&t->sums);
+  r->message_bytes = (int64_t)t->comm->message_bytes;
   for (int k = 0; k < t->model.config.layers; k++)
     r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel);
   dg_comm_sum_int64(t->comm, &r->messages_per_epoch, 1);

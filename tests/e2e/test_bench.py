@@ -55,6 +55,16 @@ class Bench(program.Case):
                               for way in ("fetch", "exchange"))
         self.assertGreater(exchanged, fetched)
 
+    def test_messages(self):
+        """Rows for a neighbour are one message where they fit; a length asked for is told and makes more of them."""
+        long, short = self.bench("--first-halo", "exchange", ranks=2), None
+        with unittest.mock.patch.dict(os.environ, DISTGAT_MESSAGE_BYTES="4096"):
+            short = self.bench("--first-halo", "exchange", ranks=2)
+        self.assertEqual(long["messages_per_epoch"], 2 * 2 * 2)  # layers, pull and push, ranks
+        self.assertGreater(long["message_bytes"], 60 * 1024)
+        self.assertEqual(short["message_bytes"], 4096)
+        self.assertGreaterEqual(short["messages_per_epoch"], short["halo_bytes_per_epoch"] / 4096)
+
     def test_sums(self):
         """Gradients travel between nodes alone, and once a node, however many ranks it has."""
         summed = {}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <distgat/memory.h>
 #include <distgat/timer.h>
@@ -48,6 +49,22 @@ static void a_host_is_named_where_there_are_several(void **state) {
   assert_all_true(&test_comm, strcmp(on_hosts(2).host, test_comm.size > 2 ? expected : "") == 0);
   assert_all_true(&test_comm, strcmp(on_hosts(test_comm.size).host, "") == 0);
   assert_all_true(&test_comm, test_comm.host[0] == '\0'); /* the tests run on one */
+}
+
+/* What main asks of MPI; of a message its header is a part. */
+enum { EAGER_LIMIT = 8192, SILENT = 60 << 10 };
+
+/* Messages between hosts are as long as MPI sends without asking, where it tells. */
+static void messages_between_hosts_fit_the_limit_of_mpi(void **state) {
+  (void)state;
+  char library[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length;
+  MPI_Get_library_version(library, &length);
+  const size_t most = on_hosts(1).message_bytes;
+  const bool fits = most < EAGER_LIMIT && most > EAGER_LIMIT - 512, tells = strstr(library, "Open MPI") != NULL;
+  const bool fast = access("/sys/class/infiniband", F_OK) == 0 || access("/sys/class/cxi", F_OK) == 0;
+  assert_all_true(&test_comm, fast || test_comm.size == 1 || fits || (!tells && most == SILENT));
+  assert_all_true(&test_comm, on_hosts(test_comm.size).message_bytes > EAGER_LIMIT);
 }
 
 static void a_failure_above_rank_0_names_rank_and_host_once(void **state) {
@@ -259,9 +276,15 @@ static void destroy_accepts_a_zeroed_communicator(void **state) {
 }
 
 int main(int argc, char **argv) {
+  char limit[16];
+  snprintf(limit, sizeof limit, "%d", EAGER_LIMIT);
+  setenv("OMPI_MCA_btl_tcp_eager_limit", limit, 1);
+  setenv("MPIR_CVAR_CH3_EAGER_MAX_MSG_SIZE", limit, 1);
+  unsetenv("DISTGAT_MESSAGE_BYTES");
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agreement_is_on_the_lowest_failing_rank),
       cmocka_unit_test(a_host_is_named_where_there_are_several),
+      cmocka_unit_test(messages_between_hosts_fit_the_limit_of_mpi),
       cmocka_unit_test(a_failure_above_rank_0_names_rank_and_host_once),
       cmocka_unit_test(broadcast_reaches_all),
       cmocka_unit_test(sums_and_maxima),
