@@ -8,10 +8,11 @@
 
 #include "train/cost.h"
 
-enum { WARM_UP = 3, MIN_STEPS = 5, MAX_STEPS = 100 };
+enum { WARM_UP = 3, MIN_STEPS = 3, MAX_STEPS = 100 };
 enum { KEY_COLUMN = 64, KEY_LABEL };
 
-static const double SECONDS = 1; /* that steps are timed for, unless MIN_STEPS take longer */
+static const double SECONDS = 1;       /* that steps are timed for, unless MIN_STEPS take longer */
+static const double WARM_SECONDS = .2; /* steps as long as this are warm after one */
 
 /* ---- a part as a graph of its own ---- */
 
@@ -144,8 +145,9 @@ static int compare_times(const void *a, const void *b) {
 static void time_phases(double seconds[DG_PHASES], dg_trainer *t) {
   double taken[DG_PHASES][MAX_STEPS];
   int n = 0;
-  for (int i = 0; i < WARM_UP; i++) dg_trainer_step(t, 0, i + 1);
-  const double start = dg_time();
+  double start = dg_time();
+  for (int i = 0; i == 0 || (i < WARM_UP && dg_time() - start < WARM_SECONDS); i++) dg_trainer_step(t, 0, i + 1);
+  start = dg_time();
   for (; n < MAX_STEPS && (n < MIN_STEPS || dg_time() - start < SECONDS); n++) {
     t->timer = (dg_timer){0};
     dg_trainer_step(t, 0, WARM_UP + n + 1);
