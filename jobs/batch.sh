@@ -51,8 +51,7 @@ distgat_on_nodes() {
 distgat_stage() {
   local program=$1 graph=$2 folder=$DISTGAT_SCRATCH/distgat-$distgat_job found
   [[ $graph != -* ]] || { echo "DISTGAT_SCRATCH is set: the graph must stand before the options" >&2 && return 2; }
-  found=$("$program" info "$graph" --json) || return
-  found=$(sed -n 's/.*"fingerprint":"\([0-9a-f]*\)".*/\1/p' <<<"$found")
+  found=$("$distgat_jobs/stage.sh" fingerprint "$graph" "$program") || return
   distgat_on_nodes "$distgat_jobs/stage.sh" copy "$graph" "$folder" "$found" "$program" || return 3
   distgat_exec="exec" distgat_on_nodes "$distgat_jobs/stage.sh" keep "$folder" &
   distgat_keeper=$!

@@ -24,6 +24,7 @@ typedef struct dg_graph_summary {
   int64_t *degree_count; /* [max_degree + 1] nodes of each degree */
   int64_t *class_count;  /* [n_classes] nodes of each class */
   uint64_t fingerprint;  /* see dg_graph_fingerprint */
+  uint64_t splits_fingerprint; /* checksum of all splits, which the fingerprint leaves out; 0 without splits */
   int n_splits;
   dg_split_summary *splits; /* [n_splits] in the order of their names */
 } dg_graph_summary;

@@ -58,7 +58,10 @@ static void print_splits(const dg_graph_summary *s) {
     printf("Training node label rate: %.4f\n", ratio(split->n[0], (double)s->info.n_nodes));
     print_overlap(&split->overlap);
   }
-  if (s->n_splits == 0) printf("\nNo splits\n");
+  if (s->n_splits == 0)
+    printf("\nNo splits\n");
+  else
+    printf("\nFingerprint of the splits: %016" PRIx64 "\n", s->splits_fingerprint);
 }
 
 /* Last degree of the bin that begins at `low`: single degrees up to 5, then 6 to 10, 11 to 20, 21 to 50 and so on. */
@@ -137,6 +140,7 @@ static dg_status print_json(const dg_graph_summary *s) {
       info->sparse, "nonzero_features", (json_int_t)s->n_nonzeros, "unlabelled_nodes", (json_int_t)s->unlabelled);
   if (object == NULL) return dg_fail(DG_MEMORY, "out of memory for the results");
   json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, s->fingerprint));
+  json_object_set_new(object, "splits_fingerprint", json_sprintf("%016" PRIx64, s->splits_fingerprint));
   json_object_set_new(object, "splits", json_splits(s));
   json_object_set_new(object, "class_counts", json_classes(s));
   json_object_set_new(object, "degree_histogram", json_histogram(s));

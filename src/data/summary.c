@@ -3,8 +3,9 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "data/slab.h"
 #include "data/fingerprint.h"
+#include "data/masks.h"
+#include "data/slab.h"
 
 /* A walk through a file, with what it has to remember of every node. */
 typedef struct survey {
@@ -78,12 +79,16 @@ static dg_status keep_split(const dg_split_summary *split, void *context) {
 
 static dg_status survey_splits(survey *s) {
   dg_graph_summary *sum = s->summary;
+  const dg_comm alone = {.mpi = MPI_COMM_SELF, .rank = 0, .size = 1};
   dg_status status = DG_OK;
+  uint64_t sums[4];
   int n = 0;
   if (!dg_h5_exists(s->file, "splits")) return DG_OK;
   DG_TRY(dg_h5_each_group(s->file, "splits", count_split, &n));
   DG_TRY(dg_alloc(&sum->splits, (size_t)n, sizeof *sum->splits));
   DG_TRY(dg_splits_each(s->file, &sum->info, s->labels, keep_split, sum));
+  DG_TRY(dg_masks_checksum(sums, s->file, &sum->info, NULL, &alone));
+  sum->splits_fingerprint = sums[3];
 cleanup:
   return status;
 }

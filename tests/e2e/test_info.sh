@@ -32,7 +32,7 @@ expect "Split public" info.txt
 
 "$DISTGAT" info small.h5 --json >info.json
 [ "$(wc -l <info.json)" = 1 ] || fail "JSON is not one line"
-for key in name nodes edges features classes fingerprint isolated_nodes self_loops splits degree_histogram; do
+for key in name nodes edges features classes fingerprint splits_fingerprint isolated_nodes self_loops splits degree_histogram; do
   grep -q "\"$key\":" info.json || fail "no key $key in $(cat info.json)"
 done
 grep -q '"splits":{"public":{"train":' info.json || fail "no split in $(cat info.json)"

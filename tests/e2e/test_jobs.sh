@@ -93,6 +93,35 @@ done
 # The graph on scratch, without Slurm; a summary of seeds by hand.
 DISTGAT_SCRATCH=$work/scratch bash "$jobs/train.sbatch" graph.h5 --epochs 3 --quiet >staged.txt 2>&1 || fail "$(<staged.txt)"
 grep -q '^The graph lies in' staged.txt && [ -z "$(ls scratch)" ] || fail "no copy, or one that stays: $(<staged.txt)"
+
+# A copy that differs in a split alone, by a cp that gives another file: other results.
+cat >move.py <<'PYTHON'
+import shutil
+import sys
+
+sys.path.insert(0, sys.argv[1] + "/tests/support")
+import science  # noqa: E402,F401 (finds h5py)
+import h5py  # noqa: E402
+
+shutil.copy("graph.h5", "other.h5")
+with h5py.File("other.h5", "r+") as f:
+    train, test = f["splits/public/train"], f["splits/public/test"]
+    train[0], test[0] = test[0], train[0]
+PYTHON
+python3 move.py "$DISTGAT_SOURCE" && code=0 || code=$?
+if [ "$code" -eq 77 ]; then
+  echo "not tested: a copy with other splits, for want of h5py"
+else
+  mkdir cp-of-another
+  # shellcheck disable=SC2016
+  printf '#!/bin/bash\nexec %s other.h5 "${@: -1}"\n' "$(command -v cp)" >cp-of-another/cp
+  chmod +x cp-of-another/cp
+  code=0
+  PATH=$PWD/cp-of-another:$PATH DISTGAT_SCRATCH=$work/scratch bash "$jobs/train.sbatch" graph.h5 --epochs 3 --quiet \
+    >other.txt 2>&1 || code=$?
+  [ "$code" -eq 3 ] && grep -q ': the copy of graph.h5 in .* is another graph: fingerprint ' other.txt && [ -z "$(ls scratch)" ] ||
+    fail "a copy with other splits ended with $code: $(<other.txt)"
+fi
 mkdir seeds
 echo 0 >seeds/seed-1.state
 echo 137 >seeds/seed-2.state
