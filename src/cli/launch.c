@@ -74,9 +74,9 @@ void dg_launch_wait_turn(void) {
 void dg_launch_end_others(int code) {
   char word[] = "cmd=abort exitcode=0\n";
   word[strlen(word) - 2] = (char)('0' + code);
-  const int launcher = number_in("PMI_FD");
-  if (find_launcher() == NULL || getenv(HYDRA_RANK) == NULL || launcher <= STDERR_FILENO) return;
-  if (send(launcher, word, strlen(word), MSG_NOSIGNAL) < 0) return; /* others then wait for ever, as without it */
+  const int pmi = number_in("PMI_FD");
+  if (find_launcher() == NULL || getenv(HYDRA_RANK) == NULL || pmi <= STDERR_FILENO) return;
+  if (send(pmi, word, strlen(word), MSG_NOSIGNAL) < 0) return; /* others then wait for ever, as without it */
 }
 
 bool dg_launch_seen(void) {
