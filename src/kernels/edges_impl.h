@@ -45,14 +45,15 @@ INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, boo
 }
 
 /* Score of one edge of GATv2 as a pattern: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u + (1 - slope)
- * / 2 |u|. */
+ * / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded otherwise, a large
+ * score would pass the maximum by so much that its coefficient were no longer one. */
 INLINE void gatv2_score(vf *s, const vf *zj, const vf *zi, const vf *att, dg_real slope, int nv, int q, int hp) {
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
   const vf a = splat((1 + slope) / 2), b = splat((1 - slope) / 2);
   for (int k = 0; k < q; k++) s[k] = splat(0);
   for (int v = 0; v < nv; v++) {
     vf u = zj[v] + zi[v];
-    s[v % q] += att[v] * (a * u + b * (vf)((vi)u & magnitude));
+    s[v % q] = vfma(att[v], vfma(a, u, b * (vf)((vi)u & magnitude)), s[v % q]);
   }
   for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
 }

@@ -54,7 +54,8 @@ INLINE vf blend(vi mask, vf a, vf b) {
 }
 
 /* What compilers do not make of a comparison and a blend: u > 0 ? a : b, and a > b ? a : b. What is not a number passes
-   on where it is b: no maximum hides it. */
+   on where it is b: no maximum hides it. And a b + c, rounded once where it is said: of a b + c d a compiler may round
+   either product first, here so and there otherwise. */
 #if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
 INLINE vf where_positive(vf u, vf a, vf b) {
   return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ), (__m512)b, (__m512)a);
@@ -62,6 +63,10 @@ INLINE vf where_positive(vf u, vf a, vf b) {
 
 INLINE vf vmax(vf a, vf b) {
   return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+INLINE vf vfma(vf a, vf b, vf c) {
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
 #elif defined(__AVX2__) && !defined(DG_REAL_DOUBLE)
 INLINE vf where_positive(vf u, vf a, vf b) {
@@ -71,6 +76,10 @@ INLINE vf where_positive(vf u, vf a, vf b) {
 INLINE vf vmax(vf a, vf b) {
   return (vf)_mm256_max_ps((__m256)a, (__m256)b);
 }
+
+INLINE vf vfma(vf a, vf b, vf c) {
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
 #else
 INLINE vf where_positive(vf u, vf a, vf b) {
   return blend(u > 0, a, b);
@@ -78,6 +87,10 @@ INLINE vf where_positive(vf u, vf a, vf b) {
 
 INLINE vf vmax(vf a, vf b) {
   return blend(a > b, a, b);
+}
+
+INLINE vf vfma(vf a, vf b, vf c) {
+  return a * b + c;
 }
 #endif
 
