@@ -4,6 +4,8 @@ include(CMakePackageConfigHelpers)
 add_library(distgat_shared SHARED $<TARGET_OBJECTS:libdistgat>)
 set_target_properties(distgat_shared PROPERTIES OUTPUT_NAME distgat EXPORT_NAME distgat LINKER_LANGUAGE C
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+set(DISTGAT_SHOWN ${CMAKE_SOURCE_DIR}/cmake/shown.map)
+set_target_properties(distgat_shared PROPERTIES LINK_DEPENDS ${DISTGAT_SHOWN} LINK_OPTIONS -Wl,--version-script=${DISTGAT_SHOWN})
 target_include_directories(distgat_shared PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 get_target_property(DISTGAT_LINKED libdistgat LINK_LIBRARIES)
