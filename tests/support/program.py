@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Runs the program as users do, and finds the real data."""
 import contextlib
 import json
@@ -139,3 +140,15 @@ def main():
         sys.exit(1)
     skipped = sum(isinstance(test, unittest.TestCase) for test, _ in done.skipped)  # the others are whole classes
     sys.exit(77 if done.skipped and skipped == done.testsRun else 0)
+
+
+def run_for_shell(ranks, *arguments):
+    """For scripts of the shell: RANKS ARGUMENT... as run does it, and it leaves what the ranks said."""
+    done = run(*arguments, ranks=int(ranks))
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    run_for_shell(*sys.argv[1:])
