@@ -80,6 +80,7 @@ dg_status dg_partition_compute(int32_t *part, const dg_csr *edges, const dg_part
   if (config->parts < 1) return dg_fail(DG_USAGE, "%d parts; there must be at least 1", config->parts);
   switch (config->method) {
   case DG_PART_METIS:
+  case DG_PART_MULTILEVEL: /* of a graph that one process holds */
     return divide_well(part, edges, config);
   case DG_PART_RANDOM:
     divide_randomly(part, edges, config->parts, config->seed);

@@ -8,7 +8,7 @@
 #include <distgat/h5io.h>
 #include <distgat/partition.h>
 
-#include "methods.h"
+#include "blocks.h"
 
 static dg_status write_step(dg_h5 *file, const dg_step_quality *step) {
   dg_status status = DG_OK;
@@ -47,6 +47,26 @@ dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nod
   DG_TRY(write_attributes(file, quality, method, fingerprint));
   DG_TRY(dg_h5_write(file, "part", DG_H5_I32, 1, &n_nodes, part));
   DG_TRY(dg_h5_commit(&file));
+cleanup:
+  dg_h5_close(&file);
+  return status;
+}
+
+static dg_status begin_file(dg_h5 **file, const char *path, const dg_partition_quality *quality, uint64_t fingerprint) {
+  const dg_status status = dg_h5_create(file, path);
+  return status == DG_OK ? write_attributes(*file, quality, "multilevel", fingerprint) : status;
+}
+
+dg_status dg_blocks_save(const char *path, const dg_blocks *blocks, const int32_t *part,
+                         const dg_partition_quality *quality, uint64_t fingerprint) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  const dg_comm *comm = blocks->level.comm;
+  const dg_piece piece = {.name = "part", .type = DG_H5_I32, .n = blocks->level.n, .data = part};
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? begin_file(&file, path, quality, fingerprint) : DG_OK));
+  DG_TRY(dg_piece_create(comm, file, &piece));
+  DG_TRY(dg_piece_write(comm, file, &piece));
+  DG_TRY(dg_comm_agree(comm, file == NULL ? DG_OK : dg_h5_commit(&file)));
 cleanup:
   dg_h5_close(&file);
   return status;

@@ -38,10 +38,17 @@ dg_status dg_csr_transpose(dg_csr *out, const dg_csr *in);
 /* Lists nodes part after part, in a part ascending: order [n]. Errors: DG_MEMORY. Local. */
 dg_status dg_partition_group(int32_t *order, const int32_t *part, int64_t n, int parts);
 
+/* Sums parts up; pairs of nodes are the caller's to set. Local. */
+dg_partition_quality dg_partition_quality_of(const dg_partition_part *each, int parts);
+
 /* ---- step.c ---- */
 
-/* Edges of node i in all layers of a step, self-loops included, those of the last layer by their weight. Local. */
-double dg_step_edge_work(const dg_step_work *work, const dg_csr *edges, int64_t i);
+/* The step of a model with so many classes, before it is known what it does with each node. Local. */
+dg_step_work dg_step_work_begin(int n_classes, const dg_step_config *config);
+
+/* Edges of node i, which has so many in-edges, in all layers of a step, self-loops included, those of the last layer by
+   their weight. Local. */
+double dg_step_edge_work(const dg_step_work *work, int64_t i, int64_t n_in);
 
 /* Whether any layer of a step aggregates node i. Local. */
 static inline bool dg_step_is_target(const dg_step_work *work, int64_t i) {
@@ -60,6 +67,26 @@ static inline bool dg_step_is_target(const dg_step_work *work, int64_t i) {
 /* METIS k-way, what it leaves unbalanced mended, no part empty; parts >= 2 and several nodes a part, which METIS takes
    for granted. Errors: DG_INPUT where the graph is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
 dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config);
+
+/* Whether METIS's integers suffice for a graph, with every edge in both directions; and the bytes that a process takes
+   to read it and divide it by METIS, as measured. Local. */
+bool dg_partition_metis_counts(int64_t n_nodes, int64_t n_ends);
+size_t dg_partition_metis_bytes(int64_t n_nodes, int64_t n_edges);
+
+/* A graph with weights, every edge in both directions. */
+typedef struct dg_weighted_graph {
+  int64_t n_nodes;
+  int n_weights, stride;      /* of a node, of which the first n_weights are balanced */
+  const int64_t *indptr;      /* [n_nodes + 1] */
+  const dg_id *ids;           /* [indptr[n_nodes]] */
+  const int32_t *edge_weight; /* [indptr[n_nodes]] */
+  const int64_t *weight;      /* [n_nodes, stride] */
+} dg_weighted_graph;
+
+/* METIS k-way, as it comes: part [n_nodes]; share [parts] of all weight, NULL: equal. Errors: DG_INPUT where the graph
+   is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
+dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *graph, int parts, const double *share,
+                                      uint64_t seed);
 
 /* ---- refine.c ---- */
 

@@ -10,6 +10,9 @@
 /* What METIS's adding up of weights allows any quantity of a step. */
 static const double whole = 1e8;
 
+/* Tries of a graph that was contracted. */
+enum { WEIGHTED_TRIES = 2 };
+
 /* A graph as METIS wants it: every edge in both directions, no self-loops. */
 typedef struct metis_graph {
   idx_t n_nodes, n_weights;
@@ -32,11 +35,19 @@ static void destroy_graph(metis_graph *graph) {
 }
 
 /* The sum of vertex weights (in-degree + 1) must fit as well as the number of edge ends. */
+bool dg_partition_metis_counts(int64_t n_nodes, int64_t n_ends) {
+  return n_ends <= (int64_t)IDX_MAX - n_nodes;
+}
+
+size_t dg_partition_metis_bytes(int64_t n_nodes, int64_t n_edges) {
+  return (size_t)(160 * n_nodes + 44 * n_edges);
+}
+
 static dg_status check_limits(int64_t n_ends, int64_t n_nodes) {
-  if (n_ends <= (int64_t)IDX_MAX - n_nodes) return DG_OK;
+  if (dg_partition_metis_counts(n_nodes, n_ends)) return DG_OK;
   return dg_fail(DG_INPUT,
                  "%lld nodes with %lld edges (both directions) are beyond the %d-bit integers of this METIS, which add "
-                 "up to %lld; use --method block or random, or a METIS of 64 bits",
+                 "up to %lld; use --method multilevel, or a METIS of 64 bits",
                  (long long)n_nodes, (long long)n_ends, IDXTYPEWIDTH, (long long)IDX_MAX);
 }
 
@@ -115,12 +126,14 @@ static dg_status set_step_weights(metis_graph *graph, const dg_csr *edges, const
   DG_TRY(dg_alloc(&nonzeros, (size_t)edges->n_rows, sizeof *nonzeros));
   DG_TRY(dg_alloc(&graph->weights, (size_t)graph->n_nodes * 3, sizeof *graph->weights));
   DG_TRY(share_nonzeros(nonzeros, edges, work));
-  for (int64_t i = 0; i < edges->n_rows; i++) sum += nonzeros[i], edge_sum += dg_step_edge_work(work, edges, i);
+  for (int64_t i = 0; i < edges->n_rows; i++)
+    sum += nonzeros[i], edge_sum += dg_step_edge_work(work, i, edges->indptr[i + 1] - edges->indptr[i]);
   for (int64_t i = 0; i < edges->n_rows; i++) {
+    const int64_t n_in = edges->indptr[i + 1] - edges->indptr[i];
     idx_t *weight = &graph->weights[3 * i];
     if (sum > 0) weight[0] = (idx_t)(whole * nonzeros[i] / sum);
-    if (edge_sum > 0) weight[1] = (idx_t)(whole * dg_step_edge_work(work, edges, i) / edge_sum);
-    weight[2] = (idx_t)(edges->indptr[i + 1] - edges->indptr[i] + 1);
+    if (edge_sum > 0) weight[1] = (idx_t)(whole * dg_step_edge_work(work, i, n_in) / edge_sum);
+    weight[2] = (idx_t)(n_in + 1);
   }
 cleanup:
   dg_free(&nonzeros);
@@ -218,25 +231,30 @@ static int count_tries(const dg_partition_config *config, int64_t n_nodes) {
   return n_nodes >= DG_LARGE_GRAPH || config->balance == DG_BALANCE_STEP ? 1 : 4;
 }
 
-/* One partition by METIS, mended: part [n_nodes]. */
-static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *edges, bool volume,
-                        const dg_partition_config *config) {
+/* One partition by METIS: part [n_nodes]. */
+static dg_status call(int32_t *part, const metis_graph *graph, int parts, bool volume, int tries, uint64_t seed) {
   dg_status status = DG_OK;
   idx_t *result = NULL, options[METIS_NOPTIONS];
   DG_TRY(dg_alloc(&result, (size_t)graph->n_nodes, sizeof *result));
-  set_options(options, volume, count_tries(config, graph->n_nodes), config->seed);
-  int code = call_quietly(graph, result, config->parts, options);
+  set_options(options, volume, tries, seed);
+  int code = call_quietly(graph, result, parts, options);
   if (code == METIS_ERROR_MEMORY)
-    DG_TRY(dg_fail(DG_MEMORY, "METIS ran out of memory on %lld nodes; use --method block or random",
+    DG_TRY(dg_fail(DG_MEMORY, "METIS ran out of memory on %lld nodes; use --method multilevel",
                    (long long)graph->n_nodes));
   if (code != METIS_OK)
     DG_TRY(dg_fail(DG_RUNTIME, "METIS stopped with code %d (a signal, or a fault of its own)", code));
   for (idx_t i = 0; i < graph->n_nodes; i++) part[i] = (int32_t)result[i];
-  dg_free(&result);
-  DG_TRY(dg_partition_refine(part, edges, config));
 cleanup:
   dg_free(&result);
   return status;
+}
+
+/* The same, mended. */
+static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *edges, bool volume,
+                        const dg_partition_config *config) {
+  const int tries = count_tries(config, graph->n_nodes);
+  const dg_status status = call(part, graph, config->parts, volume, tries, config->seed);
+  return status == DG_OK ? dg_partition_refine(part, edges, config) : status;
 }
 
 /* METIS's objective `vol` takes large graphs 4 to 15 times as long as `cut`, and saves no more rows than the moves of
@@ -256,6 +274,57 @@ dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partit
   if (other_cost < cost) memcpy(part, other, (size_t)edges->n_rows * sizeof *part);
 cleanup:
   dg_free(&other);
+  destroy_graph(&graph);
+  return status;
+}
+
+/* Weights as METIS's integers, at most `most` in all: out [n] of every `stride`-th weight, put at as great a distance
+   as there are kinds. */
+static void scale_weights(idx_t *out, int kinds, const int64_t *weight, int stride, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += (double)weight[i * stride];
+  const double factor = sum > whole ? whole / sum : 1;
+  for (int64_t i = 0; i < n; i++) out[i * kinds] = (idx_t)(factor * (double)weight[i * stride]);
+}
+
+/* The same of edges, each at least 1. */
+static void scale_edges(idx_t *out, const int32_t *weight, int64_t n) {
+  const double most = (double)(IDX_MAX / 2) - (double)n;
+  double sum = 0;
+  for (int64_t t = 0; t < n; t++) sum += weight[t];
+  const double factor = sum > most ? most / sum : 1;
+  for (int64_t t = 0; t < n; t++) {
+    out[t] = (idx_t)(factor * weight[t]);
+    if (out[t] < 1) out[t] = 1;
+  }
+}
+
+static dg_status take_weighted(metis_graph *graph, const dg_weighted_graph *g) {
+  dg_status status = DG_OK;
+  const int64_t n = g->n_nodes, n_ends = g->indptr[n];
+  DG_TRY(check_limits(n_ends, n));
+  graph->n_nodes = (idx_t)n, graph->n_weights = g->n_weights;
+  DG_TRY(dg_alloc(&graph->xadj, (size_t)n + 1, sizeof *graph->xadj));
+  DG_TRY(dg_alloc(&graph->own_adjncy, (size_t)n_ends, sizeof *graph->own_adjncy));
+  DG_TRY(dg_alloc(&graph->edge_weights, (size_t)n_ends, sizeof *graph->edge_weights));
+  DG_TRY(dg_alloc(&graph->weights, (size_t)(n * g->n_weights), sizeof *graph->weights));
+  for (int64_t i = 0; i <= n; i++) graph->xadj[i] = (idx_t)g->indptr[i];
+  for (int64_t t = 0; t < n_ends; t++) graph->own_adjncy[t] = (idx_t)g->ids[t];
+  graph->adjncy = graph->own_adjncy;
+  scale_edges(graph->edge_weights, g->edge_weight, n_ends);
+  for (int k = 0; k < g->n_weights; k++) scale_weights(graph->weights + k, g->n_weights, g->weight + k, g->stride, n);
+cleanup:
+  return status;
+}
+
+dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g, int parts, const double *share,
+                                      uint64_t seed) {
+  dg_status status = DG_OK;
+  metis_graph graph = {0};
+  DG_TRY(take_weighted(&graph, g));
+  if (share) DG_TRY(set_shares(&graph, share, parts));
+  DG_TRY(call(part, &graph, parts, false, WEIGHTED_TRIES, seed));
+cleanup:
   destroy_graph(&graph);
   return status;
 }

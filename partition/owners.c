@@ -1,6 +1,10 @@
+#include <stdio.h>
+
+#include <distgat/log.h>
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
+#include "base/fault.h"
 #include "methods.h"
 
 /* Nodes whose parts are read at a time. */
@@ -66,7 +70,7 @@ static dg_status compute_owners(int32_t **owner, dg_h5 *graph, const dg_graph_in
   return dg_fail(
       status,
       "out of memory: rank 0 divides the whole graph of %lld nodes and %lld edges; run distgat partition where there "
-      "is more (--method block needs least) and give its file as --partition",
+      "is more (--method multilevel on more ranks needs less) and give its file as --partition",
       (long long)info->n_nodes, (long long)info->n_edges);
 }
 
@@ -79,6 +83,63 @@ static void share_by_threads(double *share, bool *equal, const dg_comm *comm, in
   for (int r = 0; r < comm->size; r++) sum += share[r], *equal &= share[r] == share[0];
   for (int r = 0; r < comm->size; r++) share[r] = sum > 0 ? share[r] / sum : 0;
 }
+
+/* ---- where rank 0 cannot hold the graph ---- */
+
+/* Whether all ranks together are to divide the graph, and why. */
+static bool needs_all_ranks(const dg_graph_info *info, int size, const dg_owners_config *config) {
+  const bool scarce = dg_fault("partition.room", DG_MEMORY) != DG_OK;
+  const size_t bytes = dg_partition_metis_bytes(info->n_nodes, info->n_edges), room = scarce ? 0 : dg_memory_free();
+  const bool counts = dg_partition_metis_counts(info->n_nodes, 2 * info->n_edges);
+  if (config->multilevel) return true;
+  if (dg_blocks_are_few(info->n_nodes, size) || (counts && bytes <= room)) return false;
+  if (!counts)
+    dg_log("%lld nodes and %lld edges may be beyond the integers of METIS: all ranks divide the graph (multilevel)",
+           (long long)info->n_nodes, (long long)info->n_edges);
+  else
+    dg_log("METIS would take some %zu MB of rank 0, which has %zu: all ranks divide the graph (multilevel)",
+           bytes / 1000000, room / 1000000);
+  return true;
+}
+
+/* One line of how well it went. */
+static void say_quality(const dg_partition_quality *q, const dg_partition_config *config) {
+  char step[64] = "";
+  if (config->balance == DG_BALANCE_STEP)
+    snprintf(step, sizeof step, ", of the step's %.3f and its non-zeros %.3f", q->step.first_edge_imbalance,
+             q->step.nonzero_imbalance);
+  dg_log("divided into %d parts: %lld of %lld edges cut, %lld halo rows, largest part over mean: edges %.3f%s",
+         q->parts, (long long)q->edge_cut, (long long)q->edge_pairs, (long long)q->halo_nodes, q->edge_imbalance, step);
+}
+
+/* Collective. */
+static dg_status divide_together(dg_directory *owners, const dg_comm *comm, const char *graph_path, const double *share,
+                                 const dg_owners_config *config) {
+  dg_status status = DG_OK;
+  dg_blocks *blocks = NULL;
+  dg_partition_quality quality;
+  dg_partition_part *each = NULL;
+  dg_step_part *step = NULL;
+  const bool by_step = config->balance == DG_BALANCE_STEP;
+  dg_partition_config wanted = dg_partition_defaults(comm->size);
+  wanted.method = DG_PART_MULTILEVEL, wanted.balance = config->balance;
+  wanted.share = share, wanted.seed = config->seed;
+  DG_TRY(
+      dg_blocks_load(&blocks, comm, graph_path, by_step ? config->split : dg_no_split, by_step ? &config->step : NULL));
+  status = dg_alloc(&each, (size_t)comm->size, sizeof *each);
+  if (status == DG_OK && by_step) status = dg_alloc(&step, (size_t)comm->size, sizeof *step);
+  DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_blocks_divide(owners->owner, blocks, &wanted));
+  DG_TRY(dg_blocks_measure(&quality, each, step, blocks, owners->owner, comm->size));
+  if (comm->rank == 0) say_quality(&quality, &wanted);
+cleanup:
+  dg_free(&each);
+  dg_free(&step);
+  dg_blocks_destroy(&blocks);
+  return status;
+}
+
+/* ---- all together ---- */
 
 /* What rank 0 opens, and tells all of. */
 typedef struct source {
@@ -102,13 +163,20 @@ cleanup:
   return status;
 }
 
-/* Rank 0 divides, the others are told. Collective. */
-static dg_status divide_owners(dg_directory *owners, const dg_comm *comm, source *s, const dg_owners_config *config) {
+/* Rank 0 divides and the others are told, or all do. Collective. */
+static dg_status divide_owners(dg_directory *owners, const dg_comm *comm, source *s, const char *graph_path,
+                               const dg_owners_config *config) {
   dg_status status = DG_OK;
   double *share = NULL;
-  bool equal;
+  bool equal, together = comm->rank == 0 && needs_all_ranks(&s->info, comm->size, config);
   DG_TRY(dg_comm_agree(comm, dg_alloc(&share, (size_t)comm->size, sizeof *share)));
   share_by_threads(share, &equal, comm, config->threads);
+  dg_comm_bcast(comm, &together, sizeof together, 0);
+  if (together) {
+    dg_h5_close(&s->graph);
+    DG_TRY(divide_together(owners, comm, graph_path, equal ? NULL : share, config));
+    goto cleanup;
+  }
   if (comm->rank == 0) status = compute_owners(&s->owner, s->graph, &s->info, comm->size, equal ? NULL : share, config);
   DG_TRY(dg_comm_agree(comm, status));
   DG_TRY(dg_directory_spread(owners, comm, s->owner, 0, owners->n_nodes));
@@ -131,7 +199,7 @@ dg_status dg_partition_owners(dg_directory *owners, uint64_t *made_for, const dg
   if (config->path)
     DG_TRY(read_owners(owners, comm, &s.reader));
   else if (comm->size > 1)
-    DG_TRY(divide_owners(owners, comm, &s, config));
+    DG_TRY(divide_owners(owners, comm, &s, graph_path, config));
 cleanup:
   close_source(&s);
   if (status != DG_OK) dg_directory_destroy(owners);

@@ -80,23 +80,29 @@ static double largest_over_mean(int64_t largest, int64_t sum, int parts) {
   return sum == 0 ? 1.0 : (double)largest * parts / (double)sum;
 }
 
+dg_partition_quality dg_partition_quality_of(const dg_partition_part *each, int parts) {
+  dg_partition_quality q = {.parts = parts, .nodes_min = INT64_MAX};
+  int64_t nodes = 0, edges = 0, edges_max = 0;
+  for (int p = 0; p < parts; p++) {
+    nodes += each[p].nodes, edges += each[p].edges;
+    q.halo_nodes += each[p].halo;
+    q.empty_parts += each[p].nodes == 0;
+    if (each[p].nodes < q.nodes_min) q.nodes_min = each[p].nodes;
+    if (each[p].nodes > q.nodes_max) q.nodes_max = each[p].nodes;
+    if (each[p].halo > q.halo_max) q.halo_max = each[p].halo;
+    if (each[p].edges > edges_max) edges_max = each[p].edges;
+  }
+  q.node_imbalance = largest_over_mean(q.nodes_max, nodes, parts);
+  q.edge_imbalance = largest_over_mean(edges_max, edges, parts);
+  return q;
+}
+
 dg_status dg_partition_measure(dg_partition_quality *quality, const dg_csr *edges, const int32_t *part, int parts) {
   dg_status status = DG_OK;
   dg_partition_part *each = NULL;
-  int64_t edges_max = 0;
-  *quality = (dg_partition_quality){.parts = parts, .nodes_min = edges->n_rows};
   DG_TRY(dg_alloc(&each, (size_t)parts, sizeof *each));
   DG_TRY(dg_partition_measure_parts(each, edges, part, parts));
-  for (int p = 0; p < parts; p++) {
-    quality->halo_nodes += each[p].halo;
-    quality->empty_parts += each[p].nodes == 0;
-    if (each[p].nodes < quality->nodes_min) quality->nodes_min = each[p].nodes;
-    if (each[p].nodes > quality->nodes_max) quality->nodes_max = each[p].nodes;
-    if (each[p].halo > quality->halo_max) quality->halo_max = each[p].halo;
-    if (each[p].edges > edges_max) edges_max = each[p].edges;
-  }
-  quality->node_imbalance = largest_over_mean(quality->nodes_max, edges->n_rows, parts);
-  quality->edge_imbalance = largest_over_mean(edges_max, edges->indptr[edges->n_rows] + edges->n_rows, parts);
+  *quality = dg_partition_quality_of(each, parts);
   DG_TRY(count_pairs(quality, edges, part));
 cleanup:
   dg_free(&each);

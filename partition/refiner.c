@@ -18,10 +18,11 @@ static int count_loads(dg_partition_balance balance) {
 
 /* What a node brings, wherever it is; of non-zeros nothing, they come with its sources. */
 static double load_of(const dg_refiner *r, int32_t node, int which) {
-  const double edges = (double)(r->in->indptr[node + 1] - r->in->indptr[node] + 1);
+  const int64_t n_in = r->in->indptr[node + 1] - r->in->indptr[node];
+  const double edges = (double)(n_in + 1);
   if (r->balance == DG_BALANCE_NODES) return 1;
   if (r->balance != DG_BALANCE_STEP) return which == 0 ? edges : 1;
-  return which == 0 ? 0 : which == 1 ? dg_step_edge_work(r->step, r->in, node) : edges;
+  return which == 0 ? 0 : which == 1 ? dg_step_edge_work(r->step, node, n_in) : edges;
 }
 
 bool dg_refiner_has_load(const dg_refiner *r, int32_t node, int which) {

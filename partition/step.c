@@ -10,13 +10,16 @@ dg_step_config dg_step_defaults(void) {
   return (dg_step_config){.layers = 2, .edges = true, .width = 64, .out_heads = 1};
 }
 
+dg_step_work dg_step_work_begin(int n_classes, const dg_step_config *config) {
+  return (dg_step_work){
+      .layers = config->layers, .edges = config->edges, .last = (double)n_classes * config->out_heads / config->width};
+}
+
 dg_status dg_step_work_create(dg_step_work *work, const dg_outline *outline, int n_classes,
                               const dg_step_config *config) {
   const int64_t n = outline->in.n_rows;
-  *work = (dg_step_work){.layers = config->layers,
-                         .edges = config->edges,
-                         .last = (double)n_classes * config->out_heads / config->width,
-                         .entries = outline->entries};
+  *work = dg_step_work_begin(n_classes, config);
+  work->entries = outline->entries;
   dg_status status = dg_alloc(&work->level, (size_t)n, sizeof *work->level);
   for (int64_t i = 0; status == DG_OK && i < n; i++)
     if (config->all || (outline->mask[i] & DG_TRAIN)) work->level[i] = (uint16_t)(config->layers + 1);
@@ -30,10 +33,10 @@ void dg_step_work_destroy(dg_step_work *work) {
   work->entries = NULL;
 }
 
-double dg_step_edge_work(const dg_step_work *work, const dg_csr *edges, int64_t i) {
+double dg_step_edge_work(const dg_step_work *work, int64_t i, int64_t n_in) {
   const int layers = work->level[i] > 0 ? work->level[i] - 1 : 0; /* of which it is a target */
   const double all = layers < work->layers ? layers : layers - 1 + work->last;
-  return all * (double)(work->edges ? edges->indptr[i + 1] - edges->indptr[i] + 1 : 1);
+  return all * (double)(work->edges ? n_in + 1 : 1);
 }
 
 /* ---- What it does in each part ---- */

@@ -120,6 +120,20 @@ typedef struct dg_outline {
 dg_status dg_outline_read(dg_outline *outline, dg_h5 *file, const dg_graph_info *info, const char *split);
 void dg_outline_destroy(dg_outline *outline);
 
+/* The same of the nodes of one block of a directory: what one rank reads of a graph that none holds. */
+typedef struct dg_outline_block {
+  dg_directory blocks; /* without owners */
+  int32_t n_classes;
+  dg_in_edges in;   /* [blocks.n] */
+  int64_t *entries; /* [blocks.n] stored features of each row */
+  uint8_t *mask;    /* [blocks.n] bits of the split */
+} dg_outline_block;
+
+/* Reads this rank's block and checks it, and all splits; `split` as dg_graph_choose_split, or dg_no_split. Errors:
+   DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_outline_block_load(dg_outline_block *block, const dg_comm *comm, const char *path, const char *split);
+void dg_outline_block_destroy(dg_outline_block *block);
+
 /* Finds what layers from `last` down to `first` need: level [n_nodes], last + 1 for the nodes whose outputs are wanted
    and 0 for the others, becomes one more than the last layer that needs a node as a source, where that is one of these.
    Errors: DG_MEMORY. Local. */

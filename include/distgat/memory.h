@@ -33,6 +33,10 @@ void dg_memory_alone(bool alone);
 size_t dg_memory_limit(void);
 bool dg_memory_fits(size_t bytes);
 
+/* Bytes that this process may still take, by what its host has free, its control group and its limit; SIZE_MAX where
+   none of them tells. Local. */
+size_t dg_memory_free(void);
+
 /* Whether the reserve is there. Errors: DG_MEMORY. Local. */
 dg_status dg_memory_check(void);
 

@@ -6,7 +6,13 @@
 
 DG_API_BEGIN
 
-typedef enum dg_partition_method { DG_PART_METIS, DG_PART_RANDOM, DG_PART_BLOCK, DG_PART_FILE } dg_partition_method;
+typedef enum dg_partition_method {
+  DG_PART_METIS,
+  DG_PART_MULTILEVEL, /* by dg_blocks; METIS's where one process holds the graph */
+  DG_PART_RANDOM,
+  DG_PART_BLOCK,
+  DG_PART_FILE
+} dg_partition_method;
 
 /* What METIS makes small: cut edges, or rows that parts get from others; or both are tried, and the fewer rows kept. */
 typedef enum dg_partition_objective { DG_PART_AUTO, DG_PART_CUT, DG_PART_VOL } dg_partition_objective;
@@ -98,6 +104,9 @@ typedef struct dg_step_part {
   int64_t halo_nodes;         /* distinct foreign sources of each layer, summed over layers */
 } dg_step_part;
 
+/* A graph of which each rank holds the nodes of its block, for a partition that asks no rank to hold all of it. */
+typedef struct dg_blocks dg_blocks;
+
 /* Defaults of the configuration. Local. */
 dg_partition_config dg_partition_defaults(int parts);
 
@@ -122,6 +131,10 @@ dg_step_quality dg_step_quality_of(const dg_step_part *each, int parts);
 dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nodes, const dg_partition_quality *quality,
                             const char *method, uint64_t fingerprint);
 
+/* The same by all ranks, each of which gives the nodes of its block. Errors: DG_IO. Collective. */
+dg_status dg_blocks_save(const char *path, const dg_blocks *blocks, const int32_t *part,
+                         const dg_partition_quality *quality, uint64_t fingerprint);
+
 /* Reads one, or gpmetis text (one part number a line), and checks that it fits n_nodes: part [n_nodes], the number of
    parts, and the fingerprint of the graph that it was made for, 0 where it does not say. Errors: DG_INPUT. Local. */
 dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const char *path, int64_t n_nodes);
@@ -130,9 +143,33 @@ dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const
  */
 dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint);
 
+/* Loads one, `split` as dg_graph_choose_split or dg_no_split; and finds what the step of the default model with so many
+   layers, or of another, does with each node (NULL: there is no step). Errors: DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_blocks_load(dg_blocks **blocks, const dg_comm *comm, const char *path, const char *split,
+                         const dg_step_config *step);
+void dg_blocks_destroy(dg_blocks **blocks);
+
+/* The nodes of this rank's block, [first, first + n). Local. */
+const dg_directory *dg_blocks_nodes(const dg_blocks *blocks);
+
+/* Whether a graph is so small that DG_PART_MULTILEVEL leaves it to METIS as it is, which then needs no blocks. Local.
+ */
+bool dg_blocks_are_few(int64_t n_nodes, int parts);
+
+/* Divides the graph by DG_PART_MULTILEVEL: part [n] of this rank's nodes, the same on any number of ranks. Of the
+   configuration it regards parts, balance, share and seed. Directed graphs are symmetrised. Errors: DG_MEMORY,
+   DG_RUNTIME. Collective. */
+dg_status dg_blocks_divide(int32_t *part, const dg_blocks *blocks, const dg_partition_config *config);
+
+/* As dg_partition_measure, dg_partition_measure_parts and dg_partition_measure_step: part [n] of this rank's nodes;
+   each [parts], step [parts] or NULL. The same on all ranks. Errors: DG_MEMORY. Collective. */
+dg_status dg_blocks_measure(dg_partition_quality *quality, dg_partition_part *each, dg_step_part *step,
+                            const dg_blocks *blocks, const int32_t *part, int parts);
+
 /* Where owners come from. */
 typedef struct dg_owners_config {
-  const char *path; /* a partition file; NULL: METIS by what follows */
+  const char *path; /* a partition file; NULL: a division by what follows */
+  bool multilevel;  /* asks for DG_PART_MULTILEVEL also where METIS could hold the graph */
   dg_partition_balance balance;
   dg_partition_objective objective;
   const char *split;   /* for DG_BALANCE_STEP: as dg_graph_choose_split */
@@ -141,9 +178,10 @@ typedef struct dg_owners_config {
   uint64_t seed;
 } dg_owners_config;
 
-/* Finds who owns which node: from a partition file, whose number of parts must not exceed the number of ranks, or by
-   METIS on rank 0, which alone reads. The directory is the caller's to destroy; *made_for is that of dg_partition_load,
-   for the check when the graph is loaded. Errors: DG_INPUT, DG_MEMORY. Collective. */
+/* Finds who owns which node: from a partition file, whose number of parts must not exceed the number of ranks; or by
+   METIS on rank 0, which alone reads; or where its integers or the memory of rank 0 are too few for it, or it is asked
+   for, by DG_PART_MULTILEVEL, and says so. The directory is the caller's to destroy; *made_for is that of
+   dg_partition_load, for the check when the graph is loaded. Errors: DG_INPUT, DG_MEMORY. Collective. */
 dg_status dg_partition_owners(dg_directory *owners, uint64_t *made_for, const dg_comm *comm, const char *graph_path,
                               const dg_owners_config *config);
 

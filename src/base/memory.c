@@ -48,6 +48,69 @@ bool dg_memory_fits(size_t bytes) {
   return block != MAP_FAILED && munmap(block, bytes) == 0;
 }
 
+/* ---- what is free ---- */
+
+/* A number that stands alone in a file, SIZE_MAX where there is none. */
+static size_t read_number(const char *folder, const char *name) {
+  char path[512];
+  size_t value = SIZE_MAX;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return SIZE_MAX;
+  if (fscanf(file, "%zu", &value) != 1) value = SIZE_MAX;
+  fclose(file);
+  return value;
+}
+
+/* Of the host. */
+static size_t host_free(void) {
+  char line[128];
+  size_t kilobytes = SIZE_MAX;
+  FILE *file = fopen("/proc/meminfo", "r");
+  if (file == NULL) return SIZE_MAX;
+  while (fgets(line, sizeof line, file))
+    if (sscanf(line, "MemAvailable: %zu kB", &kilobytes) == 1) break;
+  fclose(file);
+  return kilobytes == SIZE_MAX ? SIZE_MAX : 1024 * kilobytes;
+}
+
+/* Of the control groups (version 2) that the process is in, as batch systems make them: each bounds those within. */
+static size_t group_free(void) {
+  char line[384] = "", folder[448];
+  size_t least = SIZE_MAX;
+  FILE *file = fopen("/proc/self/cgroup", "r");
+  if (file == NULL) return SIZE_MAX;
+  while (fgets(line, sizeof line, file) && strncmp(line, "0::", 3) != 0) line[0] = '\0';
+  fclose(file);
+  if (strncmp(line, "0::/", 4) != 0) return SIZE_MAX;
+  line[strcspn(line, "\n")] = '\0';
+  snprintf(folder, sizeof folder, "/sys/fs/cgroup%s", line + 3);
+  for (char *end; (end = strrchr(folder, '/')) != NULL && strcmp(folder, "/sys/fs") != 0; *end = '\0') {
+    const size_t most = read_number(folder, "memory.max"), used = read_number(folder, "memory.current");
+    if (most == SIZE_MAX || used == SIZE_MAX) continue;
+    const size_t room = most > used ? most - used : 0;
+    if (room < least) least = room;
+  }
+  return least;
+}
+
+/* Of a limit, found by trying. */
+static size_t limit_free(void) {
+  size_t low = 0, high = dg_memory_limit();
+  if (high == 0) return SIZE_MAX;
+  while (high - low > ((size_t)1 << 20)) {
+    const size_t middle = low + (high - low) / 2;
+    *(dg_memory_fits(middle) ? &low : &high) = middle;
+  }
+  return low;
+}
+
+size_t dg_memory_free(void) {
+  const size_t host = host_free(), group = group_free(), limit = limit_free();
+  const size_t least = host < group ? host : group;
+  return least < limit ? least : limit;
+}
+
 /* " under the limit of 500 MB on this process (ulimit -v)", or nothing. */
 static const char *limit_text(void) {
   static char text[96];

@@ -22,10 +22,10 @@
 
 static const char *const objectives[] = {"auto", "cut", "vol", NULL};
 static const char *const balances[] = {"step", "edges", "nodes", "both", NULL};
-static const char *const methods[] = {"metis", "random", "block", "file", NULL};
+static const char *const methods[] = {"metis", "multilevel", "random", "block", "file", NULL};
 
 /* Options of which it matters whether they were given, by their place. */
-enum { BALANCE = 2, LAYERS = 4 };
+enum { OBJECTIVE = 1, BALANCE = 2, LAYERS = 4 };
 
 typedef struct request {
   int64_t parts, seed, layers;
@@ -42,6 +42,7 @@ typedef struct outcome {
   dg_partition_quality quality;
   dg_partition_part *each; /* [parts] */
   dg_step_part *step;      /* [parts], NULL where there is no step */
+  bool has_step;
   dg_partition_balance balance;
   double seconds;
 } outcome;
@@ -61,9 +62,10 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
       dg_option_choice("balance", &req->balance, balances, "what every part gets as much of (default step)"),
       dg_option_text("split", &req->split, "NAME", "whose training step is divided (public, or the only split)"),
       dg_option_int("layers", &req->layers, 1, 1000, "L", "layers of that step (default 2)"),
-      dg_option_choice("method", &req->method, methods, "how to divide (default metis)"),
+      dg_option_choice("method", &req->method, methods,
+                       "how to divide (default metis); under mpirun all ranks share the work and memory of multilevel"),
       dg_option_text("from", &req->from, "FILE", "partition that --method file reads: P.h5 or gpmetis text"),
-      dg_option_int("seed", &req->seed, 0, 0x1p63, "S", "seed of METIS and random (default 0)"),
+      dg_option_int("seed", &req->seed, 0, 0x1p63, "S", "seed of metis, multilevel and random (default 0)"),
       dg_option_text("out", &req->out, "P.h5", "file to write"),
       dg_option_flag("json", &req->json, "print one JSON object"),
       dg_option_flag("quiet", &req->quiet, "no notes on standard error"),
@@ -75,6 +77,8 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
   if (!req->out) return dg_fail(DG_USAGE, "--out P.h5 is missing, the file to write");
   if (req->method == DG_PART_FILE && !req->from)
     return dg_fail(DG_USAGE, "--from FILE is missing, the partition that --method file reads");
+  if (req->method != DG_PART_METIS && options[OBJECTIVE].given)
+    return dg_fail(DG_USAGE, "--objective is for --method metis, not %s", methods[req->method]);
   if (req->method != DG_PART_FILE && req->from) return dg_fail(DG_USAGE, "--from is read with --method file only");
 cleanup:
   return status;
@@ -88,18 +92,50 @@ static dg_status check_output(const request *req, const char *graph_path) {
   return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
 }
 
-static dg_status measure(outcome *result, const int32_t *part, const dg_csr *edges, const dg_step_work *step,
-                         int parts) {
+static dg_partition_config choose(const outcome *result, const request *req) {
+  return (dg_partition_config){.parts = (int)req->parts,
+                               .method = (dg_partition_method)req->method,
+                               .objective = (dg_partition_objective)req->objective,
+                               .balance = result->balance,
+                               .from = req->from,
+                               .seed = (uint64_t)req->seed,
+                               .fingerprint = result->fingerprint};
+}
+
+static dg_step_config choose_step(const request *req) {
+  dg_step_config config = dg_step_defaults();
+  config.layers = (int)req->layers;
+  return config;
+}
+
+static dg_status make_room(outcome *result, const request *req) {
   dg_status status = DG_OK;
+  const size_t parts = (size_t)req->parts;
+  DG_TRY(dg_alloc(&result->each, parts, sizeof *result->each));
+  if (result->has_step) DG_TRY(dg_alloc(&result->step, parts, sizeof *result->step));
+cleanup:
+  return status;
+}
+
+static void name_step(outcome *result, const request *req) {
+  if (!result->has_step) return;
+  result->quality.step.split = result->split;
+  result->quality.step.layers = (int)req->layers;
+}
+
+/* ---- one process ---- */
+
+static dg_status measure(outcome *result, const int32_t *part, const dg_csr *edges, const dg_step_work *step,
+                         const request *req) {
+  dg_status status = DG_OK;
+  const int parts = (int)req->parts;
   DG_TRY(dg_partition_measure(&result->quality, edges, part, parts));
-  DG_TRY(dg_alloc(&result->each, (size_t)parts, sizeof *result->each));
+  DG_TRY(make_room(result, req));
   DG_TRY(dg_partition_measure_parts(result->each, edges, part, parts));
   if (!step) return DG_OK;
-  DG_TRY(dg_alloc(&result->step, (size_t)parts, sizeof *result->step));
   DG_TRY(dg_partition_measure_step(result->step, edges, step, part, parts));
   result->quality.step = dg_step_quality_of(result->step, parts);
-  result->quality.step.split = result->split;
-  result->quality.step.layers = step->layers;
+  name_step(result, req);
 cleanup:
   return status;
 }
@@ -107,34 +143,12 @@ cleanup:
 static dg_status divide(outcome *result, int32_t *part, const dg_csr *edges, const dg_step_work *step,
                         const request *req) {
   dg_status status = DG_OK;
-  const dg_partition_config config = {.parts = (int)req->parts,
-                                      .method = (dg_partition_method)req->method,
-                                      .objective = (dg_partition_objective)req->objective,
-                                      .balance = result->balance,
-                                      .step = step,
-                                      .from = req->from,
-                                      .seed = (uint64_t)req->seed,
-                                      .fingerprint = result->fingerprint};
+  dg_partition_config config = choose(result, req);
+  config.step = step;
   const double start = dg_time();
   DG_TRY(dg_partition_compute(part, edges, &config));
   result->seconds = dg_time() - start;
-  DG_TRY(measure(result, part, edges, step, config.parts));
-cleanup:
-  return status;
-}
-
-/* A graph without splits has no training step; its edges are balanced where nothing else was asked for. */
-static dg_status read_graph(dg_outline *outline, bool *has_step, dg_h5 *graph, outcome *result, const request *req) {
-  dg_status status = DG_OK;
-  *has_step = req->wants_step || dg_h5_exists(graph, "splits");
-  result->balance = (dg_partition_balance)req->balance;
-  if (*has_step) {
-    DG_TRY(dg_graph_choose_split(graph, req->split, result->split));
-    DG_TRY(dg_outline_read(outline, graph, &result->info, result->split));
-  } else {
-    if (result->balance == DG_BALANCE_STEP) result->balance = DG_BALANCE_EDGES;
-    DG_TRY(dg_graph_read_edges(graph, &result->info, &outline->in));
-  }
+  DG_TRY(measure(result, part, edges, step, req));
 cleanup:
   return status;
 }
@@ -143,14 +157,16 @@ static dg_status divide_graph(outcome *result, dg_h5 *graph, const request *req)
   dg_status status = DG_OK;
   dg_outline outline = {0};
   dg_step_work step = {0};
-  dg_step_config config = dg_step_defaults();
+  const dg_step_config config = choose_step(req);
   int32_t *part = NULL;
-  bool has_step;
-  config.layers = (int)req->layers;
-  DG_TRY(read_graph(&outline, &has_step, graph, result, req));
-  if (has_step) DG_TRY(dg_step_work_create(&step, &outline, result->info.n_classes, &config));
+  if (result->has_step) {
+    DG_TRY(dg_outline_read(&outline, graph, &result->info, result->split));
+    DG_TRY(dg_step_work_create(&step, &outline, result->info.n_classes, &config));
+  } else {
+    DG_TRY(dg_graph_read_edges(graph, &result->info, &outline.in));
+  }
   DG_TRY(dg_alloc(&part, (size_t)outline.in.n_rows, sizeof *part));
-  DG_TRY(divide(result, part, &outline.in, has_step ? &step : NULL, req));
+  DG_TRY(divide(result, part, &outline.in, result->has_step ? &step : NULL, req));
   DG_TRY(dg_partition_save(req->out, part, outline.in.n_rows, &result->quality, methods[req->method],
                            result->fingerprint));
 cleanup:
@@ -160,20 +176,72 @@ cleanup:
   return status;
 }
 
-static dg_status work(outcome *result, const char *graph_path, const request *req) {
+/* ---- all ranks ---- */
+
+static dg_status divide_blocks(outcome *result, const dg_comm *comm, const char *graph_path, const request *req) {
   dg_status status = DG_OK;
-  dg_h5 *graph = NULL;
-  dg_memory_alone(true);
-  DG_TRY(dg_graph_open(&graph, &result->info, graph_path));
+  dg_blocks *blocks = NULL;
+  const dg_step_config step = choose_step(req);
+  const dg_partition_config config = choose(result, req);
+  int32_t *part = NULL;
+  DG_TRY(dg_blocks_load(&blocks, comm, graph_path, result->has_step ? result->split : dg_no_split,
+                        result->has_step ? &step : NULL));
+  status = make_room(result, req);
+  if (status == DG_OK) status = dg_alloc(&part, (size_t)dg_blocks_nodes(blocks)->n, sizeof *part);
+  DG_TRY(dg_comm_agree(comm, status));
+  const double start = dg_time();
+  DG_TRY(dg_blocks_divide(part, blocks, &config));
+  result->seconds = dg_time() - start;
+  DG_TRY(dg_blocks_measure(&result->quality, result->each, result->step, blocks, part, config.parts));
+  name_step(result, req);
+  DG_TRY(dg_blocks_save(req->out, blocks, part, &result->quality, result->fingerprint));
+cleanup:
+  dg_free(&part);
+  dg_blocks_destroy(&blocks);
+  return status;
+}
+
+/* A graph without splits has no training step; its edges are balanced where nothing else was asked for. */
+static dg_status choose_balance(outcome *result, dg_h5 *graph, const request *req) {
+  result->has_step = req->wants_step || dg_h5_exists(graph, "splits");
+  result->balance = (dg_partition_balance)req->balance;
+  if (result->has_step) return dg_graph_choose_split(graph, req->split, result->split);
+  if (result->balance == DG_BALANCE_STEP) result->balance = DG_BALANCE_EDGES;
+  return DG_OK;
+}
+
+/* Looks through the file, before the work. */
+static dg_status examine(dg_h5 **graph, outcome *result, const char *graph_path, const request *req) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_graph_open(graph, &result->info, graph_path));
   if (req->parts > result->info.n_nodes)
     DG_TRY(dg_fail(DG_USAGE, "--parts %lld is more than the %lld nodes of %s; a part needs a node",
                    (long long)req->parts, (long long)result->info.n_nodes, graph_path));
   DG_TRY(check_output(req, graph_path));
-  DG_TRY(dg_graph_check_splits(graph, &result->info));
-  DG_TRY(dg_graph_fingerprint(&result->fingerprint, graph, &result->info));
-  DG_TRY(divide_graph(result, graph, req));
+  DG_TRY(dg_graph_check_splits(*graph, &result->info));
+  DG_TRY(choose_balance(result, *graph, req));
+  DG_TRY(dg_graph_fingerprint(&result->fingerprint, *graph, &result->info));
 cleanup:
+  return status;
+}
+
+/* Rank 0 does all, or where no rank is to hold the graph its beginning. */
+static dg_status work(outcome *result, const dg_comm *comm, const char *graph_path, const request *req) {
+  dg_status status = DG_OK;
+  dg_h5 *graph = NULL;
+  bool in_blocks = req->method == DG_PART_MULTILEVEL;
+  dg_memory_alone(true);
+  if (comm->rank == 0) status = examine(&graph, result, graph_path, req);
+  in_blocks = in_blocks && !dg_blocks_are_few(result->info.n_nodes, (int)req->parts);
+  if (comm->rank == 0 && status == DG_OK && !in_blocks) status = divide_graph(result, graph, req);
+  dg_memory_alone(false);
   dg_h5_close(&graph);
+  DG_TRY(dg_comm_agree(comm, status));
+  dg_comm_bcast(comm, &in_blocks, sizeof in_blocks, 0);
+  if (!in_blocks) goto cleanup;
+  dg_comm_bcast(comm, result, sizeof *result, 0);
+  DG_TRY(divide_blocks(result, comm, graph_path, req));
+cleanup:
   return status;
 }
 
@@ -185,8 +253,9 @@ static void print_text(const outcome *result, const request *req) {
   const dg_partition_quality *q = &result->quality;
   printf("%s: %lld nodes and %lld directed edges in %d part%s", result->info.name, (long long)result->info.n_nodes,
          (long long)result->info.n_edges, q->parts, q->parts == 1 ? "" : "s");
-  printf(" (method %s, objective %s, balance %s, %.2f s)\n", methods[req->method], objectives[req->objective],
-         balances[result->balance], result->seconds);
+  printf(" (method %s", methods[req->method]);
+  if (req->method == DG_PART_METIS) printf(", objective %s", objectives[req->objective]);
+  printf(", balance %s, %.2f s)\n", balances[result->balance], result->seconds);
   printf("  edge cut        %lld of %lld pairs (%.1f %%)\n", (long long)q->edge_cut, (long long)q->edge_pairs,
          percent(q->edge_cut, q->edge_pairs));
   printf("  halo nodes      %lld (%.1f %% of nodes), at most %lld a part\n", (long long)q->halo_nodes,
@@ -242,13 +311,11 @@ dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, parse(&req, &graph_path, &help, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(req.quiet);
-  status = comm->rank == 0 ? work(&result, graph_path, &req) : DG_OK;
-  if (comm->rank == 0 && status == DG_OK) {
-    if (req.json)
-      status = print_json(&result, &req);
-    else
-      print_text(&result, &req);
-  }
+  DG_TRY(work(&result, comm, graph_path, &req));
+  if (comm->rank == 0 && req.json)
+    status = print_json(&result, &req);
+  else if (comm->rank == 0)
+    print_text(&result, &req);
   DG_TRY(dg_comm_agree(comm, status));
 cleanup:
   dg_free(&result.each);

@@ -4,16 +4,19 @@
 
 #include <distgat/memory.h>
 
+#include "data/copies.h"
+#include "data/masks.h"
 #include "data/slab.h"
 
-static dg_status read_entries(int64_t *entries, dg_h5 *file, const dg_graph_info *info) {
+/* Stored features of nodes [first, first + n). */
+static dg_status read_entries(int64_t *entries, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
   int64_t *indptr = NULL;
-  for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = info->n_features;
+  for (int64_t i = 0; i < n; i++) entries[i] = info->n_features;
   if (!info->sparse) return DG_OK;
-  DG_TRY(dg_alloc(&indptr, (size_t)info->n_nodes + 1, sizeof *indptr));
-  DG_TRY(dg_slab_entries(indptr, file, info, 0, info->n_nodes));
-  for (int64_t i = 0; i < info->n_nodes; i++) entries[i] = indptr[i + 1] - indptr[i];
+  DG_TRY(dg_alloc(&indptr, (size_t)n + 1, sizeof *indptr));
+  DG_TRY(dg_slab_entries(indptr, file, info, first, n));
+  for (int64_t i = 0; i < n; i++) entries[i] = indptr[i + 1] - indptr[i];
 
 cleanup:
   dg_free(&indptr);
@@ -50,7 +53,7 @@ dg_status dg_outline_read(dg_outline *outline, dg_h5 *file, const dg_graph_info 
   DG_TRY(dg_graph_read_edges(file, info, &outline->in));
   DG_TRY(dg_alloc(&outline->entries, (size_t)info->n_nodes, sizeof *outline->entries));
   DG_TRY(dg_alloc(&outline->mask, (size_t)info->n_nodes, sizeof *outline->mask));
-  DG_TRY(read_entries(outline->entries, file, info));
+  DG_TRY(read_entries(outline->entries, file, info, 0, info->n_nodes));
   DG_TRY(read_mask(outline->mask, file, info, split));
 
 cleanup:
@@ -64,6 +67,56 @@ void dg_outline_destroy(dg_outline *outline) {
   dg_free(&outline->mask);
   *outline = (dg_outline){0};
 }
+
+/* ---- blocks ---- */
+
+/* All but the mask; labels [blocks.n] are for its check. Local. */
+static dg_status read_block(dg_outline_block *b, int32_t **labels, dg_h5 *file, const dg_graph_info *info) {
+  dg_status status = DG_OK;
+  const int64_t first = b->blocks.first, n = b->blocks.n;
+  DG_TRY(dg_slab_edges(&b->in, file, info, first, n));
+  DG_TRY(dg_alloc(&b->entries, (size_t)n, sizeof *b->entries));
+  DG_TRY(read_entries(b->entries, file, info, first, n));
+  DG_TRY(dg_alloc(labels, (size_t)n, sizeof **labels));
+  DG_TRY(dg_slab_labels(*labels, file, info, first, n));
+  DG_TRY(dg_alloc(&b->mask, (size_t)n, sizeof *b->mask));
+
+cleanup:
+  return status;
+}
+
+dg_status dg_outline_block_load(dg_outline_block *block, const dg_comm *comm, const char *path, const char *split) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  dg_graph_info info;
+  int32_t *labels = NULL;
+  char chosen[DG_SPLIT_NAME] = "";
+  *block = (dg_outline_block){0};
+  DG_TRY(dg_copies_examine(comm, path));
+  status = dg_graph_open(&file, &info, path);
+  if (status == DG_OK && split != dg_no_split) status = dg_graph_choose_split(file, split, chosen);
+  DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_copies_compare(comm, file, &info, split == dg_no_split ? NULL : chosen));
+  block->n_classes = info.n_classes;
+  block->blocks = dg_directory_blocks(comm, info.n_nodes);
+  DG_TRY(dg_comm_agree(comm, read_block(block, &labels, file, &info)));
+  DG_TRY(dg_masks_load(block->mask, comm, &block->blocks, file, &info, labels, chosen));
+
+cleanup:
+  dg_free(&labels);
+  dg_h5_close(&file);
+  if (status != DG_OK) dg_outline_block_destroy(block);
+  return status;
+}
+
+void dg_outline_block_destroy(dg_outline_block *block) {
+  dg_in_edges_destroy(&block->in);
+  dg_free(&block->entries);
+  dg_free(&block->mask);
+  *block = (dg_outline_block){0};
+}
+
+/* ---- levels ---- */
 
 /* Raises in-neighbours of the `n` nodes of `front` to level k where they are below; those that had none go to its end.
    Returns their number. */

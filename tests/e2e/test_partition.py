@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import science  # noqa: E402,F401 (finds numpy and h5py)
@@ -141,6 +141,59 @@ class Partition(program.Case):
                         self.path("log"), ranks=1)
         for losses in runs:
             self.assertTrue(np.allclose(losses, program.losses(self.path("log")), rtol=1e-5))
+
+
+class Multilevel(program.Case):
+    """Graphs that all ranks divide together."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 42000, "--avg-degree", 4, "--features", 8, "--classes", 4, "--out",
+                        cls.path("g.h5"), "--quiet")
+
+    def divide(self, ranks, *options):
+        done = program.run("partition", self.path("g.h5"), "--parts", 3, "--method", "multilevel", "--out",
+                           self.path(f"p{ranks}.h5"), "--json", *options, ranks=ranks)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_parts_and_figures_are_the_same_on_any_number_of_ranks(self):
+        one, three = self.divide(1), self.divide(3)
+        for found in (one, three):
+            del found["seconds"]
+        self.assertEqual(one, three)
+        with open(self.path("p1.h5"), "rb") as a, open(self.path("p3.h5"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+        self.assertEqual((one["method"], one["parts"], one["empty_parts"]), ("multilevel", 3, 0))
+        self.assertLessEqual(one["edge_imbalance"], 1.05)
+        self.assertLessEqual(one["step"]["first_edges"]["imbalance"], 1.05)
+
+    def test_its_file_serves_training_and_says_its_figures(self):
+        found = self.divide(2)
+        again = json.loads(program.distgat("partition", self.path("g.h5"), "--parts", 3, "--method", "file", "--from",
+                                           self.path("p2.h5"), "--out", self.path("q.h5"), "--json"))
+        for name in ("edge_cut", "edge_pairs", "halo_nodes", "edge_imbalance", "each_part", "step", "fingerprint"):
+            self.assertEqual(found[name], again[name])
+        done = program.run("train", self.path("g.h5"), "--epochs", 1, "--partition", self.path("p2.h5"), ranks=3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_training_divides_so_where_rank_0_lacks_memory_for_metis(self):
+        command = ("train", self.path("g.h5"), "--model", "gcn", "--epochs", 3, "--threads", 1)
+        program.distgat(*command, "--log", self.path("log0"), ranks=2)
+        with unittest.mock.patch.dict(os.environ, DISTGAT_FAULT="partition.room:0"):
+            done = program.run(*command, "--log", self.path("log1"), ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"METIS would take some \d+ MB of rank 0, which has 0: all ranks divide the graph")
+        self.assertRegex(done.stderr, r"divided into 2 parts: \d+ of \d+ edges cut, \d+ halo rows")
+        self.assertTrue(np.allclose(program.losses(self.path("log0")), program.losses(self.path("log1")), rtol=1e-5))
+
+    def test_an_objective_is_for_metis(self):
+        for method in ("multilevel", "block", "random"):
+            done = program.run("partition", self.path("g.h5"), "--parts", 2, "--method", method, "--objective", "vol", "--out",
+                               self.path("q.h5"))
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--objective is for --method metis", done.stderr)
 
 
 class Pubmed(program.Case):

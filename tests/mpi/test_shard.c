@@ -278,6 +278,29 @@ static void each_copy_is_looked_through(void **state) {
   strcpy(path, shared);
 }
 
+/* Blocks of the graph as it is by definition, wherever the ranks' pieces of a split's lists end. */
+static void outlines_of_blocks_are_those_of_the_graph(void **state) {
+  (void)state;
+  for (int sparse = 0; sparse < 2; sparse++) {
+    dg_outline_block b;
+    make_graph(sparse, sparse, 0);
+    assert_all_true(&test_comm, dg_outline_block_load(&b, &test_comm, path, NULL) == DG_OK);
+    bool same = b.in.n_rows == b.blocks.n;
+    for (int64_t i = 0, k = 0; same && i < b.blocks.n; i++) {
+      const int node = (int)(b.blocks.first + i);
+      int64_t stored = sparse ? 0 : F;
+      for (int j = 0; j < N; j++) same &= !linked(node, j) || b.in.source[k++] == j;
+      for (int j = 0; sparse && j < F; j++) stored += feature(node, j) != 0;
+      same &= k == b.in.indptr[i + 1] && b.entries[i] == stored && b.mask[i] == mask(node);
+    }
+    assert_all_true(&test_comm, same);
+    dg_outline_block_destroy(&b);
+    assert_all_true(&test_comm,
+                    dg_outline_block_load(&b, &test_comm, path, "private") == DG_INPUT && b.in.indptr == NULL);
+    dg_status_clear();
+  }
+}
+
 /* A fault in the block of one rank is the same failure on all. */
 static void agrees_on_bad_input(void **state) {
   (void)state;
@@ -341,6 +364,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),
       cmocka_unit_test_setup_teardown(one_rank_looks_through_a_file_that_all_share, name_file, remove_file),
       cmocka_unit_test_setup_teardown(each_copy_is_looked_through, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(outlines_of_blocks_are_those_of_the_graph, name_file, remove_file),
       cmocka_unit_test_setup_teardown(agrees_on_bad_input, name_file, remove_file),
       cmocka_unit_test_setup_teardown(survives_lack_of_memory, name_file, remove_file),
   };

@@ -1,0 +1,184 @@
+#include "blocks.h"
+
+#include <math.h>
+
+#include <distgat/memory.h>
+#include <distgat/rng.h>
+
+#include "multilevel.h"
+
+/* Corrections of what parts project, until the largest is so near the mean. */
+enum { CORRECTIONS = 4 };
+#define WELL_BALANCED 1.035
+
+static dg_status load(dg_blocks *b, dg_outline_block *o, const dg_comm *comm, const char *path, const char *split,
+                      const dg_step_config *step) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_outline_block_load(o, comm, path, split));
+  b->entries = o->entries, o->entries = NULL;
+  DG_TRY(dg_level_create(&b->level, comm, o->blocks.n_nodes, &o->in));
+  dg_in_edges_destroy(&o->in);
+  if (step) DG_TRY(dg_blocks_find_step(b, o->mask, o->n_classes, step));
+  if (!dg_level_is_symmetric(&b->level)) DG_TRY(dg_level_symmetrise(&b->level));
+  if (step) DG_TRY(dg_blocks_pull_step(b));
+cleanup:
+  return status;
+}
+
+dg_status dg_blocks_load(dg_blocks **blocks, const dg_comm *comm, const char *path, const char *split,
+                         const dg_step_config *step) {
+  dg_status status = DG_OK;
+  dg_outline_block outline = {0};
+  DG_TRY(dg_comm_agree(comm, dg_alloc(blocks, 1, sizeof **blocks)));
+  DG_TRY(load(*blocks, &outline, comm, path, split, step));
+cleanup:
+  dg_outline_block_destroy(&outline);
+  if (status != DG_OK) dg_blocks_destroy(blocks);
+  return status;
+}
+
+void dg_blocks_destroy(dg_blocks **blocks) {
+  dg_blocks *b = *blocks;
+  if (b == NULL) return;
+  dg_level_destroy(&b->level);
+  dg_step_work_destroy(&b->step);
+  dg_free(&b->entries);
+  dg_free(&b->nonzeros);
+  dg_free(blocks);
+}
+
+const dg_directory *dg_blocks_nodes(const dg_blocks *blocks) {
+  return &blocks->level.nodes;
+}
+
+/* ---- what is balanced ---- */
+
+/* Edges that a step goes over, in 1/1024 of one of a layer before the last. */
+static int64_t step_edges(const dg_blocks *b, dg_row i) {
+  return llround(1024 * dg_step_edge_work(&b->step, i, dg_blocks_degree(b, i)));
+}
+
+/* Where they stand among the weights of a node. */
+enum { NONZEROS = 2 };
+
+static dg_weight weigh_node(const dg_blocks *b, dg_row i, dg_partition_balance balance) {
+  const int64_t edges = dg_blocks_degree(b, i) + 1;
+  switch (balance) {
+  case DG_BALANCE_STEP:
+    return (dg_weight){{edges, step_edges(b, i), b->nonzeros[i]}};
+  case DG_BALANCE_EDGES:
+    return (dg_weight){{edges}};
+  case DG_BALANCE_NODES:
+    return (dg_weight){{1}};
+  case DG_BALANCE_BOTH:
+    return (dg_weight){{edges, 1}};
+  }
+  return (dg_weight){{0}};
+}
+
+static int count_weights(dg_partition_balance balance) {
+  return balance == DG_BALANCE_STEP ? 3 : balance == DG_BALANCE_BOTH ? 2 : 1;
+}
+
+/* A step that aggregates nearly all rows has the graph's own edges. */
+static bool covers(const dg_blocks *b) {
+  return b->step.edges && (double)b->n_targets >= 0.9 * (double)b->level.nodes.n_nodes;
+}
+
+/* Marks the rows whose edges a step needs most. Local. */
+static dg_status mark_hot(dg_level *level, const dg_step_work *step) {
+  const size_t n = (size_t)level->n + (size_t)level->n_halo;
+  const dg_status status = dg_alloc(&level->hot, n, sizeof *level->hot);
+  for (size_t i = 0; status == DG_OK && i < n; i++) level->hot[i] = dg_step_is_target(step, (int64_t)i);
+  return status;
+}
+
+/* What is needed to correct the shares of non-zeros. */
+typedef struct correction {
+  dg_partition_part *each;
+  dg_step_part *step;
+  int64_t *shares; /* [parts] sums of b->nonzeros */
+} correction;
+
+static dg_status create_correction(correction *c, int parts) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&c->each, (size_t)parts, sizeof *c->each));
+  DG_TRY(dg_alloc(&c->step, (size_t)parts, sizeof *c->step));
+  DG_TRY(dg_alloc(&c->shares, (size_t)parts, sizeof *c->shares));
+cleanup:
+  return status;
+}
+
+static void destroy_correction(correction *c) {
+  dg_free(&c->each);
+  dg_free(&c->step);
+  dg_free(&c->shares);
+}
+
+/* Sets the third weight of each row to its share of what its part really projects; says how far the largest part is
+   beyond the mean. Collective. */
+static dg_status correct_weights(double *imbalance, dg_level *level, const dg_blocks *b, correction *c,
+                                 const int32_t *part, int parts) {
+  dg_status status = DG_OK;
+  dg_partition_quality quality;
+  DG_TRY(dg_blocks_measure(&quality, c->each, c->step, b, part, parts));
+  *imbalance = quality.step.nonzero_imbalance;
+  for (int p = 0; p < parts; p++) c->shares[p] = 0;
+  for (dg_row i = 0; i < level->n; i++) c->shares[part[i]] += b->nonzeros[i];
+  dg_comm_sum_int64(level->comm, c->shares, (size_t)parts);
+  for (dg_row i = 0; i < level->n; i++) {
+    const int p = part[i];
+    const double scale = c->shares[p] > 0 ? 65536.0 * (double)c->step[p].nonzeros / (double)c->shares[p] : 0;
+    level->weight[i].of[NONZEROS] = llround(scale * (double)b->nonzeros[i]);
+  }
+  dg_level_weigh(level);
+cleanup:
+  return status;
+}
+
+/* A part projects a source once, however many of its targets have it; the shares take it for as many times as targets
+   anywhere. So what parts project is measured, and rows move by that. Collective. */
+static dg_status balance_nonzeros(int32_t *rows, dg_level *level, const dg_blocks *b, const dg_multilevel_config *how) {
+  dg_status status = DG_OK;
+  correction c = {0};
+  double imbalance = 0;
+  DG_TRY(dg_comm_agree(level->comm, create_correction(&c, how->parts)));
+  for (uint64_t k = 0; k < CORRECTIONS; k++) {
+    const dg_spread_config spread = {
+        .parts = how->parts, .rounds = 4, .share = how->share, .seed = dg_rng_key(how->seed, k)};
+    DG_TRY(correct_weights(&imbalance, level, b, &c, rows, how->parts));
+    if (!how->share && imbalance <= WELL_BALANCED) break;
+    DG_TRY(dg_level_spread(rows, level, &spread));
+  }
+cleanup:
+  destroy_correction(&c);
+  return status;
+}
+
+dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
+  dg_status status = DG_OK;
+  dg_level level = b->level; /* its weights are ours, the rest is lent */
+  int32_t *rows = NULL;
+  dg_partition_balance balance = config->balance;
+  if (balance == DG_BALANCE_STEP && (!b->has_step || b->n_targets == 0)) balance = DG_BALANCE_EDGES;
+  const bool by_step = balance == DG_BALANCE_STEP && !covers(b);
+  level.weight = NULL, level.hot = NULL;
+  status = dg_alloc(&level.weight, (size_t)level.n, sizeof *level.weight);
+  if (status == DG_OK) status = dg_alloc(&rows, (size_t)level.n + (size_t)level.n_halo, sizeof *rows);
+  if (status == DG_OK && by_step && b->step.edges) status = mark_hot(&level, &b->step);
+  DG_TRY(dg_comm_agree(level.comm, status));
+  for (dg_row i = 0; i < level.n; i++) level.weight[i] = weigh_node(b, i, balance);
+  dg_level_weigh(&level);
+  const dg_multilevel_config how = {.parts = config->parts,
+                                    .constraints = by_step || balance != DG_BALANCE_STEP ? count_weights(balance) : 1,
+                                    .share = config->share,
+                                    .seed = config->seed};
+  DG_TRY(dg_multilevel_divide(rows, &level, &how));
+  if (balance == DG_BALANCE_STEP) DG_TRY(balance_nonzeros(rows, &level, b, &how));
+  for (dg_row i = 0; i < level.n; i++) part[i] = rows[i];
+cleanup:
+  dg_free(&rows);
+  dg_free(&level.weight);
+  dg_free(&level.hot);
+  return status;
+}
