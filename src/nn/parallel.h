@@ -14,9 +14,10 @@ enum { TILE_ROWS = 256, MAX_SUMS = 16, MIN_SUM_ROWS = 2048 };
    tile is a whole number of blocks. */
 enum { BLOCK_ROWS = 64, BLOCK_EDGES = 1024 };
 
-/* Messages under way move on between two pieces of work. */
-static inline void progress(const dg_comm *comm) {
-  if (comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
+/* Messages under way move on between two pieces of work, of which `left` are still to come. Not after the last: where
+   ranks share a core, MPI gives it away while it has nothing to move. */
+static inline void progress(const dg_comm *comm, int left) {
+  if (left > 0 && comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
 }
 
 /* Runs BODY for tiles [begin, end) of n rows; their bounds do not depend on the number of threads. */
@@ -27,7 +28,7 @@ static inline void progress(const dg_comm *comm) {
                                                                           tile_++) {                                   \
       const int32_t begin = tile_ * TILE_ROWS, end = begin + TILE_ROWS < rows_ ? begin + TILE_ROWS : rows_;            \
       __VA_ARGS__;                                                                                                     \
-      progress((work)->comm);                                                                                          \
+      progress((work)->comm, tiles_ - tile_ - 1);                                                                      \
     }                                                                                                                  \
   } while (0)
 
@@ -38,7 +39,7 @@ static inline void progress(const dg_comm *comm) {
     _Pragma("omp parallel for schedule(dynamic, 1) if (last_ - first_ > 1)") for (int c_ = first_; c_ < last_; c_++) { \
       const int32_t begin = (chunks).begin[c_], end = (chunks).end[c_];                                                \
       __VA_ARGS__;                                                                                                     \
-      progress((work)->comm);                                                                                          \
+      progress((work)->comm, last_ - c_ - 1);                                                                          \
     }                                                                                                                  \
   } while (0)
 

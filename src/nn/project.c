@@ -170,7 +170,7 @@ static void dense_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
       if (sides & DG_SOURCES) tile_gradient(out, bias, l, x, w->e.dz + at, begin > first, end - begin);
       if (sides & DG_TARGETS && (targets > begin || begin == first))
         tile_gradient(out + one, bias_r, l, x, w->e.dzr + at, begin > first, targets > begin ? targets - begin : 0);
-      progress(w->comm);
+      progress(w->comm, n - end);
     }
   }
   if (sides & DG_SOURCES) {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <distgat/memory.h>
@@ -24,8 +28,14 @@ typedef struct meeting_place {
 } meeting_place;
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "counters are shared by processes");
+_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "Linux lets processes sleep on words of 32 bits");
 
 enum { PLACE_BYTES = 4096 }; /* the block begins with a page of its own */
+
+/* Turns in which a rank that waits looks at once whether the others are there; then it lets other processes run, that
+   may need its core, and at last sleeps. Where there are more ranks than cores it sleeps early: those that work then
+   get the cores, which would go from one that waits to the next. */
+enum { QUICK_TURNS = 200, PATIENT_TURNS = 2000, NAP_NANOSECONDS = 500000 };
 
 /* ---- who is on a node ---- */
 
@@ -58,6 +68,7 @@ void dg_node_create(dg_node *node, const dg_comm *comm) {
   MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &machine.mpi);
   MPI_Comm_rank(machine.mpi, &machine.rank);
   MPI_Comm_size(machine.mpi, &machine.size);
+  node->patience = machine.size > sysconf(_SC_NPROCESSORS_ONLN) ? QUICK_TURNS : PATIENT_TURNS;
   dg_comm_split(&node->comm, &machine, wanted_node(comm));
   dg_comm_destroy(&machine);
   count_nodes(node, comm);
@@ -149,19 +160,27 @@ dg_status dg_node_take(dg_node *node, const void *begin, size_t bytes) {
 
 /* ---- meeting ---- */
 
-/* Turns in which a rank looks at once whether the others are there, before it lets other processes run: they may need
-   its core. */
-enum { QUICK_TURNS = 200 };
-
-static void wait_a_turn(const dg_comm *comm, int turn) {
-  if (turn < QUICK_TURNS) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-    return;
-  }
+static void let_others_run(const dg_comm *comm) {
   dg_comm_progress(comm);
   sched_yield();
+}
+
+static void pause_turn(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/* Sleeps until the meeting after `held` is over, or for a while: messages of this rank that MPI took may still be here,
+   and others wait for them before they come. */
+static void sleep_a_while(const dg_comm *comm, atomic_uint *word, unsigned held) {
+  const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
+  syscall(SYS_futex, word, FUTEX_WAIT, held, &nap, NULL, 0);
+  dg_comm_progress(comm);
+}
+
+static void wake_all(atomic_uint *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void dg_node_meet(dg_node *node) {
@@ -171,8 +190,16 @@ void dg_node_meet(dg_node *node) {
   if (atomic_fetch_add_explicit(&place->here, 1, memory_order_acq_rel) + 1 == all) {
     atomic_store_explicit(&place->here, 0, memory_order_relaxed);
     atomic_store_explicit(&place->held, meeting, memory_order_release);
+    wake_all(&place->held);
     return;
   }
-  for (int turn = 0; atomic_load_explicit(&place->held, memory_order_acquire) != meeting; turn += turn < QUICK_TURNS)
-    wait_a_turn(&node->comm, turn);
+  for (int turn = 0; atomic_load_explicit(&place->held, memory_order_acquire) != meeting;
+       turn += turn < node->patience) {
+    if (turn < QUICK_TURNS)
+      pause_turn();
+    else if (turn < node->patience)
+      let_others_run(&node->comm);
+    else
+      sleep_a_while(&node->comm, &place->held, meeting - 1);
+  }
 }

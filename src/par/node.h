@@ -13,6 +13,7 @@ typedef struct dg_node {
   size_t bytes;
   int file;          /* of the memory, while it is made */
   unsigned meetings; /* held so far */
+  int patience;      /* turns that a rank waits in before it sleeps */
 } dg_node;
 
 /* Finds the ranks of this one's node. Collective. */
