@@ -139,4 +139,6 @@ endif()
 list(REMOVE_DUPLICATES DISTGAT_LIBRARIES)
 list(REMOVE_DUPLICATES DISTGAT_INCLUDE_DIRS)
 list(JOIN DISTGAT_PC_REQUIRES " " DISTGAT_PC_REQUIRES)
+# The library of this compiler's OpenMP, which programs by another compiler do not link of themselves.
+list(APPEND DISTGAT_PC_LIBS ${OpenMP_C_LIBRARIES})
 list(JOIN DISTGAT_PC_LIBS " " DISTGAT_PC_LIBS)
