@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -14,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("DISTGAT_SOURCE") or os.path.dirname(os.path.dirname(HERE))
 DISTGAT = os.environ.get("DISTGAT") or os.path.join(SOURCE, "build", "release", "distgat")
 DATA = os.environ.get("DISTGAT_DATA") or os.path.join(SOURCE, "..", "shared")
+ENDED = "Z"  # the state of a process
 MPIRUN = os.environ.get("MPIEXEC") or "mpirun"
 with open(os.path.join(SOURCE, "jobs", "mpi.env")) as lines:
     MPI_ENVIRONMENT = dict(line.rstrip("\n").split("=", 1) for line in lines)
@@ -24,33 +26,45 @@ def execute(command, timeout, **popen):
                           text=True, timeout=timeout, **popen)
 
 
-def runs_below(pid):
-    """Whether a process that this one has started still runs; those that ended but were not waited for do not."""
+def states_below(pid):
+    """Of the processes that this one has started: ENDED is one that was not waited for."""
+    found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # gone
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                return True
-    return False
+            if int(parent) == pid:
+                found.add(state)
+    return found
+
+
+def wait_launcher(launcher, timeout):
+    """What it said; None where it waits for ever, though all its ranks have ended: it shows after 15 seconds where they
+    were not waited for. A rank that still runs when the time is over fails."""
+    over, seen = time.monotonic() + timeout, 0
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return launcher.communicate(timeout=min(5, timeout))
+        states = states_below(launcher.pid)
+        seen = seen + 1 if states == {ENDED} else 0
+        if seen > 2 or time.monotonic() > over:
+            launcher.kill()
+            if states - {ENDED}:
+                raise subprocess.TimeoutExpired(launcher.args, timeout)
+            return None
 
 
 def execute_launcher(command, texts, timeout, **popen):
     """As execute, for ranks that write to the files `texts`. The launcher of Open MPI 5 may wait for ever once all ranks
-    have failed, be they of `exit 2` alone: it is then started again, twice at most. A rank that still runs fails."""
-    for last in (False, False, True):
+    have failed, be they of `exit 2` alone: it is then started again, five times at most."""
+    for _ in range(6):
         for text in texts:
             text.unlink(missing_ok=True)
         with subprocess.Popen(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen) as launcher:
-            try:
-                said = launcher.communicate(timeout=timeout)
+            said = wait_launcher(launcher, timeout)
+            if said is not None:
                 return subprocess.CompletedProcess(command, launcher.returncode, *said)
-            except subprocess.TimeoutExpired:
-                stuck = not last and not runs_below(launcher.pid)
-                launcher.kill()
-                if not stuck:
-                    raise
-    return None
+    raise subprocess.TimeoutExpired(command, timeout)
 
 
 def launcher_is_hydra():
