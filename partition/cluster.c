@@ -12,8 +12,6 @@ enum { LONELY = 64 };
 /* A node that wants to join a cluster, on its way to the rank that holds the label. */
 typedef struct request {
   dg_id label, node;
-  int64_t strength; /* weight of its edges into the cluster */
-  uint64_t luck;
   dg_weight weight;
 } request;
 
@@ -23,16 +21,16 @@ typedef struct round_state {
   const dg_weight *limit;
   uint64_t key;      /* of the round */
   int64_t *strength; /* [links.n] of the node at hand to each cluster, 0 between nodes */
-  request *wanted;   /* [n] */
-  int32_t *to;       /* [n] who holds their labels */
+  request *wanted;   /* [n_wanted] */
+  int32_t *to;       /* [n_wanted] who holds their labels */
   int64_t n_wanted;
 } round_state;
 
-static dg_status make_room(round_state *s, const dg_clusters *c) {
+static dg_status make_room(round_state *s, const dg_clusters *c, int64_t n) {
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&s->strength, (size_t)c->links.n, sizeof *s->strength));
-  DG_TRY(dg_alloc(&s->wanted, (size_t)s->level->n, sizeof *s->wanted));
-  DG_TRY(dg_alloc(&s->to, (size_t)s->level->n, sizeof *s->to));
+  DG_TRY(dg_alloc(&s->wanted, (size_t)n, sizeof *s->wanted));
+  DG_TRY(dg_alloc(&s->to, (size_t)n, sizeof *s->to));
 cleanup:
   return status;
 }
@@ -43,134 +41,155 @@ static void release_round(round_state *s) {
   dg_free(&s->to);
 }
 
-static void release_names(dg_clusters *c) {
-  dg_links_destroy(&c->links);
-  dg_free(&c->load);
+/* How much of its limit a weight is, in 255ths, not more than 255: what others learn of a cluster. */
+static uint8_t fullness(const dg_weight *weight, const dg_weight *limit) {
+  double most = 0;
+  for (int k = 0; k < DG_MAX_WEIGHTS; k++) {
+    const double share = limit->of[k] > 0 ? (double)weight->of[k] / (double)limit->of[k] : 0;
+    if (share > most) most = share;
+  }
+  return most < 1 ? (uint8_t)(255 * most) : 255;
 }
 
-/* What travels to a holder of a label: what rows here weigh under it. */
-typedef struct share {
-  dg_weight weight;
-  int64_t members;
-} share;
-
-/* Names the labels in use and finds what their clusters weigh. Collective. */
-static dg_status weigh(dg_clusters *c, const dg_level *level) {
+/* Names the labels in use, and learns how full their clusters are. Collective. */
+static dg_status learn(dg_clusters *c, const dg_level *level, const dg_weight *limit) {
   dg_status status = DG_OK;
-  share *here = NULL, *come = NULL;
-  release_names(c);
+  uint8_t *held = NULL;
+  dg_links_destroy(&c->links);
+  dg_free(&c->full);
   DG_TRY(dg_links_create(&c->links, c->index, level->comm, &level->nodes, c->label, (int64_t)level->n + level->n_halo,
                          false));
-  status = dg_alloc(&here, (size_t)c->links.n, sizeof *here);
-  if (status == DG_OK) status = dg_alloc(&come, (size_t)c->links.n_asked, sizeof *come);
-  if (status == DG_OK) status = dg_alloc(&c->load, (size_t)c->links.n, sizeof *c->load);
+  status = dg_alloc(&held, (size_t)level->n, 1);
+  if (status == DG_OK) status = dg_alloc(&c->full, (size_t)c->links.n, 1);
   DG_TRY(dg_comm_agree(level->comm, status));
-  for (dg_row i = 0; i < level->n; i++) {
-    share *s = &here[c->index[i]];
-    s->members++;
-    dg_weight_add(&s->weight, &level->weight[i]);
-  }
-  dg_links_send(&c->links, come, here, sizeof *come);
-  memset(c->held, 0, (size_t)level->n * sizeof *c->held);
-  memset(c->members, 0, (size_t)level->n * sizeof *c->members);
-  for (int64_t a = 0; a < c->links.n_asked; a++) {
-    c->members[c->links.asked[a]] += come[a].members;
-    dg_weight_add(&c->held[c->links.asked[a]], &come[a].weight);
-  }
-  DG_TRY(dg_links_fetch(&c->links, c->load, c->held, sizeof *c->load));
+  for (dg_row i = 0; i < level->n; i++) held[i] = fullness(&c->held[i], limit);
+  DG_TRY(dg_links_fetch(&c->links, c->full, held, 1));
 cleanup:
-  dg_free(&here);
-  dg_free(&come);
+  dg_free(&held);
   return status;
 }
 
+/* ---- rounds ---- */
+
 /* The cluster that a row is most tied to, of those with room; its own where none ties it more. Of equal ones chance
    decides. */
-static request choose(const round_state *s, const dg_clusters *c, dg_row i) {
+static dg_id choose(const round_state *s, const dg_clusters *c, dg_row i) {
   const dg_level *level = s->level;
   const dg_row own = c->index[i];
   const dg_id node = dg_level_id(level, i);
-  request best = {.label = c->label[i], .node = node, .weight = level->weight[i]};
   const int64_t begin = level->indptr[i], end = level->indptr[i + 1];
-  if (begin == end && c->label[i] == node) best.label = node - node % LONELY;
+  const int own_share = fullness(&level->weight[i], s->limit);
+  if (begin == end) return c->label[i] == node ? node - node % LONELY : c->label[i];
   for (int64_t t = begin; t < end; t++) s->strength[c->index[level->to[t]]] += dg_level_edge(level, i, t);
-  best.strength = s->strength[own];
+  dg_row best = own;
+  int64_t most = s->strength[own];
+  uint64_t luck = 0;
   for (int64_t t = begin; t < end; t++) {
     const dg_row k = c->index[level->to[t]];
     const int64_t strength = s->strength[k];
     s->strength[k] = 0;
-    if (k == own || strength == 0 || strength < best.strength) continue;
-    const uint64_t luck = dg_rng_key(s->key ^ (uint64_t)node, (uint64_t)c->links.ids[k]);
-    if (strength == best.strength && (best.label == c->label[i] || luck > best.luck)) continue;
-    if (!dg_weight_fits(&c->load[k], &best.weight, s->limit)) continue;
-    best.label = c->links.ids[k], best.strength = strength, best.luck = luck;
+    if (k == own || strength == 0 || strength < most || c->full[k] + own_share >= 255) continue;
+    const uint64_t drawn = dg_rng_key(s->key ^ (uint64_t)node, (uint64_t)c->links.ids[k]);
+    if (strength == most && (best == own || drawn > luck)) continue;
+    best = k, most = strength, luck = drawn;
   }
-  best.luck = dg_rng_key(s->key, (uint64_t)node);
-  return best;
+  return c->links.ids[best];
 }
 
-static int compare_claims(const void *a, const void *b) {
-  const request *x = *(request *const *)a, *y = *(request *const *)b;
-  if (x->label != y->label) return (x->label > y->label) - (x->label < y->label);
-  if (x->strength != y->strength) return (x->strength < y->strength) - (x->strength > y->strength);
-  if (x->luck != y->luck) return (x->luck > y->luck) - (x->luck < y->luck);
-  return (x->node > y->node) - (x->node < y->node);
-}
-
-/* The holder of labels lets in who fits, the strongest first: yes [n]. Local. */
-static dg_status admit(uint8_t *yes, dg_clusters *c, const dg_level *level, request *come, int64_t n,
-                       const dg_weight *limit) {
-  request **order;
-  const dg_status status = dg_alloc(&order, (size_t)n, sizeof *order);
-  if (status != DG_OK) return status;
-  for (int64_t k = 0; k < n; k++) order[k] = &come[k];
-  qsort(order, (size_t)n, sizeof *order, compare_claims);
+/* The holder of labels lets in who fits, by ascending nodes: yes [n]. Local. */
+static void admit(uint8_t *yes, dg_clusters *c, const dg_level *level, const request *come, int64_t n,
+                  const dg_weight *limit) {
   for (int64_t k = 0; k < n; k++) {
-    dg_weight *held = &c->held[order[k]->label - level->nodes.first];
-    if (!dg_weight_fits(held, &order[k]->weight, limit)) continue;
-    dg_weight_add(held, &order[k]->weight);
-    yes[order[k] - come] = 1;
+    const int64_t at = come[k].label - level->nodes.first;
+    if (!dg_weight_fits(&c->held[at], &come[k].weight, limit)) continue;
+    dg_weight_add(&c->held[at], &come[k].weight);
+    c->members[at]++;
+    yes[k] = 1;
   }
-  dg_free(&order);
-  return DG_OK;
+}
+
+/* A node that has left a cluster, on its way to the rank that holds the label. */
+typedef struct leaving {
+  dg_id label;
+  dg_weight weight;
+} leaving;
+
+/* Gives rows their new labels [n_wanted], where these are not negative, and tells the holders of the old ones.
+   Collective. */
+static dg_status change(const round_state *s, dg_clusters *c, const dg_id *label) {
+  dg_status status = DG_OK;
+  const dg_level *level = s->level;
+  dg_mail mail = {.comm = level->comm};
+  leaving *left = NULL;
+  int64_t n = 0;
+  DG_TRY(dg_comm_agree(level->comm, dg_alloc(&left, (size_t)s->n_wanted, sizeof *left)));
+  for (int64_t k = 0; k < s->n_wanted; k++) {
+    const dg_row i = (dg_row)(s->wanted[k].node - level->nodes.first);
+    if (label[k] < 0) continue;
+    s->to[n] = dg_directory_rank(&level->nodes, c->label[i]);
+    left[n++] = (leaving){c->label[i], level->weight[i]};
+    c->label[i] = label[k];
+  }
+  DG_TRY(dg_mail_send(&mail, left, s->to, n, sizeof *left));
+  const leaving *gone = mail.come;
+  for (int64_t k = 0; k < mail.n_come; k++) {
+    const int64_t at = gone[k].label - level->nodes.first;
+    for (int w = 0; w < DG_MAX_WEIGHTS; w++) c->held[at].of[w] -= gone[k].weight.of[w];
+    c->members[at]--;
+  }
+  DG_TRY(dg_level_pull(level, c->label, sizeof *c->label));
+cleanup:
+  dg_mail_destroy(&mail);
+  dg_free(&left);
+  return status;
 }
 
 /* Asks the holders of labels, and changes those of whom they let in. Collective. */
-static dg_status ask(round_state *s, dg_clusters *c) {
+static dg_status ask(const round_state *s, dg_clusters *c) {
   dg_status status = DG_OK;
   const dg_level *level = s->level;
   dg_mail mail = {.comm = level->comm};
   uint8_t *yes = NULL, *answer = NULL;
+  dg_id *label = NULL;
   DG_TRY(dg_mail_send(&mail, s->wanted, s->to, s->n_wanted, sizeof *s->wanted));
   status = dg_alloc(&yes, (size_t)mail.n_come, 1);
   if (status == DG_OK) status = dg_alloc(&answer, (size_t)s->n_wanted, 1);
-  if (status == DG_OK) status = admit(yes, c, level, mail.come, mail.n_come, s->limit);
+  if (status == DG_OK) status = dg_alloc(&label, (size_t)s->n_wanted, sizeof *label);
   DG_TRY(dg_comm_agree(level->comm, status));
+  admit(yes, c, level, mail.come, mail.n_come, s->limit);
   DG_TRY(dg_mail_return(&mail, answer, yes, 1));
-  for (int64_t k = 0; k < s->n_wanted; k++)
-    if (answer[k]) c->label[s->wanted[k].node - level->nodes.first] = s->wanted[k].label;
-  DG_TRY(dg_level_pull(level, c->label, sizeof *c->label));
+  dg_mail_destroy(&mail);
+  for (int64_t k = 0; k < s->n_wanted; k++) label[k] = answer[k] ? s->wanted[k].label : -1;
+  DG_TRY(change(s, c, label));
 cleanup:
   dg_mail_destroy(&mail);
   dg_free(&yes);
   dg_free(&answer);
+  dg_free(&label);
   return status;
+}
+
+static bool takes_part(uint64_t key, const dg_level *level, dg_row i) {
+  return dg_rng_key(key ^ 1, (uint64_t)dg_level_id(level, i)) & 1;
 }
 
 /* One round, in which half of the nodes may move: where all did, neighbours would change places. Collective. */
 static dg_status propagate(dg_clusters *c, const dg_level *level, const dg_weight *limit, uint64_t key) {
   dg_status status = DG_OK;
   round_state s = {.level = level, .limit = limit, .key = key};
-  DG_TRY(dg_comm_agree(level->comm, make_room(&s, c)));
+  int64_t n = 0;
+  for (dg_row i = 0; i < level->n; i++) n += takes_part(key, level, i);
+  DG_TRY(dg_comm_agree(level->comm, make_room(&s, c, n)));
   for (dg_row i = 0; i < level->n; i++) {
-    if (dg_rng_key(key ^ 1, (uint64_t)dg_level_id(level, i)) & 1) continue;
-    const request wish = choose(&s, c, i);
-    if (wish.label == c->label[i]) continue;
-    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, wish.label);
-    s.wanted[s.n_wanted++] = wish;
+    if (!takes_part(key, level, i)) continue;
+    const dg_id label = choose(&s, c, i);
+    if (label == c->label[i]) continue;
+    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, label);
+    s.wanted[s.n_wanted++] = (request){label, dg_level_id(level, i), level->weight[i]};
   }
+  dg_free(&s.strength);
   DG_TRY(ask(&s, c));
-  DG_TRY(weigh(c, level));
+  DG_TRY(learn(c, level, limit));
 cleanup:
   release_round(&s);
   return status;
@@ -217,6 +236,31 @@ static dg_status group(dg_id *leader, request *come, int64_t n, const dg_weight 
   return DG_OK;
 }
 
+/* Gives nodes the labels of their leaders, whose holders count them. Collective. */
+static dg_status follow(const round_state *s, dg_clusters *c, const dg_id *leader) {
+  dg_status status = DG_OK;
+  const dg_level *level = s->level;
+  dg_mail mail = {.comm = level->comm};
+  for (int64_t k = 0; k < s->n_wanted; k++) {
+    s->wanted[k].label = leader[k];
+    s->to[k] = dg_directory_rank(&level->nodes, leader[k]);
+  }
+  DG_TRY(dg_mail_send(&mail, s->wanted, s->to, s->n_wanted, sizeof *s->wanted));
+  const request *come = mail.come;
+  for (int64_t k = 0; k < mail.n_come; k++) {
+    dg_weight_add(&c->held[come[k].label - level->nodes.first], &come[k].weight);
+    c->members[come[k].label - level->nodes.first]++;
+  }
+  DG_TRY(change(s, c, leader));
+cleanup:
+  dg_mail_destroy(&mail);
+  return status;
+}
+
+static bool is_alone(const dg_clusters *c, const dg_level *level, dg_row i) {
+  return c->label[i] == dg_level_id(level, i) && c->members[i] == 1;
+}
+
 /* Nodes that are still alone, since the cluster of their neighbours is full, as the leaves of a star are, join each
    other. Collective. */
 static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg_weight *limit) {
@@ -224,13 +268,14 @@ static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg
   round_state s = {.level = level};
   dg_mail mail = {.comm = level->comm};
   dg_id *leader = NULL, *answer = NULL;
-  DG_TRY(dg_comm_agree(level->comm, make_room(&s, c)));
+  int64_t n = 0;
+  for (dg_row i = 0; i < level->n; i++) n += is_alone(c, level, i);
+  DG_TRY(dg_comm_agree(level->comm, make_room(&s, c, n)));
   for (dg_row i = 0; i < level->n; i++) {
-    const dg_id node = dg_level_id(level, i);
-    const dg_row k = c->label[i] == node && c->members[i] == 1 ? favourite(s.strength, c, level, i) : -1;
+    const dg_row k = is_alone(c, level, i) ? favourite(s.strength, c, level, i) : -1;
     if (k < 0) continue;
     s.to[s.n_wanted] = dg_directory_rank(&level->nodes, c->links.ids[k]);
-    s.wanted[s.n_wanted++] = (request){.label = c->links.ids[k], .node = node, .weight = level->weight[i]};
+    s.wanted[s.n_wanted++] = (request){c->links.ids[k], dg_level_id(level, i), level->weight[i]};
   }
   DG_TRY(dg_mail_send(&mail, s.wanted, s.to, s.n_wanted, sizeof *s.wanted));
   status = dg_alloc(&leader, (size_t)mail.n_come, sizeof *leader);
@@ -238,9 +283,8 @@ static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg
   if (status == DG_OK) status = group(leader, mail.come, mail.n_come, limit);
   DG_TRY(dg_comm_agree(level->comm, status));
   DG_TRY(dg_mail_return(&mail, answer, leader, sizeof *answer));
-  for (int64_t k = 0; k < s.n_wanted; k++) c->label[s.wanted[k].node - level->nodes.first] = answer[k];
-  DG_TRY(dg_level_pull(level, c->label, sizeof *c->label));
-  DG_TRY(weigh(c, level));
+  DG_TRY(follow(&s, c, answer));
+  DG_TRY(learn(c, level, limit));
 cleanup:
   release_round(&s);
   dg_mail_destroy(&mail);
@@ -266,7 +310,8 @@ dg_status dg_clusters_find(dg_clusters *clusters, const dg_level *level, const d
   *clusters = (dg_clusters){0};
   DG_TRY(dg_comm_agree(level->comm, allocate(clusters, level)));
   for (dg_row i = 0; i < level->n + level->n_halo; i++) clusters->label[i] = dg_level_id(level, i);
-  DG_TRY(weigh(clusters, level));
+  for (dg_row i = 0; i < level->n; i++) clusters->held[i] = level->weight[i], clusters->members[i] = 1;
+  DG_TRY(learn(clusters, level, limit));
   for (int r = 0; r < rounds; r++)
     DG_TRY(propagate(clusters, level, limit, dg_rng_key(dg_rng_key(seed, 3), (uint64_t)r)));
   DG_TRY(join_the_lonely(clusters, level, limit));
@@ -276,7 +321,8 @@ cleanup:
 }
 
 void dg_clusters_destroy(dg_clusters *c) {
-  release_names(c);
+  dg_links_destroy(&c->links);
+  dg_free(&c->full);
   dg_free(&c->label);
   dg_free(&c->index);
   dg_free(&c->held);

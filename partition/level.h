@@ -103,9 +103,9 @@ typedef struct dg_clusters {
   dg_id *label;     /* [n + n_halo] */
   dg_row *index;    /* [n + n_halo] of a row's label among links.ids */
   dg_links links;   /* labels in use here */
-  dg_weight *load;  /* [links.n] of these clusters */
-  dg_weight *held;  /* [n] of the clusters whose label this rank holds */
-  int64_t *members; /* [n] of them */
+  uint8_t *full;    /* [links.n] how full these clusters are, in 255ths */
+  dg_weight *held;  /* [n] what the clusters weigh whose label this rank holds */
+  int32_t *members; /* [n] of them */
 } dg_clusters;
 
 /* Joins nodes to clusters that weigh no more than `limit`, but for single nodes, in so many rounds of size-constrained

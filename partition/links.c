@@ -86,6 +86,7 @@ dg_status dg_links_create(dg_links *links, dg_row *index, const dg_comm *comm, c
   const dg_id *asked = links->mail.come;
   for (int64_t k = 0; k < links->n_asked; k++) links->asked[k] = (dg_row)(asked[k] - blocks->first);
   dg_free(&links->mail.come);
+  dg_free(&links->mail.place); /* ids ascend, and so do their holders: they lie as they were given */
 cleanup:
   dg_free(&to);
   if (status != DG_OK) dg_links_destroy(links);
@@ -104,7 +105,6 @@ dg_status dg_links_fetch(const dg_links *links, void *out, const void *value, si
   DG_TRY(dg_comm_agree(links->mail.comm, dg_alloc(&answers, (size_t)links->n_asked, bytes)));
   for (int64_t k = 0; k < links->n_asked; k++)
     memcpy(answers + (size_t)k * bytes, (const char *)value + (size_t)links->asked[k] * bytes, bytes);
-  /* Ids ascend, and so do their holders: names lie as they were sent. */
   dg_comm_exchange(links->mail.comm, answers, links->mail.received, out, links->mail.sent, bytes);
 cleanup:
   dg_free(&answers);
