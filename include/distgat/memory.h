@@ -17,8 +17,12 @@ DG_API_BEGIN
    freed. Errors: DG_MEMORY, with *out NULL. Local. */
 dg_status dg_alloc(void *out, size_t count, size_t size);
 
-/* The same for what every rank holds whole, such as weights: more ranks would not need less each, and the message does
-   not say so. Local. */
+/* From here on so many threads, those of OpenMP, which must have been started, touch the pages of each large block
+   first, in turns: pages then lie near the threads that will work on their rows. One does so at the start. Local. */
+void dg_memory_touch(int threads);
+
+/* The same as dg_alloc for what every rank holds whole, such as weights: more ranks would not need less each, and the
+   message does not say so. Local. */
 dg_status dg_alloc_whole(void *out, size_t count, size_t size);
 
 /* Says that what follows, until it is switched off, is the work of one process alone, which more ranks would not make

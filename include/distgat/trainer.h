@@ -35,8 +35,9 @@ typedef struct dg_trainer {
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split, bool row_normalize,
                         const dg_owners_config *owners);
 
-/* Takes over the contents of `local` and makes model and training pass, weights zero; the training split must not be
-   empty. Errors: DG_INPUT, DG_USAGE (a layer too wide), DG_MEMORY. Collective. */
+/* Takes over the contents of `local` and makes model and training pass, weights zero, for as many threads as OpenMP
+   starts in this process; the training split must not be empty. Errors: DG_INPUT, DG_USAGE (a layer too wide),
+   DG_MEMORY. Collective. */
 dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_config *config);
 void dg_trainer_destroy(dg_trainer *trainer);
 

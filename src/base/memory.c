@@ -18,6 +18,7 @@
 
 static int64_t calls_to_failure, requested;
 static bool works_alone;
+static int touching_threads = 1;
 
 int64_t dg_memory_requested(void) {
   return requested;
@@ -29,6 +30,10 @@ void dg_memory_count(size_t bytes) {
 
 void dg_memory_fail_at(int64_t n) {
   calls_to_failure = n;
+}
+
+void dg_memory_touch(int threads) {
+  touching_threads = threads;
 }
 
 void dg_memory_alone(bool alone) {
@@ -124,6 +129,17 @@ dg_status dg_memory_check(void) {
   return dg_memory_fits(DG_MEMORY_RESERVE) ? DG_OK : dg_fail(DG_MEMORY, "out of memory%s", limit_text());
 }
 
+/* Huge pages go round the threads, as the rows of a layer do: at any moment all of them work on neighbouring pages, and
+   these lie in the memory of all their NUMA domains. */
+static void zero(char *block, size_t bytes) {
+  const int64_t pages = (int64_t)((bytes + HUGE_PAGE - 1) / HUGE_PAGE);
+#pragma omp parallel for schedule(static, 1) num_threads(touching_threads) if (bytes >= LARGE_BLOCK)
+  for (int64_t p = 0; p < pages; p++) {
+    const size_t at = (size_t)p * HUGE_PAGE;
+    memset(block + at, 0, bytes - at < HUGE_PAGE ? bytes - at : HUGE_PAGE);
+  }
+}
+
 static void *allocate(size_t bytes) {
   if (calls_to_failure > 0 && --calls_to_failure == 0) return NULL;
   if (dg_fault("memory", DG_MEMORY) != DG_OK) return NULL;
@@ -132,7 +148,8 @@ static void *allocate(size_t bytes) {
   if (posix_memalign(&block, bytes >= LARGE_BLOCK ? HUGE_PAGE : DG_ALIGN, bytes) != 0) return NULL;
   if (bytes >= LARGE_BLOCK) madvise(block, bytes, MADV_HUGEPAGE);
   requested += (int64_t)bytes;
-  return memset(block, 0, bytes);
+  zero(block, bytes);
+  return block;
 }
 
 static dg_status alloc(void *out, size_t count, size_t size, const char *advice) {

@@ -91,11 +91,6 @@ static int find_share(const dg_comm *comm) {
   return share;
 }
 
-int dg_threads_count(const dg_comm *comm, int wanted) {
-  const int share = find_share(comm);
-  return wanted > 0 ? wanted : share;
-}
-
 dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
   const int share = find_share(comm);
   *threads = wanted > 0 ? wanted : share;
@@ -105,5 +100,7 @@ dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
   omp_set_dynamic(0);
   omp_set_num_threads(*threads);
   openblas_set_num_threads(1);
-  return dg_comm_agree(comm, start_threads(*threads));
+  const dg_status status = dg_comm_agree(comm, start_threads(*threads));
+  if (status == DG_OK) dg_memory_touch(*threads);
+  return status;
 }

@@ -6,6 +6,7 @@
 #include <distgat/rng.h>
 #include <distgat/trainer.h>
 
+#include "par/threads.h"
 #include "train/cost.h"
 
 enum { WARM_UP = 3, MIN_STEPS = 3, MAX_STEPS = 100 };
@@ -166,7 +167,9 @@ dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_confi
   dg_trainer trainer = {0};
   dg_counts counts = {0};
   double units[DG_PHASES];
+  int threads;
   *rates = (dg_rates){0};
+  DG_TRY(dg_threads_set(&threads, alone, config->threads));
   DG_TRY(make_local(&local, alone, info, graph, part, p));
   DG_TRY(dg_trainer_create(&trainer, &local, config));
   dg_params_reset(&trainer.model.params, 0);

@@ -1,6 +1,7 @@
 #include <distgat/trainer.h>
 
 #include <math.h>
+#include <omp.h>
 
 #include <distgat/memory.h>
 
@@ -62,7 +63,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   const dg_comm *comm = trainer->comm = &trainer->local.comm;
   const dg_graph_info *info = &trainer->local.shard.info;
   dg_params *params = &trainer->model.params;
-  DG_TRY(dg_threads_set(&trainer->threads, comm, config->threads));
+  trainer->threads = omp_get_max_threads();
   DG_TRY(check_split(&trainer->local, info->name));
   status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes);
   DG_TRY(dg_comm_agree(comm, status));
@@ -78,23 +79,25 @@ cleanup:
   return status;
 }
 
-/* Whose rows are whose: so that the configuration's training step is divided. Collective. */
-static dg_owners_config choose_owners(const dg_comm *comm, const dg_config *c) {
+/* Whose rows are whose: so that the configuration's training step is divided. */
+static dg_owners_config choose_owners(const dg_config *c, int threads) {
   return (dg_owners_config){.path = c->partition,
                             .balance = c->balance,
                             .objective = c->objective,
                             .split = c->split,
                             .step = dg_config_step(c),
-                            .threads = dg_threads_count(comm, c->threads),
+                            .threads = threads,
                             .seed = c->seed};
 }
 
 dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path) {
   dg_status status = DG_OK;
   dg_local local = {0};
+  int threads;
   *trainer = (dg_trainer){0};
   DG_TRY(dg_config_compare(comm, config));
-  const dg_owners_config owners = choose_owners(comm, config);
+  DG_TRY(dg_threads_set(&threads, comm, config->threads)); /* before there is memory that is to lie near them */
+  const dg_owners_config owners = choose_owners(config, threads);
   DG_TRY(dg_load_graph(&local, comm, graph_path, config->split, config->row_normalize, &owners));
   DG_TRY(check_split(&local, graph_path));
   DG_TRY(dg_trainer_create(trainer, &local, config));

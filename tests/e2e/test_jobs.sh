@@ -49,6 +49,25 @@ binding() { bash -c '. "$1" && distgat_mpirun_binding "${@:2}"' - "$jobs/launch.
 [ "$(binding 2 8 2)" = "--map-by numa:PE=4 --bind-to core" ] || fail "2 ranks on 2 domains of 4 cores: $(binding 2 8 2)"
 [ -z "$(binding 1 8 2)$(binding 16 8 2)$(binding 2 8 1)" ] || fail "ranks are bound where shares and domains do not fit"
 
+# Bound for real: on a made-up machine of two NUMA domains of a core each rank gets one, and runs as many threads.
+on_domains() {
+  HWLOC_SYNTHETIC='numa:2 core:1 pu:1' HWLOC_THISSYSTEM=1 bash -c '. "$1"
+    distgat_domains() { echo 2; }
+    nproc() { echo 2; }
+    distgat_launch "${@:2}"' - "$jobs/launch.sh" "$@"
+}
+cores_of_ranks() { on_domains 2 sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status | sort | xargs; }
+if [ "$(nproc)" -ge 2 ] && mpirun --version 2>/dev/null | grep -q '(Open MPI) 4'; then
+  found=$(cores_of_ranks)
+  [ "$found" = "0 1" ] || fail "the cores of two ranks on two domains are $found"
+  found=$(DISTGAT_BIND='' cores_of_ranks)
+  [ "${found%% *}" = "${found##* }" ] && [ "$found" != "0 0" ] || fail "unbound ranks have the cores $found"
+  found=$(on_domains 2 "$DISTGAT" bench graph.h5 --steps 2 --json)
+  [[ $found == *'"ranks":2,"threads":1,'* ]] || fail "bound ranks do not run a thread for each of their cores: $found"
+else
+  echo "not tested: binding by mpirun, which takes two cores and Open MPI 4"
+fi
+
 # The site's settings lie beside the script, the user's environment wins; the scripts find the others in the same way.
 found=$(bash -c '. "$1" && echo "${DISTGAT_SITE-none}"' - "$jobs/setup.sh")
 [ "$found" = none ] || fail "scripts within others read $found, whatever lies beside them"

@@ -11,6 +11,15 @@ jobs=$source_dir/jobs
 slurm_up 2 's/task.none/task\/affinity/; s/CPUs=4/CPUs=2/; s/CoresPerSocket=4/CoresPerSocket=2/'
 "$program" generate --nodes 400 --avg-degree 4 --features 60 --classes 3 --seed 5 --out graph.h5 --quiet
 
+# Ranks are bound to cores of their own, each of the two nodes' two.
+cat >bound.sh <<'END'
+#!/bin/bash
+. "$DISTGAT_JOBS/launch.sh"
+distgat_launch 4 sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status
+END
+DISTGAT_JOBS=$jobs timeout 120 sbatch --quiet --wait -N 2 --ntasks-per-node=2 -c 1 -o bound.txt bound.sh || fail "$(<bound.txt)"
+[ "$(sort bound.txt | xargs)" = "0 0 1 1" ] || fail "the cores of two ranks on each of two nodes are $(<bound.txt)"
+
 # An array over seeds: its summary is that of --runs; a task that fails is named.
 timeout 240 sbatch --quiet --wait --array=0-2 -n 1 -o seeds-%a.txt -J s "$jobs/seeds.sbatch" graph.h5 --epochs 20 --quiet \
   --save 'model-%a.h5' || fail "the array ended with $?: $(cat seeds-*.txt)"

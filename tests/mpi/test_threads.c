@@ -1,4 +1,10 @@
+#define _GNU_SOURCE
 #include "support/support.h"
+
+#include <omp.h>
+#include <sys/resource.h>
+
+#include <distgat/memory.h>
 
 #include "par/threads.h"
 
@@ -50,6 +56,31 @@ static void what_is_wanted_is_set(void **state) {
   assert_all_true(&test_comm, dg_threads_set(&threads, &test_comm, 0) == DG_OK && threads >= 1);
 }
 
+/* Pages that the calling thread has touched first, or blocks of them. */
+static int64_t first_touches(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
+static void each_thread_touches_its_share_of_a_large_block(void **state) {
+  (void)state;
+  enum { THREADS = 3, HUGE_PAGES = 24 }; /* more than malloc may hold already */
+  int64_t touched[THREADS] = {0};
+  int threads;
+  char *block = NULL;
+  bool good = true;
+  assert_all_true(&test_comm, dg_threads_set(&threads, &test_comm, THREADS) == DG_OK);
+#pragma omp parallel num_threads(THREADS)
+  touched[omp_get_thread_num()] -= first_touches();
+  assert_all_true(&test_comm, dg_alloc(&block, HUGE_PAGES, (size_t)2 << 20) == DG_OK);
+#pragma omp parallel num_threads(THREADS)
+  touched[omp_get_thread_num()] += first_touches();
+  for (int t = 0; t < THREADS; t++) good = good && touched[t] >= HUGE_PAGES / THREADS;
+  assert_all_true(&test_comm, good);
+  dg_free(&block);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranks_that_share_all_cores_divide_them),
@@ -58,6 +89,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(only_ranks_on_the_same_cores_count),
       cmocka_unit_test(shares_never_exceed_the_cores),
       cmocka_unit_test(what_is_wanted_is_set),
+      cmocka_unit_test(each_thread_touches_its_share_of_a_large_block),
   };
   return mpi_test_main(argc, argv, "threads", tests, sizeof tests / sizeof tests[0]);
 }

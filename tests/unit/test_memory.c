@@ -12,9 +12,9 @@ static bool all_zero(const unsigned char *block, size_t bytes) {
   return true;
 }
 
-static void blocks_are_zeroed_and_aligned(void **state) {
-  (void)state;
+static void blocks_are_zeroed_and_aligned_by(int threads) {
   const size_t sizes[] = {1, 63, 64, 1000, (4u << 20) - 1, 4u << 20, (9u << 20) + 5};
+  dg_memory_touch(threads);
   for (int round = 0; round < 2; round++) {
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
       unsigned char *block = NULL;
@@ -26,6 +26,11 @@ static void blocks_are_zeroed_and_aligned(void **state) {
       assert_null(block);
     }
   }
+}
+
+static void blocks_are_zeroed_and_aligned(void **state) {
+  (void)state;
+  for (int threads = 3; threads > 0; threads--) blocks_are_zeroed_and_aligned_by(threads);
 }
 
 static void count_zero_gives_a_block(void **state) {
