@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections import Counter
@@ -23,8 +22,8 @@ COLUMNS = ("study", "graph", "graph_nodes", "graph_edges", "model", "options", "
 KEY = ("study", "graph", "model", "options", "ranks", "threads")
 EPILOG = """
 A strong study takes one graph to more and more ranks; --weak N makes for every number of ranks P a synthetic graph of
-N x P nodes. Every point is run --repetitions times; step_ms is the median of the runs' median steps, and least and most
-are those of the runs. DIR/scaling.csv is written after every point: what stands there with status "ok" is not run again,
+N x P nodes. Every point is run --repetitions times; step_ms is the median of the runs' median steps, the lower of two,
+and least and most are those of the runs. DIR/scaling.csv is written after every point: what stands there with status "ok" is not run again,
 what failed is, and a study with other graphs, ranks or options adds its rows. Pictures: DIR/GRAPH.svg and .png.
 """
 
@@ -259,13 +258,13 @@ def size_columns(program, path):
 def result_columns(results):
   """Columns of a point from its repetitions: medians, but for peaks; phases over ranks."""
   steps = [r["step_ms_median"] for r in results]
-  middle = sorted(results, key=lambda r: r["step_ms_median"])[len(results) // 2]
+  middle = sorted(results, key=lambda r: r["step_ms_median"])[(len(results) - 1) // 2]
   row = {name: middle[name] for name in ("imbalance", "bound_ms", "machine_busy", "halo_bytes_per_epoch",
                                           "allreduce_bytes_per_epoch", "messages_per_epoch")}
   for phase in PHASES:
     for which, key in (("least", "phases_min"), ("mean", "phases"), ("most", "phases_max")):
       row[f"{phase}_{which}"] = middle[key].get(phase, 0)
-  row.update(model=middle["model"], repetitions=len(results), step_ms=statistics.median(steps), step_ms_least=min(steps),
+  row.update(model=middle["model"], repetitions=len(results), step_ms=middle["step_ms_median"], step_ms_least=min(steps),
              step_ms_most=max(steps), step_ms_min=min(r["step_ms_min"] for r in results),
              peak_rss_bytes=max(r["peak_rss_bytes"] for r in results))
   return row
@@ -277,7 +276,8 @@ def print_table(table):
     done = row["status"] == "ok"
     figures = [f"{float(row[name]):{width}}" if done and row[name] not in ("", None) else " " * int(width.split(".")[0])
                for name, width in (("step_ms", "10.3f"), ("speedup", "8.2f"), ("efficiency", "10.2f"), ("plan_ms", "10.3f"))]
-    print(f"{row['graph']:>14} {row['ranks']:>5} {row['threads']:>7} {' '.join(figures)}  {row['status']}")
+    shared = ", on shared cores" if done and scaling_plot.on_shared_cores(row) else ""
+    print(f"{row['graph']:>14} {row['ranks']:>5} {row['threads']:>7} {' '.join(figures)}  {row['status']}{shared}")
 
 
 def main():

@@ -25,6 +25,11 @@ def number(row, name):
   return float(row[name]) if row.get(name) not in ("", None) else None
 
 
+def on_shared_cores(row):
+  """Whether some thread did not have a core to itself, for want of cores or by other work."""
+  return row.get("machine_busy") in (True, "True")
+
+
 def by_threads(group):
   found = {}
   for row in sorted(group, key=lambda row: int(row["ranks"])):
@@ -51,7 +56,7 @@ def rank_axis(axes, group, label):
 
 
 def draw_speed(axes, group):
-  """Speed-up over the smallest point, what is planned, and crosses where a step takes longer than with fewer ranks."""
+  """Speed-up over the smallest point, what is planned, hollow where cores were shared, and triangles where a step takes longer than with fewer ranks."""
   base = min(group, key=lambda row: int(row["ranks"]) * int(row["threads"]))
   base_cores, weak = int(base["ranks"]) * int(base["threads"]), base["study"] == "weak"
   for colour, (threads, rows) in enumerate(by_threads(group).items()):
@@ -59,6 +64,9 @@ def draw_speed(axes, group):
     speed = [float(row["speedup"]) for row in rows]
     axes.plot(ranks, [p * threads / base_cores for p in ranks], color=f"C{colour}", linestyle=":", label="ideal")
     axes.plot(ranks, speed, marker="o", color=f"C{colour}", label=f"measured, {threads} thread{'s' * (threads > 1)}")
+    shared = [(p, s) for p, s, row in zip(ranks, speed, rows) if on_shared_cores(row)]
+    if shared:
+      axes.plot(*zip(*shared), color=f"C{colour}", linestyle="", marker="o", markerfacecolor="white", label="on shared cores")
     # Of equal work a shorter step is the speed-up; a weak study's work grows with the cores.
     planned = [(p, float(base["step_ms"]) / number(row, "plan_ms") * (p * threads / base_cores if weak else 1))
                for p, row in zip(ranks, rows) if number(row, "plan_ms")]

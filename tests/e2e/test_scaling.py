@@ -42,6 +42,7 @@ class Scaling(program.Case):
             self.assertAlmostEqual(float(row["speedup"]), speedup, delta=1e-3)
             self.assertAlmostEqual(float(row["efficiency"]), speedup / int(row["ranks"]), delta=1e-3)
             self.assertLessEqual(float(row["step_ms_least"]), float(row["step_ms_most"]))
+            self.assertEqual(row["step_ms"], row["step_ms_least"])  # the lower of two runs, whose phases the row has
             for figure in ("plan_ms", "plan_bytes", "bound_ms", "peak_rss_bytes"):
                 self.assertGreater(float(row[figure]), 0, figure)
             for figure in ("version", "hosts", "command", "graph_nodes"):
@@ -66,6 +67,11 @@ class Scaling(program.Case):
         self.assertEqual(done.stderr.count("is there already"), 2)
         self.assertEqual([row["status"] for row in sorted(self.rows("failed"), key=lambda row: row["ranks"])], ["ok"] * 3)
         self.assertEqual(self.rows("failed")[0]["step_ms"], first["step_ms"])
+
+    def test_ranks_that_share_a_core_are_told(self):
+        core = min(os.sched_getaffinity(0))
+        done = self.study("shared", "--ranks", "2", "--no-plan", launcher=f"taskset -c {core} {program.MPIRUN} -np")
+        self.assertRegex(done.stdout, r"graph +2 +1 .* ok, on shared cores\n")
 
     def test_weak(self):
         self.study("weak", "--weak", 100, "--avg-degree", 3, "--features", 8, "--classes", 3, "--ranks", "1 2", "--no-plan")
