@@ -17,7 +17,10 @@ def below(pid):
     """The ranks that a launcher has started, itself or through helpers of its own."""
     found = []
     for child in (int(name) for name in os.listdir("/proc") if name.isdigit() and parent(name) == pid):
-        is_rank = os.path.realpath(f"/proc/{child}/exe") == os.path.realpath(program.DISTGAT)
+        try:
+            is_rank = os.path.realpath(f"/proc/{child}/exe") == os.path.realpath(program.DISTGAT)
+        except FileNotFoundError:  # it has ended meanwhile
+            continue
         found += [child] if is_rank else below(child)
     return found
 
