@@ -65,6 +65,8 @@ class Job:
                    "--epochs", str(10**9), "--threads", "1", "--quiet", "--log", self.log]
         environment = {**program.MPI_ENVIRONMENT, **os.environ}
         environment.pop("OMPI_MCA_btl_tcp_if_include", None)  # "lo", in tests on one host
+        # All hosts share one /tmp, from which a daemon of an earlier job, behind a cut link, may still clear its files.
+        environment["OMPI_MCA_orte_tmpdir_base"] = folder
         self.launcher = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=self.said)
 
