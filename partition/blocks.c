@@ -76,15 +76,6 @@ static dg_weight weigh_node(const dg_blocks *b, dg_row i, dg_partition_balance b
   return (dg_weight){{0}};
 }
 
-static int count_weights(dg_partition_balance balance) {
-  return balance == DG_BALANCE_STEP ? 3 : balance == DG_BALANCE_BOTH ? 2 : 1;
-}
-
-/* A step that aggregates nearly all rows has the graph's own edges. */
-static bool covers(const dg_blocks *b) {
-  return b->step.edges && (double)b->n_targets >= 0.9 * (double)b->level.nodes.n_nodes;
-}
-
 /* Marks the rows whose edges a step needs most. Local. */
 static dg_status mark_hot(dg_level *level, const dg_step_work *step) {
   const size_t n = (size_t)level->n + (size_t)level->n_halo;
@@ -145,7 +136,7 @@ static dg_status balance_nonzeros(int32_t *rows, dg_level *level, const dg_block
   DG_TRY(dg_comm_agree(level->comm, create_correction(&c, how->parts)));
   for (uint64_t k = 0; k < CORRECTIONS; k++) {
     const dg_spread_config spread = {
-        .parts = how->parts, .rounds = 4, .share = how->share, .seed = dg_rng_key(how->seed, k)};
+        .parts = how->parts, .rounds = 4, .share = how->share, .seed = dg_rng_key(dg_rng_key(how->seed, 0), k)};
     DG_TRY(correct_weights(&imbalance, level, b, &c, rows, how->parts));
     if (!how->share && imbalance <= WELL_BALANCED) break;
     DG_TRY(dg_level_spread(rows, level, &spread));
@@ -157,28 +148,26 @@ cleanup:
 
 dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
   dg_status status = DG_OK;
-  dg_level level = b->level; /* its weights are ours, the rest is lent */
+  dg_level level = b->level; /* lent, but for what is hot */
   int32_t *rows = NULL;
   dg_partition_balance balance = config->balance;
   if (balance == DG_BALANCE_STEP && (!b->has_step || b->n_targets == 0)) balance = DG_BALANCE_EDGES;
-  const bool by_step = balance == DG_BALANCE_STEP && !covers(b);
-  level.weight = NULL, level.hot = NULL;
-  status = dg_alloc(&level.weight, (size_t)level.n, sizeof *level.weight);
-  if (status == DG_OK) status = dg_alloc(&rows, (size_t)level.n + (size_t)level.n_halo, sizeof *rows);
-  if (status == DG_OK && by_step && b->step.edges) status = mark_hot(&level, &b->step);
+  const bool by_step = balance == DG_BALANCE_STEP;
+  const bool covered = by_step && dg_step_covers(&b->step, b->n_targets, level.nodes.n_nodes);
+  status = dg_alloc(&rows, (size_t)level.n + (size_t)level.n_halo, sizeof *rows);
+  if (status == DG_OK && by_step && !covered && b->step.edges) status = mark_hot(&level, &b->step);
   DG_TRY(dg_comm_agree(level.comm, status));
   for (dg_row i = 0; i < level.n; i++) level.weight[i] = weigh_node(b, i, balance);
   dg_level_weigh(&level);
   const dg_multilevel_config how = {.parts = config->parts,
-                                    .constraints = by_step || balance != DG_BALANCE_STEP ? count_weights(balance) : 1,
+                                    .constraints = covered ? 1 : dg_balance_count(balance),
                                     .share = config->share,
                                     .seed = config->seed};
   DG_TRY(dg_multilevel_divide(rows, &level, &how));
-  if (balance == DG_BALANCE_STEP) DG_TRY(balance_nonzeros(rows, &level, b, &how));
+  if (by_step) DG_TRY(balance_nonzeros(rows, &level, b, &how));
   for (dg_row i = 0; i < level.n; i++) part[i] = rows[i];
 cleanup:
   dg_free(&rows);
-  dg_free(&level.weight);
   dg_free(&level.hot);
   return status;
 }

@@ -62,6 +62,20 @@ static inline bool dg_step_is_target(const dg_step_work *work, int64_t i) {
 /* Graphs of fewer nodes take a second: several tries are made of them. */
 #define DG_LARGE_GRAPH 100000
 
+/* Largest load of a part over its share that METIS allows itself, and moves fill. */
+#define DG_BALANCE_AIM 1.03
+
+/* Quantities that a balance asks of each part. Local. */
+static inline int dg_balance_count(dg_partition_balance balance) {
+  return balance == DG_BALANCE_STEP ? 3 : balance == DG_BALANCE_BOTH ? 2 : 1;
+}
+
+/* Whether a step that aggregates so many of n nodes aggregates nearly all. Its edges are then those of the graph, and
+   one constraint leaves METIS a smaller cut than three; what else is to be balanced needs few moves. Local. */
+static inline bool dg_step_covers(const dg_step_work *work, int64_t n_targets, int64_t n) {
+  return work->edges && (double)n_targets >= 0.9 * (double)n;
+}
+
 /* ---- metis.c ---- */
 
 /* METIS k-way, what it leaves unbalanced mended, no part empty; parts >= 2 and several nodes a part, which METIS takes

@@ -157,12 +157,10 @@ cleanup:
   return status;
 }
 
-/* Whether a step aggregates nearly all rows. Its edges are then those of the graph, and one constraint leaves METIS a
-   smaller cut than three; what else is to be balanced needs few moves. */
 static bool covers(const dg_step_work *work, int64_t n) {
   int64_t targets = 0;
   for (int64_t i = 0; i < n; i++) targets += dg_step_is_target(work, i);
-  return work->edges && (double)targets >= 0.9 * (double)n;
+  return dg_step_covers(work, targets, n);
 }
 
 static dg_status set_shares(metis_graph *graph, const double *share, int parts) {

@@ -89,6 +89,7 @@ static void share_by_threads(double *share, bool *equal, const dg_comm *comm, in
 /* Whether all ranks together are to divide the graph, and why. */
 static bool needs_all_ranks(const dg_graph_info *info, int size, const dg_owners_config *config) {
   const bool scarce = dg_fault("partition.room", DG_MEMORY) != DG_OK;
+  dg_status_clear();
   const size_t bytes = dg_partition_metis_bytes(info->n_nodes, info->n_edges), room = scarce ? 0 : dg_memory_free();
   const bool counts = dg_partition_metis_counts(info->n_nodes, 2 * info->n_edges);
   if (config->multilevel) return true;

@@ -4,17 +4,10 @@
 
 #include <distgat/memory.h>
 
-/* Largest part over mean that is aimed at: what METIS allows itself. */
-static const double aim = 1.03;
-
 /* A source of more targets is needed by every part before and after a move, near enough; it is not looked at. */
 enum { MANY_TARGETS = 256 };
 
 /* ---- loads ---- */
-
-static int count_loads(dg_partition_balance balance) {
-  return balance == DG_BALANCE_STEP ? 3 : balance == DG_BALANCE_BOTH ? 2 : 1;
-}
 
 /* What a node brings, wherever it is; of non-zeros nothing, they come with its sources. */
 static double load_of(const dg_refiner *r, int32_t node, int which) {
@@ -74,7 +67,7 @@ double dg_refiner_worst(const dg_refiner *r) {
 
 double dg_refiner_excess(const dg_refiner *r, int part, int which, double load) {
   const double fair = fair_load(r, part, which);
-  const double beyond = load - aim * fair;
+  const double beyond = load - DG_BALANCE_AIM * fair;
   return beyond > 0 ? beyond * beyond / (fair * fair) : 0;
 }
 
@@ -193,7 +186,7 @@ double dg_refiner_excess_of_move(const dg_refiner *r, int32_t node, int to) {
 double dg_refiner_burden(const dg_refiner *r, int32_t node, int which) {
   const int p = r->part[node];
   const double fair = fair_load(r, p, which);
-  return r->load[p][which] > aim * fair ? load_in(r, node, p, which) / fair : 0;
+  return r->load[p][which] > DG_BALANCE_AIM * fair ? load_in(r, node, p, which) / fair : 0;
 }
 
 void dg_refiner_move(dg_refiner *r, int32_t node, int to) {
@@ -281,7 +274,7 @@ dg_status dg_refiner_create(dg_refiner *r, int32_t *part, const dg_csr *edges, c
                     .parts = config->parts,
                     .share = config->share,
                     .part = part};
-  r->n_loads = count_loads(r->balance);
+  r->n_loads = dg_balance_count(r->balance);
   DG_TRY(dg_csr_find_symmetric(&symmetric, edges));
   if (!symmetric) DG_TRY(dg_csr_transpose(&r->own_out, edges));
   if (!symmetric) r->out = &r->own_out;

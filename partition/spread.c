@@ -10,9 +10,6 @@
    some such pieces may have. */
 enum { GAINS = 16, CHANCES = 8, CLASSES = GAINS * CHANCES };
 
-/* Largest load of a part over its share that moves may fill, as METIS's. */
-static const double aim = 1.03;
-
 /* A move that a row would like; class -1: none. */
 typedef struct wish {
   int32_t to;
@@ -41,7 +38,7 @@ static void set_limits(spreader *s) {
   for (int p = 0; p < s->config->parts; p++)
     for (int k = 0; k < DG_MAX_WEIGHTS; k++) {
       const double share = s->config->share ? s->config->share[p] : 1.0 / s->config->parts;
-      s->limit[p].of[k] = (int64_t)ceil(aim * share * (double)s->level->total.of[k]);
+      s->limit[p].of[k] = (int64_t)ceil(DG_BALANCE_AIM * share * (double)s->level->total.of[k]);
     }
 }
 

@@ -143,8 +143,8 @@ dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const
  */
 dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint);
 
-/* Loads one, `split` as dg_graph_choose_split or dg_no_split; and finds what the step of the default model with so many
-   layers, or of another, does with each node (NULL: there is no step). Errors: DG_INPUT, DG_MEMORY. Collective. */
+/* Loads one, `split` as dg_graph_choose_split or dg_no_split, and finds what a step does with each node (NULL: there is
+   none). Errors: DG_INPUT, DG_MEMORY. Collective. */
 dg_status dg_blocks_load(dg_blocks **blocks, const dg_comm *comm, const char *path, const char *split,
                          const dg_step_config *step);
 void dg_blocks_destroy(dg_blocks **blocks);

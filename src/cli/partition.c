@@ -225,18 +225,27 @@ cleanup:
   return status;
 }
 
-/* Rank 0 does all, or where no rank is to hold the graph its beginning. */
-static dg_status work(outcome *result, const dg_comm *comm, const char *graph_path, const request *req) {
+/* What rank 0 does alone: all, or where no rank is to hold the graph the beginning. */
+static dg_status work_alone(bool *in_blocks, outcome *result, const char *graph_path, const request *req) {
   dg_status status = DG_OK;
   dg_h5 *graph = NULL;
-  bool in_blocks = req->method == DG_PART_MULTILEVEL;
+  const bool multilevel = req->method == DG_PART_MULTILEVEL;
   dg_memory_alone(true);
-  if (comm->rank == 0) status = examine(&graph, result, graph_path, req);
-  in_blocks = in_blocks && !dg_blocks_are_few(result->info.n_nodes, (int)req->parts);
-  if (comm->rank == 0 && status == DG_OK && !in_blocks) status = divide_graph(result, graph, req);
+  DG_TRY(examine(&graph, result, graph_path, req));
+  *in_blocks = multilevel && !dg_blocks_are_few(result->info.n_nodes, (int)req->parts);
+  if (*in_blocks) goto cleanup;
+  if (multilevel) dg_log("%lld nodes are few: METIS divides them as they are", (long long)result->info.n_nodes);
+  DG_TRY(divide_graph(result, graph, req));
+cleanup:
   dg_memory_alone(false);
   dg_h5_close(&graph);
-  DG_TRY(dg_comm_agree(comm, status));
+  return status;
+}
+
+static dg_status work(outcome *result, const dg_comm *comm, const char *graph_path, const request *req) {
+  dg_status status = DG_OK;
+  bool in_blocks = false;
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? work_alone(&in_blocks, result, graph_path, req) : DG_OK));
   dg_comm_bcast(comm, &in_blocks, sizeof in_blocks, 0);
   if (!in_blocks) goto cleanup;
   dg_comm_bcast(comm, result, sizeof *result, 0);

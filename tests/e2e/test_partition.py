@@ -188,6 +188,19 @@ class Multilevel(program.Case):
         self.assertRegex(done.stderr, r"divided into 2 parts: \d+ of \d+ edges cut, \d+ halo rows")
         self.assertTrue(np.allclose(program.losses(self.path("log0")), program.losses(self.path("log1")), rtol=1e-5))
 
+    def test_few_nodes_are_left_to_metis_which_is_said(self):
+        program.distgat("generate", "--nodes", 300, "--avg-degree", 4, "--features", 8, "--classes", 4, "--out",
+                        self.path("few.h5"), "--quiet")
+        parts = []
+        for method in ("metis", "multilevel"):
+            done = program.run("partition", self.path("few.h5"), "--parts", 3, "--method", method, "--out",
+                               self.path("few-p.h5"), ranks=2)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("300 nodes are few: METIS divides them as they are" in done.stderr, method == "multilevel")
+            with h5py.File(self.path("few-p.h5")) as f:
+                parts.append(f["part"][:])
+        self.assertTrue(np.array_equal(*parts))
+
     def test_an_objective_is_for_metis(self):
         for method in ("multilevel", "block", "random"):
             done = program.run("partition", self.path("g.h5"), "--parts", 2, "--method", method, "--objective", "vol", "--out",

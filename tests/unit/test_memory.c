@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <distgat/memory.h>
 
@@ -114,6 +115,7 @@ static void a_limit_is_kept_with_a_reserve(void **state) {
   limit_space(most);
   assert_in_range(dg_memory_limit(), most, SIZE_MAX / 2);
   assert_true(dg_memory_fits(fits) && !dg_memory_fits(most + 4096));
+  assert_in_range(dg_memory_free(), fits, most);
   assert_refused(dg_alloc(&block, most - DG_MEMORY_RESERVE + ((size_t)1 << 20), 1), "; more ranks need less each");
   assert_refused(dg_alloc_whole(&block, most, 1), ", which every rank holds whole");
   dg_memory_alone(true);
@@ -130,11 +132,19 @@ static void a_limit_is_kept_with_a_reserve(void **state) {
   dg_free(&block);
 }
 
+/* No more than the host has, and not so little that nothing would fit. */
+static void what_is_free_is_the_hosts(void **state) {
+  (void)state;
+  const size_t host = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+  assert_in_range(dg_memory_free(), (size_t)1 << 20, host);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_are_zeroed_and_aligned), cmocka_unit_test(count_zero_gives_a_block),
       cmocka_unit_test(impossible_sizes_fail),         cmocka_unit_test(chosen_allocation_fails),
       cmocka_unit_test(peak_grows_with_use),           cmocka_unit_test(a_limit_is_kept_with_a_reserve),
+      cmocka_unit_test(what_is_free_is_the_hosts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
