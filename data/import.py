@@ -7,7 +7,9 @@ import shutil
 import signal
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPATH leaves it out
+HERE = os.path.dirname(os.path.realpath(__file__))
+# Itself, as PYTHONSAFEPATH leaves it out, and the Python module: in the sources, and where it is installed.
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "src", "python"), os.path.join(HERE, "..", "python")]
 PACKAGES = "python3-numpy python3-scipy python3-h5py"
 
 try:

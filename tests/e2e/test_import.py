@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from importer import CASES, DATA, IMPORT, Call, Folder, main  # noqa: E402 # must precede the packages that it finds
+from importer import CASES, DATA, IMPORT, ROOT, Call, Folder, main  # noqa: E402 # must precede the packages that it finds
 
 import numpy as np  # noqa: E402
 import scipy.sparse  # noqa: E402
@@ -236,11 +236,12 @@ class Toy(ToyFolder):
         self.assertEqual([name for name in os.listdir(self.folder) if "graph.h5" in name], ["graph.h5"] if how else [])
 
   def test_installed(self):
-    """The scripts work wherever they lie, whatever the current folder holds, and by a link."""
+    """The scripts work wherever they are installed, whatever the current folder holds, and by a link."""
     self.write()
-    shutil.copytree(os.path.join(os.path.dirname(IMPORT), "readers"), self.path("installed/readers"))
-    shutil.copy(IMPORT, self.path("installed"))
-    os.symlink(self.path("installed/import.py"), self.path("link"))
+    shutil.copytree(os.path.join(os.path.dirname(IMPORT), "readers"), self.path("installed/data/readers"))
+    shutil.copytree(os.path.join(ROOT, "src", "python"), self.path("installed/python"))
+    shutil.copy(IMPORT, self.path("installed/data"))
+    os.symlink(self.path("installed/data/import.py"), self.path("link"))
     with open(self.path("readers.py"), "w", encoding="ascii") as file:
       file.write("raise SystemExit('not this one')")
     done = subprocess.run([sys.executable, self.path("link"), "planetoid", ".", "toy", "--out", "graph.h5"],

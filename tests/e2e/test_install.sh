@@ -23,6 +23,10 @@ for file in "$DISTGAT_SOURCE"/jobs/*; do
     *) grep -qxF -- "${file##*/}" <<<"$installed" || fail "jobs/${file##*/} is not installed" ;;
   esac
 done
+python=$work/moved/share/distgat/python
+for file in "$DISTGAT_SOURCE"/src/python/distgat/*.py; do
+  [ -e "$python/distgat/${file##*/}" ] || fail "the Python module's ${file##*/} is not installed"
+done
 library=$(dirname "$(find "$work/moved" -name libdistgat.so)")
 export PKG_CONFIG_PATH=$library/pkgconfig
 

@@ -1,0 +1,3 @@
+"""Trains graph attention networks with distgat from Python."""
+
+__version__ = "0.1.0"
