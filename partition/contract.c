@@ -67,7 +67,7 @@ static int64_t join_edges(dg_edge *edges, joining *j, dg_row begin, dg_row end) 
 static int64_t next_joined(dg_edge *edges, void *context) {
   joining *j = context;
   int64_t n = 0;
-  while (j->at < j->level->n && n < DG_EDGE_PORTION) {
+  while (j->at < j->level->n && n < dg_edge_portion) {
     const dg_row end = end_of_cluster(j, j->at);
     n += join_edges(edges + n, j, j->at, end);
     j->at = end;

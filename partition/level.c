@@ -52,6 +52,8 @@ void dg_level_destroy(dg_level *level) {
 
 /* ---- gathering edges ---- */
 
+int64_t dg_edge_portion = (int64_t)1 << 18;
+
 typedef struct gathering {
   dg_level *level;
   const dg_edge_source *source;
@@ -83,8 +85,10 @@ static void take(gathering *g) {
 static dg_status pass(gathering *g) {
   dg_status status = DG_OK;
   const dg_level *level = g->level;
+  bool gave_all = false;
   for (;;) {
-    const int64_t n = g->source->next(g->portion, g->source->context);
+    const int64_t n = gave_all ? 0 : g->source->next(g->portion, g->source->context);
+    gave_all = n == 0; /* others may have more portions */
     if (dg_comm_max_int64(level->comm, n) == 0) break;
     for (int64_t k = 0; k < n; k++) g->to[k] = dg_directory_rank(&level->nodes, g->portion[k].a);
     DG_TRY(dg_mail_send(&g->mail, g->portion, g->to, n, sizeof *g->portion));
@@ -179,7 +183,7 @@ dg_status dg_level_gather(dg_level *level, const dg_comm *comm, int64_t n_nodes,
                           bool ways) {
   dg_status status = DG_OK;
   gathering g = {.level = level, .source = source, .ways = ways, .mail = {.comm = comm}};
-  const size_t room = (size_t)(DG_EDGE_PORTION + source->longest);
+  const size_t room = (size_t)(dg_edge_portion + source->longest);
   status = begin(level, comm, n_nodes);
   if (status == DG_OK) status = dg_alloc(&g.portion, room, sizeof *g.portion);
   if (status == DG_OK) status = dg_alloc(&g.to, room, sizeof *g.to);
@@ -231,7 +235,7 @@ static int64_t next_both_ways(dg_edge *edges, void *context) {
   both_ways *w = context;
   const dg_level *level = w->level;
   int64_t n = 0;
-  for (; w->row < level->n && n < DG_EDGE_PORTION; w->row++)
+  for (; w->row < level->n && n < dg_edge_portion; w->row++)
     for (int64_t t = level->indptr[w->row]; t < level->indptr[w->row + 1]; t++) {
       const dg_id a = dg_level_id(level, w->row), b = dg_level_id(level, level->to[t]);
       edges[n++] = (dg_edge){a, b, DG_EDGE_IN};

@@ -53,9 +53,11 @@ typedef struct dg_edge {
   int32_t weight;
 } dg_edge;
 
-/* Edges that a rank gives in portions. next() writes the edges of so many rows that they are some DG_EDGE_PORTION, and
-   gives their number, 0 after the last row, from where it begins again; no row has more than `longest`. */
-#define DG_EDGE_PORTION ((int64_t)1 << 18)
+/* How many edges are a portion, at least; tests use fewer. */
+extern int64_t dg_edge_portion;
+
+/* Edges that a rank gives in portions. next() writes the edges of so many rows that they are a portion, and gives their
+   number, 0 after the last row: another call begins again. No row has more than `longest`. */
 typedef struct dg_edge_source {
   int64_t (*next)(dg_edge *edges, void *context);
   void *context;

@@ -220,6 +220,7 @@ static void graphs_of_fewer_nodes_than_ranks(void **state) {
 }
 
 int main(int argc, char **argv) {
+  dg_edge_portion = 3; /* so that ranks have several portions, and not as many */
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(halo_holds_what_neighbours_own),
       cmocka_unit_test(symmetrised_graph_has_each_edge_and_its_reverse),

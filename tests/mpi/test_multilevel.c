@@ -31,6 +31,7 @@ static int make_graph(void **state) {
   config.n_nodes = NODES, config.avg_degree = 8, config.n_features = 20, config.n_classes = 6;
   config.train_per_class = 10, config.n_val = 50, config.n_test = 50;
   dg_multilevel_nodes = 300;
+  dg_edge_portion = 100;
   return folder[0] == '\0' || dg_generate(&test_comm, &config, path) != DG_OK;
 }
 
