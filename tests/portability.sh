@@ -61,11 +61,14 @@ packages() {
 inside() {
   # shellcheck disable=SC2016 # the inner shell's own variables
   unshare --mount --fork --propagation private bash -c '
-    root=$1 shared=$2
+    root=$1 shared=$2 lock=${TMPDIR:-/tmp}/distgat-vslurm.lock
     shift 2
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit
     mkdir -p "$root/distgat/shared"
     [ ! -d "$shared" ] || mount --bind -o ro "$shared" "$root/distgat/shared" || exit
+    # Ports are common to all: so is the lock of the virtual Slurm, whose daemons look for this host by its name.
+    touch "$lock" "$root/tmp/distgat-vslurm.lock" && mount --bind "$lock" "$root/tmp/distgat-vslurm.lock" || exit
+    echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null
     exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $(env | grep -E "^(OPENBLAS|CMAKE_BUILD|CTEST)_") "$@"' \

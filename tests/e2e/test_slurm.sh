@@ -82,6 +82,8 @@ cmp -s whole.losses limit.losses || fail "the requeued job has other losses: $(d
 mkdir elsewhere
 cp "$source_dir/jobs/train.sbatch" elsewhere/mine.sh
 cd elsewhere
+# The scripts are found from the program where it lies in build/PRESET, as the presets have it.
+[ -e "$(dirname "$program")/../../jobs/launch.sh" ] || export DISTGAT_JOBS=$source_dir/jobs
 timeout 240 sbatch --quiet --wait -n 3 --array=1-2 -o array-%a.txt mine.sh ../graph.h5 --epochs 2 --quiet --seed %a \
   --save model-%a.h5 || fail "an array of a copied script ended with $?: $(cat array-*.txt)"
 for task in 1 2; do
@@ -98,7 +100,6 @@ for mpi in none pmi2; do
 done
 "$1" info graph.h5 --json >/dev/null && srun -n 1 --mpi=none "$1" info graph.h5 --json >/dev/null && echo alone works
 END
-"$program" --version | grep -q 'MPI: Open MPI' || { echo "launchers of other MPIs were left out" && exit 0; }
 timeout 240 sbatch --quiet --wait -n 2 -o launchers.txt launchers.sh "$program" || fail "$(<launchers.txt)"
 for mpi in none pmi2; do
   grep -qx "$mpi 2" launchers.txt || fail "srun --mpi=$mpi did not end with 2: $(<launchers.txt)$(<$mpi.err)"

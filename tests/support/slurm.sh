@@ -34,6 +34,7 @@ slurm_down() {
 # slurm_up NODES [SED]: starts it, with the script that does it changed by SED, and goes to the folder $work.
 slurm_up() {
   local vslurm=$source_dir/../shared/cluster/vslurm.sh
+  [[ $("$program" --version) == *'MPI: Open MPI'* ]] || skip "srun starts these ranks by PMIx, which only Open MPI is known to speak"
   [ -e "$vslurm" ] || skip "shared/cluster is not here, its vslurm.sh starts the virtual nodes"
   [ "$(id -u)" -eq 0 ] || skip "the virtual Slurm needs root"
   if [ -n "$(distgat_missing "${distgat_slurm_packages[@]}")" ]; then
@@ -48,8 +49,9 @@ slurm_up() {
   sed "${2:-}" "$vslurm" >"$work/vslurm.sh"
   slurm_is_up=''
   trap slurm_down EXIT
-  # The daemons must not inherit the lock, nor keep the pipe of ctest open.
-  bash "$work/vslurm.sh" up "$1" loop 9>&- >"$work/up.log" 2>&1 || skip "Slurm does not start here: $(tail -n 1 "$work/up.log")"
+  # The daemons must not inherit the lock, nor keep the pipe of ctest open. It is up within a second, or its clients wait long.
+  timeout 30 bash "$work/vslurm.sh" up "$1" loop 9>&- >"$work/up.log" 2>&1 ||
+    skip "Slurm does not start here: $(tail -n 1 "$work/up.log")"
   slurm_is_up=yes
   # The nodes share one /dev/shm, where the segments of their ranks would collide.
   export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
