@@ -122,7 +122,8 @@ copy_source() {
 build_and_test() {
   local source=$1 build=$2 compiler=$3 log=$logs/$name warnings passed failed skipped left
   shift 3
-  [ -n "$more" ] || { "$@" rm -rf "$build" && rm -f "$log.warnings" "$log.tests"; }
+  [ -n "$more" ] || { "$@" rm -rf "$build" && rm -f "$log.warnings" "$log.tests" "$log.commits"; }
+  git -C "$distgat_root" describe --always --dirty >>"$log.commits"
   if ! "$@" cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release ${compiler:+-DCMAKE_C_COMPILER=$compiler} \
     >"$log.configure" 2>&1 || ! "$@" cmake --build "$build" >"$log.build" 2>&1; then
     write_row "$(versions)|failed|-|-|-|-"
@@ -139,7 +140,7 @@ build_and_test() {
   [ "$failed" = 0 ]
 }
 
-write_row() { echo "$system|$1" >"$logs/$name.row"; }
+write_row() { echo "$system|$1|$(uniq "$logs/$name.commits" | xargs)" >"$logs/$name.row"; }
 
 # The compiler, the MPI and the HDF5 as CMake found them.
 versions() {
@@ -189,22 +190,25 @@ test_root() {
 
 logs=$roots/logs code=0 names=()
 mkdir -p "$logs" || exit 2
-if [ -n "$here" ]; then
-  names=(here)
-  test_here || code=1
-else
-  if [ -z "$table" ]; then
-    [ "$(id -u)" = 0 ] || distgat_fail "only root can make systems; --here tests this one"
-    distgat_install debootstrap
-  fi
-  for release in "${releases[@]}"; do
-    for mpi in "${mpis[@]}"; do
-      test_root "$release" "$mpi" || code=1
-    done
-  done
-fi
+# Read as a whole before it runs, for this file may change meanwhile.
 {
-  echo "system|compiler|MPI and HDF5|build|passed|failed|skipped|not run"
-  for name in "${names[@]}"; do cat "$logs/$name.row" 2>/dev/null; done
-} | column -t -s '|'
-exit $code
+  if [ -n "$here" ]; then
+    names=(here)
+    test_here || code=1
+  else
+    if [ -z "$table" ]; then
+      [ "$(id -u)" = 0 ] || distgat_fail "only root can make systems; --here tests this one"
+      distgat_install debootstrap
+    fi
+    for release in "${releases[@]}"; do
+      for mpi in "${mpis[@]}"; do
+        test_root "$release" "$mpi" || code=1
+      done
+    done
+  fi
+  {
+    echo "system|compiler|MPI and HDF5|build|passed|failed|skipped|not run|commits"
+    for name in "${names[@]}"; do cat "$logs/$name.row" 2>/dev/null; done
+  } | column -t -s '|'
+  exit $code
+}
