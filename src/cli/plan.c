@@ -31,7 +31,7 @@ typedef struct request {
   dg_plan_sizes sizes;
   char *parts_text;
   int parts[MAX_POINTS], n;
-  int64_t ranks_per_node;
+  int64_t ranks_per_node, cores_per_node;
   double latency_us, bandwidth_gbit;
   bool json, quiet;
 } request;
@@ -81,7 +81,8 @@ static dg_status parse(request *r, const char **graph_path, bool *help, int argc
       dg_option_int("features", &s->features, 1, INT32_MAX, "F", "its features, dense"),
       dg_option_int("classes", &s->classes, 1, DG_MAX_CLASSES, "C", "its classes"),
       dg_option_real("train-share", &s->train_share, 0, 1, "X", "share of its nodes that are trained on (0.1)"),
-      dg_option_int("ranks-per-node", &r->ranks_per_node, 1, 4096, "R", "ranks of a node (its cores)"),
+      dg_option_int("cores-per-node", &r->cores_per_node, 1, 65536, "C", "cores of a node (those here)"),
+      dg_option_int("ranks-per-node", &r->ranks_per_node, 1, 65536, "R", "ranks of a node (its cores)"),
       dg_option_real("latency-us", &r->latency_us, 0, 1e9, "L", "of a message between nodes (2)"),
       dg_option_real("bandwidth-gbit", &r->bandwidth_gbit, 1e-6, 1e9, "B", "between two nodes (100)"),
       dg_option_flag("json", &r->json, "print the plan as one JSON object"),
@@ -204,9 +205,10 @@ static dg_status divide(int32_t *part, int parts, void *context) {
 
 static dg_plan_cluster cluster_of(const request *r) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const int here = cores > 0 ? (int)cores : 1;
-  return (dg_plan_cluster){.cores = here,
-                           .ranks_per_node = r->ranks_per_node > 0 ? (int)r->ranks_per_node : here,
+  const int here = cores > 0 ? (int)cores : 1, a_node = r->cores_per_node > 0 ? (int)r->cores_per_node : here;
+  return (dg_plan_cluster){.cores = a_node,
+                           .cores_here = here,
+                           .ranks_per_node = r->ranks_per_node > 0 ? (int)r->ranks_per_node : a_node,
                            .latency = 1e-6 * r->latency_us,
                            .bandwidth = 1e9 / 8 * r->bandwidth_gbit,
                            .node_latency = NODE_LATENCY,

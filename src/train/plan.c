@@ -175,13 +175,18 @@ typedef struct known_rates {
   int parts, threads; /* they were measured on one of so many parts; 0: none are known */
 } known_rates;
 
-/* Times steps on the heaviest part; where it is too large the rates of a smaller one stay. */
+static int fewest(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* Times steps on the heaviest part, by no more threads than there are cores; where it is too large the rates of a
+ * smaller one stay. */
 static dg_status time_heaviest(known_rates *known, const division *d, const dg_comm *alone) {
   dg_config config = *d->input->config;
   const int p = find_heaviest(d);
   if (p < 0) return dg_fail(DG_INPUT, "the training split is empty; it needs at least one labelled node");
   if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
-  config.threads = d->point->threads;
+  config.threads = fewest(d->point->threads, d->input->cluster.cores_here);
   known->parts = d->point->parts, known->threads = config.threads;
   return dg_rates_measure(&known->rates, alone, &config, d->input->info, d->input->graph, d->part, p);
 }
@@ -250,15 +255,17 @@ static double time_sum(const division *d, double bytes) {
   return seconds;
 }
 
-static void predict_time(const division *d, const dg_rates *rates) {
+/* Threads beyond those that were timed are taken to work as fast. */
+static void predict_time(const division *d, const known_rates *known) {
   dg_plan_point *point = d->point;
   const dg_plan_cluster *c = &d->input->cluster;
   const int local = point->parts < c->ranks_per_node ? point->parts : c->ranks_per_node;
   const double crowd = fmax(1, (double)local * point->threads / c->cores); /* threads a core */
+  const double pace = (double)point->threads / known->threads;
   const int shares = count_shares(point);
   double mean = 0;
   for (int p = 0; p < point->parts; p++) {
-    const double compute = crowd * dg_rates_seconds(rates, d->model, &d->train[p], shares);
+    const double compute = crowd / pace * dg_rates_seconds(&known->rates, d->model, &d->train[p], shares);
     mean += compute / point->parts;
     point->compute = fmax(point->compute, compute);
     point->halo = fmax(point->halo, time_exchanges(d, &d->train[p]));
@@ -389,7 +396,7 @@ static dg_status plan_point(dg_plan_point *point, known_rates *known, const dg_p
   DG_TRY(divide_graph(&d, how));
   DG_TRY(find_rates(known, &d, how, alone));
   scale_division(&d);
-  predict_time(&d, &known->rates);
+  predict_time(&d, known);
   predict_memory(&d);
 
 cleanup:

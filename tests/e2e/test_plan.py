@@ -58,6 +58,14 @@ class Plan(program.Case):
                 self.assertGreaterEqual(point["halo_ms"], 2000)
             self.assertAlmostEqual(point["step_ms"], point["compute_ms"] + point["halo_ms"] + point["sum_ms"], delta=1e-3)
 
+    def test_nodes_may_have_other_cores_than_these(self):
+        few, many = (self.plan("--parts", "1,2", "--cores-per-node", cores, "--ranks-per-node", 2)
+                     for cores in (2, 512))
+        self.assertEqual([point["threads"] for point in few["points"] + many["points"]], [2, 1, 512, 256])
+        self.assertTrue(many["sbatch"].startswith(f"sbatch -N 1 -n {many['best_parts']} "), many["sbatch"])
+        for slow, fast in zip(few["points"], many["points"]):  # 256 times, but for noise
+            self.assertGreater(slow["compute_ms"] / fast["compute_ms"], 40)
+
     def test_a_graph_may_exist_in_numbers_alone(self):
         small, large = (self.plan("--nodes", n, "--edges", 8 * n, "--features", 16, "--classes", 5, "--parts", 4,
                                   graph=False)["points"][0] for n in (1000000, 4000000))
