@@ -2,6 +2,7 @@
 """Imports public graph data as a distgat graph file (layout: data/README.md)."""
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "src", "python"), os.path.join(HE
 PACKAGES = "python3-numpy python3-scipy python3-h5py"
 
 try:
-  from readers import graph, npz, planetoid, writer
+  from readers import edgelist, finish, graph, metis, mtx, npz, ogb, planetoid, splits, writer
 except ImportError as missing:
   # The first python3 on the path need not be the one that the distribution's packages belong to.
   system_python = shutil.which("python3", path=os.defpath)
@@ -37,6 +38,12 @@ def seed(text):
   return value
 
 
+def split(text):
+  if text.startswith("random") and splits.RANDOM.fullmatch(text):
+    splits.amounts(text)
+  return text
+
+
 def parse(arguments):
   parser = Parser(prog="import.py", description=__doc__, allow_abbrev=False)
   formats = parser.add_subparsers(dest="format", metavar="FORMAT", required=True)
@@ -45,18 +52,52 @@ def parse(arguments):
     command = formats.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     command.set_defaults(read=read)
     command.add_argument("--out", required=True, metavar="G.h5", help="the graph file to write")
+    command.add_argument("--directed", action="store_true", help="keep directions; else each edge goes both ways")
+    command.add_argument("--weights", action="store_true", help="keep the weights of edges; else they are dropped")
+    command.add_argument("--largest-component", action="store_true", help="leave out what is not connected to it")
+    command.add_argument(
+        "--split", type=split, metavar="NAME",
+        help="the one of the source's splits to write, or all (default); or one that is drawn: random, "
+        "random:20,30 (nodes of each class to train and validate), random:0.6,0.2 (shares of each)")
+    command.add_argument("--split-seed", type=seed, default=0, metavar="S", help="of a split that is drawn (default 0)")
     return command
+
+  def add_joined(name, read, summary, example):
+    """A format of edges alone: other files tell of the nodes."""
+    command = add(name, read, summary)
+    command.epilog = f"example: {example}"
+    command.add_argument("source", metavar="FILE", help="the edges, packed by gzip, bzip2 or xz or not")
+    command.add_argument("--features", metavar="FILE",
+                         help="of nodes: a table with ids, .npy, LIBSVM's text, or a sparse "
+                         ".npz of scipy")
+    command.add_argument("--labels", metavar="FILE",
+                         help="a table with ids, one label a line, or .npy; it may be the same "
+                         "file")
+    command.add_argument(
+        "--splits", nargs="+", metavar="FILE", help="ids and their parts (train, val, test), JSON, masks as "
+        ".npz, or a folder of lists; several files are several splits")
+    command.add_argument("--id-column", metavar="NAME",
+                         help="of tables, or its number from 1; none: row i is of node i")
+    command.add_argument("--label-column", metavar="NAME", help="of the table, or its number from 1")
+    command.add_argument("--first-id", type=int, metavar="N", help="the id of the first row of files without ids "
+                         "(0; of mtx and metis 1)")
+
+  add_joined("edgelist", edgelist.read, "text with an edge in each line: ids or names of its two nodes",
+             "import.py edgelist cora.cites --features cora.content --labels cora.content --out cora.h5")
+  add_joined("mtx", mtx.read, "a sparse matrix of MatrixMarket",
+             "import.py mtx graph.mtx --labels labels.txt --out graph.h5")
+  add_joined("metis", metis.read, "a graph of METIS, KaHIP or Chaco", "import.py metis 4elt.graph --out 4elt.h5")
+
+  command = add("ogb", ogb.read, "a folder of the Open Graph Benchmark, such as ogbn_arxiv, with its split")
+  command.add_argument("source", metavar="DIR", help="the folder that holds raw and split")
 
   command = add("planetoid", lambda o: planetoid.read(o.source, o.name),
                 "the raw files ind.NAME.* of the Planetoid repository, with the public split")
   command.add_argument("source", metavar="DIR", help="folder of the files")
   command.add_argument("name", metavar="NAME", help="cora, citeseer, pubmed")
 
-  command = add("npz", lambda o: npz.read(o.source, o.split_seed),
-                "an archive of arrays: graph, features, labels, split")
+  command = add("npz", lambda o: npz.read(o.source), "an archive of arrays: graph, features, labels, split")
   command.add_argument("source", metavar="FILE", help="the archive")
-  command.add_argument("--split-seed", type=seed, default=0, metavar="S",
-                       help="of the split `random`, drawn where the archive has none (default 0)")
   return parser.parse_args(arguments)
 
 
@@ -79,7 +120,8 @@ def main():
       signal.signal(number, leave)
   options = parse(sys.argv[1:])
   try:
-    data = options.read(options)
+    wishes = {field.name: getattr(options, field.name) for field in dataclasses.fields(finish.Options)}
+    data = finish.complete(options.read(options), finish.Options(**wishes))
     writer.write(options.out, data)
   except graph.InputError as error:
     tell(f"import.py: {error}")

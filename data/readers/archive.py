@@ -8,18 +8,18 @@ import zipfile
 import numpy as np
 
 from . import safe_pickle
-from .graph import InputError, open_input, printable
+from .graph import InputError, Named, open_input, printable
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 HEADER_BYTES = 2**16  # longer ones are no plain arrays
 MOST_DEFLATED = 1032  # deflate packs at most so many bytes into one
 
 
-class Archive:
+class Archive(Named):
   """Arrays by name; every error names the file. Nothing in it is ever run."""
 
   def __init__(self, path):
-    self.path = path
+    super().__init__(path)
     with open_input(path) as file:
       if file.read(6) == b"\x93NUMPY":
         raise InputError(f"{path}: is one array, an npz archive is expected")
@@ -38,9 +38,6 @@ class Archive:
 
   def unused(self):
     return [printable(name) for name in self.members if name not in self.used]
-
-  def refuse(self, name, why):
-    raise InputError(f"{self.path}: {printable(name)} {why}")
 
   def need(self, name):
     if name not in self.members:

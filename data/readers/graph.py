@@ -1,11 +1,10 @@
-"""The graph that every reader returns, and what readers share."""
+"""What every reader returns, and what readers share."""
 
 import contextlib
 import dataclasses
-import itertools
 import os
 import stat
-from typing import List, Optional
+from typing import List, Optional, Union
 
 import numpy as np
 import scipy.sparse
@@ -23,18 +22,55 @@ class OutputError(Exception):
   """A result that cannot be written."""
 
 
+Features = Union[np.ndarray, scipy.sparse.csr_matrix]  # float32 [N, F]; CSR: columns ascending, no stored zeros
+
+
 @dataclasses.dataclass
-class Graph:
-  name: str
+class Labels:
+  values: np.ndarray  # int32 [N], -1 where unknown
   n_classes: int
-  indptr: np.ndarray  # int64 [N + 1]
-  indices: np.ndarray  # int32 [E], in-neighbours of each node, ascending
-  features: scipy.sparse.csr_matrix  # float32 [N, F], columns ascending, no stored zeros
-  labels: np.ndarray  # int32 [N], -1 where unknown
-  splits: dict  # name -> {"train", "val", "test"} -> int64 ids, ascending, each once
-  class_names: Optional[List[str]] = None  # [n_classes]
+  names: Optional[List[str]] = None  # [n_classes]
+
+
+@dataclasses.dataclass
+class Source:
+  """What a reader has found. Nodes are 0 to n_nodes - 1 everywhere but in node_ids."""
+  path: str  # for messages
+  name: str
+  n_nodes: int
+  sources: np.ndarray  # [M], edges as they are listed: sources -> targets
+  targets: np.ndarray
+  weights: Optional[np.ndarray] = None  # float64 [M], all finite
+  features: Optional[Features] = None
+  labels: Optional[Labels] = None
+  splits: dict = dataclasses.field(default_factory=dict)  # name -> {"train", "val", "test"} -> int64 ids, ascending
+  node_ids: Optional[np.ndarray] = None  # int64 or strings [N], ids that the nodes had, where they had others
   notes: List[str] = dataclasses.field(default_factory=list)  # what the import chose or left out
   warnings: List[str] = dataclasses.field(default_factory=list)  # what looks like a mistake in the input
+
+
+@dataclasses.dataclass
+class Graph:
+  """What is written."""
+  name: str
+  indptr: np.ndarray  # int64 [N + 1]
+  indices: np.ndarray  # int32 [E], in-neighbours of each node, ascending
+  weights: Optional[np.ndarray]  # float32 [E]
+  features: Features
+  labels: Labels
+  splits: dict
+  node_ids: Optional[np.ndarray]
+  notes: List[str]
+  warnings: List[str]
+
+
+@dataclasses.dataclass
+class Named:
+  """A file whose parts have names."""
+  path: str
+
+  def refuse(self, name, why):
+    raise InputError(f"{self.path}: {printable(name)} {why}")
 
 
 def printable(text):
@@ -57,60 +93,6 @@ def open_input(path):
       raise InputError(f"{path}: is a Git LFS pointer, not the data itself; fetch it with git lfs pull")
     file.seek(0)
     yield file
-
-
-def complete(path, graph):
-  """Returns the graph as the program takes it: with features, at least one class, and labels in all splits."""
-  if not 1 <= graph.n_classes <= MAX_CLASSES or (graph.labels < 0).all():
-    raise InputError(f"{path}: {graph.n_classes} classes, and {(graph.labels >= 0).sum()} nodes with a label; expected "
-                     f"are 1 to {MAX_CLASSES} classes and at least one such node")
-  n_nodes = len(graph.labels)
-  if graph.features.shape[1] == 0:
-    graph.features = scipy.sparse.identity(n_nodes, np.float32, "csr")
-    graph.notes.insert(0, "no features: identity features")
-  for name, split in graph.splits.items():
-    leave_out_unlabelled(path, graph, name, split)
-    if len(split["train"]) == 0:
-      raise InputError(f"{path}: the training part of split {name} has no node with a label; it needs at least one")
-    warn_overlap(path, graph, name, split)
-  return graph
-
-
-def leave_out_unlabelled(path, graph, name, split):
-  for part, ids in split.items():
-    known = graph.labels[ids] >= 0
-    if not known.all():
-      graph.warnings.append(f"{path}: split {name}: nodes of {part} without a label are left out: {(~known).sum()}")
-      split[part] = ids[known]
-
-
-def warn_overlap(path, graph, name, split):
-  times = np.zeros(len(graph.labels), np.int8)
-  for ids in split.values():
-    times[ids] += 1
-  if (times > 1).any():
-    pairs = [(a, b, len(np.intersect1d(split[a], split[b]))) for a, b in itertools.combinations(split, 2)]
-    counts = ", ".join(f"{a} and {b} share {count}" for a, b, count in pairs if count)
-    graph.warnings.append(f"{path}: split {name}: nodes in more than one part: {(times > 1).sum()} ({counts})")
-
-
-def clean_edges(path, sources, targets, n_nodes):
-  """Returns (indptr, indices) of the undirected simple graph that the pairs span: both directions, each once, no
-  self-loops."""
-  if n_nodes == 0:
-    raise InputError(f"{path}: the graph has no nodes")
-  sources, targets = np.asarray(sources, np.int64), np.asarray(targets, np.int64)
-  for ids in (sources, targets):
-    wrong = ids[(ids < 0) | (ids >= n_nodes)]
-    if wrong.size:
-      raise InputError(f"{path}: an edge names node {wrong[0]}, but the nodes are 0 to {n_nodes - 1}")
-  proper = sources != targets
-  sources, targets = sources[proper], targets[proper]
-  pairs = np.unique(np.concatenate([targets * n_nodes + sources, sources * n_nodes + targets]))
-  rows, columns = np.divmod(pairs, n_nodes)
-  indptr = np.zeros(n_nodes + 1, np.int64)
-  np.cumsum(np.bincount(rows, minlength=n_nodes), out=indptr[1:])
-  return indptr, columns.astype(np.int32)
 
 
 def real(path, values):

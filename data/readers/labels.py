@@ -2,12 +2,16 @@
 
 import numpy as np
 
-from .graph import MAX_CLASSES
+from .graph import MAX_CLASSES, InputError, Labels
 
 
 def read(archive, name):
-  """Returns (int32 [N] with -1 where unknown, number of classes, their names or None)."""
-  values = archive.get(name)
+  """Returns the Labels of an archive's array."""
+  return from_array(archive, name, archive.get(name))
+
+
+def from_array(archive, name, values):
+  """Returns the Labels of an array; `archive.refuse(name, why)` tells what is wrong with it."""
   if values.ndim == 2 and values.shape[1] == 1:
     values = values[:, 0]
   if values.dtype.kind in "US":
@@ -19,7 +23,7 @@ def read(archive, name):
   if values.ndim != 1:
     archive.refuse(name, f"has {values.ndim} dimensions; labels have one, or two as one-hot rows")
   labels = from_numbers(archive, name, values)
-  return labels, int(labels.max(initial=-1)) + 1, None
+  return Labels(labels, int(labels.max(initial=-1)) + 1)
 
 
 def from_numbers(archive, name, values):
@@ -45,7 +49,7 @@ def from_one_hot(archive, name, values):
     archive.refuse(name, f"has {values.shape[1]} columns; at most {MAX_CLASSES} classes are possible")
   hot = values != 0
   labels = np.where(hot.any(axis=1), hot.argmax(axis=1), -1) if values.shape[1] else np.full(len(values), -1)
-  return labels.astype(np.int32), values.shape[1], None
+  return Labels(labels.astype(np.int32), values.shape[1])
 
 
 def from_strings(archive, name, values):
@@ -57,7 +61,7 @@ def from_strings(archive, name, values):
     names, classes = names[1:], classes - 1
   if len(names) > MAX_CLASSES:
     archive.refuse(name, f"has {len(names)} different names; at most {MAX_CLASSES} classes are possible")
-  return classes.reshape(-1).astype(np.int32), len(names), names.tolist()
+  return Labels(classes.reshape(-1).astype(np.int32), len(names), names.tolist())
 
 
 def text(archive, name, values):
@@ -70,11 +74,16 @@ def text(archive, name, values):
     archive.refuse(name, "holds text that is no UTF-8")
 
 
-def read_names(archive, name, n_classes):
-  """Returns the names of all classes from an array of just so many strings; None from any other."""
+def read_names(archive, name, count):
+  """Returns just so many strings from an array; None from any other."""
   if name not in archive.members:
     return None
   shape, dtype = archive.header(name)
-  if shape != (n_classes,) or dtype.kind not in "US":
+  if shape != (count,) or dtype.kind not in "USO":
     return None
-  return text(archive, name, archive.get(name)).tolist()
+  try:
+    values = archive.get(name)
+  except InputError:  # names are no need: objects that cannot be read stay unread
+    archive.used.discard(name)
+    return None
+  return text(archive, name, values).tolist() if values.dtype.kind in "US" else None

@@ -7,7 +7,8 @@ import scipy.sparse
 
 from . import labels, splits
 from .archive import Archive
-from .graph import Graph, InputError, clean_edges, clean_features, complete, make_csr, real
+from .edges import check_range
+from .graph import InputError, Source, clean_features, make_csr, real
 
 PREFIXES = {"adj": ("adj_", "adj_matrix.", "adj."), "attr": ("attr_", "attr_matrix.", "attr.")}
 DENSE = {"adj": ("adj_matrix", "adj"), "attr": ("attr_matrix", "node_features", "features", "x")}
@@ -15,29 +16,24 @@ EDGES = ("edge_index", "edges")
 LABELS = ("labels", "node_labels", "y")
 
 
-def read(path, split_seed):
-  """Returns the graph; where the archive has no split, `random` is drawn."""
+def read(path):
   archive = Archive(path)
   refuse_scipy(archive)
   adjacency, features = find_matrix(archive, "adj"), find_matrix(archive, "attr")
   name = archive.need_one("labels", LABELS)
   n_nodes = count_nodes(archive, adjacency, features, name)
-  classes, n_classes, class_names = labels.read(archive, name)
-  notes = []
-  indptr, indices = read_edges(archive, adjacency, n_nodes, notes)
-  if features is None:
-    features = scipy.sparse.csr_matrix((n_nodes, 0), dtype=np.float32)
-  else:
-    features = clean_features(path, features.read())
-  parts = splits.read(archive, n_nodes)
-  if not parts:
-    notes.append(f"no split given, random drawn with --split-seed {split_seed}")
-    parts = {"random": splits.draw(classes, split_seed)}
-  class_names = class_names or labels.read_names(archive, "class_names", n_classes)
+  known = labels.read(archive, name)
+  sources, targets, weights = read_edges(archive, adjacency, n_nodes)
+  source = Source(path, os.path.splitext(os.path.basename(path))[0], n_nodes, sources, targets, weights, labels=known)
+  if features is not None:
+    source.features = clean_features(path, features.read())
+  source.splits = splits.read(archive, n_nodes)
+  known.names = known.names or labels.read_names(archive, "class_names", known.n_classes)
+  names = labels.read_names(archive, "node_names", n_nodes)
+  source.node_ids = names and np.array(names, object)
   unused = archive.unused()
-  notes += ["not used: " + ", ".join(unused)] if unused else []
-  graph_name = os.path.splitext(os.path.basename(path))[0]
-  return complete(path, Graph(graph_name, n_classes, indptr, indices, features, classes, parts, class_names, notes))
+  source.notes = ["not used: " + ", ".join(unused)] if unused else []
+  return source
 
 
 class Csr:
@@ -105,21 +101,22 @@ def count_nodes(archive, adjacency, features, name):
   return counts[name]
 
 
-def read_edges(archive, adjacency, n_nodes, notes):
-  """Returns (indptr, indices); of an adjacency matrix the entries other than zero."""
+def read_edges(archive, adjacency, n_nodes):
+  """Returns (sources, targets, weights or None); of an adjacency matrix the entries other than zero, from row to
+  column."""
   path = archive.path
   if adjacency is None:
-    pairs = read_pairs(archive, archive.first(EDGES))
-    return clean_edges(path, pairs[0], pairs[1], n_nodes)
+    sources, targets = read_pairs(archive, archive.first(EDGES))
+    check_range(path, sources, targets, n_nodes)
+    return sources, targets, None
   matrix = adjacency.read().tocoo()
   if matrix.shape != (n_nodes, n_nodes):
     raise InputError(f"{path}: an adjacency matrix of shape {matrix.shape}, it must be square")
   if not np.isfinite(matrix.data).all():
     raise InputError(f"{path}: the adjacency matrix holds weights that are not finite")
+  check_range(path, matrix.row, matrix.col, n_nodes)
   linked = matrix.data != 0
-  if (matrix.data[linked] != 1).any():
-    notes.append("edge weights dropped")
-  return clean_edges(path, matrix.col[linked], matrix.row[linked], n_nodes)
+  return matrix.row[linked], matrix.col[linked], matrix.data[linked].astype(np.float64)
 
 
 def read_pairs(archive, name):

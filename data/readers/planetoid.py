@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse
 
 from . import safe_pickle
-from .graph import Graph, InputError, clean_edges, clean_features, complete, open_input, real
+from .edges import check_range
+from .graph import InputError, Labels, Source, clean_features, open_input, real
 
 N_VAL = 500  # of the public split
 
@@ -30,14 +31,15 @@ def read(directory, name):
   sources, targets, n_listed = edges(path("graph"), neighbours, n_known + tx.shape[0] + len(neighbours))
   test = load_test_ids(path("test.index"), n_known, tx.shape[0], n_listed)
   n_nodes = int(max(n_known, test.max(initial=-1) + 1, n_listed))
-  indptr, indices = clean_edges(path("graph"), sources, targets, n_nodes)
+  check_range(path("graph"), sources, targets, n_nodes)
   split = {"train": np.sort(train), "val": np.setdiff1d(np.arange(n_known), train)[:N_VAL], "test": np.sort(test)}
   # Nodes that test.index leaves out (15 of CiteSeer) have neither features nor a label.
   labels = np.full(n_nodes, -1, np.int32)
   labels[:n_known] = classes(path("ally"), ally)
   labels[test] = classes(path("ty"), ty)
   features = clean_features(path("allx"), place_rows(allx, tx, test, n_nodes))
-  return complete(path("y"), Graph(name, y.shape[1], indptr, indices, features, labels, {"public": split}, notes=notes))
+  return Source(path("y"), name, n_nodes, sources, targets, features=features, labels=Labels(labels, y.shape[1]),
+                splits={"public": split}, notes=notes)
 
 
 def row_keys(*matrices):

@@ -1,11 +1,16 @@
-"""Splits of the nodes, as archives name and write them: ids, or masks."""
+"""Splits of the nodes: as archives name and write them, ids or masks, and as they are drawn."""
+
+import re
 
 import numpy as np
+
+from .graph import InputError
 
 PARTS = ("train", "val", "test")
 WORDS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 PATTERNS = ("idx_{}", "{}_mask", "{}_masks", "{}_idx", "{}_index", "{}_indices", "{}_id", "{}_ids", "{}_nodes",
             "mask_{}", "ids_{}", "{}")
+RANDOM = re.compile(r"random(?::(\d+|\d*\.\d+),(\d+|\d*\.\d+))?")
 
 
 def read(archive, n_nodes):
@@ -55,8 +60,9 @@ def read_lists(archive, name, n_nodes):
   if covers and values.size and ((values == 0) | (values == 1)).all():
     return [np.flatnonzero(mask) for mask in mask_rows(archive, name, values, n_nodes)]
   if boolean or "mask" in name.lower() or len(shape) == 2:
-    archive.refuse(name, f"is no mask: {n_nodes} entries, all 0 or 1, are expected, or [k, {n_nodes}] for k splits; "
-                   "node ids belong into idx_train, idx_val and idx_test")
+    archive.refuse(
+        name, f"is no mask: {n_nodes} entries, all 0 or 1, are expected, or [k, {n_nodes}] for k splits; "
+        "node ids belong into idx_train, idx_val and idx_test")
   return [node_ids(archive, name, values, n_nodes)]
 
 
@@ -79,12 +85,48 @@ def node_ids(archive, name, ids, n_nodes):
   return ids
 
 
+def choose(source, graph, options):
+  """Returns the splits to write: those of the source, the one that is asked for, or one that is drawn."""
+  wanted, given = options.split, graph.splits
+  if wanted is None and not given and source.labels is not None:
+    graph.notes.append(f"no split given, random drawn with --split-seed {options.split_seed}")
+    return {"random": draw(graph.labels.values, options.split_seed)}
+  if wanted is None or wanted == "all" and given:
+    return given
+  if RANDOM.fullmatch(wanted):
+    if source.labels is None:
+      raise InputError(f"{source.path}: --split {wanted}: nodes with labels are drawn, and it has none")
+    return {"random": draw(graph.labels.values, options.split_seed, *amounts(wanted))}
+  if wanted not in given:
+    raise InputError(f"{source.path}: --split {wanted}: it has {named(given)}; random, random:20,30 and random:0.6,0.2 "
+                     "are drawn")
+  return {wanted: given[wanted]}
+
+
+def named(given):
+  return f"the split{'s' if len(given) > 1 else ''} {', '.join(given)}" if given else "no split"
+
+
+def amounts(text):
+  """Returns how many nodes of each class train and validate, or which share; None for nonsense."""
+  match = RANDOM.fullmatch(text)
+  values = [float(value) if "." in value else int(value) for value in match.groups() if value]
+  shares = [value for value in values if isinstance(value, float)]
+  if shares and (len(shares) < len(values) or sum(shares) > 1):
+    raise ValueError
+  return values
+
+
 def draw(labels, seed, n_train=20, n_val=30):
-  """Returns a split with n_train training and n_val validation nodes of each class, the other labelled ones test."""
+  """Returns a split with n_train training and n_val validation nodes of each class, or those shares of it, and the
+  other labelled nodes for test."""
   draws = np.random.RandomState(seed)  # frozen: the same numbers in every version of numpy
   chosen = {part: [] for part in PARTS}
   for label in np.unique(labels[labels >= 0]):
     nodes = draws.permutation(np.flatnonzero(labels == label))
-    for part, ids in zip(PARTS, np.split(nodes, [n_train, n_train + n_val])):
+    ends = [n_train, n_train + n_val]
+    if isinstance(n_train, float):
+      ends = [max(1, round(end * len(nodes))) for end in ends]
+    for part, ids in zip(PARTS, np.split(nodes, ends)):
       chosen[part].append(ids)
   return {part: np.sort(np.concatenate(ids)) if ids else np.zeros(0, np.int64) for part, ids in chosen.items()}

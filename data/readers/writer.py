@@ -9,22 +9,24 @@ SPLITS_TOLD = 3
 
 def write(path, graph):
   """Writes the graph file, complete or not at all; the same graph gives the same bytes."""
+  labels = graph.labels
   try:
     graphfile.write(path, graphfile.Contents(
-      name=graph.name, num_classes=graph.n_classes, indptr=graph.indptr, indices=graph.indices, features=graph.features,
-      labels=graph.labels, splits=graph.splits, class_names=graph.class_names))
+      name=graph.name, num_classes=labels.n_classes, indptr=graph.indptr, indices=graph.indices,
+      features=graph.features, labels=labels.values, splits=graph.splits, node_ids=graph.node_ids,
+      class_names=labels.names or None, edge_weight=graph.weights))
   except OSError as error:
     raise OutputError(f"{path}: cannot write it: {error.strerror or error}") from error
 
 
 def describe(graph):
   form = "sparse" if graphfile.stored_sparse(graph.features) else "dense"
-  facts = [f"{graph.name}, {len(graph.labels)} nodes, {len(graph.indices)} directed edges, "
-           f"{graph.features.shape[1]} features ({form}), {graph.n_classes} classes"]
+  facts = [f"{graph.name}, {len(graph.indptr) - 1} nodes, {len(graph.indices)} directed edges, "
+           f"{graph.features.shape[1]} features ({form}), {graph.labels.n_classes} classes"]
   told = list(graph.splits.items())[:SPLITS_TOLD]
   facts += [f"split {name}: " + " / ".join(str(len(split[part])) for part in ("train", "val", "test"))
             for name, split in told]
-  facts[-1] += " train/val/test"
+  facts[-1] += " train/val/test" if told else ""
   if len(graph.splits) > len(told):
     facts.append(f"{len(graph.splits)} splits in all, chosen with --split")
   return printable("; ".join(facts + graph.notes))

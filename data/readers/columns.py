@@ -1,0 +1,202 @@
+"""Columns of a table of nodes: which of them is the id, which the label, which are features, and what they hold."""
+
+import dataclasses
+from typing import List, Optional
+
+import numpy as np
+import scipy.sparse
+
+from . import labels
+from .graph import MAX_CLASSES, InputError, Named, printable
+from .nodes import INTEGER
+from .text import shown
+
+IDS = {"id", "node", "node_id", "nodeid", "new_id", "name", "vertex", "v", "index", "key", "paper_id"}
+LABELS = {
+    "label", "labels", "class", "y", "target", "category", "subject", "ml_target", "page_type", "mature", "node_label",
+    "community", "group"
+}
+NO_FEATURES = {"label", "labels", "class", "node_label"}  # whatever the labels are read from
+UNKNOWN = {"", "nan", "na", "n/a", "none", "null"}
+LONGEST = 1000  # characters of a label
+WORDS = {"true": 1.0, "false": 0.0}
+
+
+@dataclasses.dataclass
+class Wanted:
+  features: bool
+  labels: bool
+  id_column: Optional[str] = None
+  label_column: Optional[str] = None
+
+
+@dataclasses.dataclass
+class Plan:
+  header: bool
+  names: List[str]
+  n_columns: int
+  ids: List[int]  # columns that may be the id
+  label: Optional[int]
+  features: List[int]
+  notes: List[str]
+
+  def name(self, k):
+    return shown(self.names[k]) if self.header else str(k + 1)
+
+
+def find(path, rows, wanted):
+  """Returns the Plan of a table from its first two rows."""
+  header = is_header(rows)
+  first = rows[header] if len(rows) > header else []
+  if not first:
+    raise InputError(f"{path}: a header, and no rows")
+  plan = Plan(header, rows[0], len(first), [], None, [], [])
+  if header and len(rows[0]) != len(first):
+    raise InputError(f"{path}: {len(rows[0])} names of columns, and {len(first)} columns below them")
+  plan.ids = find_ids(path, plan, wanted)
+  plan.label = find_label(path, plan, wanted)
+  if wanted.features:
+    find_features(path, plan, first)
+  return plan
+
+
+def is_header(rows):
+  """Whether the first row names columns: by known words, or as text above numbers."""
+  words = {field.casefold() for field in rows[0]}
+  if any(map(is_number, rows[0])):
+    return False
+  return bool(words & (IDS | LABELS | {"feature", "features"})) or len(rows) > 1 and any(map(is_number, rows[1]))
+
+
+def is_number(field):
+  try:
+    float(field)
+    return True
+  except ValueError:
+    return field.casefold() in WORDS
+
+
+def column(path, plan, wanted):
+  """Returns the place of a column that is named, or counted from 1."""
+  if plan.header and wanted in plan.names:
+    return plan.names.index(wanted)
+  if wanted.isdigit() and 1 <= int(wanted) <= plan.n_columns:
+    return int(wanted) - 1
+  raise InputError(f"{path}: has no column {shown(wanted)}; it has {plan.n_columns}" +
+                   (": " + ", ".join(map(printable, plan.names)) if plan.header else ""))
+
+
+def find_ids(path, plan, wanted):
+  if wanted.id_column == "none" or wanted.id_column is None and plan.n_columns == 1:
+    return []
+  if wanted.id_column is not None:
+    return [column(path, plan, wanted.id_column)]
+  named = [k for k, name in enumerate(plan.names) if name.casefold() in IDS or name.casefold().endswith("_id")]
+  return named if plan.header and named else [0]
+
+
+def find_label(path, plan, wanted):
+  if wanted.label_column is not None:
+    return column(path, plan, wanted.label_column)
+  if not wanted.labels:
+    return None
+  named = [k for k, name in enumerate(plan.names) if plan.header and name.casefold() in LABELS]
+  others = [k for k in range(plan.n_columns) if k not in plan.ids]
+  if len(named) == 1:
+    return named[0]
+  if len(others) == 1 or not plan.header and others:
+    return others[-1]
+  raise InputError(f"{path}: --label-column must name the column of the labels, one of " +
+                   ", ".join(map(printable, plan.names)))
+
+
+def find_features(path, plan, first):
+  """All other columns; those that begin with text are left out."""
+  others = [k for k in range(plan.n_columns) if k not in plan.ids and k != plan.label]
+  marks = [k for k in others if plan.header and plan.names[k].casefold() in NO_FEATURES]
+  others = [k for k in others if k not in marks]
+  plan.features = [k for k in others if is_number(first[k]) or is_list(first[k])]
+  left = [plan.name(k) for k in others if k not in plan.features]
+  if not plan.features:
+    raise InputError(f"{path}: has no columns of numbers beside the id and the label")
+  if any(is_list(first[k]) for k in plan.features) and len(plan.features) > 1:
+    raise InputError(f"{path}: a column of lists beside other features; expected is one of both")
+  plan.notes += [f"columns of text not used: {', '.join(left)}"] if left else []
+  plan.notes += [f"columns of labels, no features: {', '.join(map(plan.name, marks))}"] if marks else []
+
+
+def is_list(field):
+  return "," in field and all(map(is_number, field.split(",")[:2]))
+
+
+def check_width(path, plan, batch):
+  for line, fields in batch:
+    if len(fields) > plan.n_columns and not any(fields[plan.n_columns:]):
+      del fields[plan.n_columns:]
+    if len(fields) != plan.n_columns:
+      raise InputError(f"{path}, line {line}: {len(fields)} columns, expected are {plan.n_columns} as in the first row")
+
+
+# ---- what they hold ----
+
+
+def numbers(path, plan, batch):
+  """Returns the features of some rows: float32 [n, F], or a list of vectors where a column holds lists."""
+  if len(plan.features) == 1 and any("," in fields[plan.features[0]] for _, fields in batch):
+    return [to_floats(path, line, fields[plan.features[0]].split(",")) for line, fields in batch]
+  with np.errstate(over="ignore"):
+    try:
+      flat = np.array([fields[k] for _, fields in batch for k in plan.features]).astype(np.float32)
+      block = flat.reshape(len(batch), -1)
+    except ValueError:
+      block = np.stack([to_floats(path, line, [fields[k] for k in plan.features]) for line, fields in batch])
+  wrong = ~np.isfinite(block).all(axis=1)
+  if wrong.any():
+    raise InputError(f"{path}, line {batch[np.argmax(wrong)][0]}: a feature that is not finite in single precision")
+  return block
+
+
+def to_floats(path, line, fields):
+  try:
+    return np.array([WORDS[f.casefold()] if f.casefold() in WORDS else float(f) for f in fields], np.float32)
+  except ValueError as error:
+    wrong = next(field for field in fields if not is_number(field))
+    raise InputError(f"{path}, line {line}: {shown(wrong)} is no number") from error
+
+
+def join(path, blocks, lines):
+  """Returns the features of all rows. Lists of one length are rows; of several, as geom-gcn's film has them, the
+  columns that are 1."""
+  if not any(isinstance(block, list) for block in blocks):
+    return np.concatenate(blocks)
+  rows = [row for block in blocks for row in (block if isinstance(block, list) else list(block))]
+  if len({len(row) for row in rows}) == 1:
+    return np.stack(rows)
+  places = np.concatenate(rows)
+  if not ((places >= 0) & (places < 2**24) & (places == np.floor(places))).all():
+    row = next(k for k, row in enumerate(rows) if len(row) != len(rows[0]))
+    raise InputError(f"{path}, line {lines[row]}: {len(rows[row])} features, {len(rows[0])} before")
+  which = np.repeat(np.arange(len(rows)), list(map(len, rows)))
+  matrix = scipy.sparse.csr_matrix((np.ones(len(places), np.float32), (which, places.astype(np.int64))))
+  matrix.resize(len(rows), matrix.shape[1])
+  matrix.data[:] = 1
+  return matrix
+
+
+def classes(path, marks, lines):
+  """Returns the Labels that strings stand for: integers from 0, or names in their order; -1 and nan are unknown."""
+  known = ["" if mark.casefold() in UNKNOWN else mark for mark in marks]
+  long = next((k for k, mark in enumerate(known) if len(mark) > LONGEST), None)
+  if long is not None:
+    raise InputError(
+        f"{path}, line {lines[long]}: a label of {len(known[long])} characters, {LONGEST} at most are expected")
+  if not all(INTEGER.fullmatch(mark) for mark in known if mark):
+    return labels.from_array(Named(path), "its label column", np.array(known))
+  values = np.array([float(mark) if mark else -1 for mark in known])
+  wrong = ~((values >= -1) & (values < MAX_CLASSES))
+  if wrong.any():
+    k = int(np.argmax(wrong))
+    raise InputError(
+        f"{path}, line {lines[k]}: the label {shown(marks[k])}; classes are 0 to {MAX_CLASSES - 1}, or names, "
+        "and -1 alone means unknown")
+  return labels.from_array(Named(path), "its label column", values)

@@ -1,0 +1,178 @@
+"""Edge lists: a line for each edge, its two nodes first or in columns that a header names."""
+
+import dataclasses
+import re
+from typing import List, Optional
+
+import numpy as np
+
+from . import joined, nodes, text
+from .graph import InputError, printable
+
+SOURCES = {
+    "source", "src", "from", "head", "id1", "id_1", "node1", "node_1", "u", "start", "fromnodeid", "from_id",
+    "from_node", "source_id", "node_id", "row"
+}
+TARGETS = {
+    "target", "dst", "dest", "destination", "to", "tail", "id2", "id_2", "node2", "node_2", "v", "end", "tonodeid",
+    "to_id", "to_node", "target_id", "node_id", "col", "column"
+}
+WEIGHTS = {"weight", "weights", "w", "value", "edge_weight", "edgeweight"}
+ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*:\s*([^,}\s]+)""")
+
+
+@dataclasses.dataclass
+class Layout:
+  path: str
+  delimiter: Optional[str]
+  n_columns: int
+  ends: List[int]  # columns of source and target
+  weight: Optional[int]  # column of the weight
+  first_line: int  # of an edge
+  notes: List[str]
+
+
+def read(options):
+  """Returns the graph of an edge list, with what files of its nodes say of them."""
+  path = options.source
+  layout = find_layout(path, options.weights)
+  try:
+    ids = nodes.Integers()
+    sources, targets, weights = read_edges(layout, ids, options.weights)
+    reason, ids.settled = None, True
+  except nodes.NotIntegers as met:
+    reason, ids = met, nodes.Strings()
+    sources, targets, weights = read_edges(layout, ids, options.weights)
+  listed = joined.Listed(path, ids, sources, targets, weights, notes=layout.notes, reason=reason)
+  return joined.assemble(listed, options)
+
+
+# ---- columns ----
+
+
+def find_layout(path, weighted):
+  lines = list(text.numbered(path, 2))
+  if not lines:
+    raise InputError(f"{path}: has no edges: every line is empty or a comment")
+  delimiter = text.choose_delimiter(lines[0][1])
+  rows = [text.fields(path, line, content, delimiter) for line, content in lines]
+  header = is_header(rows)
+  names = [name.strip("# ").casefold() for name in rows[0]] if header else []
+  if header and len(rows) == 1:
+    raise InputError(f"{path}, line {lines[0][0]}: a header, and no edges")
+  n_columns, first_line = len(rows[header]), lines[header][0]
+  if n_columns < 2:
+    raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected")
+  ends = find_ends(names)
+  notes = [f"header skipped: {' '.join(map(printable, rows[0]))}"] if header else []
+  others = [k for k in range(n_columns) if k not in ends]
+  weight = find_weight(names, others)
+  if weighted and weight is None:
+    raise InputError(
+        f"{path}, line {first_line}: --weights: {n_columns} fields, and none for the weight; expected is a "
+        "third one, or a header that names one weight")
+  if others and not weighted:
+    notes.append("columns not used: " +
+                 ", ".join(printable(rows[0][k]) if header and k < len(rows[0]) else str(k + 1) for k in others))
+  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes)
+
+
+def is_header(rows):
+  """Whether the first row names columns: by known words, or as text above integers."""
+  words = [field.strip("# ").casefold() for field in rows[0]]
+  if any(a in SOURCES and b in TARGETS for a in words for b in words) and not any(map(is_integer, rows[0])):
+    return True
+  return len(rows) > 1 and not any(map(is_integer, rows[0][:2])) and all(map(is_integer, rows[1][:2]))
+
+
+def is_integer(field):
+  return bool(nodes.INTEGER.fullmatch(field))
+
+
+def find_ends(names):
+  sources = [k for k, name in enumerate(names) if name in SOURCES]
+  targets = [k for k, name in enumerate(names) if name in TARGETS and k not in sources[:1]]
+  if sources and targets:
+    return [sources[0], targets[0]]
+  return [1, 2] if len(names) > 2 and names[0] == "" else [0, 1]  # pandas writes its index first
+
+
+def find_weight(names, others):
+  named = [k for k in others if k < len(names) and names[k] in WEIGHTS]
+  return named[0] if named else others[0] if len(others) == 1 or others and not names else None
+
+
+# ---- edges ----
+
+
+def read_edges(layout, ids, weighted):
+  """Returns the codes of sources and targets, and float64 weights or None."""
+  ends, weights = [], []
+  for number, content in text.pieces(layout.path):
+    number, content = text.after(number, content, layout.first_line)
+    pairs, some = read_piece(layout, ids, weighted, number, content)
+    ends.append(pairs)
+    weights.append(some)
+  ends = np.concatenate(ends, axis=1)
+  return ends[0], ends[1], np.concatenate(weights) if weighted else None
+
+
+def read_piece(layout, ids, weighted, number, content):
+  """Returns codes [2, n] and weights [n] of a piece of the file."""
+  plain = None
+  if not ids.strings:
+    plain = text.plain_rows(number, content, layout.n_columns, layout.delimiter, layout.ends)
+  if plain is None:
+    return read_rows(layout, ids, weighted, number, content)
+  values, lines = plain
+  weights = values[:, layout.weight].astype(np.float64) if weighted else None
+  if weighted:
+    text.check_finite(layout.path, weights, lines)
+  return values[:, layout.ends].T.astype(np.int64), weights
+
+
+def read_rows(layout, ids, weighted, number, content):
+  plain = text.plain_fields(layout.path, number, content, layout.n_columns, layout.delimiter)
+  if plain is not None:
+    return convert(layout, ids, weighted, *plain)
+  rows, lines = [], []
+  for line, fields in text.rows(layout.path, number, content, layout.delimiter):
+    rows.append(fields if len(fields) == layout.n_columns else mend(layout, ids, line, fields))
+    lines.append(line)
+  return convert(layout, ids, weighted, list(zip(*rows)) or [()] * layout.n_columns, lines)
+
+
+def convert(layout, ids, weighted, fields, lines):
+  """Returns codes and weights of the fields of each column."""
+  path = layout.path
+  pairs = np.stack([ids.encode(path, fields[column], lines) for column in layout.ends])
+  if not weighted:
+    return pairs, None
+  weights = np.array([weight_of(path, line, field) for line, field in zip(lines, fields[layout.weight])], np.float64)
+  text.check_finite(path, weights, lines)
+  return pairs, weights
+
+
+def mend(layout, ids, line, fields):
+  """Returns the fields of a line with others than the expected number, where it is clear what they are: a last one that
+  is empty, or integers that something else separates."""
+  n = layout.n_columns
+  if len(fields) > n and not any(fields[n:]):
+    return fields[:n]
+  if len(fields) < n and not ids.strings:
+    parts = [part for part in text.ANY.split((layout.delimiter or " ").join(fields)) if part]
+    if len(parts) == n:
+      return parts
+  raise InputError(
+      f"{layout.path}, line {line}: {len(fields)} field{'s' * (len(fields) != 1)}, expected are {n} as in line "
+      f"{layout.first_line}")
+
+
+def weight_of(path, line, field):
+  try:
+    if field.startswith("{"):
+      match = ATTRIBUTE.search(field)
+      return float(match.group(1)) if match else 1.0
+    return float(field)
+  except ValueError as error:
+    raise InputError(f"{path}, line {line}: the weight {text.shown(field)} is no number") from error

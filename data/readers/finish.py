@@ -1,0 +1,120 @@
+"""From what a reader has found to what is written: the same for all formats."""
+
+import dataclasses
+import itertools
+from typing import Optional
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph  # noqa: F401
+
+from . import edges, splits
+from .graph import MAX_CLASSES, Graph, InputError, Labels
+
+
+@dataclasses.dataclass
+class Options:
+  directed: bool = False
+  weights: bool = False
+  largest_component: bool = False
+  split: Optional[str] = None  # None: those of the source, or one that is drawn
+  split_seed: int = 0
+
+
+def complete(source, options):
+  """Returns the graph as the program takes it: with features, at least one class, and labels in all splits."""
+  if options.weights and source.weights is None:
+    raise InputError(f"{source.path}: --weights: its edges have no weights")
+  check_labels(source)
+  indptr, indices, weights, changes = edges.simple(source, options.directed, options.weights)
+  notes = list(changes)
+  if source.weights is not None and not options.weights and (source.weights != 1).any():
+    notes.append("edge weights dropped")
+  labels = source.labels or Labels(np.full(source.n_nodes, -1, np.int32), 1)
+  graph = Graph(source.name, indptr, indices, weights, source.features, labels, dict(source.splits), source.node_ids,
+                notes, list(source.warnings))
+  if options.largest_component:
+    keep_component(graph)
+  mend_features(graph)
+  note_lonely(graph, source.labels)
+  graph.splits = splits.choose(source, graph, options)
+  check_splits(source.path, graph)
+  graph.notes += source.notes
+  return graph
+
+
+def check_labels(source):
+  """A source may have no labels at all: such a graph can be looked at and divided. Those that it has must be of use."""
+  labels = source.labels
+  if labels and not (1 <= labels.n_classes <= MAX_CLASSES and (labels.values >= 0).any()):
+    raise InputError(f"{source.path}: {labels.n_classes} classes, and {(labels.values >= 0).sum()} nodes with a label; "
+                     f"expected are 1 to {MAX_CLASSES} classes and at least one such node")
+
+
+def keep_component(graph):
+  """Keeps the nodes of the largest component, and what belongs to them."""
+  n_nodes = len(graph.indptr) - 1
+  kept = edges.largest_component(graph.indptr, graph.indices)
+  if len(kept) == n_nodes:
+    return
+  mask = np.zeros(n_nodes, bool)
+  mask[kept] = True
+  number = np.cumsum(mask) - 1
+  degrees = np.diff(graph.indptr)
+  of_kept = np.repeat(mask, degrees)
+  graph.indices = number[graph.indices[of_kept]].astype(np.int32)
+  graph.weights = None if graph.weights is None else graph.weights[of_kept]
+  graph.indptr = np.concatenate([[0], np.cumsum(degrees[kept])])
+  graph.features = None if graph.features is None else graph.features[kept]
+  graph.labels = dataclasses.replace(graph.labels, values=graph.labels.values[kept])
+  graph.splits = {
+      name: {part: number[ids[mask[ids]]] for part, ids in split.items()} for name, split in graph.splits.items()
+  }
+  graph.node_ids = kept if graph.node_ids is None else graph.node_ids[kept]
+  graph.notes.append(f"largest component: {len(kept)} of {n_nodes} nodes")
+
+
+def mend_features(graph):
+  if graph.features is None or graph.features.shape[1] == 0:
+    graph.features = scipy.sparse.identity(len(graph.indptr) - 1, np.float32, "csr")
+    graph.notes.insert(0, "no features: identity features")
+
+
+def check_splits(path, graph):
+  for name, split in graph.splits.items():
+    leave_out_unlabelled(path, graph, name, split)
+    if len(split["train"]) == 0:
+      raise InputError(f"{path}: the training part of split {name} has no node with a label; it needs at least one")
+    warn_overlap(path, graph, name, split)
+
+
+def leave_out_unlabelled(path, graph, name, split):
+  for part, ids in split.items():
+    known = graph.labels.values[ids] >= 0
+    if not known.all():
+      graph.warnings.append(f"{path}: split {name}: nodes of {part} without a label are left out: {(~known).sum()}")
+      split[part] = ids[known]
+
+
+def warn_overlap(path, graph, name, split):
+  times = np.zeros(len(graph.labels.values), np.int8)
+  for ids in split.values():
+    times[ids] += 1
+  if (times > 1).any():
+    pairs = [(a, b, len(np.intersect1d(split[a], split[b]))) for a, b in itertools.combinations(split, 2)]
+    counts = ", ".join(f"{a} and {b} share {count}" for a, b, count in pairs if count)
+    graph.warnings.append(f"{path}: split {name}: nodes in more than one part: {(times > 1).sum()} ({counts})")
+
+
+def note_lonely(graph, labels):
+  """What is easily overlooked: nodes without edges, nodes without a label, classes without nodes."""
+  touched = np.diff(graph.indptr) > 0
+  touched[graph.indices] = True
+  facts = {"isolated nodes": (~touched).sum()}
+  if labels is None:
+    graph.notes.append("no labels: for info and partition alone")
+  else:
+    values = graph.labels.values
+    facts["nodes without a label"] = (values < 0).sum()
+    facts["classes without a node"] = graph.labels.n_classes - len(np.unique(values[values >= 0]))
+  graph.notes += [f"{what}: {count}" for what, count in facts.items() if count]

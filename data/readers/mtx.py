@@ -1,0 +1,113 @@
+"""MatrixMarket's files of sparse matrices: each stored entry other than zero is an edge, from its row to its column."""
+
+import dataclasses
+
+import numpy as np
+
+from . import joined, nodes, text
+from .graph import MAX_NODES, InputError
+
+VALUES = {"pattern": 0, "real": 1, "integer": 1, "complex": 2}
+SYMMETRIES = ("general", "symmetric", "skew-symmetric", "hermitian")
+
+
+@dataclasses.dataclass
+class Header:
+  path: str
+  values: int  # numbers of an entry beside row and column
+  symmetric: bool
+  n_nodes: int
+  n_entries: int
+  first_line: int  # of an entry
+
+
+def read(options):
+  """Returns the graph of a square matrix; rows and columns are nodes 1, 2, …, their ids."""
+  header = read_header(options.source)
+  entries, weights = read_entries(header)
+  linked = weights != 0
+  sources, targets, weights = entries[0][linked], entries[1][linked], weights[linked]
+  notes = [f"entries of zero, no edges: {(~linked).sum()}"] if not linked.all() else []
+  if header.symmetric:
+    other = sources != targets
+    sources, targets = np.concatenate([sources, targets[other]]), np.concatenate([targets, sources[other]])
+    weights = np.concatenate([weights, weights[other]])
+  listed = joined.Listed(header.path, nodes.Integers(), sources, targets, weights if header.values else None,
+                         header.n_nodes, 1, notes)
+  return joined.assemble(listed, options)
+
+
+def read_header(path):
+  number, content = next(text.pieces(path), (1, b""))
+  lines = text.decode(path, number, content).split("\n")
+  words = lines[0].casefold().split()
+  if len(words) != 5 or words[:2] != ["%%matrixmarket", "matrix"]:
+    raise InputError(f"{path}, line 1: expected is the header %%MatrixMarket matrix coordinate FIELD SYMMETRY")
+  if words[2] != "coordinate" or words[3] not in VALUES or words[4] not in SYMMETRIES:
+    raise InputError(f"{path}, line 1: a matrix {' '.join(map(text.shown, words[2:]))}; expected is coordinate, one of "
+                     f"{', '.join(VALUES)}, and one of {', '.join(SYMMETRIES)}")
+  line, sizes = next(((line, content.split())
+                      for line, content in enumerate(lines[1:], 2)
+                      if content.strip() and not content.lstrip().startswith("%")), (2, []))
+  if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
+    raise InputError(f"{path}, line {line}: expected are three sizes, of rows, columns and entries")
+  n_rows, n_columns, n_entries = map(int, sizes)
+  if n_rows != n_columns:
+    raise InputError(
+        f"{path}, line {line}: a matrix of {n_rows} rows and {n_columns} columns; that of a graph is square")
+  if not 1 <= n_rows <= MAX_NODES:
+    raise InputError(f"{path}, line {line}: {n_rows} nodes, 1 to {MAX_NODES} are possible")
+  return Header(path, VALUES[words[3]], words[4] != "general", n_rows, n_entries, line + 1)
+
+
+def read_entries(header):
+  """Returns rows and columns [2, n] and weights [n]: values, of complex ones the real part, or 1."""
+  places, weights, n_found = [np.zeros((2, 0), np.int64)], [np.zeros(0)], 0
+  for number, content in text.pieces(header.path):
+    number, content = text.after(number, content, header.first_line)
+    values, lines = read_piece(header, number, content)
+    n_found += len(lines)
+    if n_found > header.n_entries:
+      raise InputError(
+          f"{header.path}, line {lines[header.n_entries - n_found]}: {header.n_entries} entries are promised, "
+          "this is one more")
+    pairs = values[:, :2].T.astype(np.int64)
+    wrong = np.flatnonzero(((pairs < 1) | (pairs > header.n_nodes)).any(axis=0))
+    if len(wrong):
+      raise InputError(
+          f"{header.path}, line {lines[wrong[0]]}: row {pairs[0, wrong[0]]} and column {pairs[1, wrong[0]]}; "
+          f"they count from 1 to {header.n_nodes}")
+    places.append(pairs)
+    weights.append(weigh(header, values, lines))
+  if n_found < header.n_entries:
+    raise InputError(
+        f"{header.path}, line {header.first_line - 1}: {header.n_entries} entries promised, {n_found} found")
+  return np.concatenate(places, axis=1), np.concatenate(weights)
+
+
+def weigh(header, values, lines):
+  if header.values == 0:
+    return np.ones(len(values))
+  weights = values[:, 2].astype(np.float64)
+  text.check_finite(header.path, weights, lines)
+  if header.values == 2:  # an entry is an edge unless both of its parts are zero
+    weights[(weights == 0) & (values[:, 3] != 0)] = 1
+  return weights
+
+
+def read_piece(header, number, content):
+  n_columns = 2 + header.values
+  plain = text.plain_rows(number, content, n_columns, None, [0, 1])
+  if plain is not None:
+    return plain
+  rows, lines = [], []
+  for line, fields in text.rows(header.path, number, content, None):
+    try:
+      rows.append([int(field) for field in fields[:2]] + [float(field) for field in fields[2:]])
+    except ValueError:
+      rows.append([])
+    if len(rows[-1]) != n_columns:
+      raise InputError(f"{header.path}, line {line}: expected are {n_columns} numbers: row, column" +
+                       (" and value" if header.values else ""))
+    lines.append(line)
+  return np.array(rows, np.float64).reshape(-1, n_columns), lines

@@ -1,0 +1,242 @@
+"""Folders of the Open Graph Benchmark's node data sets: raw/ as csv.gz or npz, split/NAME/, and mapping/."""
+
+import os
+
+import numpy as np
+
+from . import columns, labels, splits, text
+from .archive import Archive
+from .edges import check_range
+from .graph import MAX_NODES, InputError, Source, real
+
+ENDS = (".csv.gz", ".csv")
+PICKLED = (".pt", ".pkl", ".pickle")
+
+
+def read(options):
+  """Returns the graph of a folder such as ogbn_arxiv; nothing that is pickled in it is opened."""
+  folder = base(options.source)
+  archive = os.path.join(folder, "raw", "data.npz")
+  source = from_archive(folder, archive) if os.path.exists(archive) else from_text(folder)
+  source.name = os.path.basename(os.path.abspath(folder))
+  source.splits = read_splits(folder, source.n_nodes)
+  add_names(folder, source)
+  return source
+
+
+def base(folder):
+  """Returns the folder that holds raw/."""
+  if not os.path.isdir(os.path.join(folder, "raw")):
+    if os.path.basename(os.path.abspath(folder)) == "raw":
+      return os.path.dirname(os.path.abspath(folder))
+    raise InputError(f"{folder}: has no folder raw; expected is an unpacked data set, such as ogbn_arxiv")
+  return folder
+
+
+def find(folder, *name):
+  """Returns the path of a file, packed or not, or None."""
+  paths = [os.path.join(folder, *name) + end for end in ENDS]
+  return next((path for path in paths if os.path.exists(path)), None)
+
+
+def need(folder, *name):
+  path = find(folder, *name)
+  if path is None:
+    raise InputError(
+        f"{os.path.join(folder, *name)}.csv.gz: is not there; the folder holds neither OGB's text nor its npz")
+  return path
+
+
+# ---- raw/ as text ----
+
+
+def from_text(folder):
+  n_nodes = one_size(need(folder, "raw", "num-node-list"))
+  edges_path = need(folder, "raw", "edge")
+  pairs = integers(edges_path, 2)
+  sizes = find(folder, "raw", "num-edge-list")
+  if sizes and one_size(sizes) != len(pairs):
+    raise InputError(f"{edges_path}: {len(pairs)} edges, {one_size(sizes)} are expected by {sizes}")
+  check_range(edges_path, pairs[:, 0], pairs[:, 1], n_nodes)
+  source = Source(edges_path, "", n_nodes, pairs[:, 0], pairs[:, 1])
+  features, marks = find(folder, "raw", "node-feat"), find(folder, "raw", "node-label")
+  source.features = features and read_features(features, n_nodes)
+  source.labels = marks and read_labels(marks, n_nodes)
+  if source.labels:
+    source.path = marks
+  if find(folder, "raw", "edge-feat"):
+    source.notes.append("features of edges not used")
+  return source
+
+
+def one_size(path):
+  values = integers(path, 1)
+  if values.shape != (1, 1) or not 0 <= values[0, 0] <= 2**53:
+    raise InputError(f"{path}: {len(values)} sizes; expected is one, of one graph")
+  return int(values[0, 0])
+
+
+def integers(path, n_columns):
+  """Returns int64 [rows, n_columns] of a file of integers."""
+  found = [np.zeros((0, n_columns), np.int64)]
+  for number, content in text.pieces(path):
+    plain = text.plain_rows(number, content, n_columns, ",", list(range(n_columns)))
+    if plain is None:
+      refuse_row(path, number, content, n_columns)
+    found.append(plain[0].astype(np.int64))
+  return np.concatenate(found)
+
+
+def refuse_row(path, number, content, n_columns):
+  for line, fields in text.rows(path, number, content, ","):
+    if len(fields) != n_columns or not all(map(columns.INTEGER.fullmatch, fields)):
+      raise InputError(f"{path}, line {line}: expected {'are' if n_columns > 1 else 'is'} {n_columns} integer"
+                       f"{'s' * (n_columns > 1)}, found {text.shown(','.join(fields))}")
+  raise InputError(f"{path}: integers up to 18 digits, without comments or blanks, are expected from line {number}")
+
+
+def read_features(path, n_nodes):
+  """Returns float32 [n_nodes, F], read in pieces."""
+  features, n_rows = None, 0
+  for number, content in text.pieces(path):
+    if features is None:
+      features = np.empty((n_nodes, content.partition(b"\n")[0].count(b",") + 1), np.float32)
+    block, lines = feature_rows(path, number, content, features.shape[1])
+    if n_rows + len(block) <= n_nodes:
+      features[n_rows:n_rows + len(block)] = block
+    n_rows += len(block)
+    check_block(path, block, lines)
+  check_rows(path, n_rows, n_nodes)
+  return features
+
+
+def feature_rows(path, number, content, n_columns):
+  plain = text.plain_rows(number, content, n_columns, ",", [])
+  with np.errstate(over="ignore"):
+    if plain is not None:
+      return plain[0].astype(np.float32), plain[1]
+    block, lines = [], []
+    for line, fields in text.rows(path, number, content, ","):
+      if len(fields) != n_columns:
+        raise InputError(f"{path}, line {line}: {len(fields)} numbers, expected are {n_columns} as in the first line")
+      block.append(columns.to_floats(path, line, fields))
+      lines.append(line)
+    return np.array(block, np.float32).reshape(-1, n_columns), lines
+
+
+def check_block(path, block, lines):
+  wrong = ~np.isfinite(block).all(axis=1)
+  if wrong.any():
+    raise InputError(f"{path}, line {lines[int(np.argmax(wrong))]}: a feature that is not finite in single precision")
+
+
+def check_rows(path, n_rows, n_nodes):
+  if n_rows != n_nodes:
+    raise InputError(f"{path}: {n_rows} rows, {n_nodes} are expected, one for each node")
+
+
+def read_labels(path, n_nodes):
+  marks, lines = [], []
+  for number, content in text.pieces(path):
+    for line, fields in text.rows(path, number, content, ","):
+      if len(fields) != 1:
+        raise InputError(f"{path}, line {line}: {len(fields)} labels at once; expected is one class for each node")
+      marks.append(fields[0])
+      lines.append(line)
+  check_rows(path, len(marks), n_nodes)
+  return columns.classes(path, marks, lines)
+
+
+# ---- raw/ as archives ----
+
+
+def from_archive(folder, path):
+  archive = Archive(path)
+  n_nodes = archive.whole("num_nodes_list").reshape(-1)
+  if n_nodes.shape != (1,) or not 1 <= n_nodes[0] <= MAX_NODES:
+    archive.refuse("num_nodes_list",
+                   f"holds {len(n_nodes)} sizes; expected is one, of one graph with up to {MAX_NODES} nodes")
+  n_nodes, pairs = int(n_nodes[0]), archive.whole("edge_index")
+  if pairs.ndim != 2 or pairs.shape[0] != 2:
+    archive.refuse("edge_index", f"has the shape {pairs.shape}, [2, E] is expected")
+  check_range(path, pairs[0], pairs[1], n_nodes)
+  source = Source(path, "", n_nodes, pairs[0], pairs[1])
+  if archive.first(["node_feat"]) and archive.shape("node_feat") != ():
+    source.features = archive_features(archive, n_nodes)
+  source.labels, source.path = archive_labels(os.path.join(folder, "raw", "node-label.npz"), n_nodes)
+  unused = [name for name in archive.unused() if name != "num_edges_list"]
+  source.notes = ["not used: " + ", ".join(unused)] if unused else []
+  return source
+
+
+def archive_features(archive, n_nodes):
+  values = archive.get("node_feat")
+  if values.ndim != 2 or len(values) != n_nodes:
+    archive.refuse("node_feat", f"has the shape {values.shape}, [{n_nodes}, F] is expected")
+  with np.errstate(over="ignore"):
+    features = real(archive.path, values).astype(np.float32, copy=False)
+  check_finite(archive, features)
+  return features
+
+
+def check_finite(archive, features):
+  wrong = ~np.isfinite(features).all(axis=1)
+  if wrong.any():
+    archive.refuse("node_feat",
+                   f"holds a number that is not finite in single precision, in row {int(np.argmax(wrong))}")
+
+
+def archive_labels(path, n_nodes):
+  archive = Archive(path)
+  name = archive.need_one("labels", ("node_label", "labels"))
+  known = labels.read(archive, name)
+  if len(known.values) != n_nodes:
+    archive.refuse(name, f"has {len(known.values)} rows, {n_nodes} are expected, one for each node")
+  return known, path
+
+
+# ---- split/ and mapping/ ----
+
+
+def read_splits(folder, n_nodes):
+  """Returns the splits by the names of their folders."""
+  top = os.path.join(folder, "split")
+  found = {}
+  for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+    lists = {
+        part: next(filter(None, (find(top, name, word) for word in splits.WORDS[part])), None) for part in splits.PARTS
+    }
+    if all(lists.values()):
+      found[name] = {part: split_ids(path, n_nodes) for part, path in lists.items()}
+    elif any(lists.values()) or any(file.endswith(PICKLED) for file in os.listdir(os.path.join(top, name))):
+      raise InputError(
+          f"{os.path.join(top, name)}: expected are train.csv.gz, valid.csv.gz and test.csv.gz; pickled files "
+          "are not opened")
+  return found
+
+
+def split_ids(path, n_nodes):
+  ids = integers(path, 1)[:, 0]
+  return splits.node_ids(columns.Named(path), "its list", ids, n_nodes)
+
+
+def add_names(folder, source):
+  """Names of classes and ids of nodes from tables of a number and what it stands for, where there are such."""
+  top = os.path.join(folder, "mapping")
+  for file in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+    path = os.path.join(top, file)
+    if file.startswith("labelidx2") and source.labels and not source.labels.names:
+      source.labels.names = mapped(path, source.labels.n_classes)
+    elif file.startswith("nodeidx2"):
+      ids = mapped(path, source.n_nodes)
+      whole = ids and all(map(columns.INTEGER.fullmatch, ids))
+      source.node_ids = ids and np.array(ids, np.int64 if whole else object)
+
+
+def mapped(path, count):
+  """Returns what the numbers 0 to count - 1 stand for; None where the table does not say it of all."""
+  names = {}
+  for _, fields in text.table_rows(path):
+    if len(fields) > 1 and fields[0].isdecimal():
+      names[int(fields[0])] = fields[1]
+  return [names[k] for k in range(count)] if all(k in names for k in range(count)) else None

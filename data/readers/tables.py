@@ -1,0 +1,177 @@
+"""Files that say something of each node: text with an id in each row, whose other columns are features and a label; or
+the same in rows without ids, of which row i is of node i: numpy's arrays, scipy's matrices, LIBSVM's text."""
+
+import dataclasses
+import itertools
+import re
+from typing import List, Optional
+
+import numpy as np
+import scipy.sparse
+
+from . import columns, labels, text
+from .archive import Archive
+from .graph import Features, InputError, Labels, Named, clean_features, make_csr, open_input, real
+
+SVM = re.compile(r"(\S+\s+)?\d+:\S+(\s+\d+:\S+)*(\s*#.*)?")
+BATCH = 100_000  # fields at a time
+
+
+@dataclasses.dataclass
+class Table(Named):
+  n_rows: int
+  codes: Optional[np.ndarray] = None  # int64 [n_rows], of the ids; without, row i is of node i
+  features: Optional[Features] = None  # [n_rows, F]
+  labels: Optional[Labels] = None  # [n_rows]
+  notes: List[str] = dataclasses.field(default_factory=list)
+
+
+def read(path, wanted, ids, met):
+  """Returns the Table of a file; `wanted` says what of it, `met` are the codes that the edges name."""
+  with open_input(path) as file:
+    start = file.read(6)
+  if start == b"\x93NUMPY":
+    return of_array(path, wanted)
+  if start.startswith(b"PK"):
+    return of_archive(path, wanted)
+  lines = list(text.numbered(path, 2))
+  if not lines:
+    raise InputError(f"{path}: has no rows: every line is empty or a comment")
+  if any(SVM.fullmatch(content.strip()) for _, content in lines):
+    return of_svm(path, wanted)
+  return of_text(path, wanted, ids, met)
+
+
+# ---- rows without ids ----
+
+
+def of_array(path, wanted):
+  try:
+    values = np.load(path, mmap_mode="r", allow_pickle=False)  # which compares what it claims with what is there
+  except Exception as error:  # numpy raises many kinds
+    raise InputError(f"{path}: is an array of pickled Python objects, truncated or damaged; expected are numbers or "
+                     "strings") from error
+  table = Table(path, values.shape[0] if values.ndim else 0)
+  if wanted.features:
+    if values.ndim != 2:
+      raise InputError(f"{path}: an array of shape {values.shape}, features have a row for each node")
+    table.features = dense(path, values)
+  if wanted.labels:
+    table.labels = labels.from_array(table, "the array", np.asarray(values))
+  return table
+
+
+def dense(path, values):
+  with np.errstate(over="ignore"):
+    features = real(path, values).astype(np.float32)
+  wrong = ~np.isfinite(features).all(axis=1)
+  if wrong.any():
+    raise InputError(f"{path}: row {np.argmax(wrong)} holds a number that is not finite in single precision")
+  return features
+
+
+def of_archive(path, wanted):
+  """A sparse matrix as scipy.sparse.save_npz writes it."""
+  archive = Archive(path)
+  parts = [archive.get(name) for name in ("data", "indices", "indptr")]
+  features = clean_features(path, make_csr(path, *parts, archive.whole("shape").tolist()))
+  if wanted.labels:
+    raise InputError(f"{path}: is a sparse matrix, and holds no labels")
+  return Table(path, features.shape[0], features=features)
+
+
+def of_svm(path, wanted):
+  """Lines of `label column:value …`, as LIBSVM has them; columns count from 1, or from 0 where a 0 is met."""
+  marks, indptr, places, values = [], [0], [], []
+  for number, content in text.pieces(path):
+    for line, fields in text.rows(path, number, content, None):
+      marks.append("" if ":" in fields[0] else fields.pop(0))
+      try:
+        pairs = [field.split(":") for field in fields if not field.startswith("qid:")]
+        places += [int(column) for column, _ in pairs]
+        values += [float(value) for _, value in pairs]
+      except ValueError as error:
+        raise InputError(f"{path}, line {line}: expected are pairs column:value") from error
+      indptr.append(len(places))
+  places = np.array(places, np.int64)
+  base = 0 if len(places) and places.min() <= 0 else 1
+  shape = (len(marks), int(places.max(initial=0)) + 1 - base)
+  matrix = make_csr(path, np.array(values), places - base, np.array(indptr), shape)
+  table = Table(path, len(marks), notes=[f"columns of {path} count from {base}"])
+  table.features = clean_features(path, matrix) if wanted.features else None
+  table.labels = columns.classes(path, marks, range(1, len(marks) + 1)) if wanted.labels else None
+  return table
+
+
+# ---- text with ids ----
+
+
+def of_text(path, wanted, ids, met):
+  rows = text.table_rows(path)
+  head = list(itertools.islice(rows, 2))
+  plan = columns.find(path, [fields for _, fields in head], wanted)
+  rows = itertools.chain(head[plan.header:], rows)
+  lines, tokens, marks, blocks = [], {k: [] for k in plan.ids}, [], []
+  while True:
+    batch = list(itertools.islice(rows, max(1, BATCH // plan.n_columns)))
+    if not batch:
+      break
+    columns.check_width(path, plan, batch)
+    lines += [line for line, _ in batch]
+    for k, some in tokens.items():
+      some += [fields[k] for _, fields in batch]
+    marks += [fields[plan.label] for _, fields in batch] if wanted.labels else []
+    blocks += [columns.numbers(path, plan, batch)] if wanted.features else []
+  table = Table(path, len(lines), notes=plan.notes)
+  table.codes = choose_ids(path, plan, tokens, lines, ids, met)
+  table.labels = columns.classes(path, marks, lines) if wanted.labels else None
+  table.features = columns.join(path, blocks, lines) if wanted.features else None
+  return table if table.codes is None else once(table, lines)
+
+
+def choose_ids(path, plan, tokens, lines, ids, met):
+  """Returns the codes of the column that names most nodes of the edges; of one column alone it need not."""
+  if not tokens:
+    return None
+  found = {}
+  for k, some in tokens.items():
+    try:
+      codes = ids.encode(path, some, lines)
+    except InputError:
+      if len(tokens) == 1:
+        raise
+      continue
+    found[k] = (np.isin(met, codes).sum(), -k, codes)
+  count, k, codes = max(found.values(), key=lambda entry: entry[:2], default=(0, 0, None))
+  if count == 0 and len(met):
+    raise InputError(
+        f"{path}: none of its ids is one of the edges', such as {text.shown(next(iter(tokens.values()))[0])} "
+        f"in line {lines[0]}; --id-column names the column")
+  if len(tokens) > 1:
+    plan.notes.append(f"ids of {path}: column {plan.name(-k)}")
+  return codes
+
+
+def once(table, lines):
+  """Returns the table without rows that repeat an earlier one; rows of one id that differ are refused."""
+  order = np.argsort(table.codes, kind="stable")
+  again = np.flatnonzero(np.diff(table.codes[order]) == 0) + 1
+  for later, earlier in zip(order[again], order[again - 1]):
+    if not same(table, later, earlier):
+      raise InputError(f"{table.path}, line {lines[later]}: the node has another row in line {lines[earlier]}, which "
+                       "says something else")
+  if not len(again):
+    return table
+  kept = np.sort(np.delete(order, again))
+  table.notes.append(f"repeated rows of {table.path} dropped: {len(again)}")
+  return Table(table.path, len(kept), table.codes[kept], None if table.features is None else table.features[kept],
+               table.labels and dataclasses.replace(table.labels, values=table.labels.values[kept]), table.notes)
+
+
+def same(table, one, two):
+  if table.labels and table.labels.values[one] != table.labels.values[two]:
+    return False
+  if table.features is None:
+    return True
+  differs = table.features[one] != table.features[two]
+  return differs.nnz == 0 if scipy.sparse.issparse(differs) else not differs.any()
