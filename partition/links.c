@@ -1,73 +1,34 @@
 #include "links.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <distgat/memory.h>
 
-#include "base/id_map.h"
+#include "base/id_set.h"
 
-typedef struct place {
-  dg_id id;
-  dg_row at;
-} place;
-
-static int compare_places(const void *a, const void *b) {
-  const place *x = a, *y = b;
-  return (x->id > y->id) - (x->id < y->id);
+/* Whether an entry of the list is to be a row of the own block. */
+static bool is_left_out(const dg_directory *blocks, dg_id id, bool others) {
+  return others && dg_directory_here(blocks, id);
 }
 
-/* Numbers ids as they come: index [count], those of the own block before them if left out. Local. */
-static dg_status number(dg_id_map *map, dg_row *index, const dg_directory *blocks, const dg_id *list, int64_t count,
-                        bool others) {
-  dg_status status = DG_OK;
-  const dg_row inside = others ? (dg_row)blocks->n : 0;
-  for (int64_t t = 0; t < count; t++) {
-    if (others && dg_directory_here(blocks, list[t])) {
-      index[t] = (dg_row)(list[t] - blocks->first);
-      continue;
-    }
-    dg_row at = (dg_row)map->count;
-    if (inside + (int64_t)map->count == INT32_MAX)
-      return dg_fail(DG_MEMORY, "%d nodes and neighbours of them on one rank; start more ranks", INT32_MAX);
-    DG_TRY(dg_id_map_add(map, list[t], &at));
-    index[t] = inside + at;
-  }
-cleanup:
-  return status;
-}
-
-/* Ids in ascending order, which the index follows. Local. */
-static dg_status sort_names(dg_links *links, dg_row *index, dg_id_map *map, int64_t count, dg_row inside) {
-  dg_status status = DG_OK;
-  place *places = NULL;
-  dg_row *order = NULL;
-  links->n = (int64_t)map->count;
-  DG_TRY(dg_alloc(&places, map->count, sizeof *places));
-  for (size_t s = 0, k = 0; s < map->slots; s++)
-    if (map->key[s] != 0) places[k++] = (place){map->key[s] - 1, map->row[s]};
-  dg_id_map_destroy(map);
-  qsort(places, (size_t)links->n, sizeof *places, compare_places);
-  DG_TRY(dg_alloc(&order, (size_t)links->n, sizeof *order));
-  DG_TRY(dg_alloc(&links->ids, (size_t)links->n, sizeof *links->ids));
-  for (int64_t k = 0; k < links->n; k++) links->ids[k] = places[k].id, order[places[k].at] = (dg_row)k;
-  for (int64_t t = 0; t < count; t++)
-    if (index[t] >= inside) index[t] = inside + order[index[t] - inside];
-cleanup:
-  dg_free(&places);
-  dg_free(&order);
-  return status;
-}
-
+/* Names the distinct ids of a list: index [count]. Local. */
 static dg_status collect(dg_links *links, dg_row *index, const dg_directory *blocks, const dg_id *list, int64_t count,
                          bool others) {
   dg_status status = DG_OK;
-  dg_id_map map = {0};
-  DG_TRY(dg_id_map_create(&map, 0));
-  DG_TRY(number(&map, index, blocks, list, count, others));
-  DG_TRY(sort_names(links, index, &map, count, others ? (dg_row)blocks->n : 0));
+  const int64_t inside = others ? blocks->n : 0;
+  dg_id_set names = {0};
+  DG_TRY(dg_id_set_create(&names));
+  for (int64_t t = 0; t < count; t++)
+    if (!is_left_out(blocks, list[t], others)) DG_TRY(dg_id_set_add(&names, &index[t], list[t]));
+  DG_TRY(dg_id_set_list(&links->ids, &links->n, &names));
+  if (inside + links->n > INT32_MAX)
+    DG_TRY(dg_fail(DG_MEMORY, "%d nodes and neighbours of them on one rank; start more ranks", INT32_MAX));
+  for (int64_t t = 0; t < count; t++) {
+    const bool left_out = is_left_out(blocks, list[t], others);
+    index[t] = (dg_row)(left_out ? list[t] - blocks->first : inside + dg_id_set_place(&names, index[t], list[t]));
+  }
 cleanup:
-  dg_id_map_destroy(&map);
+  dg_id_set_destroy(&names);
   return status;
 }
 
