@@ -51,13 +51,13 @@ static uint8_t fullness(const dg_weight *weight, const dg_weight *limit) {
   return most < 1 ? (uint8_t)(255 * most) : 255;
 }
 
-/* Names the labels in use, and learns how full their clusters are. Collective. */
-static dg_status learn(dg_clusters *c, const dg_level *level, const dg_weight *limit) {
+/* Names the labels in use, those of all rows [n + n_halo], and learns how full their clusters are. Collective. */
+static dg_status learn(dg_clusters *c, const dg_level *level, const dg_weight *limit, const dg_id *label) {
   dg_status status = DG_OK;
   uint8_t *held = NULL;
   dg_links_destroy(&c->links);
   dg_free(&c->full);
-  DG_TRY(dg_links_create(&c->links, c->index, level->comm, &level->nodes, c->label, (int64_t)level->n + level->n_halo,
+  DG_TRY(dg_links_create(&c->links, c->index, level->comm, &level->nodes, label, (int64_t)level->n + level->n_halo,
                          false));
   status = dg_alloc(&held, (size_t)level->n, 1);
   if (status == DG_OK) status = dg_alloc(&c->full, (size_t)c->links.n, 1);
@@ -79,7 +79,7 @@ static dg_id choose(const round_state *s, const dg_clusters *c, dg_row i) {
   const dg_id node = dg_level_id(level, i);
   const int64_t begin = level->indptr[i], end = level->indptr[i + 1];
   const int own_share = fullness(&level->weight[i], s->limit);
-  if (begin == end) return c->label[i] == node ? node - node % LONELY : c->label[i];
+  if (begin == end) return c->links.ids[own] == node ? node - node % LONELY : c->links.ids[own];
   for (int64_t t = begin; t < end; t++) s->strength[c->index[level->to[t]]] += dg_level_edge(level, i, t);
   dg_row best = own;
   int64_t most = s->strength[own];
@@ -114,21 +114,24 @@ typedef struct leaving {
   dg_weight weight;
 } leaving;
 
-/* Gives rows their new labels [n_wanted], where these are not negative, and tells the holders of the old ones.
-   Collective. */
-static dg_status change(const round_state *s, dg_clusters *c, const dg_id *label) {
+/* Labels of all rows once those that wanted to move have moved to `moved` [n_wanted], where this is not negative:
+   *label [n + n_halo], owned by the caller. Tells the holders of the old ones. Collective. */
+static dg_status change(dg_id **label, const round_state *s, dg_clusters *c, const dg_id *moved) {
   dg_status status = DG_OK;
   const dg_level *level = s->level;
   dg_mail mail = {.comm = level->comm};
   leaving *left = NULL;
   int64_t n = 0;
-  DG_TRY(dg_comm_agree(level->comm, dg_alloc(&left, (size_t)s->n_wanted, sizeof *left)));
+  status = dg_alloc(&left, (size_t)s->n_wanted, sizeof *left);
+  if (status == DG_OK) status = dg_alloc(label, (size_t)level->n + (size_t)level->n_halo, sizeof **label);
+  DG_TRY(dg_comm_agree(level->comm, status));
+  for (dg_row i = 0; i < level->n; i++) (*label)[i] = dg_clusters_label(c, i);
   for (int64_t k = 0; k < s->n_wanted; k++) {
     const dg_row i = (dg_row)(s->wanted[k].node - level->nodes.first);
-    if (label[k] < 0) continue;
-    s->to[n] = dg_directory_rank(&level->nodes, c->label[i]);
-    left[n++] = (leaving){c->label[i], level->weight[i]};
-    c->label[i] = label[k];
+    if (moved[k] < 0) continue;
+    s->to[n] = dg_directory_rank(&level->nodes, (*label)[i]);
+    left[n++] = (leaving){(*label)[i], level->weight[i]};
+    (*label)[i] = moved[k];
   }
   DG_TRY(dg_mail_send(&mail, left, s->to, n, sizeof *left));
   const leaving *gone = mail.come;
@@ -137,35 +140,35 @@ static dg_status change(const round_state *s, dg_clusters *c, const dg_id *label
     for (int w = 0; w < DG_MAX_WEIGHTS; w++) c->held[at].of[w] -= gone[k].weight.of[w];
     c->members[at]--;
   }
-  DG_TRY(dg_level_pull(level, c->label, sizeof *c->label));
+  DG_TRY(dg_level_pull(level, *label, sizeof **label));
 cleanup:
   dg_mail_destroy(&mail);
   dg_free(&left);
   return status;
 }
 
-/* Asks the holders of labels, and changes those of whom they let in. Collective. */
-static dg_status ask(const round_state *s, dg_clusters *c) {
+/* Asks the holders of labels, and moves those whom they let in: see change(). Collective. */
+static dg_status ask(dg_id **label, const round_state *s, dg_clusters *c) {
   dg_status status = DG_OK;
   const dg_level *level = s->level;
   dg_mail mail = {.comm = level->comm};
   uint8_t *yes = NULL, *answer = NULL;
-  dg_id *label = NULL;
+  dg_id *moved = NULL;
   DG_TRY(dg_mail_send(&mail, s->wanted, s->to, s->n_wanted, sizeof *s->wanted));
   status = dg_alloc(&yes, (size_t)mail.n_come, 1);
   if (status == DG_OK) status = dg_alloc(&answer, (size_t)s->n_wanted, 1);
-  if (status == DG_OK) status = dg_alloc(&label, (size_t)s->n_wanted, sizeof *label);
+  if (status == DG_OK) status = dg_alloc(&moved, (size_t)s->n_wanted, sizeof *moved);
   DG_TRY(dg_comm_agree(level->comm, status));
   admit(yes, c, level, mail.come, mail.n_come, s->limit);
   DG_TRY(dg_mail_return(&mail, answer, yes, 1));
   dg_mail_destroy(&mail);
-  for (int64_t k = 0; k < s->n_wanted; k++) label[k] = answer[k] ? s->wanted[k].label : -1;
-  DG_TRY(change(s, c, label));
+  for (int64_t k = 0; k < s->n_wanted; k++) moved[k] = answer[k] ? s->wanted[k].label : -1;
+  DG_TRY(change(label, s, c, moved));
 cleanup:
   dg_mail_destroy(&mail);
   dg_free(&yes);
   dg_free(&answer);
-  dg_free(&label);
+  dg_free(&moved);
   return status;
 }
 
@@ -177,21 +180,24 @@ static bool takes_part(uint64_t key, const dg_level *level, dg_row i) {
 static dg_status propagate(dg_clusters *c, const dg_level *level, const dg_weight *limit, uint64_t key) {
   dg_status status = DG_OK;
   round_state s = {.level = level, .limit = limit, .key = key};
+  dg_id *label = NULL;
   int64_t n = 0;
   for (dg_row i = 0; i < level->n; i++) n += takes_part(key, level, i);
   DG_TRY(dg_comm_agree(level->comm, make_room(&s, c, n)));
   for (dg_row i = 0; i < level->n; i++) {
     if (!takes_part(key, level, i)) continue;
-    const dg_id label = choose(&s, c, i);
-    if (label == c->label[i]) continue;
-    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, label);
-    s.wanted[s.n_wanted++] = (request){label, dg_level_id(level, i), level->weight[i]};
+    const dg_id wanted = choose(&s, c, i);
+    if (wanted == dg_clusters_label(c, i)) continue;
+    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, wanted);
+    s.wanted[s.n_wanted++] = (request){wanted, dg_level_id(level, i), level->weight[i]};
   }
   dg_free(&s.strength);
-  DG_TRY(ask(&s, c));
-  DG_TRY(learn(c, level, limit));
+  DG_TRY(ask(&label, &s, c));
+  release_round(&s);
+  DG_TRY(learn(c, level, limit, label));
 cleanup:
   release_round(&s);
+  dg_free(&label);
   return status;
 }
 
@@ -236,8 +242,8 @@ static dg_status group(dg_id *leader, request *come, int64_t n, const dg_weight 
   return DG_OK;
 }
 
-/* Gives nodes the labels of their leaders, whose holders count them. Collective. */
-static dg_status follow(const round_state *s, dg_clusters *c, const dg_id *leader) {
+/* Gives nodes the labels of their leaders, whose holders count them: see change(). Collective. */
+static dg_status follow(dg_id **label, const round_state *s, dg_clusters *c, const dg_id *leader) {
   dg_status status = DG_OK;
   const dg_level *level = s->level;
   dg_mail mail = {.comm = level->comm};
@@ -251,14 +257,14 @@ static dg_status follow(const round_state *s, dg_clusters *c, const dg_id *leade
     dg_weight_add(&c->held[come[k].label - level->nodes.first], &come[k].weight);
     c->members[come[k].label - level->nodes.first]++;
   }
-  DG_TRY(change(s, c, leader));
+  DG_TRY(change(label, s, c, leader));
 cleanup:
   dg_mail_destroy(&mail);
   return status;
 }
 
 static bool is_alone(const dg_clusters *c, const dg_level *level, dg_row i) {
-  return c->label[i] == dg_level_id(level, i) && c->members[i] == 1;
+  return dg_clusters_label(c, i) == dg_level_id(level, i) && c->members[i] == 1;
 }
 
 /* Nodes that are still alone, since the cluster of their neighbours is full, as the leaves of a star are, join each
@@ -267,7 +273,7 @@ static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg
   dg_status status = DG_OK;
   round_state s = {.level = level};
   dg_mail mail = {.comm = level->comm};
-  dg_id *leader = NULL, *answer = NULL;
+  dg_id *leader = NULL, *answer = NULL, *label = NULL;
   int64_t n = 0;
   for (dg_row i = 0; i < level->n; i++) n += is_alone(c, level, i);
   DG_TRY(dg_comm_agree(level->comm, make_room(&s, c, n)));
@@ -283,20 +289,21 @@ static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg
   if (status == DG_OK) status = group(leader, mail.come, mail.n_come, limit);
   DG_TRY(dg_comm_agree(level->comm, status));
   DG_TRY(dg_mail_return(&mail, answer, leader, sizeof *answer));
-  DG_TRY(follow(&s, c, answer));
-  DG_TRY(learn(c, level, limit));
+  DG_TRY(follow(&label, &s, c, answer));
+  DG_TRY(learn(c, level, limit, label));
 cleanup:
   release_round(&s);
   dg_mail_destroy(&mail);
+  dg_free(&label);
   dg_free(&leader);
   dg_free(&answer);
   return status;
 }
 
-static dg_status allocate(dg_clusters *c, const dg_level *level) {
+static dg_status allocate(dg_clusters *c, dg_id **label, const dg_level *level) {
   dg_status status = DG_OK;
   const size_t n = (size_t)level->n, all = n + (size_t)level->n_halo;
-  DG_TRY(dg_alloc(&c->label, all, sizeof *c->label));
+  DG_TRY(dg_alloc(label, all, sizeof **label));
   DG_TRY(dg_alloc(&c->index, all, sizeof *c->index));
   DG_TRY(dg_alloc(&c->held, n, sizeof *c->held));
   DG_TRY(dg_alloc(&c->members, n, sizeof *c->members));
@@ -304,14 +311,24 @@ cleanup:
   return status;
 }
 
+/* Each node is a cluster. Collective. */
+static dg_status begin_alone(dg_clusters *c, const dg_level *level, const dg_weight *limit) {
+  dg_status status = DG_OK;
+  dg_id *label = NULL;
+  *c = (dg_clusters){0};
+  DG_TRY(dg_comm_agree(level->comm, allocate(c, &label, level)));
+  for (dg_row i = 0; i < level->n + level->n_halo; i++) label[i] = dg_level_id(level, i);
+  for (dg_row i = 0; i < level->n; i++) c->held[i] = level->weight[i], c->members[i] = 1;
+  DG_TRY(learn(c, level, limit, label));
+cleanup:
+  dg_free(&label);
+  return status;
+}
+
 dg_status dg_clusters_find(dg_clusters *clusters, const dg_level *level, const dg_weight *limit, int rounds,
                            uint64_t seed) {
   dg_status status = DG_OK;
-  *clusters = (dg_clusters){0};
-  DG_TRY(dg_comm_agree(level->comm, allocate(clusters, level)));
-  for (dg_row i = 0; i < level->n + level->n_halo; i++) clusters->label[i] = dg_level_id(level, i);
-  for (dg_row i = 0; i < level->n; i++) clusters->held[i] = level->weight[i], clusters->members[i] = 1;
-  DG_TRY(learn(clusters, level, limit));
+  DG_TRY(begin_alone(clusters, level, limit));
   for (int r = 0; r < rounds; r++)
     DG_TRY(propagate(clusters, level, limit, dg_rng_key(dg_rng_key(seed, 3), (uint64_t)r)));
   DG_TRY(join_the_lonely(clusters, level, limit));
@@ -323,7 +340,6 @@ cleanup:
 void dg_clusters_destroy(dg_clusters *c) {
   dg_links_destroy(&c->links);
   dg_free(&c->full);
-  dg_free(&c->label);
   dg_free(&c->index);
   dg_free(&c->held);
   dg_free(&c->members);

@@ -18,20 +18,22 @@ static void number_clusters(dg_id *number, int64_t *n_clusters, const dg_level *
 typedef struct joining {
   const dg_level *level;
   const dg_clusters *clusters;
-  const dg_id *number; /* [links.n] */
+  int64_t n_names;     /* clusters that have rows or neighbours here */
+  const dg_id *number; /* [n_names] */
   dg_row *order;       /* [n] rows by cluster */
-  int64_t *sum;        /* [links.n] of the cluster at hand, 0 between clusters */
+  int64_t *sum;        /* [n_names] of the cluster at hand, 0 between clusters */
   dg_row at;           /* the next row of order */
 } joining;
 
 /* Rows by cluster: order [n]. Local. */
-static dg_status group_rows(dg_row *order, const dg_level *level, const dg_clusters *c) {
+static dg_status group_rows(const joining *j) {
+  const dg_row *index = j->clusters->index;
   dg_row *at;
-  const dg_status status = dg_alloc(&at, (size_t)c->links.n + 1, sizeof *at);
+  const dg_status status = dg_alloc(&at, (size_t)j->n_names + 1, sizeof *at);
   if (status != DG_OK) return status;
-  for (dg_row i = 0; i < level->n; i++) at[c->index[i] + 1]++;
-  for (int64_t k = 0; k < c->links.n; k++) at[k + 1] += at[k];
-  for (dg_row i = 0; i < level->n; i++) order[at[c->index[i]]++] = i;
+  for (dg_row i = 0; i < j->level->n; i++) at[index[i] + 1]++;
+  for (int64_t k = 0; k < j->n_names; k++) at[k + 1] += at[k];
+  for (dg_row i = 0; i < j->level->n; i++) j->order[at[index[i]]++] = i;
   dg_free(&at);
   return DG_OK;
 }
@@ -90,12 +92,12 @@ static int64_t longest_cluster(const joining *j) {
 
 /* Collective. */
 static dg_status join_clusters(dg_level *coarse, int64_t n_clusters, const dg_level *level, const dg_clusters *c,
-                               const dg_id *number) {
+                               const dg_id *number, int64_t n_names) {
   dg_status status = DG_OK;
-  joining j = {.level = level, .clusters = c, .number = number};
+  joining j = {.level = level, .clusters = c, .n_names = n_names, .number = number};
   status = dg_alloc(&j.order, (size_t)level->n, sizeof *j.order);
-  if (status == DG_OK) status = dg_alloc(&j.sum, (size_t)c->links.n, sizeof *j.sum);
-  if (status == DG_OK) status = group_rows(j.order, level, c);
+  if (status == DG_OK) status = dg_alloc(&j.sum, (size_t)n_names, sizeof *j.sum);
+  if (status == DG_OK) status = group_rows(&j);
   DG_TRY(dg_comm_agree(level->comm, status));
   const dg_edge_source source = {next_joined, &j, longest_cluster(&j)};
   DG_TRY(dg_level_gather(coarse, level->comm, n_clusters, &source, false));
@@ -132,20 +134,23 @@ cleanup:
   return status;
 }
 
-dg_status dg_level_contract(dg_level *coarse, dg_id *coarse_of, const dg_level *level, const dg_clusters *clusters) {
+dg_status dg_level_contract(dg_level *coarse, dg_id *coarse_of, const dg_level *level, dg_clusters *clusters) {
   dg_status status = DG_OK;
   dg_id *held = NULL, *number = NULL;
+  const int64_t n_names = clusters->links.n;
   int64_t n_clusters;
   *coarse = (dg_level){0};
   status = dg_alloc(&held, (size_t)level->n, sizeof *held);
-  if (status == DG_OK) status = dg_alloc(&number, (size_t)clusters->links.n, sizeof *number);
+  if (status == DG_OK) status = dg_alloc(&number, (size_t)n_names, sizeof *number);
   DG_TRY(dg_comm_agree(level->comm, status));
   number_clusters(held, &n_clusters, level, clusters);
   DG_TRY(dg_links_fetch(&clusters->links, number, held, sizeof *number));
+  dg_links_destroy(&clusters->links); /* numbers are their names now, and memory is short here */
   for (dg_row i = 0; i < level->n; i++) coarse_of[i] = number[clusters->index[i]];
-  DG_TRY(join_clusters(coarse, n_clusters, level, clusters, number));
+  DG_TRY(join_clusters(coarse, n_clusters, level, clusters, number, n_names));
   DG_TRY(move_weights(coarse, level, clusters, held));
 cleanup:
+  dg_clusters_destroy(clusters);
   dg_free(&held);
   dg_free(&number);
   if (status != DG_OK) dg_level_destroy(coarse);

@@ -102,13 +102,17 @@ static inline dg_status dg_level_pull(const dg_level *level, void *value, size_t
 
 /* Nodes that are to become one: those of one label, which is the id of a node, and held by who holds this node. */
 typedef struct dg_clusters {
-  dg_id *label;     /* [n + n_halo] */
   dg_row *index;    /* [n + n_halo] of a row's label among links.ids */
   dg_links links;   /* labels in use here */
   uint8_t *full;    /* [links.n] how full these clusters are, in 255ths */
   dg_weight *held;  /* [n] what the clusters weigh whose label this rank holds */
   int32_t *members; /* [n] of them */
 } dg_clusters;
+
+/* The label of a row. Local. */
+static inline dg_id dg_clusters_label(const dg_clusters *clusters, dg_row row) {
+  return clusters->links.ids[clusters->index[row]];
+}
 
 /* Joins nodes to clusters that weigh no more than `limit`, but for single nodes, in so many rounds of size-constrained
    label propagation (Meyerhenke, Sanders, Schulz 2017, section 4). The same on any number of ranks. Errors: DG_MEMORY.
@@ -119,8 +123,9 @@ void dg_clusters_destroy(dg_clusters *clusters);
 
 /* ---- contract.c ---- */
 
-/* The graph of the clusters, and the node of it that each row becomes: coarse_of [n]. Errors: DG_MEMORY. Collective. */
-dg_status dg_level_contract(dg_level *coarse, dg_id *coarse_of, const dg_level *level, const dg_clusters *clusters);
+/* The graph of the clusters, which are destroyed, and the node of it that each row becomes: coarse_of [n]. Errors:
+   DG_MEMORY. Collective. */
+dg_status dg_level_contract(dg_level *coarse, dg_id *coarse_of, const dg_level *level, dg_clusters *clusters);
 
 /* Gives rows the part of the node that they have become: part [n] of coarse_part [coarse->n]. Errors: DG_MEMORY.
    Collective. */

@@ -128,7 +128,6 @@ static dg_status divide_contracted(bool *contracted, int32_t *part, const dg_lev
   DG_TRY(dg_clusters_find(&clusters, level, &limit, CLUSTER_ROUNDS, dg_rng_key(config->seed, 2 * depth)));
   DG_TRY(dg_comm_agree(level->comm, dg_alloc(&coarse_of, (size_t)level->n, sizeof *coarse_of)));
   DG_TRY(dg_level_contract(&coarse, coarse_of, level, &clusters));
-  dg_clusters_destroy(&clusters);
   *contracted = (double)coarse.nodes.n_nodes <= enough * (double)level->nodes.n_nodes;
   if (!*contracted) goto cleanup;
   status = dg_alloc(&coarse_part, (size_t)coarse.n + (size_t)coarse.n_halo, sizeof *coarse_part);
