@@ -51,7 +51,9 @@ class Signals(program.Case):
     def test_launcher(self):
         process = self.start(program.MPIRUN, "-np", "2")
         process.send_signal(signal.SIGTERM)
-        self.assertNotEqual(process.wait(40), 0)
+        code = process.wait(40)
+        if not program.launcher_is_hydra():  # told to end, Hydra gives 0 now and then, whatever it ran
+            self.assertNotEqual(code, 0)
         self.assert_clean()
 
     def test_death_of_one_rank(self):
