@@ -42,7 +42,7 @@ typedef struct dg_config {
   dg_partition_objective objective;
   int threads; /* 0: cores per rank */
   bool prune;  /* training touches only the receptive field of its loss; exact */
-  bool reproducible, resume;
+  bool reproducible, resume, print_config;
   char *config_file; /* --config */
   char *recipe, *split, *init, *save, *log, *checkpoint, *partition;
   char *checkpoint_every; /* "N" epochs or "Nm" minutes; NULL: 100 epochs */
@@ -61,7 +61,8 @@ typedef struct dg_config_verb {
 } dg_config_verb;
 
 /* Reads options of train, bench or plan: command line over --config (YAML) over --recipe over dg_config_default.
-   `operand` gets the n_operand file names. --help prints the usage and the options and sets *help. What is typed, or
+   `operand` gets the n_operand file names. --help prints the usage and the options, --print-config
+   the options that are in force as YAML, and both set *help. What is typed, or
    stands in the YAML file, and would not be used is refused; a recipe may hold more than its model uses. Errors:
    DG_USAGE; DG_INPUT (YAML). Local. */
 dg_status dg_config_parse(dg_config *config, const char **operand, bool *help, const dg_config_verb *verb, int argc,

@@ -30,6 +30,7 @@ typedef struct dg_option {
   const char *argument;       /* as shown in the help, e.g. "N" */
   const char *help;           /* one line, with the default */
   bool given;                 /* set when it was seen */
+  const char *group;          /* title under which the help lists it; NULL: the last, "options" */
 } dg_option;
 
 /* One row of a table each: name, target, what is allowed, argument as shown, help. A NULL help hides the option. Local.
@@ -55,6 +56,10 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path);
 
 /* Sets one option from text as if it had been typed; `where` says who did, for the message. Errors: DG_USAGE. Local. */
 dg_status dg_options_set(dg_option *option, const char *text, const char *where);
+
+/* Prints options, none of them a text that is not there, as a YAML mapping which dg_options_load_yaml() reads. Errors:
+   DG_MEMORY. Local. */
+dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int n);
 
 /* Prints what an option is set to as it would be typed, "--name value" and a newline; nothing for a flag that is off or
    a text that is not there, which it gives back as false. Local. */

@@ -16,14 +16,14 @@ typedef struct dg_split_summary {
 /* What can be said of a graph file. */
 typedef struct dg_graph_summary {
   dg_graph_info info;
-  bool undirected;       /* every edge is there both ways */
-  int64_t isolated;      /* nodes without any edge */
-  int64_t unlabelled;    /* nodes of label -1 */
-  int64_t n_nonzeros;    /* of the features, dense ones included */
-  int64_t max_degree;    /* in-neighbours */
-  int64_t *degree_count; /* [max_degree + 1] nodes of each degree */
-  int64_t *class_count;  /* [n_classes] nodes of each class */
-  uint64_t fingerprint;  /* see dg_graph_fingerprint */
+  bool undirected;             /* every edge is there both ways */
+  int64_t isolated;            /* nodes without any edge */
+  int64_t unlabelled;          /* nodes of label -1 */
+  int64_t n_nonzeros;          /* of the features, dense ones included */
+  int64_t max_degree;          /* in-neighbours */
+  int64_t *degree_count;       /* [max_degree + 1] nodes of each degree */
+  int64_t *class_count;        /* [n_classes] nodes of each class */
+  uint64_t fingerprint;        /* see dg_graph_fingerprint */
   uint64_t splits_fingerprint; /* checksum of all splits, which the fingerprint leaves out; 0 without splits */
   int n_splits;
   dg_split_summary *splits; /* [n_splits] in the order of their names */

@@ -20,12 +20,12 @@ dg_option dg_option_flag(const char *name, bool *target, const char *help) {
 
 dg_option dg_option_int(const char *name, int64_t *target, double low, double high, const char *argument,
                         const char *help) {
-  return (dg_option){name, DG_OPTION_INT, target, low, high, NULL, argument, help, false};
+  return (dg_option){name, DG_OPTION_INT, target, low, high, NULL, argument, help, false, NULL};
 }
 
 dg_option dg_option_real(const char *name, double *target, double low, double high, const char *argument,
                          const char *help) {
-  return (dg_option){name, DG_OPTION_REAL, target, low, high, NULL, argument, help, false};
+  return (dg_option){name, DG_OPTION_REAL, target, low, high, NULL, argument, help, false, NULL};
 }
 
 dg_option dg_option_text(const char *name, char **target, const char *argument, const char *help) {
@@ -121,6 +121,8 @@ static dg_status set_choice(dg_option *option, const char *text, const char *who
     }
   char list[256];
   join_choices(list, sizeof list, option->choices, ", ", " or ");
+  const char *near = dg_nearest(option->choices, text);
+  if (near) return dg_fail(DG_USAGE, "%s must be %s, not '%s'; did you mean %s?", who, list, text, near);
   return dg_fail(DG_USAGE, "%s must be %s, not '%s'", who, list, text);
 }
 
@@ -187,21 +189,43 @@ bool dg_option_print(FILE *out, const dg_option *option) {
 
 /* ---- help ------------------------------------------------------------------------------------------------------ */
 
-static void print_help(const dg_option *options, const char *usage) {
+static void print_option(const dg_option *option) {
   enum { COLUMN = 30 };
-  printf("%s%s\noptions:\n", usage, usage[strlen(usage) - 1] == '\n' ? "" : "\n");
-  for (const dg_option *option = options; option->name; option++) {
-    if (!option->help) continue;
-    char choices[128] = "", left[256];
-    if (option->kind == DG_OPTION_CHOICE) join_choices(choices, sizeof choices, option->choices, "|", "|");
-    const char *argument = option->argument ? option->argument : choices;
-    int width = snprintf(left, sizeof left, "  --%s%s%s", option->name, *argument ? " " : "", argument);
-    if (width >= COLUMN)
-      printf("%s\n%*s%s\n", left, COLUMN, "", option->help);
-    else
-      printf("%-*s%s\n", COLUMN, left, option->help);
+  char choices[128] = "", left[256];
+  if (option->kind == DG_OPTION_CHOICE) join_choices(choices, sizeof choices, option->choices, "|", "|");
+  const char *argument = option->argument ? option->argument : choices;
+  const int width = snprintf(left, sizeof left, "  --%s%s%s", option->name, *argument ? " " : "", argument);
+  if (width >= COLUMN) printf("%s\n", left);
+  printf("%-*s", COLUMN, width >= COLUMN ? "" : left);
+  for (const char *line = option->help; line;) {
+    const int length = (int)strcspn(line, "\n");
+    printf("%*s%.*s\n", line == option->help ? 0 : COLUMN, "", length, line);
+    line = line[length] ? line + length + 1 : NULL;
   }
-  printf("%-*s%s\n", COLUMN, "  --help", "this text");
+}
+
+static bool is_in_group(const dg_option *option, const char *group) {
+  return option->help && (group ? option->group && strcmp(option->group, group) == 0 : !option->group);
+}
+
+static void print_group(const dg_option *options, const char *group) {
+  printf("\n%s:\n", group ? group : "options");
+  for (const dg_option *option = options; option->name; option++)
+    if (is_in_group(option, group)) print_option(option);
+}
+
+/* Groups in the order of their first options, then what is in none. */
+static void print_help(const dg_option *options, const char *usage) {
+  static const dg_option help = {.name = "help", .kind = DG_OPTION_FLAG, .help = "this text"};
+  printf("%s%s", usage, usage[strlen(usage) - 1] == '\n' ? "" : "\n");
+  for (const dg_option *option = options; option->name; option++) {
+    bool first = option->help && option->group;
+    for (const dg_option *earlier = options; first && earlier < option; earlier++)
+      first = !is_in_group(earlier, option->group);
+    if (first) print_group(options, option->group);
+  }
+  print_group(options, NULL);
+  print_option(&help);
 }
 
 /* ---- command line ---------------------------------------------------------------------------------------------- */

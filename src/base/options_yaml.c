@@ -1,11 +1,15 @@
 #include <distgat/options.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
 #include "base/nearest.h"
+
+/* ---- reading ---- */
 
 /* Finds an option by its name in a file, where weight_decay is as good as weight-decay. */
 static dg_option *find_option(dg_option *options, const char *name) {
@@ -90,4 +94,60 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path) {
   yaml_parser_delete(&parser);
   fclose(file);
   return status;
+}
+
+/* ---- printing ---- */
+
+/* The value as dg_options_set() takes it; numbers as short as they can be without another value. */
+static const char *value_text(char number[32], const dg_option *option) {
+  switch (option->kind) {
+  case DG_OPTION_FLAG:
+    return *(const bool *)option->target ? "true" : "false";
+  case DG_OPTION_INT:
+    snprintf(number, 32, "%" PRId64, *(const int64_t *)option->target);
+    return number;
+  case DG_OPTION_REAL:
+    for (int digits = 1; digits <= 17; digits++) {
+      snprintf(number, 32, "%.*g", digits, *(const double *)option->target);
+      if (strtod(number, NULL) == *(const double *)option->target) break;
+    }
+    return number;
+  case DG_OPTION_TEXT:
+    return *(char *const *)option->target;
+  case DG_OPTION_CHOICE:
+    return option->choices[*(const int *)option->target];
+  }
+  return NULL;
+}
+
+static bool emit_scalar(yaml_emitter_t *emitter, const char *text) {
+  yaml_event_t event;
+  return yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, -1, 1, 1, YAML_ANY_SCALAR_STYLE) &&
+         yaml_emitter_emit(emitter, &event);
+}
+
+static bool emit_all(yaml_emitter_t *emitter, const dg_option *const *options, int n) {
+  yaml_event_t event;
+  char number[32];
+  bool good = yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING) && yaml_emitter_emit(emitter, &event);
+  good =
+      good && yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) && yaml_emitter_emit(emitter, &event);
+  good = good && yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE) &&
+         yaml_emitter_emit(emitter, &event);
+  for (int i = 0; good && i < n; i++)
+    good = emit_scalar(emitter, options[i]->name) && emit_scalar(emitter, value_text(number, options[i]));
+  good = good && yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);
+  good = good && yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(emitter, &event);
+  return good && yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);
+}
+
+dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int n) {
+  yaml_emitter_t emitter;
+  if (!yaml_emitter_initialize(&emitter)) return dg_fail(DG_MEMORY, "out of memory for the options");
+  yaml_emitter_set_output_file(&emitter, out);
+  yaml_emitter_set_unicode(&emitter, 1);
+  yaml_emitter_set_width(&emitter, -1);
+  const bool printed = emit_all(&emitter, options, n);
+  yaml_emitter_delete(&emitter);
+  return printed ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }

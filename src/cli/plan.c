@@ -15,7 +15,8 @@
 static const char usage[] =
     "usage: distgat plan G.h5 --parts 1,2,4,... [options]\n"
     "       distgat plan --nodes N --edges E --features F --classes C --parts 1,2,4,... [options]\n"
-    "Predicts what training would cost on so many ranks, without starting them: time of a step, messages, memory.";
+    "Predicts what training would cost on so many ranks, without starting them: time of a step, messages, memory.\n"
+    "example: distgat plan pubmed.h5 --parts 1,2,4,8 --ranks-per-node 2 --latency-us 50 --bandwidth-gbit 10";
 
 enum { MAX_POINTS = 64, MAX_PARTS = 1 << 20 };
 

@@ -5,7 +5,10 @@
 
 #include "cli/verbs.h"
 
-static const char usage[] = "usage: distgat predict G.h5 --model-file M.h5 --out O.h5 [options]";
+static const char usage[] =
+    "usage: distgat predict G.h5 --model-file M.h5 --out O.h5 [options]\n"
+    "Applies a trained model to all nodes of a graph.\n"
+    "example: distgat predict cora.h5 --model-file model.h5 --out out.h5 --probabilities --csv out.csv";
 static const char *const weights_names[] = {"trained", "initial", NULL};
 
 /* What can be typed, in the types of the parser; the texts are owned. */

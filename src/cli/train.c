@@ -6,7 +6,10 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 
-static const char usage[] = "usage: distgat train G.h5 [options]";
+static const char usage[] =
+    "usage: distgat train G.h5 [options]\n"
+    "Trains a model on a graph, on all ranks that mpirun or srun starts, and prints its accuracies.\n"
+    "example: mpirun -np 4 distgat train cora.h5 --recipe tutorial-gat --save model.h5";
 
 /* Divergence is a failure, once all is reported; the same on every rank. */
 static dg_status check_divergence(const dg_result *results, int64_t runs) {

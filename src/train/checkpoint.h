@@ -23,7 +23,7 @@ dg_origin dg_origin_of(const dg_local *local, bool exchange_first);
 typedef struct dg_checkpoint {
   const dg_config *config; /* borrowed, as all here */
   dg_origin origin;
-  dg_state *state;    /* weights and moments */
+  dg_state *state; /* weights and moments */
   dg_run *run;
   dg_run *kept;       /* of several runs the best before this one, or NULL */
   dg_result *results; /* [run->index] of the runs before this one */

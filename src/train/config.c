@@ -104,6 +104,12 @@ static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
   return DG_OK;
 }
 
+static bool is_among(int option, const int *list, int n) {
+  for (int i = 0; i < n; i++)
+    if (list[i] == option) return true;
+  return false;
+}
+
 /* Options of whole runs: a verb that takes steps alone does not use them. */
 static const int run_options[] = {EPOCHS, RUNS, EARLY_STOP,     PATIENCE,   SELECT,           EVAL_EVERY, INIT,
                                   SAVE,   LOG,  SAVE_GRADIENTS, CHECKPOINT, CHECKPOINT_EVERY, RESUME};
@@ -160,6 +166,27 @@ cleanup:
   return status;
 }
 
+/* Whether --config may hold the option: it is in force, and a text that is there. */
+static bool is_printed(const values *v, const dg_option *options, int option, bool whole_runs) {
+  static const int never[] = {RECIPE, CONFIG, PRINT_CONFIG, REPRODUCIBLE, SAVE_GRADIENTS};
+  const dg_option *o = &options[option];
+  if (is_among(option, never, sizeof never / sizeof *never)) return false;
+  if (!whole_runs && is_among(option, run_options, N_RUN_OPTIONS)) return false;
+  if (o->kind == DG_OPTION_TEXT && !*(char *const *)o->target) return false;
+  if (o->kind == DG_OPTION_FLAG) return *(const bool *)o->target;
+  if (option == PATIENCE) return v->early_stop != DG_STOP_NONE;
+  if (option == BALANCE || option == OBJECTIVE) return !v->config.partition;
+  return option != THREADS || v->threads > 0;
+}
+
+static dg_status print_config(const values *v, const dg_option *options, bool whole_runs) {
+  const dg_option *printed[N_OPTIONS];
+  int n = 0;
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (is_printed(v, options, i, whole_runs)) printed[n++] = &options[i];
+  return dg_options_print_yaml(stdout, printed, n);
+}
+
 static int count_options(const dg_option *options) {
   int n = 0;
   while (options && options[n].name) n++;
@@ -177,7 +204,12 @@ dg_status dg_config_parse(dg_config *config, const char **operand, bool *help, c
   for (int i = 0; !verb->whole_runs && i < N_RUN_OPTIONS; i++) options[run_options[i]].help = NULL; /* not listed */
   for (int i = 0; i < n_extra; i++) options[N_OPTIONS + i] = verb->extra[i];
   dg_status status = dg_options_parse(options, argc, argv, verb->usage, operand, verb->n_operand, help);
+  if (status == DG_OK && *help) dg_recipe_explain();
   if (status == DG_OK && !*help) status = resolve(&v, options, verb->whole_runs);
+  if (status == DG_OK && !*help && v.config.print_config) {
+    status = print_config(&v, options, verb->whole_runs);
+    *help = true;
+  }
   for (int i = 0; i < n_extra; i++) verb->extra[i].given = options[N_OPTIONS + i].given;
   dg_config_from_values(config, &v);
   free(options);
@@ -203,12 +235,6 @@ dg_step_config dg_config_step(const dg_config *config) {
                           .out_heads = m->out_heads};
 }
 
-static bool is_among(int option, const int *list, int n) {
-  for (int i = 0; i < n; i++)
-    if (list[i] == option) return true;
-  return false;
-}
-
 /* All options with their values, one a line, but for some; with `absent` those that are not given too. */
 static dg_status describe(char **text, const dg_config *config, const int *but, int n_but, bool absent) {
   values v = dg_config_to_values(config);
@@ -224,8 +250,9 @@ static dg_status describe(char **text, const dg_config *config, const int *but, 
 }
 
 dg_status dg_config_describe_run(char **text, const dg_config *config) {
-  static const int free_to_change[] = {RECIPE, CONFIG, EPOCHS,  RUNS,       PARTITION,        BALANCE, OBJECTIVE,
-                                       SAVE,   LOG,    THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME,  SAVE_GRADIENTS};
+  static const int free_to_change[] = {RECIPE,  CONFIG,     EPOCHS,           RUNS,   PARTITION,
+                                       BALANCE, OBJECTIVE,  PRINT_CONFIG,     SAVE,   LOG,
+                                       THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME, SAVE_GRADIENTS};
   return describe(text, config, free_to_change, sizeof free_to_change / sizeof *free_to_change, true);
 }
 

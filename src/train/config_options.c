@@ -49,7 +49,9 @@ static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v)
   options[SEED] = dg_option_int("seed", &v->seed, 0, INFINITY, "S", "of initial weights and dropout (0)");
   options[RUNS] = dg_option_int("runs", &c->runs, 1, 1e6, "N", "repeat with seeds S, S+1, ...; mean and deviation (1)");
   options[EARLY_STOP] =
-      dg_option_choice("early-stop", &v->early_stop, early_stop_names, "the published criteria (none)");
+      dg_option_choice("early-stop", &v->early_stop, early_stop_names,
+                       "gat: until neither loss nor accuracy of validation has improved for --patience\n"
+                       "validations; gcn: until the loss exceeds the mean of the --patience before (none)");
   options[PATIENCE] =
       dg_option_int("patience", &c->patience, 1, 1e9, "N", "validations that early stopping waits (100)");
   options[SELECT] = dg_option_choice("select", &v->select, select_names,
@@ -60,12 +62,11 @@ static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v)
 
 static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
   dg_config *c = &v->config;
-  options[RECIPE] =
-      (dg_option){.name = "recipe",
-                  .kind = DG_OPTION_TEXT,
-                  .target = &c->recipe,
-                  .argument = "NAME",
-                  .help = "tutorial-gcn, tutorial-gat, mlp, gcn-paper, gat-paper, gat-paper-pubmed, best"};
+  options[RECIPE] = (dg_option){.name = "recipe",
+                                .kind = DG_OPTION_TEXT,
+                                .target = &c->recipe,
+                                .argument = "NAME",
+                                .help = "a named set of options, see below; what is typed wins"};
   options[CONFIG] =
       dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
   options[SPLIT] = dg_option_text("split", &c->split, "NAME", "split of the file (public, or its only one)");
@@ -89,14 +90,55 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
   options[CHECKPOINT_EVERY] =
       dg_option_text("checkpoint-every", &c->checkpoint_every, "N|Nm", "epochs or minutes between checkpoints (100)");
   options[RESUME] = dg_option_flag("resume", &c->resume, "go on from --checkpoint; start where it is not there yet");
+  options[PRINT_CONFIG] =
+      dg_option_flag("print-config", &c->print_config, "print all these options as YAML for --config, and no more");
   options[REPRODUCIBLE] = dg_option_flag("reproducible", &c->reproducible, NULL);
   options[SAVE_GRADIENTS] = dg_option_text("save-gradients", &c->save_gradients, "FILE", NULL);
 }
+
+static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
+                                                [LAYERS] = "model",
+                                                [HIDDEN] = "model",
+                                                [HEADS] = "model",
+                                                [OUT_HEADS] = "model",
+                                                [DROPOUT] = "model",
+                                                [INPUT_DROPOUT] = "model",
+                                                [ATTENTION_DROPOUT] = "model",
+                                                [NEGATIVE_SLOPE] = "model",
+                                                [ACTIVATION] = "model",
+                                                [NORMALIZE] = "model",
+                                                [LR] = "training",
+                                                [WEIGHT_DECAY] = "training",
+                                                [EPOCHS] = "training",
+                                                [SEED] = "training",
+                                                [RUNS] = "training",
+                                                [SPLIT] = "training",
+                                                [INIT] = "training",
+                                                [PRUNE] = "training",
+                                                [EARLY_STOP] = "validation",
+                                                [PATIENCE] = "validation",
+                                                [SELECT] = "validation",
+                                                [EVAL_EVERY] = "validation",
+                                                [RECIPE] = "options by name or from a file",
+                                                [CONFIG] = "options by name or from a file",
+                                                [PRINT_CONFIG] = "options by name or from a file",
+                                                [THREADS] = "ranks",
+                                                [PARTITION] = "ranks",
+                                                [BALANCE] = "ranks",
+                                                [OBJECTIVE] = "ranks",
+                                                [HALO_TYPE] = "ranks",
+                                                [FIRST_HALO] = "ranks",
+                                                [SAVE] = "results",
+                                                [LOG] = "results",
+                                                [CHECKPOINT] = "results",
+                                                [CHECKPOINT_EVERY] = "results",
+                                                [RESUME] = "results"};
 
 void dg_config_describe(dg_option options[N_OPTIONS], dg_config_values *v) {
   dg_config_describe_model(options, v);
   describe_training(options, v);
   describe_run(options, v);
+  for (int i = 0; i < N_OPTIONS; i++) options[i].group = group_of[i];
 }
 
 dg_config_values dg_config_to_values(const dg_config *config) {

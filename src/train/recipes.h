@@ -3,10 +3,11 @@
 
 #include <distgat/options.h>
 
-/* Writes the names there are, "a, b or c". Local. */
-void dg_recipe_list(char *out, size_t size);
+/* Prints for a help text each recipe in a line: its name, and what it is. Local. */
+void dg_recipe_explain(void);
 
-/* Sets the options of a recipe that are not `given` yet. Errors: DG_USAGE with the names there are. Local. */
+/* Sets the options of a recipe that are not `given` yet. Errors: DG_USAGE with the nearest name, or those there are.
+ * Local. */
 dg_status dg_recipe_apply(dg_option *options, const char *name);
 
 #endif

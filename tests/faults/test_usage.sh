@@ -54,7 +54,9 @@ prints() {
 printf 'hidden: 4\nlrr: 1\n' >wrong.yaml
 
 refused "distgat: a verb is missing"
-refused "distgat: unknown verb 'trian'" trian
+refused "distgat: unknown verb 'trian'; did you mean train?" trian
+refused "distgat: unknown verb 'elephant'; the verbs are generate, " elephant
+refused "distgat: unknown verb 'trian'; did you mean train?" help trian
 refused "distgat: unknown option '--fast'" --fast
 refused "distgat train: unknown option --lrr; did you mean --lr?" train G.h5 --lrr 3
 refused "distgat train: --lr must be a finite number, not 'fast'" train G.h5 --lr fast
@@ -62,6 +64,8 @@ refused "distgat train: --epochs must be a whole number, not '1.5'" train G.h5 -
 refused "distgat train: --dropout must be at least 0 and below 1, not 1" train G.h5 --dropout 1
 refused "distgat train: --model must be gcn, gat, gatv2 or mlp, not 'tree'" train G.h5 --model tree
 refused "distgat train: --recipe must be tutorial-gcn, " train G.h5 --recipe magic
+refused "not 'gta'; did you mean gat?" train G.h5 --model gta
+refused "not 'gat-papr'; did you mean gat-paper?" train G.h5 --recipe gat-papr
 refused "distgat train: --lr needs a value" train G.h5 --lr
 refused "distgat train: 1 file name is needed, 0 given" train
 refused "distgat train: unexpected argument 'H.h5'" train G.h5 H.h5
@@ -75,11 +79,14 @@ refused "distgat predict: --model-file is needed" predict G.h5 --out O.h5
 refused "distgat predict: --weights must be trained or initial, not 'best'" predict G.h5 --weights best
 
 prints "distgat VERB --help" --help
+prints "distgat VERB --help" help
+prints "MPI:" -V
 for part in "distgat " MPI: HDF5: BLAS: METIS: SIMD:; do
   prints "$part" --version
 done
 for verb in generate info partition train predict bench; do
   prints "usage: distgat $verb" $verb --help
+  prints "usage: distgat $verb" help $verb
 done
 
 # Results that cannot be written are a failure, but not a reader who leaves early.

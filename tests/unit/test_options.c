@@ -8,6 +8,8 @@
 
 #include <distgat/options.h>
 
+#include "base/nearest.h"
+
 static const char *const colours[] = {"red", "green", "blue", NULL};
 
 /* One option of every kind, and what the last call to parse left. */
@@ -93,6 +95,13 @@ static void unknown_options_are_named_with_the_nearest(void **state) {
   assert_message("G -x", "unknown option -x; --help lists the options");
 }
 
+static void unknown_values_are_named_with_the_nearest(void **state) {
+  (void)state;
+  assert_message("G --colour blu", "--colour must be red, green or blue, not 'blu'; did you mean blue?");
+  assert_string_equal(dg_nearest((const char *const[]){"gcn", "gat", NULL}, "gta"), "gat");
+  assert_message("G --colour purple", "--colour must be red, green or blue, not 'purple'");
+}
+
 static void malformed_numbers_are_refused(void **state) {
   (void)state;
   assert_message("G --count 3x", "--count must be a whole number, not '3x'");
@@ -129,7 +138,7 @@ static void ranges_are_said(void **state) {
 static void choices_are_listed(void **state) {
   (void)state;
   assert_message("G --colour pink", "--colour must be red, green or blue, not 'pink'");
-  assert_message("G --colour gree", "--colour must be red, green or blue, not 'gree'");
+  assert_message("G --colour gree", "--colour must be red, green or blue, not 'gree'; did you mean green?");
 }
 
 static void missing_and_unwanted_values_are_told(void **state) {
@@ -207,12 +216,46 @@ static void yaml_mistakes_name_file_and_line(void **state) {
   assert_string_equal(dg_status_message(), "cannot read /nowhere/config.yaml: No such file or directory");
 }
 
+/* All options as YAML, owned by the caller. */
+static char *print_yaml(void) {
+  const dg_option *all[] = {&options[0], &options[1], &options[2], &options[3], &options[4], &options[5]};
+  char *text;
+  size_t length;
+  FILE *out = open_memstream(&text, &length);
+  assert_non_null(out);
+  assert_int_equal(dg_options_print_yaml(out, all, 6), DG_OK);
+  fclose(out);
+  return text;
+}
+
+static void printed_yaml_is_read_again(void **state) {
+  (void)state;
+  static const char *const texts[] = {"plain", "3: x", "null",   "# no comment", "it's \"so\"",
+                                      "-",     "on",   " ends ", "a\tb"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    reset();
+    count = -5, rate = 0.1 + 0.2, share = 1e-300, colour = 2, verbose = true, file = strdup(texts[i]);
+    char *text = print_yaml();
+    reset();
+    assert_int_equal(load(text), DG_OK);
+    assert_true(count == -5 && rate == 0.1 + 0.2 && share == 1e-300 && colour == 2 && verbose);
+    assert_string_equal(file, texts[i]);
+    free(text);
+  }
+  reset();
+  rate = 0.005, share = 0.6, file = strdup("x");
+  char *text = print_yaml();
+  assert_string_equal(text, "count: -1\nlearning-rate: 0.005\nshare: 0.6\nfile: x\ncolour: red\nverbose: false\n");
+  free(text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_are_set),
       cmocka_unit_test(negative_values_are_values),
       cmocka_unit_test(last_of_repeated_wins),
       cmocka_unit_test(unknown_options_are_named_with_the_nearest),
+      cmocka_unit_test(unknown_values_are_named_with_the_nearest),
       cmocka_unit_test(malformed_numbers_are_refused),
       cmocka_unit_test(ranges_are_said),
       cmocka_unit_test(choices_are_listed),
@@ -221,6 +264,7 @@ int main(void) {
       cmocka_unit_test(operands_point_into_argv),
       cmocka_unit_test(yaml_sets_what_was_not_given),
       cmocka_unit_test(yaml_mistakes_name_file_and_line),
+      cmocka_unit_test(printed_yaml_is_read_again),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   reset();

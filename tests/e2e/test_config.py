@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Options that are printed as YAML give the same run when they are read again."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best")
+
+
+class Config(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 300, "--avg-degree", 5, "--features", 40, "--classes", 3,
+                        "--out", cls.path("graph.h5"))
+
+    def printed(self, *options, verb="train", ranks=1):
+        return program.distgat(verb, self.path("graph.h5"), *options, "--print-config", ranks=ranks)
+
+    def write(self, text):
+        with open(self.path("config.yaml"), "w") as file:
+            file.write(text)
+        return "--config", self.path("config.yaml")
+
+    def test_every_recipe_is_printed_and_read(self):
+        for recipe in RECIPES:
+            with self.subTest(recipe=recipe):
+                text = self.printed("--recipe", recipe, "--seed", 5)
+                self.assertIn("seed: 5\n", text)
+                self.assertEqual(self.printed(*self.write(text)), text)
+
+    def test_the_run_is_the_same(self):
+        options = ("--model", "gat", "--heads", 3, "--dropout", 0.3, "--epochs", 7, "--early-stop", "gcn",
+                   "--patience", 3, "--threads", 1, "--lr", 0.0123)
+        for ranks in (1, 3):
+            text = self.printed(*options, ranks=ranks)
+            typed, read = (json.loads(program.distgat("train", self.path("graph.h5"), "--json", *which, ranks=ranks))
+                           for which in (options, self.write(text)))
+            for figure in ("epochs", "val_loss", "test_loss", "test_acc", "seed"):
+                self.assertEqual(typed[figure], read[figure], (ranks, figure))
+
+    def test_other_verbs_print_what_they_use(self):
+        text = self.printed("--hidden", 5, verb="bench")
+        self.assertIn("hidden: 5\n", text)
+        self.assertNotIn("epochs", text)
+        self.assertEqual(self.printed(*self.write(text), verb="bench"), text)
+
+    def test_what_is_not_in_force_is_left_out(self):
+        text = self.printed("--partition", "no: such.h5")
+        for word in ("balance", "objective", "patience", "recipe", "resume", "threads"):
+            self.assertNotIn(word, text)
+        self.assertEqual(self.printed(*self.write(text)), text)
+
+
+if __name__ == "__main__":
+    program.main()
