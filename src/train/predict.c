@@ -8,6 +8,7 @@
 #include <distgat/memory.h>
 
 #include "base/fault.h"
+#include "data/h5names.h"
 #include "nn/conv.h"
 #include "par/threads.h"
 #include "par/same.h"
@@ -86,6 +87,19 @@ static dg_status compare(const predictor *p) {
                        "all ranks must be given the same, --threads alone may differ");
 }
 
+/* Creates the output, with what the graph calls its nodes and classes; rank 0. */
+static dg_status begin_output(predictor *p, const char *graph_path) {
+  dg_status status = DG_OK;
+  dg_h5 *graph = NULL;
+  DG_TRY(dg_h5_open(&graph, graph_path));
+  DG_TRY(dg_h5_create(&p->out, p->config->out_path));
+  DG_TRY(dg_h5names_copy(p->out, graph, p->local.shard.info.n_nodes, p->local.shard.info.n_classes));
+
+cleanup:
+  dg_h5_close(&graph);
+  return status;
+}
+
 static dg_status prepare(predictor *p, const char *graph_path) {
   dg_status status = DG_OK;
   int threads;
@@ -105,7 +119,7 @@ static dg_status prepare(predictor *p, const char *graph_path) {
   DG_TRY(dg_field_create(&p->field, &p->local, &field));
   DG_TRY(dg_pass_create(&p->pass, &p->model, &p->local, p->field, false, DG_HALO_F32));
   status = dg_alloc(&p->row, (size_t)p->local.n, sizeof *p->row);
-  if (status == DG_OK && p->comm->rank == 0) status = dg_h5_create(&p->out, p->config->out_path);
+  if (status == DG_OK && p->comm->rank == 0) status = begin_output(p, graph_path);
   DG_TRY(dg_comm_agree(p->comm, status));
   for (int32_t i = 0; i < p->field->n_out; i++) p->row[p->field->out_local[i]] = i;
 

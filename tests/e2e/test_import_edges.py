@@ -159,6 +159,10 @@ class Spellings(Edges):
     targets = np.repeat(np.arange(1000), np.diff(sets["graph/indptr"]))
     self.assertTrue(np.array_equal(targets * 1000 + sets["graph/indices"], keys))
 
+  def test_wrong_line_of_a_late_piece(self):
+    lines = ["123456 654321"] * 700_000
+    self.wrong("\n".join(lines + ["123456"]), words=["line 700001: 1 field"])
+
   def test_wrong_lines(self):
     for content, *words in (("1 2\n\n3\n", "line 3: 1 field, expected are 2"), ("1 2\n1 2 3\n", "line 2: 3 fields"),
                             ("a,b\nb,c,d\n", "line 2: 3 fields"), ("a b\nb\n", "line 2: 1 field"),
@@ -211,6 +215,12 @@ class Wishes(Edges):
     self.assertEqual(pairs_of(self.edges("1 2\n3 2\n", "--largest-component", "--directed")), [(1, 2), (3, 2)])
     sets = self.edges("0 1\n2 3\n", "--largest-component")
     self.assertEqual(pairs_of(sets), both((0, 1)), "of equal ones the first")
+
+  def test_splits_of_a_component(self):
+    labels = self.file("labels.csv", "id,label\n1,a\n3,b\n4,b\n5,a\n6,a\n")
+    split = self.file("split.txt", "1 train\n4 train\n5 val\n6 test\n")
+    sets = self.edges("1 3\n4 5\n5 6\n", "--largest-component", "--labels", labels, "--splits", split)
+    self.assertEqual([sets[f"splits/public/{part}"].tolist() for part in PARTS], [[0], [1], [2]])
 
   def test_drawn_splits(self):
     edges = "\n".join(f"{k} {k + 1}" for k in range(39))
@@ -280,6 +290,14 @@ class Nodes(Edges):
       table = self.table(content)
       sets = self.edges("10 20\n", "--features", table, "--labels", table)
       self.assertEqual(features_of(sets).tolist(), wanted)
+
+  def test_id_columns(self):
+    """Of several columns that are called ids, that one counts which holds the nodes of the edges."""
+    table = self.table("id,label,new_id\n30,a,10\n77,b,20\n78,a,30\nx,b,40\n")
+    for ids, wanted in ((["--id-column", "new_id"], [0, 1, 0, 1]), ([], [0, 1, 0, 1])):
+      self.assertEqual(self.toy("--labels", table, *ids)["labels"].tolist(), wanted)
+    table = self.table("id,label,new_id\n30,a,10\n77,b,20\n78,a,30\n79,b,40\n")
+    self.assertEqual(self.toy("--labels", table)["labels"].tolist(), [0, 1, 0, 1])
 
   def test_columns(self):
     table = self.table("key,a,b,c\n10,1,x,7\n20,0,y,8\n30,0,x,9\n40,1,x,6\n")

@@ -110,5 +110,8 @@ class Call:
 
 
 def main():
-  result = unittest.main(exit=False, verbosity=1).result
+  """Runs the tests of the script, or those that DISTGAT_TEST_PART names."""
+  part = os.environ.get("DISTGAT_TEST_PART")
+  arguments = sys.argv + (["--failfast", "-k", part] if part else [])
+  result = unittest.main(exit=False, verbosity=1, argv=arguments).result
   sys.exit(1 if not result.wasSuccessful() else 77 if result.skipped else 0)
