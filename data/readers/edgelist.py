@@ -39,11 +39,12 @@ def read(options):
   try:
     ids = nodes.Integers()
     sources, targets, weights = read_edges(layout, ids, options.weights)
-    reason, ids.settled = None, True
+    reason = None
   except nodes.NotIntegers as met:
     reason, ids = met, nodes.Strings()
     sources, targets, weights = read_edges(layout, ids, options.weights)
-  listed = joined.Listed(path, ids, sources, targets, weights, notes=layout.notes, reason=reason)
+  listed = joined.Listed(path, ids, sources, targets, weights, first_id=options.first_id, notes=layout.notes,
+                         reason=reason)
   return joined.assemble(listed, options)
 
 
@@ -55,6 +56,8 @@ def find_layout(path, weighted):
   if not lines:
     raise InputError(f"{path}: has no edges: every line is empty or a comment")
   delimiter = text.choose_delimiter(lines[0][1])
+  if delimiter == "\t" and not all(part.strip() for part in lines[0][1].strip().split("\t")):
+    delimiter = None  # columns are padded
   rows = [text.fields(path, line, content, delimiter) for line, content in lines]
   header = is_header(rows)
   names = [name.strip("# ").casefold() for name in rows[0]] if header else []

@@ -28,8 +28,7 @@ class Listed:
 
 def assemble(listed, options):
   """Returns the Source of edges and of the files that the options name."""
-  if options.first_id is not None:
-    listed.first_id = options.first_id
+  listed.ids.settled = True
   met = Numbering(nodes.Integers(), [listed.sources, listed.targets]).codes
   given = read_tables(options, listed.ids, met)
   numbering = number_nodes(listed, given, met)

@@ -38,6 +38,7 @@ class Integers:
 class Strings:
   """Ids that are strings: the code of an id counts those that were met before it."""
   strings = True
+  settled = False
 
   def __init__(self):
     self.known = {}

@@ -109,6 +109,8 @@ def of_svm(path, wanted):
 def of_text(path, wanted, ids, met):
   rows = text.table_rows(path)
   head = list(itertools.islice(rows, 2))
+  if not head:
+    raise InputError(f"{path}: has no rows: every field is empty")
   plan = columns.find(path, [fields for _, fields in head], wanted)
   rows = itertools.chain(head[plan.header:], rows)
   lines, tokens, marks, blocks = [], {k: [] for k in plan.ids}, [], []

@@ -200,13 +200,13 @@ def plain_rows(number, text, columns, delimiter, exact):
   """Returns (values [rows, columns], lines [rows]) of a piece of text that holds numbers alone, or None: then its lines
   are to be looked at one by one. The columns `exact` hold integers as people write them, without leading zeros."""
   allowed = b"0123456789-.eE+\n" + (b" \t" if delimiter is None else delimiter.encode())
-  if text.translate(None, allowed) or exact and (b"e" in text or b"E" in text):
+  if text.translate(None, allowed):
     return None
   tokens = regular(text, columns, delimiter)
   if tokens is None:
     return None
   whole = not text.translate(None, b"0123456789- \t\n,;|")
-  if not plain_integers(tokens, columns, exact, whole):
+  if not plain_integers(tokens, columns, exact, whole) or has_letters(tokens, columns, exact):
     return None
   values = parse(text if delimiter is None else text.replace(delimiter.encode(), b" "),
                  np.int64 if whole else np.float64)
@@ -248,6 +248,12 @@ def plain_integers(tokens, columns, exact, whole):
   lengths, zeros = tokens.lengths().reshape(-1, columns), tokens.leading_zero().reshape(-1, columns)
   most = lengths.max(initial=0) if whole else lengths[:, exact].max(initial=0)
   return most <= (18 if whole else 15) and not zeros[:, exact].any()
+
+
+def has_letters(tokens, columns, exact):
+  """Whether the exact columns hold exponents or plus signs."""
+  places = np.flatnonzero(np.isin(tokens.content, np.frombuffer(b"eE+", np.uint8)))
+  return np.isin((np.searchsorted(tokens.starts, places, "right") - 1) % columns, exact).any()
 
 
 def parse(text, kind):

@@ -119,6 +119,7 @@ class MatrixMarket(Text):
     path = self.file("toy.mtx", head + "pattern general\n3 3 1\n1 2\n")
     self.refused("mtx", path, "--labels", self.file("y.txt", "1\n0\n"), words=["y.txt: 2 rows, 3 are expected"])
     self.refused("mtx", path, "--labels", self.file("y.csv", "1 0\n4 1\n"), words=["there is a node 4"])
+    self.refused("mtx", path, "--labels", self.file("y.csv", "1 0\nx 1\n"), words=["y.csv, line 2: the id 'x'"])
     self.refused("mtx", path, "--weights", words=["--weights"])
 
 
