@@ -27,6 +27,20 @@ python=$work/moved/share/distgat/python
 for file in "$DISTGAT_SOURCE"/src/python/distgat/*.py; do
   [ -e "$python/distgat/${file##*/}" ] || fail "the Python module's ${file##*/} is not installed"
 done
+[ -e "$work/moved/share/distgat/examples/tutorial.py" ] || fail "the example of Python is not installed"
+# From there, with no program named, it finds the one beside it.
+if (cd / && /usr/bin/python3 -c "import h5py") 2>/dev/null; then
+  found=$(cd / && env -u DISTGAT PYTHONPATH="$python" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c '
+from distgat import program
+print(program.find(), len(program.mpi_settings(program.find())))')
+  [ "$found" = "$work/moved/bin/distgat $(wc -l <"$DISTGAT_SOURCE/jobs/mpi.env")" ] || fail "the Python module found: $found"
+fi
+# A wheel is made of what is installed, where there is pip and the network it needs.
+if python3 -m pip wheel -q --no-deps -w "$work/wheel" "$python" >"$work/log" 2>&1; then
+  python3 -m zipfile -l "$work"/wheel/distgat-*.whl | grep -q "^distgat/graphfile.py" || fail "the wheel lacks the module"
+else
+  echo "without a wheel: $(tail -n 1 "$work/log")"
+fi
 library=$(dirname "$(find "$work/moved" -name libdistgat.so)")
 export PKG_CONFIG_PATH=$library/pkgconfig
 

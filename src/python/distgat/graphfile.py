@@ -1,8 +1,9 @@
 """The graph file (layout: data/README.md), for whoever has a graph's arrays in the file's own order."""
 
 import dataclasses
-from typing import Any, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
+import h5py
 import numpy as np
 
 from . import h5
@@ -24,6 +25,23 @@ class Contents:
   class_names: Optional[Sequence[str]] = None  # [num_classes]
   edge_weight: Optional[np.ndarray] = None  # [E]
   edge_features: Optional[np.ndarray] = None  # [E, D]
+
+
+class Csr(NamedTuple):
+  """A sparse matrix as scipy has it, without scipy."""
+  indptr: np.ndarray  # [N + 1]
+  indices: np.ndarray  # [nnz]
+  data: np.ndarray  # [nnz]
+  shape: tuple
+
+  @property
+  def nnz(self):
+    return len(self.data)
+
+  def toarray(self):
+    dense = np.zeros(self.shape, self.data.dtype)
+    dense[np.repeat(np.arange(self.shape[0]), np.diff(self.indptr)), self.indices] = self.data
+    return dense
 
 
 def write(path, contents):
@@ -84,3 +102,27 @@ def as_ids(ids):
   """Returns node ids as the file has them: int64 where all are integers, else strings."""
   found = np.asarray(ids)
   return found.astype(np.int64) if found.dtype.kind in "iu" else h5.fixed([str(i) for i in ids])
+
+
+def read(path, make=Contents):
+  """Returns the contents of a graph file. Raises OSError where HDF5 cannot read it, ValueError where it is none."""
+  with h5py.File(path, "r") as file:
+    if h5.text(file.attrs.get("format", "")) != "distgat-graph":
+      raise ValueError(f"{path}: not a distgat graph (root attribute format is not distgat-graph)")
+    strings = {"node_ids": "nodes/id", "class_names": "classes/name"}
+    arrays = {"edge_weight": "edges/weight", "edge_features": "edges/features"}
+    return make(
+      name=h5.text(file.attrs.get("name", "")), num_classes=int(file.attrs["num_classes"]),
+      indptr=file["graph/indptr"][:], indices=file["graph/indices"][:], features=read_features(file),
+      labels=file["labels"][:],
+      splits={name: {part: split[part][:] for part in PARTS} for name, split in file.get("splits", {}).items()},
+      **{field: h5.names(file.get(place)) for field, place in strings.items()},
+      **{field: file[place][:] if place in file else None for field, place in arrays.items()})
+
+
+def read_features(file):
+  features = file["features"]
+  if "dense" in features:
+    return features["dense"][:]
+  shape = len(features["indptr"]) - 1, int(file.attrs["num_features"])
+  return Csr(features["indptr"][:], features["indices"][:], features["values"][:], shape)

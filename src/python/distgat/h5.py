@@ -37,6 +37,13 @@ def text(value):
   return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def names(dataset):
+  """Returns integers as an array, strings as a list; None of no data set."""
+  if dataset is None:
+    return None
+  return dataset[:] if dataset.dtype.kind in "iu" else [text(value) for value in dataset[:]]
+
+
 def replace_file(path, content):
   """Writes under a temporary name beside `path`, renamed at the end and removed on failure."""
   path = os.path.realpath(path)

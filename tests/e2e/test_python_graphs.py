@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""The Python module's graphs: from arrays, and from what PyTorch Geometric, DGL and networkx hold; what cannot be is refused."""
+import os
+import subprocess
+import sys
+import types
+import warnings
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+import scipy.sparse as sp  # noqa: E402
+
+import program  # noqa: E402
+
+sys.path.insert(0, os.path.join(program.SOURCE, "src", "python"))
+import distgat  # noqa: E402
+
+# 0 -> 1, 2 -> 1, 1 -> 0, 3 -> 2, given in no order
+EDGES = np.array([[2, 3, 1, 0], [1, 2, 0, 1]])
+INDPTR, INDICES = [0, 1, 3, 4, 4], [1, 0, 2, 3]
+X = np.arange(1, 9, dtype=float).reshape(4, 2)
+
+
+class Arrays(program.Case):
+    def written(self, *arguments, **fields):
+        distgat.write_graph(self.path("g.h5"), *arguments, **fields)
+        with h5py.File(self.path("g.h5")) as file:
+            found = {}
+            file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+            return dict(file.attrs), found
+
+    def equal(self, got, want):
+        np.testing.assert_array_equal(np.asarray(got), np.asarray(want))
+
+    def test_everything(self):
+        attributes, sets = self.written(
+            EDGES, X, ["b", None, "a", "b"], train_mask=[True, False, False, False], val_mask=np.array([0, 0, 1, 0]),
+            test_mask=[3], name="tiny", node_ids=["w", "x", "y", "zß"], edge_weight=[21, 32, 10, 1])
+        self.assertEqual(attributes, {"format": b"distgat-graph", "name": b"tiny", "version": 1, "num_classes": 2,
+                                      "num_features": 2})
+        self.equal(sets["graph/indptr"], INDPTR)
+        self.equal(sets["graph/indices"], INDICES)
+        self.equal(sets["edges/weight"], [10, 1, 21, 32])
+        self.equal(sets["features/dense"], X)
+        self.equal(sets["labels"], [1, -1, 0, 1])
+        self.equal(sets["classes/name"], [b"a", b"b"])
+        self.equal(sets["nodes/id"], [b"w", b"x", b"y", "zß".encode()])
+        for part, ids in (("train", [0]), ("val", [2]), ("test", [3])):
+            self.equal(sets[f"splits/public/{part}"], ids)
+        types_found = {name: sets[name].dtype for name in ("graph/indptr", "graph/indices", "labels", "features/dense")}
+        self.assertEqual(types_found, {"graph/indptr": "i8", "graph/indices": "i4", "labels": "i4", "features/dense": "f4"})
+        self.assertIn("tiny", program.distgat("info", self.path("g.h5")))
+
+    def test_read_again(self):
+        given = distgat.write_graph(self.path("g.h5"), EDGES, X, [0, 1, 1, 0], splits={"a": {"train": [0], "valid": [1]}},
+                                    edge_attr=np.arange(8).reshape(4, 2), node_ids=[7, 5, 3, 1], class_names=["u", "v"])
+        read = distgat.read_graph(self.path("g.h5"))
+        for graph in (given, read):
+            self.equal(graph.edge_index, [[1, 0, 2, 3], [0, 1, 1, 2]])
+            self.equal(graph.x, X)
+            self.equal(graph.y, [0, 1, 1, 0])
+            self.equal(graph.degree, [1, 2, 1, 0])
+            self.equal(graph.edge_features, [[4, 5], [6, 7], [0, 1], [2, 3]])
+            self.equal(graph.node_ids, [7, 5, 3, 1])
+            self.assertEqual((graph.num_nodes, graph.num_edges, graph.num_features, graph.num_classes), (4, 4, 2, 2))
+            self.assertEqual(list(graph.class_names), ["u", "v"])
+            self.equal(graph.splits["a"]["val"], [1])
+            self.equal(graph.splits["a"]["test"], [])
+        distgat.write_graph(self.path("again.h5"), read)
+        with open(self.path("g.h5"), "rb") as one, open(self.path("again.h5"), "rb") as other:
+            self.assertEqual(one.read(), other.read())
+
+    def test_features(self):
+        """Sparse where that is smaller, whatever they were; without any, each node has its own."""
+        mostly = np.where(X == 3, 3, 0)
+        messy = sp.csr_matrix((np.array([1.0, 2, 0]), np.array([0, 0, 1]), np.array([0, 0, 2, 3, 3])), (4, 2))
+        for x, dense in ((mostly, mostly), (sp.csc_matrix(mostly), mostly), (messy, mostly), (None, np.eye(4)),
+                         (X, X), (sp.csr_matrix(X), X), (X[:, 0], X[:, :1])):
+            attributes, sets = self.written(EDGES, x, [0, 1, 1, 0])
+            self.assertEqual(attributes["num_features"], dense.shape[1])
+            self.assertEqual("features/dense" in sets, 2 * np.count_nonzero(dense) > dense.size)
+            if "features/dense" not in sets:
+                self.equal(sp.csr_matrix(tuple(sets[f"features/{part}"] for part in ("values", "indices", "indptr")),
+                                         dense.shape).toarray(), dense)
+            self.equal(distgat.read_graph(self.path("g.h5")).x, dense)
+
+    def test_directions_and_repetitions(self):
+        loops = np.concatenate([EDGES, [[0, 0], [0, 1]]], axis=1)
+        with self.assertWarnsRegex(UserWarning, "tiny: left out: 1 self-loops, which layers add, 1 repeated edges"):
+            graph = distgat.make_graph(loops, X, name="tiny", edge_weight=[21, 32, 10, 1, 9, 1])
+        self.equal(graph.indices, INDICES)
+        self.equal(graph.edge_weight, [10, 1, 21, 32])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            graph = distgat.make_graph(EDGES[:, [0, 1, 2]], X, undirected=True, edge_attr=[21, 32, 10])
+            self.equal(graph.edge_index, [[1, 0, 2, 1, 3, 2], [0, 1, 1, 2, 2, 3]])
+            self.equal(graph.edge_weight, [10, 10, 21, 21, 32, 32])
+            matrix = sp.coo_matrix(([1, 1, 1, 1], EDGES), (4, 4))
+            self.equal(distgat.make_graph(matrix).indices, INDICES)
+            self.assertIsNone(distgat.make_graph(matrix).edge_weight)
+            self.equal(distgat.make_graph(matrix * 3).edge_weight, [3, 3, 3, 3])
+            self.equal(distgat.make_graph([[], []], num_nodes=3).indptr, [0, 0, 0, 0])
+
+    def test_labels(self):
+        for y, labels, classes in (([2, 0, 1, -1], [2, 0, 1, -1], 3), ([0.0, np.nan, 1, 1], [0, -1, 1, 1], 2),
+                                   ([[1], [0], [1], [1]], [1, 0, 1, 1], 2), (None, [-1] * 4, 1),
+                                   (np.array([[1, 0, 1]] * 4), [[1, 0, 1]] * 4, 3)):
+            attributes, sets = self.written(EDGES, X, y)
+            self.equal(sets["labels"], labels)
+            self.assertEqual(attributes["num_classes"], classes)
+            self.assertEqual(attributes.get("task"), b"multilabel" if np.ndim(labels) == 2 else None)
+        self.assertEqual(self.written(EDGES, X, [0, 0, 0, 0], num_classes=5)[0]["num_classes"], 5)
+
+    def test_several_splits(self):
+        masks = np.eye(4, 2, dtype=bool)
+        graph = distgat.make_graph(EDGES, X, train_mask=masks, test_mask=[False, False, False, True])
+        self.assertEqual(list(graph.splits), ["0", "1"])
+        self.equal([graph.splits["0"]["train"], graph.splits["1"]["train"]], [[0], [1]])
+        self.equal([graph.splits[k]["test"] for k in "01"], [[3], [3]])
+        graph = distgat.make_graph(EDGES, X, splits={"train": [2, 0], "valid": [1], "test": [3]})
+        self.equal([graph.splits["public"][part] for part in ("val", "test")], [[1], [3]])
+        self.equal(graph.splits["public"]["train"], [0, 2])
+
+    def test_refused(self):
+        for words, arguments, fields in (
+                ("edge_index: names node 4, but the nodes are 0 to 3", ([[0, 4], [1, 1]], X), {}),
+                ("edge_index: names node -1", ([[0, -1], [1, 1]], X), {}),
+                (r"edge_index: of shape \(3, 2\)", ([[0, 1], [1, 0], [2, 2]], X), {}),
+                ("edge_index: .*float64", ([[0.5], [1]], X), {}),
+                ("number of nodes: x says 4, y says 3", (EDGES, X, [0, 1, 1]), {}),
+                ("x: holds numbers that are not finite", (EDGES, X * 1e38), {}),
+                ("x: features of shape", (EDGES, X.reshape(4, 2, 1)), {}),
+                ("y: names class 3, but the classes are 0 to 1", (EDGES, X, [0, 1, 3, 0]), {"num_classes": 2}),
+                ("y: names class -2", (EDGES, X, [0, 1, -2, 0]), {}),
+                ("y: of shape", (EDGES, X, [0, 1.5, 1, 0]), {}),
+                ("class_names: 1 names for 2 classes", (EDGES, X, [0, 1, 1, 0]), {"class_names": ["a"], "num_classes": 2}),
+                ("split public: train: names node 4", (EDGES, X), {"train_mask": [4]}),
+                ("split public: val: a mask of 3 entries for 4", (EDGES, X), {"val_mask": [True, False, True]}),
+                ("split public: test: expected is a mask of 4 entries", (EDGES, X), {"test_mask": [1, 1]}),
+                ("edge weight: 3 values for 4 edges", (EDGES, X), {"edge_weight": [1, 2, 3]}),
+                ("named more than once has different", ([[0, 0], [1, 1]], X), {"edge_weight": [1, 2]}),
+                ("has no nodes", ([[], []],), {})):
+            with self.subTest(words), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.assertRaisesRegex(ValueError, rf"\A[^\n]*{words}[^\n]*\Z", distgat.make_graph, *arguments, **fields)
+        with self.assertRaises(OSError):
+            distgat.write_graph("/nowhere/g.h5", EDGES, X)
+        with h5py.File(self.path("other.h5"), "w") as file:
+            file["graph/indptr"] = [0]
+        with self.assertRaisesRegex(ValueError, "not a distgat graph"):
+            distgat.read_graph(self.path("other.h5"))
+
+
+    def test_numpy_and_h5py_alone(self):
+        code = ("import sys\nfor name in ('scipy', 'torch', 'pandas', 'networkx', 'dgl', 'torch_geometric'):\n"
+                "  sys.modules[name] = None\n"
+                "sys.path.insert(0, sys.argv[1])\nimport distgat\n"
+                "distgat.write_graph(sys.argv[2], [[0, 1], [1, 0]], None, ['b', 'a'])\n"
+                "print(distgat.read_graph(sys.argv[2]).x.tolist())\n"
+                "distgat.save_weights(sys.argv[2], {'conv1.weight': [[2.0]], 'conv1.bias': [1]})\n"
+                "print(distgat.state_dict(sys.argv[2])['conv1.weight'].tolist())\n")
+        done = subprocess.run([sys.executable, "-c", code, os.path.dirname(os.path.dirname(distgat.__file__)),
+                               self.path("alone.h5")], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout, done.stderr), ("[[1.0, 0.0], [0.0, 1.0]]\n[[2.0]]\n", ""))
+
+
+class Tensor:
+    """What the module asks of a torch tensor on a device."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self.values
+
+
+class Libraries(program.Case):
+    """By stand-ins that have what the module asks for; test_python_pyg has the libraries themselves."""
+
+    def check(self, graph, edge_index=EDGES):
+        want = distgat.make_graph(edge_index, X, [0, 1, 1, 0], train_mask=[0, 1])
+        for name in ("indptr", "indices", "labels", "x"):
+            np.testing.assert_array_equal(getattr(graph, name), getattr(want, name), err_msg=name)
+        np.testing.assert_array_equal(graph.splits["public"]["train"], [0, 1])
+
+    def test_pyg(self):
+        data = types.SimpleNamespace(edge_index=Tensor(EDGES), x=Tensor(X), y=Tensor([0, 1, 1, 0]), num_nodes=4,
+                                     train_mask=Tensor([True, True, False, False]), edge_attr=Tensor([[1], [2], [3], [4]]))
+        graph = distgat.from_pyg(data, self.path("g.h5"), name="mine", class_names=["a", "b"])
+        self.check(graph)
+        self.check(distgat.read_graph(self.path("g.h5")))
+        np.testing.assert_array_equal(graph.edge_weight, [3, 4, 1, 2])
+        self.assertEqual((graph.name, graph.class_names), ("mine", ["a", "b"]))
+
+    def test_dgl(self):
+        def edges(order):
+            return [Tensor(EDGES[0]), Tensor(EDGES[1])] if order == "eid" else None
+        graph = types.SimpleNamespace(
+            is_homogeneous=True, edges=edges, num_nodes=lambda: 4, edata={"weight": Tensor([1, 2, 3, 4])},
+            ndata={"feat": Tensor(X), "label": Tensor([0, 1, 1, 0]), "train_mask": Tensor([1, 1, 0, 0])})
+        found = distgat.from_dgl(graph)
+        self.check(found)
+        np.testing.assert_array_equal(found.edge_weight, [3, 4, 1, 2])
+        graph.is_homogeneous = False
+        self.assertRaisesRegex(ValueError, "several kinds", distgat.from_dgl, graph)
+
+    def test_networkx(self):
+        class Graph(dict):
+            name = "letters"
+
+            def nodes(self, data):
+                return self.items()
+
+            def edges(self, data=False):
+                return [("c", "b", {"weight": 5}), ("d", "c", {}), ("b", "a", {})] if data else [
+                    ("c", "b"), ("d", "c"), ("b", "a")]
+
+            def is_directed(self):
+                return False
+
+        graph = Graph({name: {"x": X[k], "y": ["u", "v", "v", "u"][k], **({"split": "train"} if k < 2 else {})}
+                       for k, name in enumerate("abcd")})
+        found = distgat.from_networkx(graph)
+        self.check(found, np.concatenate([[[2, 3, 1], [1, 2, 0]], [[1, 2, 0], [2, 3, 1]]], axis=1))
+        self.assertEqual((found.name, found.node_ids, found.class_names), ("letters", list("abcd"), ["u", "v"]))
+        np.testing.assert_array_equal(found.edge_weight, [1, 1, 5, 5, 1, 1])
+        del graph["d"]["x"]
+        self.assertRaisesRegex(ValueError, "1 of 4 nodes have no attribute 'x'", distgat.from_networkx, graph)
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""The Python module and PyTorch Geometric itself: graphs, and weights in both directions, whose models agree to 1e-5; and
+graphs of networkx and DGL. Where this python lacks PyTorch Geometric, it runs with that of DISTGAT_PYG, or of
+tests/bench/peers."""
+import importlib.util
+import os
+import sys
+import warnings
+
+sys.dont_write_bytecode = True
+if importlib.util.find_spec("torch_geometric") is None:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    known = os.environ.get("DISTGAT_PYG") or os.path.join(cache, "distgat-peers", "pyg", "bin", "python")
+    if not os.path.exists(known) or os.environ.get("DISTGAT_PYG_TRIED"):
+        print("skipped: needs torch and torch_geometric; DISTGAT_PYG names a python that has them")
+        sys.exit(77)
+    os.environ["DISTGAT_PYG_TRIED"] = "1"
+    os.execv(known, [known] + sys.argv)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "support"), os.path.join(HERE, "..", "..", "src", "python")]
+warnings.filterwarnings("ignore")  # of torch about its own parts
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import torch_geometric.nn as nn  # noqa: E402
+from torch_geometric.data import Data  # noqa: E402
+
+import distgat  # noqa: E402
+import program  # noqa: E402
+
+NODES, FEATURES, CLASSES, HIDDEN, HEADS = 60, 12, 4, 5, 3
+
+
+class Net(torch.nn.Module):
+    """The tutorial's form of a model; the layers' names are a user's."""
+
+    def __init__(self, layers, edges=True):
+        super().__init__()
+        self.first, self.second, self.edges = *layers, edges
+
+    def forward(self, x, edge_index):
+        more = (edge_index,) if self.edges else ()
+        hidden = self.first(x, *more)
+        hidden = torch.nn.functional.elu(hidden) if isinstance(self.first, (nn.GATConv, nn.GATv2Conv)) else hidden.relu()
+        return self.second(hidden, *more)
+
+
+def attention(conv, out_heads=1, **options):
+    return Net([conv(FEATURES, HIDDEN, heads=HEADS, **options),
+                conv(HEADS * HIDDEN, CLASSES, heads=out_heads, concat=False, **options)])
+
+
+def models():
+    yield "gat", attention(nn.GATConv)
+    yield "gat", attention(nn.GATConv, 2)
+    yield "gatv2", attention(nn.GATv2Conv)
+    yield "gatv2", attention(nn.GATv2Conv, 2)
+    yield "gcn", Net([nn.GCNConv(FEATURES, HIDDEN), nn.GCNConv(HIDDEN, CLASSES)])
+    yield "mlp", Net([torch.nn.Linear(FEATURES, HIDDEN), torch.nn.Linear(HIDDEN, CLASSES)], edges=False)
+    yield "gcn", nn.GCN(FEATURES, HIDDEN, 3, CLASSES)
+    yield "gat", nn.GAT(FEATURES, HIDDEN, 3, CLASSES, act="elu")
+    yield "gatv2", nn.GAT(FEATURES, HIDDEN, 2, CLASSES, v2=True, act="elu")
+
+
+def narrower_models():
+    """Of fewer parameters than distgat trains."""
+    yield "gat", attention(nn.GATConv, bias=False)
+    yield "gatv2", attention(nn.GATv2Conv, bias=False)
+    yield "gatv2", attention(nn.GATv2Conv, share_weights=True)
+
+
+def random_data():
+    draws = np.random.default_rng(3)
+    pairs = np.unique(draws.integers(0, NODES, (2, 200)), axis=1)
+    pairs = torch.from_numpy(pairs[:, pairs[0] != pairs[1]])
+    masks = {f"{part}_mask": torch.arange(NODES) % 3 == k for k, part in enumerate(("train", "val", "test"))}
+    return Data(edge_index=pairs, x=torch.from_numpy(draws.normal(size=(NODES, FEATURES)).astype(np.float32)),
+                y=torch.from_numpy(draws.integers(0, CLASSES, NODES)), **masks)
+
+
+class Exchange(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        os.environ["DISTGAT"] = program.DISTGAT
+        torch.manual_seed(7)
+        cls.data = random_data()
+        cls.graph = cls.path("graph.h5")
+        distgat.from_pyg(cls.data, cls.graph)
+
+    def logits(self, net):
+        with torch.no_grad():
+            return net.eval()(self.data.x, self.data.edge_index).numpy()
+
+    def close(self, got, want):
+        self.assertEqual(got.shape, want.shape)
+        self.assertLess(np.abs(got - want).max(), 1e-5)
+
+    def trained(self, net, **options):
+        return distgat.train(self.graph, init=net, progress=False, **options)
+
+    def test_weights_to_distgat_and_back(self):
+        for kind, net in (*models(), *narrower_models()):
+            with self.subTest(str(net)):
+                for name, value in net.named_parameters():
+                    if name.endswith("bias"):  # they start at zero
+                        torch.nn.init.normal_(value)
+                model = self.trained(net, epochs=0)
+                self.assertEqual(model.result["model"], kind)
+                self.close(model.predict().logits, self.logits(net))
+                for name, value in distgat.state_dict(model, like=net).items():
+                    torch.testing.assert_close(value, net.state_dict()[name], rtol=0, atol=0)
+
+    def test_trained_weights(self):
+        for _, net in models():
+            with self.subTest(str(net)):
+                model = self.trained(net, epochs=5, dropout=0.2)
+                net.load_state_dict(distgat.state_dict(model, like=net))
+                self.close(model.predict().logits, self.logits(net))
+
+    def test_weights_that_a_model_has_no_place_for(self):
+        for _, net in narrower_models():
+            with self.subTest(str(net)), self.assertRaisesRegex(ValueError, "has no place for|is shared with"):
+                distgat.state_dict(self.trained(net, epochs=2), like=net)
+
+    def test_attention(self):
+        _, net = next(models())
+        prediction = distgat.train(self.graph, init=net, epochs=0, progress=False).predict(attention=True)
+        with torch.no_grad():
+            _, (edges, alpha) = net.first(self.data.x, self.data.edge_index, return_attention_weights=True)
+        got = prediction.attention["conv1"]
+        order = np.lexsort(edges.numpy())
+        np.testing.assert_array_equal(got.edge_index[:, np.lexsort(got.edge_index)], edges.numpy()[:, order])
+        self.close(got.alpha[np.lexsort(got.edge_index)], alpha.numpy()[order])
+
+
+class Graphs(program.Case):
+    """What other libraries hold gives the same graph."""
+
+    def same(self, graph, data):
+        want = distgat.from_pyg(data)
+        for name in ("indptr", "indices", "labels", "x"):
+            np.testing.assert_array_equal(getattr(graph, name), getattr(want, name), err_msg=name)
+        for part in ("train", "val", "test"):
+            np.testing.assert_array_equal(graph.splits["public"][part], want.splits["public"][part])
+
+    def test_pyg(self):
+        data = random_data()
+        graph = distgat.from_pyg(data, self.path("graph.h5"))
+        pairs = data.edge_index.numpy()
+        np.testing.assert_array_equal(graph.edge_index, pairs[:, np.lexsort(pairs)])
+        np.testing.assert_array_equal(graph.splits["public"]["val"], np.arange(1, NODES, 3))
+        self.same(distgat.read_graph(self.path("graph.h5")), data)
+        other = random_data()
+        other.adj_t = torch.sparse_coo_tensor(other.edge_index.flip(0), torch.ones(other.num_edges), (NODES, NODES))
+        other.edge_index = None
+        self.same(distgat.from_pyg(other), data)
+        other = random_data()
+        other.x = other.x.to_sparse()
+        self.same(distgat.from_pyg(other), data)
+
+    def test_networkx(self):
+        try:
+            import networkx
+        except ImportError:
+            self.skipTest("needs networkx")
+        data = random_data()
+        graph = networkx.DiGraph()
+        for k in range(NODES):
+            graph.add_node(k, x=data.x[k].numpy(), y=int(data.y[k]), split=("train", "val", "test")[k % 3])
+        graph.add_edges_from(data.edge_index.T.tolist())
+        self.same(distgat.from_networkx(graph), data)
+        club = distgat.from_networkx(networkx.karate_club_graph(), y="club", weight=None)
+        self.assertEqual((club.num_nodes, club.num_edges, club.class_names), (34, 156, ["Mr. Hi", "Officer"]))
+
+    def test_dgl(self):
+        os.environ.setdefault("DGLBACKEND", "pytorch")
+        try:
+            import dgl
+        except ImportError:
+            self.skipTest("needs dgl")
+        data = random_data()
+        graph = dgl.graph((data.edge_index[0], data.edge_index[1]), num_nodes=NODES)
+        graph.ndata.update(feat=data.x, label=data.y, train_mask=data.train_mask, val_mask=data.val_mask,
+                           test_mask=data.test_mask)
+        self.same(distgat.from_dgl(graph), data)
+
+
+if __name__ == "__main__":
+    program.main()
