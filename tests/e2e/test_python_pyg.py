@@ -123,6 +123,27 @@ class Exchange(program.Case):
             with self.subTest(str(net)), self.assertRaisesRegex(ValueError, "has no place for|is shared with"):
                 distgat.state_dict(self.trained(net, epochs=2), like=net)
 
+    def test_names_of_what_stands_beside_layers(self):
+        """Skips, norms, edge features and SAGE by the file's names, and back."""
+        gat = {f"{name}.{tensor}" for name in ("conv1", "conv2")
+               for tensor in ("lin.weight", "att_src", "att_dst", "bias", "res.weight", "lin_edge.weight", "att_edge")}
+        norm = {f"norm1.{tensor}" for tensor in ("weight", "bias", "running_mean", "running_var")}
+        sage = {f"conv{k}.{tensor}" for k in (1, 2) for tensor in ("lin_l.weight", "lin_l.bias", "lin_r.weight")}
+        zero = {"conv1.bias", "conv2.bias"}
+        for net, names in (
+                (nn.GAT(FEATURES, HIDDEN, 2, CLASSES, norm="batch", residual=True, edge_dim=2), gat | norm),
+                (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="layer"),
+                 {"conv1.lin.weight", "conv2.lin.weight", "norm1.weight", "norm1.bias"} | zero),
+                (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES), sage)):
+            with self.subTest(str(net)):
+                wanted = net.state_dict()
+                self.assertEqual(set(distgat.state_dict(net)), names)
+                distgat.save_weights(self.path("w.h5"), net)
+                back = distgat.state_dict(self.path("w.h5"), like=net)
+                self.assertEqual(list(back), list(wanted))
+                for name, value in back.items():
+                    torch.testing.assert_close(value, wanted[name], rtol=0, atol=0)
+
     def test_attention(self):
         _, net = next(models())
         prediction = distgat.train(self.graph, init=net, epochs=0, progress=False).predict(attention=True)

@@ -47,10 +47,9 @@ class Graph(graphfile.Contents):
             f"classes={self.num_classes}, splits={list(self.splits)})")
 
 
-def write_graph(path, graph, x=None, y=None, **fields):
-  """Writes a graph file and returns the Graph: of a Graph, or of edges and what `make_graph` takes besides."""
-  if not isinstance(graph, Graph):
-    graph = make_graph(graph, x, y, **fields)
+def write_graph(path, edge_index, x=None, y=None, **fields):
+  """Writes a graph file and returns the Graph: of edges and what `make_graph` takes besides, or of a Graph as it is."""
+  graph = edge_index if isinstance(edge_index, Graph) else make_graph(edge_index, x, y, **fields)
   graphfile.write(path, graph)
   return graph
 
@@ -208,8 +207,8 @@ def neighbours(name, edges, n, undirected):
     edges, origin = np.concatenate([edges, edges[::-1]], axis=1), np.concatenate([origin, origin])
   proper = edges[0] != edges[1]
   sources, targets, origin = edges[0, proper], edges[1, proper], origin[proper]
-  pairs, first, group = np.unique(targets * n + sources, return_index=True, return_inverse=True)
-  group = group.reshape(-1)
+  keys = targets * n + sources
+  pairs = np.unique(keys)
   warn_left_out(name, count - proper[:count].sum(), 0 if undirected else len(sources) - len(pairs))
   indptr = np.zeros(n + 1, np.int64)
   np.cumsum(np.bincount(pairs // n, minlength=n), out=indptr[1:])
@@ -219,8 +218,10 @@ def neighbours(name, edges, n, undirected):
       return None
     if len(values) != count:
       raise ValueError(f"edge {what}: {len(values)} values for {count} edges")
-    chosen = values[origin[first]].astype(np.float32)
-    if not np.array_equal(chosen[group], values[origin].astype(np.float32)):
+    given, place = values[origin].astype(np.float32), np.searchsorted(pairs, keys)
+    chosen = np.empty((len(pairs), *given.shape[1:]), np.float32)
+    chosen[place] = given
+    if not np.array_equal(chosen[place], given):
       raise ValueError(f"edge {what}: an edge that is named more than once has different values; decide on one")
     return chosen
 
