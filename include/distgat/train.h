@@ -6,6 +6,7 @@
 #include <distgat/api.h>
 #include <distgat/comm.h>
 #include <distgat/config.h>
+#include <distgat/graph.h>
 #include <distgat/timer.h>
 
 DG_API_BEGIN
@@ -76,15 +77,30 @@ int64_t dg_best_run(const dg_result *results, int64_t runs);
 /* What `predict` is asked for. */
 typedef struct dg_predict_config {
   const char *model_path, *out_path;
+  const char *csv_path;  /* NULL: no table */
   const char *partition; /* NULL: partition here */
+  const char *split;     /* whose accuracies are told; NULL: "public" or the file's only one, where there is one */
+  const char *nodes;     /* whose attention is written, such as "3,17,100-120"; NULL: all nodes' */
   bool initial;          /* use /initial_weights */
-  bool embeddings, attention;
+  bool embeddings, attention, probabilities;
   int threads; /* 0: cores per rank */
 } dg_predict_config;
 
-/* Full-graph inference: writes logits, prediction and what else is asked to out_path, in original node order. Errors:
-   any. Collective. */
-dg_status dg_predict(const dg_comm *comm, const dg_predict_config *config, const char *graph_path);
+/* What a prediction says of labelled nodes, and what made it. */
+typedef struct dg_predict_result {
+  char dataset[64], split[DG_SPLIT_NAME]; /* split "": none, and no accuracies */
+  const char *model;                      /* name of its kind */
+  int64_t nodes;
+  double train_acc, val_acc, test_acc; /* NaN where the split has no such nodes */
+  int ranks, threads;
+  double seconds; /* of the forward pass and of writing */
+} dg_predict_result;
+
+/* Full-graph inference: writes logits, prediction and what else is asked to out_path, in original node order, and as
+   root attributes the graph's name and fingerprint, the model's options and the version. `result` is the same on every
+   rank. Errors: any. Collective. */
+dg_status dg_predict(dg_predict_result *result, const dg_comm *comm, const dg_predict_config *config,
+                     const char *graph_path);
 
 /* What ranks have to do: in a training step, stored features that they project, edges of the first layer and of all
    layers, self-loops included; and in the graph, edges and self-loops. */

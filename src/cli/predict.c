@@ -1,8 +1,11 @@
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <distgat/log.h>
 #include <distgat/train.h>
 
+#include "cli/json.h"
 #include "cli/verbs.h"
 
 static const char usage[] =
@@ -13,48 +16,90 @@ static const char *const weights_names[] = {"trained", "initial", NULL};
 
 /* What can be typed, in the types of the parser; the texts are owned. */
 typedef struct request {
-  char *model_path, *out_path, *partition;
+  char *model_path, *out_path, *csv_path, *partition, *split, *nodes;
   const char *graph_path;
   int64_t threads;
   int weights;
-  bool embeddings, attention, quiet, help;
+  bool embeddings, attention, probabilities, json, quiet, help;
 } request;
 
 static dg_status parse(request *req, int argc, char **argv) {
   dg_option options[] = {
       dg_option_text("model-file", &req->model_path, "FILE", "a model of distgat train --save"),
       dg_option_text("out", &req->out_path, "FILE", "where the prediction goes"),
+      dg_option_flag("probabilities", &req->probabilities, "write the probabilities of the classes too"),
       dg_option_flag("embeddings", &req->embeddings, "write the input of the last layer too"),
       dg_option_flag("attention", &req->attention, "write the attention coefficients too"),
+      dg_option_text("nodes", &req->nodes, "LIST", "only those of edges to these nodes, such as 3,17,100-120"),
+      dg_option_text("csv", &req->csv_path, "FILE", "a table as well: node, class, and the probabilities if asked for"),
+      dg_option_text("split", &req->split, "NAME", "whose accuracies are told (public, or the only one)"),
       dg_option_choice("weights", &req->weights, weights_names, "which weights of the model file (trained)"),
       dg_option_text("partition", &req->partition, "FILE", "who owns which node (divided by METIS)"),
       dg_option_int("threads", &req->threads, 1, 4096, "T", "OpenMP threads of each rank (cores per rank)"),
+      dg_option_flag("json", &req->json, "print the accuracies as one JSON object"),
       dg_option_flag("quiet", &req->quiet, "no progress on standard error"),
       dg_option_end()};
   dg_status status = dg_options_parse(options, argc, argv, usage, &req->graph_path, 1, &req->help);
   if (status != DG_OK || req->help) return status;
   if (!req->model_path) return dg_fail(DG_USAGE, "--model-file is needed: a model of distgat train --save");
   if (!req->out_path) return dg_fail(DG_USAGE, "--out is needed: the file for the prediction");
+  if (req->nodes && !req->attention) return dg_fail(DG_USAGE, "--nodes is for --attention, and that is not asked for");
   return DG_OK;
+}
+
+static void print_json(const dg_predict_result *r, const request *req) {
+  json_t *object =
+      json_pack("{s:s, s:s, s:I, s:i, s:i, s:o}", "dataset", r->dataset, "model", r->model, "nodes",
+                (json_int_t)r->nodes, "ranks", r->ranks, "threads", r->threads, "seconds", json_number(r->seconds));
+  json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:s}", "split", r->split[0] ? json_string(r->split) : json_null(),
+                           "train_acc", json_number(r->train_acc), "val_acc", json_number(r->val_acc), "test_acc",
+                           json_number(r->test_acc), "out", req->out_path);
+  json_object_update(object, rest);
+  json_decref(rest);
+  json_write_line(stdout, object);
+}
+
+/* ", NAME P%", nothing where there is no accuracy. */
+static void print_accuracy(const char *before, const char *name, double accuracy) {
+  if (!isnan(accuracy)) printf("%s%s %.2f%%", before, name, 100 * accuracy);
+}
+
+static void print_text(const dg_predict_result *r, const request *req) {
+  printf("%s on %s, %lld nodes: ", r->model, r->dataset, (long long)r->nodes);
+  if (r->split[0]) {
+    printf("accuracy of split %s:", r->split);
+    print_accuracy(" ", "test", r->test_acc);
+    print_accuracy(isnan(r->test_acc) ? " " : ", ", "validation", r->val_acc);
+    print_accuracy(isnan(r->test_acc) && isnan(r->val_acc) ? " " : ", ", "training", r->train_acc);
+  } else {
+    printf("no split to tell the accuracy of; --split names one");
+  }
+  printf("\n%s written in %.2f s\n", req->out_path, r->seconds);
 }
 
 dg_status dg_verb_predict(const dg_comm *comm, int argc, char **argv) {
   dg_status status = DG_OK;
   request req = {0};
+  dg_predict_result result;
+  char **const texts[] = {&req.model_path, &req.out_path, &req.csv_path, &req.partition, &req.split, &req.nodes};
   DG_TRY(dg_comm_agree(comm, parse(&req, argc, argv)));
   if (req.help) goto cleanup;
   dg_log_quiet(req.quiet);
   dg_predict_config config = {.model_path = req.model_path,
                               .out_path = req.out_path,
+                              .csv_path = req.csv_path,
                               .partition = req.partition,
+                              .split = req.split,
+                              .nodes = req.nodes,
                               .initial = req.weights == 1,
                               .embeddings = req.embeddings,
                               .attention = req.attention,
+                              .probabilities = req.probabilities,
                               .threads = (int)req.threads};
-  DG_TRY(dg_predict(comm, &config, req.graph_path));
+  DG_TRY(dg_predict(&result, comm, &config, req.graph_path));
+  if (comm->rank == 0 && req.json) print_json(&result, &req);
+  if (comm->rank == 0 && !req.json) print_text(&result, &req);
 cleanup:
-  free(req.model_path);
-  free(req.out_path);
-  free(req.partition);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(*texts[i]);
   return status;
 }

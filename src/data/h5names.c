@@ -1,6 +1,8 @@
 #include "data/h5names.h"
 
 #include <hdf5.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include <distgat/log.h>
 #include <distgat/memory.h>
@@ -106,5 +108,63 @@ dg_status dg_h5names_copy(dg_h5 *to, dg_h5 *graph, int64_t n_nodes, int64_t n_cl
   DG_TRY(copy_names(to, graph, "nodes/id", n_nodes));
   DG_TRY(copy_names(to, graph, "classes/name", n_classes));
 cleanup:
+  return status;
+}
+
+/* ---- as texts ---- */
+
+void dg_texts_destroy(dg_texts *texts) {
+  dg_free(&texts->text);
+}
+
+static dg_status read_numbers(dg_texts *texts, dg_h5 *file, const char *name, int64_t first, int64_t count) {
+  dg_status status = DG_OK;
+  int64_t *number = NULL;
+  texts->width = 24;
+  DG_TRY(dg_alloc(&number, (size_t)count, sizeof *number));
+  DG_TRY(dg_alloc(&texts->text, (size_t)count, texts->width));
+  DG_TRY(dg_h5_read(file, name, DG_H5_I64, first, count, number));
+  for (int64_t i = 0; i < count; i++)
+    snprintf(texts->text + (size_t)i * texts->width, texts->width, "%" PRId64, number[i]);
+
+cleanup:
+  dg_free(&number);
+  return status;
+}
+
+static dg_status read_strings(dg_texts *texts, dg_h5 *file, const char *name, hid_t source, hsize_t first,
+                              hsize_t count, hid_t type) {
+  dg_status status = DG_OK;
+  const hid_t space = H5Dget_space(source), memory = H5Screate_simple(1, &count, NULL), ended = H5Tcopy(type);
+  texts->width = H5Tget_size(type) + 1;
+  H5Tset_size(ended, texts->width);
+  DG_TRY(dg_alloc(&texts->text, (size_t)count, texts->width));
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
+  if (H5Dread(source, ended, memory, space, H5P_DEFAULT, texts->text) < 0)
+    status = dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(file), name);
+  for (size_t i = 0; status == DG_OK && i < count; i++) texts->text[(i + 1) * texts->width - 1] = '\0';
+
+cleanup:
+  H5Tclose(ended);
+  H5Sclose(memory);
+  H5Sclose(space);
+  return status;
+}
+
+dg_status dg_h5names_read(dg_texts *texts, dg_h5 *file, const char *name, int64_t first, int64_t count) {
+  dg_status status = DG_OK;
+  *texts = (dg_texts){0};
+  if (count == 0 || !dg_h5_exists(file, name)) return DG_OK;
+  const hid_t source = H5Dopen2(file->id, name, H5P_DEFAULT), type = source < 0 ? source : H5Dget_type(source);
+  if (type < 0) DG_TRY(dg_fail(DG_INPUT, "%s: %s is no data set", dg_h5_path(file), name));
+  if (H5Tget_class(type) == H5T_STRING)
+    DG_TRY(read_strings(texts, file, name, source, (hsize_t)first, (hsize_t)count, type));
+  else
+    DG_TRY(read_numbers(texts, file, name, first, count));
+
+cleanup:
+  if (type >= 0) H5Tclose(type);
+  if (source >= 0) H5Dclose(source);
+  if (status != DG_OK) dg_texts_destroy(texts);
   return status;
 }

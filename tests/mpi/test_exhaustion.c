@@ -44,7 +44,8 @@ static dg_status train(const trial *t) {
 static dg_status predict(const trial *t) {
   const dg_predict_config config = {
       .model_path = t->model, .out_path = t->out, .embeddings = true, .attention = true, .threads = 1};
-  return dg_predict(&test_comm, &config, t->graph->path);
+  dg_predict_result result;
+  return dg_predict(&result, &test_comm, &config, t->graph->path);
 }
 
 /* Whether a rank's memory runs out: that of `rank`, of all where it is the number of ranks. */

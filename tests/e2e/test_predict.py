@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""What a prediction tells, and the tables and attention that are asked for."""
+import csv
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+CLASSES = ["plain", 'with "quotes"', "with, comma", " spaced"]
+
+
+class Predict(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        graphs.random_graph(9000, features=12, classes=4, degree=3, seed=4).write(cls.path("graph.h5"))
+        with h5py.File(cls.path("graph.h5"), "a") as file:
+            file["nodes/id"] = np.array([f"node {i}".encode() for i in range(9000)])
+            file["classes/name"] = np.array([name.encode() for name in CLASSES])
+        cls.trained = json.loads(program.distgat("train", cls.path("graph.h5"), "--epochs", 5, "--save",
+                                                 cls.path("model.h5"), "--json"))
+
+    def predict(self, *options, graph="graph.h5", ranks=1):
+        return program.distgat("predict", self.path(graph), "--model-file", self.path("model.h5"), "--out",
+                               self.path("out.h5"), *options, ranks=ranks)
+
+    def test_accuracies_are_those_of_training(self):
+        for ranks in (1, 3):
+            said = json.loads(self.predict("--json", ranks=ranks))
+            for figure in ("dataset", "model", "test_acc", "val_acc", "train_acc"):
+                self.assertEqual(said[figure], self.trained[figure], figure)
+            self.assertEqual((said["split"], said["nodes"], said["ranks"]), ("public", 9000, ranks))
+        text = self.predict()
+        self.assertIn(f"test {100 * self.trained['test_acc']:.2f}%", text)
+        self.assertIn(f"validation {100 * self.trained['val_acc']:.2f}%", text)
+
+    def test_a_graph_may_have_no_split_or_several(self):
+        for splits, options, wanted in (([], (), None), (["a", "b"], (), None), (["a", "b"], ("--split", "b"), "b")):
+            with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("other.h5"), "w") as file:
+                for name in ("graph", "features", "labels"):
+                    source.copy(name, file)
+                file.attrs.update(source.attrs)
+                for split in splits:
+                    source.copy("splits/public", file, f"splits/{split}")
+            said = json.loads(self.predict("--json", *options, graph="other.h5"))
+            self.assertEqual(said["split"], wanted)
+            self.assertEqual(said["test_acc"], self.trained["test_acc"] if wanted else None)
+
+    def test_tables_have_names_and_probabilities(self):
+        tables = []
+        for ranks in (1, 3):
+            self.predict("--probabilities", "--csv", self.path("out.csv"), ranks=ranks)
+            with open(self.path("out.csv"), newline="") as file:
+                tables.append(list(csv.reader(file)))
+            with h5py.File(self.path("out.h5")) as file:
+                logits, best, share = (file[name][:] for name in ("logits", "prediction", "probabilities"))
+            expected = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
+            expected /= expected.sum(1, keepdims=True)
+            np.testing.assert_allclose(share, expected, atol=1e-6)
+            header, *rows = tables[-1]
+            self.assertEqual(header, ["node", "prediction", *CLASSES])
+            self.assertEqual([row[:2] for row in rows], [[f"node {i}", CLASSES[c]] for i, c in enumerate(best)])
+            np.testing.assert_allclose(np.array([row[2:] for row in rows], float), share, rtol=1e-6)
+        self.assertEqual([row[:2] for row in tables[0]], [row[:2] for row in tables[1]])
+
+    def test_a_table_needs_no_names(self):
+        with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("bare.h5"), "w") as file:
+            for name in ("graph", "features", "labels", "splits"):
+                source.copy(name, file)
+            file.attrs.update(source.attrs)
+        self.predict("--csv", self.path("out.csv"), graph="bare.h5")
+        with open(self.path("out.csv")) as file, h5py.File(self.path("out.h5")) as out:
+            self.assertEqual(file.read(), "node,prediction\n" + "".join(
+                f"{i},{c}\n" for i, c in enumerate(out["prediction"])))
+
+    def test_attention_of_some_nodes(self):
+        wanted = [0, 7, 100, 101, 102, 8999]
+        self.predict("--attention")
+        with h5py.File(self.path("out.h5")) as file:
+            every = {name: file[f"attention/conv2/{name}"][:] for name in ("src", "dst", "alpha")}
+        chosen = np.isin(every["dst"], wanted)
+        for ranks in (1, 3):
+            self.predict("--attention", "--nodes", "0,8999,100-102,7", ranks=ranks)
+            with h5py.File(self.path("out.h5")) as file:
+                for name, values in every.items():
+                    np.testing.assert_allclose(file[f"attention/conv2/{name}"][:], values[chosen], atol=1e-6)
+
+    def test_the_file_says_what_it_is_of(self):
+        self.predict()
+        info = json.loads(program.distgat("info", self.path("graph.h5"), "--json"))
+        with h5py.File(self.path("out.h5")) as file:
+            said = {name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()}
+        self.assertEqual(said["graph_fingerprint"], info["fingerprint"])
+        self.assertEqual((said["graph"], said["model"], said["heads"], said["weights"]),
+                         (self.trained["dataset"], "gatv2", 8, "trained"))
+        self.assertIn(said["program"], program.distgat("--version"))
+
+    def test_what_makes_no_sense_is_refused(self):
+        for options, word in ((("--nodes", "3"), "--nodes is for --attention"),
+                              (("--attention", "--nodes", "3,"), "ids of nodes and ranges"),
+                              (("--attention", "--nodes", "5-3"), "ids of nodes and ranges"),
+                              (("--attention", "--nodes", "9000"), "nodes 0 to 8999"),
+                              (("--split", "none"), "has no split none"),
+                              (("--csv", self.path("graph.h5")), "graph.h5"),
+                              (("--csv", self.path("no/out.csv")), "no/out.csv")):
+            for ranks in (1, 3):
+                with self.subTest(options=options, ranks=ranks):
+                    done = program.run("predict", self.path("graph.h5"), "--model-file", self.path("model.h5"), "--out",
+                                       self.path("out.h5"), *options, ranks=ranks)
+                    self.assertIn(done.returncode, (2, 3))
+                    self.assertEqual((done.stdout, done.stderr.count("distgat predict: ")), ("", 1), done.stderr)
+                    self.assertIn(word, done.stderr)
+
+
+if __name__ == "__main__":
+    program.main()
