@@ -101,6 +101,11 @@ class Train(program.Case):
         with self.assertRaisesRegex(distgat.Error, "/nowhere/mpirun: cannot be started"):
             distgat.train(ring(), ranks=2, launcher="/nowhere/mpirun -np")
 
+    def test_what_is_no_graph(self):
+        model = distgat.train(ring(), epochs=1, progress=False)
+        for call in (lambda: distgat.train({"x": 1}), lambda: distgat.Model(model.path).predict()):
+            self.assertRaisesRegex(TypeError, "a graph file's path or a Graph is expected, not (dict|NoneType)", call)
+
     def test_warnings_are_passed_on(self):
         graph = ring(splits={"public": {"train": [0, 1, 2], "val": [2, 3], "test": [4]}}, train_mask=None, val_mask=None,
                      test_mask=None)

@@ -65,6 +65,9 @@ class Folder:
 def graph_path(graph, folder):
   if isinstance(graph, (str, os.PathLike)):
     return os.fspath(graph)
+  if not isinstance(graph, graphs.Graph):
+    raise TypeError(f"a graph file's path or a Graph is expected, not {type(graph).__name__}; from_pyg, from_dgl, "
+                    "from_networkx and make_graph make a Graph")
   path = folder.path("graph.h5")
   graphs.write_graph(path, graph)
   return path
