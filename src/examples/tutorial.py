@@ -2,8 +2,8 @@
 # # Graph attention networks on Cora
 #
 # From a graph file to trained models and pictures, as a notebook: editors that know `# %%` run it cell by cell, and
-# `jupytext --to ipynb tutorial.py` makes a notebook of it. It needs numpy, h5py, matplotlib and scikit-learn, the module
-# `distgat` and its program, and `data/cora.h5` of `bash data/fetch.sh cora`; DISTGAT_GRAPH names another graph.
+# `jupytext --to ipynb tutorial.py` makes a notebook of it. It needs numpy, h5py, matplotlib and scikit-learn, the
+# module `distgat` and its program, and `data/cora.h5` of `bash data/fetch.sh cora`; DISTGAT_GRAPH names another graph.
 
 # %%
 import os
@@ -120,4 +120,5 @@ for neighbour, heads in zip(edge_index[0, incoming], alpha[incoming]):
 # %% [markdown]
 # ## On to PyTorch
 # With a PyTorch Geometric model `net` of the same sizes: `net.load_state_dict(distgat.state_dict(gat, like=net))`, and
-# back: `distgat.train(PATH, init=net, epochs=0).predict()`. With pandas: `after.frame()`, `after.attention_frame("conv1")`.
+# back: `distgat.train(PATH, init=net, epochs=0).predict()`. With pandas: `after.frame()`,
+# `after.attention_frame("conv1")`.

@@ -107,8 +107,8 @@ class Train(program.Case):
             self.assertRaisesRegex(TypeError, "a graph file's path or a Graph is expected, not (dict|NoneType)", call)
 
     def test_warnings_are_passed_on(self):
-        graph = ring(splits={"public": {"train": [0, 1, 2], "val": [2, 3], "test": [4]}}, train_mask=None, val_mask=None,
-                     test_mask=None)
+        graph = ring(splits={"public": {"train": [0, 1, 2], "val": [2, 3], "test": [4]}}, train_mask=None,
+                     val_mask=None, test_mask=None)
         _, _, err = told(distgat.train, graph, epochs=1)
         self.assertRegex(err, r"\Awarning: [^\n]*train and val 1[^\n]*\n\Z")
 
@@ -148,6 +148,9 @@ class Predict(program.Case):
         self.assertEqual((full.classes, list(full.node_ids[:2])), (["even", "odd"], ["n0", "n1"]))
         read = distgat.read_prediction(full.path)
         np.testing.assert_array_equal(read.logits, full.logits)
+        self.assertEqual((plain.summary["test_acc"], read.summary), (model.test_acc, {}))
+        some = model.predict(attention=True, nodes=[3, 17]).attention["conv1"]
+        self.assertEqual(set(some.edge_index[1]), {3, 17})
         initial = model.predict(weights="initial")
         self.assertTrue((initial.logits != plain.logits).any())
 
@@ -181,7 +184,7 @@ def renamed(**names):
 
 
 def turned(layer):
-    """GCNConv and GATConv of the first versions: matrices [in, out], both attention vectors in one, the target's first."""
+    """GCNConv and GATConv of the first versions: matrices [in, out], attention vectors in one, the target's first."""
     layer = dict(layer)
     layer["weight"] = layer.pop("lin.weight").T
     if "att_dst" in layer:
@@ -192,7 +195,8 @@ def turned(layer):
 OLD = {"gat": [renamed(lin__weight="lin_src.weight lin_dst.weight"), renamed(lin__weight="lin_src.weight"),
                renamed(lin__weight="lin_l.weight lin_r.weight", att_src="att_l", att_dst="att_r"), turned],
        "gcn": [turned], "gatv2": [], "mlp": []}
-LAYERS = [lambda k: f"conv{k}", lambda k: f"convs.{k - 1}", lambda k: f"layers.{k - 1}.conv", lambda k: "abcdefghijk"[-k]]
+LAYERS = [lambda k: f"conv{k}", lambda k: f"convs.{k - 1}", lambda k: f"layers.{k - 1}.conv",
+          lambda k: "abcdefghijk"[-k]]
 
 
 def other_names(weights, change=dict, layer_name=LAYERS[0]):
@@ -244,7 +248,7 @@ class Weights(program.Case):
                                    ({}, None, "no weights"),
                                    (weights, without, "has no place for bias"),
                                    (weights, {"conv1.lin.weight": np.ones((2, 2))}, "2 layers"),
-                                   (weights, {**weights, "conv1.att_src": np.ones((1, 8, 4))}, "conv1.att_src: of shape")):
+                                   (weights, {**weights, "conv1.att_src": np.ones((1, 8, 4))}, "att_src: of shape")):
             with self.assertRaisesRegex(ValueError, words):
                 distgat.state_dict(given, like=like)
         with self.assertRaisesRegex(ValueError, "no group /weights"):
@@ -306,8 +310,9 @@ class Shown(program.Case):
             self.skipTest(f"needs python3-matplotlib and python3-sklearn: {missing}")
         program.distgat("generate", "--nodes", 120, "--avg-degree", 4, "--features", 40, "--classes", 3,
                         "--out", self.path("small.h5"))
-        out = self.python(os.path.join(program.SOURCE, "src", "examples", "tutorial.py"), DISTGAT_GRAPH=self.path("small.h5"))
-        for line in ("Number of nodes:     120", "GCN test accuracy: ", "GATv2 test accuracy: ", "Degree  Nodes  Accuracy"):
+        out = self.python(os.path.join(program.SOURCE, "src", "examples", "tutorial.py"),
+                          DISTGAT_GRAPH=self.path("small.h5"))
+        for line in ("Number of nodes:     120", "GCN test accuracy: ", "GATv2 test accuracy: ", "Degree  Nodes  Acc"):
             self.assertIn(line, out)
         self.assertEqual(out.count("Epoch  200"), 2)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The Python module and PyTorch Geometric itself: graphs, and weights in both directions, whose models agree to 1e-5; and
-graphs of networkx and DGL. Where this python lacks PyTorch Geometric, it runs with that of DISTGAT_PYG, or of
+"""The Python module and PyTorch Geometric itself: graphs, and weights in both directions, whose models agree to 1e-5;
+and graphs of networkx and DGL. Where this python lacks PyTorch Geometric, it runs with that of DISTGAT_PYG, or of
 tests/bench/peers."""
 import importlib.util
 import os
@@ -41,7 +41,8 @@ class Net(torch.nn.Module):
     def forward(self, x, edge_index):
         more = (edge_index,) if self.edges else ()
         hidden = self.first(x, *more)
-        hidden = torch.nn.functional.elu(hidden) if isinstance(self.first, (nn.GATConv, nn.GATv2Conv)) else hidden.relu()
+        attends = isinstance(self.first, (nn.GATConv, nn.GATv2Conv))
+        hidden = torch.nn.functional.elu(hidden) if attends else hidden.relu()
         return self.second(hidden, *more)
 
 

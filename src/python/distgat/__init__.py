@@ -1,5 +1,6 @@
-"""distgat from Python: graphs from arrays, PyTorch Geometric, DGL and networkx; training by the program `distgat`, alone
-or under MPI; predictions, embeddings and attention as arrays and DataFrames; weights as PyTorch state dicts, and back.
+"""distgat from Python: graphs from arrays, PyTorch Geometric, DGL and networkx; training by the program `distgat`,
+alone or under MPI; predictions, embeddings and attention as arrays and DataFrames; weights as PyTorch state
+dicts, and back.
 
     import distgat
     graph = distgat.from_pyg(dataset[0], "cora.h5")        # or write_graph("cora.h5", edge_index, x, y, train_mask=...)
@@ -17,4 +18,5 @@ from .weights import read_weights, save_weights, state_dict
 
 __version__ = "0.1.0"
 __all__ = ["Attention", "Error", "Graph", "Model", "Prediction", "from_dgl", "from_networkx", "from_pyg", "make_graph",
-           "predict", "read_graph", "read_prediction", "read_weights", "save_weights", "state_dict", "train", "write_graph"]
+           "predict", "read_graph", "read_prediction", "read_weights", "save_weights", "state_dict", "train",
+           "write_graph"]

@@ -64,10 +64,10 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
                edge_attr=None, undirected=False):
   """Returns a Graph of arrays, tensors or scipy's matrices.
 
-  edge_index            [2, E]: messages flow from the first row to the second; or a sparse matrix [N, N], from row to column
+  edge_index            [2, E]: messages flow from the first row to the second; or a sparse matrix [N, N], row to column
   x                     [N, F]; without it, every node gets a feature of its own
-  y                     [N]: classes from 0, -1 or NaN where unknown; or names of classes, None where unknown; or 0 and 1
-                        [N, C] of several labels at once
+  y                     [N]: classes from 0, -1 or NaN where unknown; or names of classes, None where unknown; or 0 and
+                        1 [N, C] of several labels at once
   train_mask, val_mask, test_mask   [N], or node ids, of the split `public`; [N, k] of the splits `0` to `k-1`
   splits                the same by name: {"public": {"train": ..., "val": ..., "test": ...}}, or one split alone
   node_ids, class_names what nodes and classes are called
@@ -88,9 +88,10 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
     num_classes = max(labels.shape[1] if labels.ndim == 2 else labels.max(initial=0) + 1, len(class_names or ()))
   check_labels(labels, num_classes, class_names)
   given = {"train": train_mask, "val": val_mask, "test": test_mask}
-  return Graph(name=name, num_classes=int(num_classes), indptr=indptr, indices=indices, labels=labels, node_ids=node_ids,
-               features=identity(n) if x is None else x, class_names=class_names, splits=splits_of(splits, given, n),
-               edge_weight=kept(weight, "weight"), edge_features=kept(attributes, "features"))
+  return Graph(name=name, num_classes=int(num_classes), indptr=indptr, indices=indices, labels=labels,
+               node_ids=node_ids, features=identity(n) if x is None else x, class_names=class_names,
+               splits=splits_of(splits, given, n), edge_weight=kept(weight, "weight"),
+               edge_features=kept(attributes, "features"))
 
 
 def array(value):
@@ -168,7 +169,7 @@ def edges_of(edge_index, edge_weight):
   if edges.size == 0:
     edges = np.zeros((2, 0), np.int64)
   if edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
-    raise ValueError(f"edge_index: of shape {edges.shape} and type {edges.dtype}; integers of shape [2, E] are expected")
+    raise ValueError(f"edge_index: of shape {edges.shape} and type {edges.dtype}; integers [2, E] are expected")
   return edges.astype(np.int64), edge_weight
 
 
@@ -229,7 +230,8 @@ def neighbours(name, edges, n, undirected):
 
 
 def warn_left_out(name, loops, repeated):
-  told = [f"{count} {what}" for count, what in ((loops, "self-loops, which layers add"), (repeated, "repeated edges")) if count]
+  found = (loops, "self-loops, which layers add"), (repeated, "repeated edges")
+  told = [f"{count} {what}" for count, what in found if count]
   if told:
     warnings.warn(f"{name}: left out: " + ", ".join(told), stacklevel=4)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 
 def write(path, attributes, datasets):
-  """Writes root attributes and pairs (name, array). Strings get a fixed length: HDF5 reads those of variable length past
-  its heap when a file is damaged. Raises OSError where `path` cannot be written."""
+  """Writes root attributes and pairs (name, array). Strings get a fixed length: HDF5 reads those of variable length
+  past its heap when a file is damaged. Raises OSError where `path` cannot be written."""
   replace_file(path, image(attributes, datasets))
 
 

@@ -40,14 +40,14 @@ def train(graph, *, save=None, log=None, init=None, progress=True, ranks=None, l
 
 
 def predict(graph, model, *, out=None, ranks=None, launcher=None, program=None, **options):
-  """Applies a model, or its file, to a graph, or its file, and returns the Prediction: `distgat predict ...`, options as
-  its --help lists them: embeddings=True, attention=True, weights="initial"."""
+  """Applies a model, or its file, to a graph, or its file, and returns the Prediction: `distgat predict ...`, options
+  as its --help lists them: embeddings=True, attention=True, nodes=[3, 17], weights="initial"."""
   folder = Folder()
   path, out = graph_path(graph, folder), out or folder.path("prediction.h5")
-  told = words({"model_file": getattr(model, "path", model), "out": out, "quiet": True, **options})
-  run(["predict", path, *told], ranks=ranks, launcher=launcher, program=program)
+  told = words({"model_file": getattr(model, "path", model), "out": out, "json": True, "quiet": True, **options})
+  said = run(["predict", path, *told], ranks=ranks, launcher=launcher, program=program)
   prediction = read_prediction(out, path)
-  prediction.folder = folder
+  prediction.folder, prediction.summary = folder, json.loads(said[said.index("{"):])
   return prediction
 
 
@@ -125,7 +125,7 @@ def print_epoch(line):
 
 
 class Model:
-  """A trained model's file: `result` and `history` are of the run that it keeps, `summary` is all that `train` printed."""
+  """A trained model's file: `result` and `history` are of the run that it keeps, `summary` is all that `train` said."""
 
   def __init__(self, path, graph=None, summary=None):
     self.path, self.graph, self.start = os.fspath(path), graph, {}
@@ -166,16 +166,16 @@ class Model:
 
 
 class Attention(NamedTuple):
-  """As PyTorch Geometric returns it: messages flow from the first row of edge_index to the second, self-loops included."""
+  """As PyTorch Geometric returns it: messages flow from the first row of edge_index to the second, self-loops too."""
   edge_index: np.ndarray  # [2, E']
   alpha: np.ndarray  # [E', heads]
 
 
 class Prediction:
-  """What a model says of every node, in the order of the graph's nodes."""
+  """What a model says of every node, in the order of the graph's nodes; `summary` has the accuracies."""
 
   def __init__(self, path, node_ids=None, class_names=None):
-    self.path, self.node_ids, self.class_names = os.fspath(path), node_ids, class_names
+    self.path, self.node_ids, self.class_names, self.summary = os.fspath(path), node_ids, class_names, {}
     with h5py.File(self.path, "r") as file:
       self.logits, self.prediction = file["logits"][:], file["prediction"][:]
       self.embedding = file["embedding"][:] if "embedding" in file else None
@@ -216,8 +216,8 @@ class Prediction:
 
 
 def read_prediction(path, graph=None):
-  """Returns the Prediction of a file of `distgat predict`; nodes and classes have the names that it, or `graph`, a Graph or
-  its file, gives them."""
+  """Returns the Prediction of a file of `distgat predict`; nodes and classes have the names that it, or `graph`, a
+  Graph or its file, gives them."""
   names = {}
   for source in (path, graph):
     if isinstance(source, (str, os.PathLike)):

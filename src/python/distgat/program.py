@@ -15,8 +15,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 class Error(RuntimeError):
-  """A failure of the program: its line, and as `code` its exit code: 2 usage or input, 3 run time, 75 stopped by a signal
-  after saving a checkpoint."""
+  """A failure of the program: its line, and as `code` its exit code: 2 usage or input, 3 run time, 75 stopped by a
+  signal after saving a checkpoint."""
 
   def __init__(self, line, code):
     super().__init__(line)
@@ -35,9 +35,9 @@ def find(given=None):
 
 
 def run(words, *, ranks=None, launcher=None, program=None, watch=None):
-  """Runs `distgat words` and returns its standard output; what it says meanwhile goes to sys.stderr, wherever that leads.
-  With `ranks` it runs under `launcher`, $DISTGAT_LAUNCHER or `mpirun -np`. `watch` is called ten times a second, and at
-  the end. Raises Error; an interrupt ends the program too."""
+  """Runs `distgat words` and returns its standard output; what it says meanwhile goes to sys.stderr, wherever that
+  leads. With `ranks` it runs under `launcher`, $DISTGAT_LAUNCHER or `mpirun -np`. `watch` is called ten times a
+  second, and at the end. Raises Error; an interrupt ends the program too."""
   program = find(program)
   command = [program, *map(str, words)]
   if ranks is not None:
@@ -61,8 +61,8 @@ def run(words, *, ranks=None, launcher=None, program=None, watch=None):
 def started(command, program, out, err):
   """The running command, which does not outlive the block; signals of the terminal reach it from here alone."""
   try:
-    process = subprocess.Popen(command, env={**mpi_settings(program), **os.environ}, stdin=subprocess.DEVNULL, stdout=out,
-                               stderr=err, start_new_session=True)
+    process = subprocess.Popen(command, env={**mpi_settings(program), **os.environ}, stdin=subprocess.DEVNULL,
+                               stdout=out, stderr=err, start_new_session=True)
   except OSError as error:
     raise Error(f"{command[0]}: cannot be started: {error.strerror}", 3) from error
   try:
@@ -87,8 +87,8 @@ def mpi_settings(program):
 
 
 class Speaker:
-  """Passes on what the program says on standard error, but for a failure, which becomes an exception, and what launchers
-  add to it."""
+  """Passes on what the program says on standard error, but for a failure, which becomes an exception, and what
+  launchers add to it."""
 
   def __init__(self, file, failure):
     self.file, self.start, self.line, self.told = file, failure, "", 0

@@ -9,8 +9,8 @@ MASKS = ("train_mask", "val_mask", "test_mask")
 
 
 def from_pyg(data, path=None, **fields):
-  """Returns the Graph of a `torch_geometric.data.Data`, and writes it where `path` is given: its `edge_index` or `adj_t`,
-  `x`, `y`, masks, `edge_weight` and `edge_attr`; `fields` of `make_graph` are added, or win."""
+  """Returns the Graph of a `torch_geometric.data.Data`, and writes it where `path` is given: its `edge_index` or
+  `adj_t`, `x`, `y`, masks, `edge_weight` and `edge_attr`; `fields` of `make_graph` are added, or win."""
   found = {name: getattr(data, name, None) for name in ("x", "y", "edge_weight", "edge_attr", *MASKS)}
   edge_index = getattr(data, "edge_index", None)
   if edge_index is None:
@@ -21,8 +21,8 @@ def from_pyg(data, path=None, **fields):
 
 
 def from_dgl(graph, path=None, *, x="feat", y="label", weight="weight", edge_features="feat", **fields):
-  """Returns the Graph of a `dgl.DGLGraph` of one kind of nodes and edges, and writes it where `path` is given. `x`, `y`,
-  `weight` and `edge_features` name what is taken of `ndata` and `edata`; masks have DGL's names."""
+  """Returns the Graph of a `dgl.DGLGraph` of one kind of nodes and edges, and writes it where `path` is given. `x`,
+  `y`, `weight` and `edge_features` name what is taken of `ndata` and `edata`; masks have DGL's names."""
   if not graph.is_homogeneous:
     raise ValueError("the graph has several kinds of nodes or edges; dgl.to_homogeneous makes one of them")
   nodes = {"x": x, "y": y, **{name: name for name in MASKS}}
@@ -33,8 +33,9 @@ def from_dgl(graph, path=None, *, x="feat", y="label", weight="weight", edge_fea
 
 
 def from_networkx(graph, path=None, *, x="x", y="y", weight="weight", split="split", **fields):
-  """Returns the Graph of a networkx graph, and writes it where `path` is given. Nodes keep their names, undirected edges
-  count in both directions. `x`, `y` and `split` (train, val, test) name attributes of nodes, `weight` one of edges."""
+  """Returns the Graph of a networkx graph, and writes it where `path` is given. Nodes keep their names, undirected
+  edges count in both directions. `x`, `y` and `split` (train, val, test) name attributes of nodes, `weight`
+  one of edges."""
   names = list(graph)
   number = {name: k for k, name in enumerate(names)}
   edges = np.array([(number[u], number[v]) for u, v in graph.edges()], np.int64).reshape(-1, 2).T
@@ -43,7 +44,7 @@ def from_networkx(graph, path=None, *, x="x", y="y", weight="weight", split="spl
   found = {"edge_index": edges, "num_nodes": len(names), "undirected": not graph.is_directed(),
            "node_ids": names if all(isinstance(name, (int, np.integer)) for name in names) else list(map(str, names)),
            "x": whole(values[x], x), "y": labels(values[y]), "name": graph.name or "graph",
-           "edge_weight": None if all(one is None for one in weights) else [1 if one is None else one for one in weights]}
+           "edge_weight": weights_or_none(weights)}
   for part in ("train", "val", "test"):
     if part in values[split]:
       found[f"{part}_mask"] = np.array([one == part for one in values[split]])
@@ -87,6 +88,11 @@ def whole(values, what):
   if missing:
     raise ValueError(f"{missing} of {len(values)} nodes have no attribute {what!r}; all or none are expected")
   return np.stack([graphs.array(one) for one in values])
+
+
+def weights_or_none(values):
+  """Returns weights, 1 where an edge has none; None where no edge has any."""
+  return None if all(one is None for one in values) else [1 if one is None else one for one in values]
 
 
 def labels(values):

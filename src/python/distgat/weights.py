@@ -9,8 +9,8 @@ import numpy as np
 from . import h5
 from .graphs import array
 
-TENSOR = re.compile(r"(?:(?P<layer>.+?)\.)?(?P<tensor>(?:lin|lin_[a-z]+|res)\.(?:weight|bias)|att(?:_[a-z]+)?|weight|bias|"
-                    r"running_mean|running_var|num_batches_tracked)")
+TENSOR = re.compile(r"(?:(?P<layer>.+?)\.)?(?P<tensor>(?:lin|lin_[a-z]+|res)\.(?:weight|bias)|att(?:_[a-z]+)?|weight|"
+                    r"bias|running_mean|running_var|num_batches_tracked)")
 # What older versions of GATConv called it: one matrix under two names, up to 2.3, and that of 1.6 and 1.7.
 OLD_GAT = {"lin_src.weight": "lin.weight", "lin_dst.weight": "lin.weight", "lin_l.weight": "lin.weight",
            "lin_r.weight": "lin.weight", "att_l": "att_src", "att_r": "att_dst"}
@@ -34,8 +34,8 @@ def save_weights(path, weights, model=None):
 
 
 def state_dict(weights, like=None, group="weights"):
-  """Returns the weights of a file, or of what `train` returns, as a state dict of torch's tensors; of arrays where there is no
-  torch. `like`, a module or its state dict, says by which names and in which shapes; else they are the file's."""
+  """Returns the weights of a file, or of what `train` returns, as a state dict of torch's tensors; of arrays where
+  there is no torch. `like`, a module or its state dict, says by which names and in which shapes; else they are the file's."""
   found = weights_of(weights, group)
   if like is not None:
     found = to_names_of(found, like)
