@@ -41,7 +41,7 @@ def read(options):
     sources, targets, weights = read_edges(layout, ids, options.weights)
     reason = None
   except nodes.NotIntegers as met:
-    reason, ids = met, nodes.Strings()
+    reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
     sources, targets, weights = read_edges(layout, ids, options.weights)
   listed = joined.Listed(path, ids, sources, targets, weights, first_id=options.first_id, notes=layout.notes,
                          reason=reason)

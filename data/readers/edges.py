@@ -17,13 +17,15 @@ def check_range(path, sources, targets, n_nodes):
 
 
 def simple(source, directed, weighted):
-  """Returns (indptr, indices, weights or None) of the simple graph, and notes on what that has changed."""
+  """Returns (indptr, indices, weights or None) of the simple graph, and notes on what that has changed. The edges of the
+  source are used up."""
   n_nodes = source.n_nodes
   proper = source.sources != source.targets
   keys = source.targets[proper].astype(np.int64)
   keys *= n_nodes
   keys += source.sources[proper]
   notes, weights = [], source.weights[proper] if weighted else None
+  source.sources = source.targets = source.weights = None
   n_listed = len(keys)
   keys, weights = merge(keys, weights)
   note(notes, "self-loops dropped", len(proper) - n_listed)
@@ -51,9 +53,13 @@ def merge(keys, weights):
 
 
 def group(keys, weights):
-  """Returns the keys, each once, the weights in their order, and where those of each key begin."""
+  """Returns the keys, each once, the weights in their order, and where those of each key begin. There may be several keys
+  for each weight, in turns."""
   order = np.argsort(keys, kind="stable")
-  keys, weights = keys[order], weights[order]
+  keys = keys[order]
+  order %= max(1, len(weights))
+  weights = weights[order]
+  del order
   first = np.flatnonzero(np.diff(keys, prepend=-1))
   return keys[first], weights, first
 
@@ -69,10 +75,11 @@ def mirror(keys, weights, n_nodes, notes):
   if weights is None or not len(weights):
     keys = np.unique(keys)
   else:
-    keys, given, first = group(keys, np.concatenate([weights, weights]))
-    weights = np.add.reduceat(given, first) / np.diff(first, append=len(given))
-    uneven = np.minimum.reduceat(given, first) != np.maximum.reduceat(given, first)
+    keys, weights, first = group(keys, weights)
+    uneven = np.minimum.reduceat(weights, first) != np.maximum.reduceat(weights, first)
     note(notes, "pairs of other weight in each direction, averaged", np.count_nonzero(uneven) // 2)
+    weights = np.add.reduceat(weights, first)
+    weights /= np.diff(first, append=2 * n_given)
   note(notes, "edges listed in one direction, made undirected", len(keys) - n_given)
   return keys, weights
 

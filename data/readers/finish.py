@@ -26,9 +26,10 @@ def complete(source, options):
   if options.weights and source.weights is None:
     raise InputError(f"{source.path}: --weights: its edges have no weights")
   check_labels(source)
+  weightless = source.weights is None or options.weights or (source.weights == 1).all()
   indptr, indices, weights, changes = edges.simple(source, options.directed, options.weights)
   notes = list(changes)
-  if source.weights is not None and not options.weights and (source.weights != 1).any():
+  if not weightless:
     notes.append("edge weights dropped")
   labels = source.labels or Labels(np.full(source.n_nodes, -1, np.int32), 1)
   graph = Graph(source.name, indptr, indices, weights, source.features, labels, dict(source.splits), source.node_ids,

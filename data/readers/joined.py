@@ -23,7 +23,7 @@ class Listed:
   n_nodes: Optional[int] = None
   first_id: int = 0
   notes: List[str] = dataclasses.field(default_factory=list)
-  reason: Optional[Exception] = None  # why ids are strings
+  reason: Optional[str] = None  # why ids are strings
 
 
 def assemble(listed, options):

@@ -47,13 +47,14 @@ def read_header(path):
 
 def read_nodes(header):
   """Returns sources, targets and weights (or None) of all entries, and notes; the line of a node has its targets."""
-  parts, node = [(np.zeros(0, np.int64),) * 2 + (np.zeros(0),)], 0
+  parts, node = [(np.zeros(0, np.int32),) * 2 + (np.zeros(0),)], 0
   for number, content in text.pieces(header.path):
     number, content = text.after(number, content, header.first_line)
     content, lines = without_comments(number, content)
     parts.append(read_piece(header, content, lines, node))
     node += content.count(b"\n")
   sources, targets, weights = (np.concatenate(some) for some in zip(*parts))
+  del parts
   check_edges(header, sources, targets)
   notes = [f"nodes without a line, isolated: {header.n_nodes - node}"] if node < header.n_nodes else []
   return sources, targets, weights if header.weighted else None, notes
@@ -91,14 +92,14 @@ def read_piece(header, content, lines, node):
         f"node and {step} for each neighbour")
   of_line = np.repeat(np.arange(len(count)), count)
   first = (place >= 0) & (place % step == 0)
-  neighbours, whose = values[first].astype(np.int64), of_line[first]
-  wrong = np.flatnonzero((neighbours < 1) | (neighbours > header.n_nodes))
+  neighbours, whose = values[first], of_line[first]
+  wrong = np.flatnonzero((neighbours < 1) | (neighbours > header.n_nodes) | (neighbours != np.floor(neighbours)))
   if len(wrong):
     raise InputError(
         f"{header.path}, line {lines[whose[wrong[0]]]}: a neighbour {neighbours[wrong[0]]}; nodes count from 1 "
         f"to {header.n_nodes}")
-  weights = values[np.flatnonzero(first) + 1].astype(np.float64) if header.weighted else np.ones(len(neighbours))
-  return whose + node + 1, neighbours, weights
+  weights = values[np.flatnonzero(first) + 1] if header.weighted else np.zeros(0)
+  return (whose + node + 1).astype(np.int32), neighbours.astype(np.int32), weights
 
 
 def refuse_token(header, content, lines):
@@ -119,11 +120,19 @@ def check_edges(header, sources, targets):
     raise InputError(
         f"{header.path}, line {header.first_line - 1}: the header says {header.n_edges} edges, the file has {n_found:g}"
     )
-  forth = sources[~loops] * (header.n_nodes + 1) + targets[~loops]
-  back = targets[~loops] * (header.n_nodes + 1) + sources[~loops]
-  single = np.setdiff1d(forth, back)
-  if len(single):
-    one, other = divmod(int(single[0]), header.n_nodes + 1)
-    raise InputError(
-        f"{header.path}: node {one} names {other}, but {other} does not name {one}; each edge is expected in the "
-        "lines of both")
+  forth, back = keys(sources, targets, header.n_nodes), keys(targets, sources, header.n_nodes)
+  single = [] if np.array_equal(forth, back) else np.setdiff1d(forth, back)
+  if not len(single):
+    return
+  one, other = divmod(int(single[0]), header.n_nodes + 1)
+  raise InputError(f"{header.path}, line of node {one}: it names {other}, whose line does not name {one}; each edge is "
+                   "expected in the lines of both")
+
+
+def keys(sources, targets, n_nodes):
+  """Returns the edges as one ascending number each."""
+  found = sources.astype(np.int64)
+  found *= n_nodes + 1
+  found += targets
+  found.sort()
+  return found

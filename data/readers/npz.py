@@ -13,6 +13,7 @@ from .graph import InputError, Source, clean_features, make_csr, real
 PREFIXES = {"adj": ("adj_", "adj_matrix.", "adj."), "attr": ("attr_", "attr_matrix.", "attr.")}
 DENSE = {"adj": ("adj_matrix", "adj"), "attr": ("attr_matrix", "node_features", "features", "x")}
 EDGES = ("edge_index", "edges")
+WEIGHTS = ("edge_weight", "edge_weights", "edge_attr")
 LABELS = ("labels", "node_labels", "y")
 
 
@@ -108,15 +109,26 @@ def read_edges(archive, adjacency, n_nodes):
   if adjacency is None:
     sources, targets = read_pairs(archive, archive.first(EDGES))
     check_range(path, sources, targets, n_nodes)
-    return sources, targets, None
+    return sources, targets, read_weights(archive, len(sources))
   matrix = adjacency.read().tocoo()
   if matrix.shape != (n_nodes, n_nodes):
     raise InputError(f"{path}: an adjacency matrix of shape {matrix.shape}, it must be square")
-  if not np.isfinite(matrix.data).all():
-    raise InputError(f"{path}: the adjacency matrix holds weights that are not finite")
+  if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
+    raise InputError(f"{path}: the adjacency matrix holds weights that are not finite in single precision")
   check_range(path, matrix.row, matrix.col, n_nodes)
   linked = matrix.data != 0
   return matrix.row[linked], matrix.col[linked], matrix.data[linked].astype(np.float64)
+
+
+def read_weights(archive, n_edges):
+  """Returns the weights of listed edges, or None."""
+  name = archive.first(WEIGHTS)
+  if name is None or archive.shape(name) not in ((n_edges,), (n_edges, 1)):
+    return None
+  weights = real(archive.path, archive.get(name)).astype(np.float64).reshape(-1)
+  if not (np.abs(weights) <= np.finfo(np.float32).max).all():
+    archive.refuse(name, "holds weights that are not finite in single precision")
+  return weights
 
 
 def read_pairs(archive, name):

@@ -140,6 +140,7 @@ class Metis(Text):
         self.assertEqual(pairs_of(self.read(content)), wanted)
     self.assertEqual(self.read("4 2 1\n2 7 3 8\n1 7\n1 8\n\n", "--weights")["edges/weight"].tolist(), [7, 8, 7, 8])
     self.assertEqual(self.read("2 1 1\n2 0.5\n1 0.5\n", "--weights")["edges/weight"].tolist(), [0.5, 0.5])
+    self.assertEqual(pairs_of(self.read("2 2\n2 2 2\n1\n")), both((1, 2)))
     self.assertEqual(pairs_of(self.read("2 2\n1 2\n1\n")), both((1, 2)), "a loop may stand once")
 
   def test_many_pieces(self):
@@ -161,12 +162,12 @@ class Metis(Text):
                             ("2 1\n2\n-1\n", "line 3: '-1'"), ("2 1 1\n2 5\n1\n", "line 3: 1 numbers"),
                             ("2 1 10\n\n1 1\n", "the file has 0.5"), ("3 2\n2\n3\n1\n1\n", "line 5"),
                             ("3 1\n2\n3\n\n",
-                             "node 1 names 2, but 2 does not name 1"), ("2\n", "line 1: expected is the header"),
+                             "line of node 1: it names 2"), ("2\n", "line 1: expected is the header"),
                             ("2 1 5\n2\n1\n", "line 1: fmt 5"), ("2 1 0 2\n", "line 1: fmt 0 and ncon 2"),
                             ("", "line 1"), ("0 0\n", "line 1: 0 nodes"), ("4 3\n2\n1\n",
                                                                            "line 1: the header says 3 edges"),
                             ("2 1\n2\n" + "9" * 30 + "\n", "line 3: a neighbour"), ("2 1\n2 2\n1\n",
-                                                                                    "line 1: the header says 1")):
+                                                                                    "line 1: the header says 1"), ("2 1 1\n1.5 1\n1 1\n", "line 2: a neighbour 1.5")):
       with self.subTest(content):
         self.refused("metis", self.file("toy.graph", content), words=["toy.graph", *words])
 

@@ -55,6 +55,19 @@ class Cases(Folder):
       self.assertEqual(sets["features/indices"].tolist(), list(range(nodes)))
       self.assertEqual(sets["features/values"].tolist(), [1] * nodes)
 
+  def test_wishes(self):
+    sets = self.npz("npz/weighted.npz", told=["edge weights dropped"])[1]
+    self.assertNotIn("edges/weight", sets)
+    sets = self.imported("npz", os.path.join(CASES, "npz/weighted.npz"), "--weights")[1]
+    self.assertEqual(len(sets["edges/weight"]), len(sets["graph/indices"]))
+    sets = self.imported("npz", os.path.join(CASES, "real/het_chameleon_directed.npz"), "--directed", "--split", "3")[1]
+    self.assertEqual(len(sets["graph/indices"]), 36051)
+    self.assertEqual({name.split("/")[1] for name in sets if name.startswith("splits")}, {"3"})
+    sets = self.imported("npz", os.path.join(CASES, "real/meta_polblogs.npz"), "--largest-component", "--weights",
+                         told=["largest component: [0-9]+ of 1490"])[1]
+    self.assertEqual(sets["nodes/id"].tolist(), np.unique(sets["nodes/id"]).tolist())
+    self.assertEqual((np.diff(sets["graph/indptr"]) == 0).sum(), 0)
+
   def test_refused(self):
     for name, *words in (("npz/labels_u64", "18446744073709551615", "-1 alone means unknown"),
                          ("npz/scipy_saved", "scipy.sparse.save_npz", "adj_data=A.data"),
@@ -136,6 +149,30 @@ class Layouts(Npz):
         sets = self.toy(**none, **changes)
         self.assertEqual(sets["graph/indptr"].tolist(), [0, 2, 3, 4, 4])
         self.assertEqual(sets["graph/indices"].tolist(), [1, 2, 0, 0])
+
+  def test_weights(self):
+    """Of a matrix by row and column, and of listed edges; both directions without --directed."""
+    pairs = {"adj_data": None, "edge_index": [[0, 0, 1], [1, 2, 1]], "edge_weight": [0.5, 2, 7]}
+    dense = {"adj_data": None, "adj": [[0, 0.5, 2, 0], [0, 7, 0, 0], [0] * 4, [0] * 4]}
+    column = {**pairs, "edge_weight": None, "edge_attr": [[0.5], [2], [7]]}
+    for changes in (pairs, dense, column):
+      path = self.write(**changes)
+      sets = self.imported("npz", path, "--weights")[1]
+      self.assertEqual((sets["graph/indices"].tolist(), sets["edges/weight"].tolist()), ([1, 2, 0, 0], [0.5, 2, 0.5, 2]))
+      sets = self.imported("npz", path, "--weights", "--directed")[1]
+      self.assertEqual((sets["graph/indptr"].tolist(), sets["edges/weight"].tolist()), ([0, 0, 1, 2, 2], [0.5, 2]))
+      self.assertNotIn("edges/weight", self.imported("npz", path, told=["edge weights dropped"])[1])
+    self.refused("npz", self.write(**{**pairs, "edge_weight": [1, np.nan, 1]}), words=["edge_weight", "not finite"])
+    self.refused("npz", self.write(adj_data=None, edge_index=[[0], [1]]), "--weights", words=["--weights"])
+
+  def test_names(self):
+    """ppnp's node_names, as strings or Python objects, are the ids of nodes."""
+    for names in (np.array(["d", "c", "b", "ä"]), np.array(["d", "c", "b", "ä"], object)):
+      sets = self.toy(node_names=names)
+      self.assertEqual([name.decode() for name in sets["nodes/id"]], ["d", "c", "b", "ä"])
+    sets = self.toy(labels=np.array([0, 1, 1, 0]), class_names=np.array(["x", "y"], object))
+    self.assertEqual(sets["classes/name"].tolist(), [b"x", b"y"])
+    self.assertNotIn("nodes/id", self.toy(node_names=["a"], told=["not used: node_names"]))
 
   def test_features(self):
     for name, features in (("x", np.arange(8, dtype=">f8").reshape(4, 2)), ("features", np.arange(8).reshape(4, 2)),
