@@ -74,9 +74,12 @@ def find_layout(path, weighted):
     raise InputError(
         f"{path}, line {first_line}: --weights: {n_columns} fields, and none for the weight; expected is a "
         "third one, or a header that names one weight")
-  if others and not weighted:
-    notes.append("columns not used: " +
-                 ", ".join(printable(rows[0][k]) if header and k < len(rows[0]) else str(k + 1) for k in others))
+  called = [printable(rows[0][k]) if header and k < len(rows[0]) else str(k + 1) for k in range(n_columns)]
+  if weighted:
+    notes.append(f"weights: column {called[weight]}")
+    others.remove(weight)
+  if others:
+    notes.append("columns not used: " + ", ".join(called[k] for k in others))
   return Layout(path, delimiter, n_columns, ends, weight, first_line, notes)
 
 

@@ -17,8 +17,8 @@ def check_range(path, sources, targets, n_nodes):
 
 
 def simple(source, directed, weighted):
-  """Returns (indptr, indices, weights or None) of the simple graph, and notes on what that has changed. The edges of the
-  source are used up."""
+  """Returns (indptr, indices, weights or None) of the simple graph, and notes on what that has changed. The edges of
+  the source are used up."""
   n_nodes = source.n_nodes
   proper = source.sources != source.targets
   keys = source.targets[proper].astype(np.int64)
@@ -53,8 +53,8 @@ def merge(keys, weights):
 
 
 def group(keys, weights):
-  """Returns the keys, each once, the weights in their order, and where those of each key begin. There may be several keys
-  for each weight, in turns."""
+  """Returns the keys, each once, the weights in their order, and where those of each key begin. There may be several
+  keys for each weight, in turns."""
   order = np.argsort(keys, kind="stable")
   keys = keys[order]
   order %= max(1, len(weights))

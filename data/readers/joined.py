@@ -41,6 +41,9 @@ def assemble(listed, options):
     place(source, table, numbering)
   source.splits = split_files.read(options.splits, numbering, listed)
   said = [note for table in given for note in table.notes]
+  extra = len(numbering) - len(met)
+  if extra and listed.n_nodes is None:
+    said.insert(0, f"nodes that no edge names, from other files: {extra}")
   source.notes = tell_ids(listed, numbering) + listed.notes + said + source.notes
   return source
 

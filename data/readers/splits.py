@@ -90,7 +90,10 @@ def choose(source, graph, options):
   wanted, given = options.split, graph.splits
   if wanted is None and not given and source.labels is not None:
     graph.notes.append(f"no split given, random drawn with --split-seed {options.split_seed}")
-    return {"random": draw(graph.labels.values, options.split_seed)}
+    drawn = draw(graph.labels.values, options.split_seed)
+    if not all(map(len, drawn.values())):
+      graph.notes.append("classes too small for all of its parts, --split random:0.6,0.2 draws shares of them")
+    return {"random": drawn}
   if wanted is None or wanted == "all" and given:
     return given
   if RANDOM.fullmatch(wanted):

@@ -218,7 +218,8 @@ class Wishes(Edges):
     sets = self.edges(content, "--weights", "--directed")
     self.assertEqual((sets["graph/indices"].tolist(), sets["edges/weight"].tolist()), ([1, 0, 1], [3, 1, 0.75]))
     self.assertNotIn("edges/weight", self.edges(content, told=["columns not used: 3"]))
-    sets = self.edges("source,kind,target,weight\n1,x,2,0.5\n", "--weights")
+    sets = self.edges("source,kind,target,weight\n1,x,2,0.5\n", "--weights",
+                      told=["weights: column weight; columns not used: kind"])
     self.assertEqual(sets["edges/weight"].tolist(), [0.5, 0.5])
     sets = self.edges("1,2,+1e-3\n2,3,2E0\n", "--weights")
     self.assertEqual(sets["edges/weight"].tolist(), [np.float32(1e-3)] * 2 + [2, 2])
@@ -293,9 +294,9 @@ class Nodes(Edges):
 
   def test_nodes_without_edges(self):
     """Nodes of the tables alone are there, isolated; nodes without a row have no features and no label."""
-    sets = self.toy("--labels", self.table("20 1\n15 0\n"), "--features",
-                    self.table("id,x,y\n99,1,2\n10,3,4\n", "x.csv"),
-                    told=["isolated nodes: 2", "nodes without a label: 4", "nodes without features: 4"])
+    sets = self.toy(
+        "--labels", self.table("20 1\n15 0\n"), "--features", self.table("id,x,y\n99,1,2\n10,3,4\n", "x.csv"),
+        told=["isolated nodes: 2", "nodes without a label: 4", "nodes without features: 4", "from other files: 2"])
     self.assertEqual(sets["nodes/id"].tolist(), [10, 15, 20, 30, 40, 99])
     self.assertEqual(sets["labels"].tolist(), [-1, 0, 1, -1, -1, -1])
     self.assertEqual(features_of(sets).tolist(), [[3, 4], [0, 0], [0, 0], [0, 0], [0, 0], [1, 2]])

@@ -130,7 +130,7 @@ class Layouts(Npz):
 
   def test_split_seed(self):
     path = self.write(labels=np.repeat([0, 1], [2, 2]))
-    sets = self.imported("npz", path, told=["no split given, random drawn"])[1]
+    sets = self.imported("npz", path, told=["no split given, random drawn", "classes too small"])[1]
     self.assertEqual(sets["splits/random/train"].tolist(), [0, 1, 2, 3])
     self.assertEqual(self.run_import("npz", path, "--split-seed", "-1", "--out", self.out).returncode, 2)
 
@@ -158,7 +158,8 @@ class Layouts(Npz):
     for changes in (pairs, dense, column):
       path = self.write(**changes)
       sets = self.imported("npz", path, "--weights")[1]
-      self.assertEqual((sets["graph/indices"].tolist(), sets["edges/weight"].tolist()), ([1, 2, 0, 0], [0.5, 2, 0.5, 2]))
+      self.assertEqual(sets["graph/indices"].tolist(), [1, 2, 0, 0])
+      self.assertEqual(sets["edges/weight"].tolist(), [0.5, 2, 0.5, 2])
       sets = self.imported("npz", path, "--weights", "--directed")[1]
       self.assertEqual((sets["graph/indptr"].tolist(), sets["edges/weight"].tolist()), ([0, 0, 1, 2, 2], [0.5, 2]))
       self.assertNotIn("edges/weight", self.imported("npz", path, told=["edge weights dropped"])[1])
