@@ -73,6 +73,10 @@ void dg_config_destroy(dg_config *config);
    option and rank that differ; DG_MEMORY. Collective. */
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config);
 
+/* Options that are not as dg_config_default has them, as they would be typed, and the recipe that set some: *text from
+   malloc. Errors: DG_MEMORY. Local. */
+dg_status dg_config_describe_changes(char **text, const dg_config *config);
+
 /* How often a checkpoint is written: every so many epochs, or where that is 0 minutes. Errors: DG_USAGE. Local. */
 typedef struct dg_period {
   int64_t epochs, minutes;

@@ -26,6 +26,12 @@ void dg_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
    steps, `text` a short remark such as a loss. Local. */
 void dg_progress(const char *what, long done, long total, const char *text);
 
+/* Takes the bar away, before another line goes to the same terminal. Local. */
+void dg_progress_clear(void);
+
+/* Whether progress is shown as a bar: standard error is a terminal, and this process may write to it. Local. */
+bool dg_progress_is_live(void);
+
 DG_API_END
 
 #endif

@@ -41,11 +41,20 @@ typedef struct dg_resumed {
   const dg_result *results;  /* [run] of the runs before */
 } dg_resumed;
 
+/* What is about to be trained; all borrowed. */
+typedef struct dg_beginning {
+  const dg_config *config;
+  const dg_graph_info *graph;
+  const dg_model *model;
+  int64_t n_train, n_val, n_test; /* nodes of the split */
+  int ranks, threads;
+} dg_beginning;
+
 /* Who is told what happens, on rank 0 alone. A callback that is NULL is not called; one that fails, by dg_fail, ends
    training on every rank. */
 typedef struct dg_observer {
-  void *context;                        /* handed to each */
-  dg_status (*on_start)(void *context); /* all input is accepted, no step is done */
+  void *context;                                                       /* handed to each */
+  dg_status (*on_start)(void *context, const dg_beginning *beginning); /* all input is accepted, no step is done */
   dg_status (*on_epoch)(void *context, int64_t run, int64_t epoch, const dg_history *history);
   dg_status (*on_result)(void *context, const dg_result *result, const dg_model *model); /* the reported weights */
   char *(*describe)(void *context, const dg_result *result);        /* text for a saved model's attribute `result`, from

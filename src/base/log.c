@@ -24,13 +24,17 @@ void dg_log_speaker(bool speaker) {
   speaker_mode = speaker;
 }
 
-static void clear_bar(void) {
+void dg_progress_clear(void) {
   if (bar_shown) fputs("\r\033[K", stderr);
   bar_shown = false;
 }
 
+bool dg_progress_is_live(void) {
+  return speaker_mode && !quiet_mode && isatty(STDERR_FILENO) == 1;
+}
+
 static void say(const char *format, va_list arguments) {
-  clear_bar();
+  dg_progress_clear();
   vfprintf(stderr, format, arguments);
   fputc('\n', stderr);
 }
@@ -71,7 +75,7 @@ static void show_bar(const char *what, long done, long total, const char *text) 
 
 void dg_progress(const char *what, long done, long total, const char *text) {
   if (quiet_mode || !speaker_mode) return;
-  bool terminal = isatty(STDERR_FILENO) == 1;
+  const bool terminal = dg_progress_is_live();
   double time = now();
   if (is_new_work(what, done)) {
     snprintf(last_what, sizeof last_what, "%s", what);
@@ -80,7 +84,7 @@ void dg_progress(const char *what, long done, long total, const char *text) {
   last_done = done;
   if (text == NULL) text = "";
   if (terminal && done >= total) {
-    clear_bar();
+    dg_progress_clear();
   } else if (time - last_shown >= (terminal ? BAR_SECONDS : LINE_SECONDS)) {
     last_shown = time;
     if (terminal)

@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "base/nearest.h"
+#include "base/option_value.h"
 
 /* ---- reading ---- */
 
@@ -98,8 +99,7 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path) {
 
 /* ---- printing ---- */
 
-/* The value as dg_options_set() takes it; numbers as short as they can be without another value. */
-static const char *value_text(char number[32], const dg_option *option) {
+const char *dg_option_value(char number[32], const dg_option *option) {
   switch (option->kind) {
   case DG_OPTION_FLAG:
     return *(const bool *)option->target ? "true" : "false";
@@ -135,7 +135,7 @@ static bool emit_all(yaml_emitter_t *emitter, const dg_option *const *options, i
   good = good && yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE) &&
          yaml_emitter_emit(emitter, &event);
   for (int i = 0; good && i < n; i++)
-    good = emit_scalar(emitter, options[i]->name) && emit_scalar(emitter, value_text(number, options[i]));
+    good = emit_scalar(emitter, options[i]->name) && emit_scalar(emitter, dg_option_value(number, options[i]));
   good = good && yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);
   good = good && yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(emitter, &event);
   return good && yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);

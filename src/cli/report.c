@@ -18,7 +18,7 @@ static dg_status fail_log(const report *r) {
   return dg_fail(DG_IO, "cannot write the log %s: %s", r->path, strerror(errno));
 }
 
-/* A percentage or loss of the console, or a dash where there is none. */
+/* A percentage with its sign, or a loss of the console, or a dash where there is none. */
 static const char *figure(char text[16], const char *format, double value) {
   if (isnan(value)) return "-";
   snprintf(text, 16, format, value);
@@ -31,13 +31,46 @@ static const char *plural(int n) {
 
 /* ---- epochs ----------------------------------------------------------------------------------------------------- */
 
-static dg_status start(void *context) {
-  report *r = context;
+static dg_status open_log(report *r) {
   if (r->path == NULL) return DG_OK;
   const dg_status status = dg_fault("log.open", DG_IO);
   if (status != DG_OK) return status;
   r->log = fopen(r->path, "w");
   return r->log == NULL ? fail_log(r) : DG_OK;
+}
+
+/* The model in words: "2 layers, 8 heads of 8 channels". */
+static void print_model(const dg_model_config *m) {
+  const bool attention = m->kind == DG_MODEL_GAT || m->kind == DG_MODEL_GATV2;
+  printf("%d layer%s", m->layers, plural(m->layers));
+  if (m->layers == 1) return;
+  if (attention)
+    printf(", %d head%s of %d channel%s", m->heads, plural(m->heads), m->hidden, plural(m->hidden));
+  else
+    printf(" of %d channel%s", m->hidden, plural(m->hidden));
+}
+
+static dg_status print_beginning(const dg_beginning *b) {
+  char *changes = NULL;
+  const dg_status status = dg_config_describe_changes(&changes, b->config);
+  if (status != DG_OK) return status;
+  const char *kind = dg_model_kind_name(b->config->model.kind);
+  printf("%s on %s: %lld nodes, %lld edges, %d features, %d classes; %lld to train, %lld to validate, %lld to test\n",
+         kind, b->graph->name, (long long)b->graph->n_nodes, (long long)b->graph->n_edges, b->graph->n_features,
+         b->graph->n_classes, (long long)b->n_train, (long long)b->n_val, (long long)b->n_test);
+  print_model(&b->config->model);
+  printf(", %lld parameters, on %d rank%s of %d thread%s\n", (long long)b->model->params.count, b->ranks,
+         plural(b->ranks), b->threads, plural(b->threads));
+  if (*changes) printf("Options: %s\n", changes);
+  printf("\n");
+  free(changes);
+  return DG_OK;
+}
+
+static dg_status start(void *context, const dg_beginning *beginning) {
+  report *r = context;
+  const dg_status status = open_log(r);
+  return status == DG_OK && !r->json && !r->quiet ? print_beginning(beginning) : status;
 }
 
 static dg_status log_epoch(report *r, int64_t run, int64_t epoch, const dg_history *h) {
@@ -52,15 +85,29 @@ static dg_status log_epoch(report *r, int64_t run, int64_t epoch, const dg_histo
 
 static void print_epoch(int64_t epoch, const dg_history *h) {
   char a[16], b[16], c[16], d[16];
-  printf("Epoch %4lld | Train Loss: %6s | Train Acc: %6s%% | Val Loss: %6s | Val Acc: %6s%%\n", (long long)epoch,
-         figure(a, "%.3f", h->train_loss), figure(b, "%.2f", 100 * h->train_acc), figure(c, "%.3f", h->val_loss),
-         figure(d, "%.2f", 100 * h->val_acc));
+  dg_progress_clear();
+  printf("Epoch %4lld | Train Loss: %6s | Train Acc: %7s | Val Loss: %6s | Val Acc: %7s\n", (long long)epoch,
+         figure(a, "%.3f", h->train_loss), figure(b, "%.2f%%", 100 * h->train_acc), figure(c, "%.3f", h->val_loss),
+         figure(d, "%.2f%%", 100 * h->val_acc));
+  if (dg_progress_is_live()) fflush(stdout); /* before the bar is there again */
+}
+
+/* Shows how far training is; where there is no bar and epochs have lines of their own, these tell. */
+static void show_progress(const report *r, int64_t run, int64_t epoch, const dg_history *h) {
+  char what[64] = "training", text[96], accuracy[16] = "";
+  const double left = (double)(r->epochs - epoch) * h->seconds / (double)epoch;
+  if (!dg_progress_is_live() && !r->log && !r->json) return;
+  if (r->runs > 1) snprintf(what, sizeof what, "training, run %lld of %lld", (long long)run + 1, (long long)r->runs);
+  if (!isnan(h->val_acc)) snprintf(accuracy, sizeof accuracy, ", val %.1f%%", 100 * h->val_acc);
+  snprintf(text, sizeof text, "loss %.3f%s, %.3g epochs/s, %.0f s left", h->train_loss, accuracy,
+           (double)epoch / h->seconds, left);
+  dg_progress(what, (long)epoch, (long)r->epochs, text);
 }
 
 static dg_status report_epoch(void *context, int64_t run, int64_t epoch, const dg_history *h) {
   report *r = context;
-  if (r->log || r->json) dg_progress("training", (long)epoch, (long)r->epochs, "");
-  if (!r->json && epoch % CONSOLE_EVERY == 0) print_epoch(epoch, h);
+  if (!r->json && !r->quiet && epoch % CONSOLE_EVERY == 0) print_epoch(epoch, h);
+  show_progress(r, run, epoch, h);
   return r->log ? log_epoch(r, run, epoch, h) : DG_OK;
 }
 
@@ -86,20 +133,29 @@ static char *describe(void *context, const dg_result *result) {
   return line;
 }
 
-static void print_result(const dg_result *r) {
+static void print_result(const report *how, const dg_result *r) {
   char a[16], b[16];
-  printf("\nStopped after %lld epochs: %s\n", (long long)r->epochs, r->stop_reason);
-  if (r->best_epoch < r->epochs) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
-  printf("%s on %s: ", r->model, r->dataset);
-  if (r->diverged)
-    printf("diverged");
+  const bool all = r->epochs == how->epochs && !r->diverged;
+  dg_progress_clear();
+  if (r->epochs == 0)
+    printf("%sNo epochs: initial weights\n", how->quiet ? "" : "\n");
+  else if (all)
+    printf("%sStopped after all %lld epochs\n", how->quiet ? "" : "\n", (long long)r->epochs);
   else
-    printf("test accuracy %s%%, validation %s%%", figure(a, "%.2f", 100 * r->test.acc),
-           figure(b, "%.2f", 100 * r->val.acc));
+    printf("%sStopped after %lld epoch%s: %s\n", how->quiet ? "" : "\n", (long long)r->epochs,
+           r->epochs == 1 ? "" : "s", r->stop_reason);
+  if (r->best_epoch < r->epochs) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
+  printf("%s on %s", r->model, r->dataset);
+  if (how->runs > 1) printf(", seed %llu", (unsigned long long)r->seed);
+  if (r->diverged)
+    printf(": diverged");
+  else
+    printf(": test accuracy %s, validation %s", figure(a, "%.2f%%", 100 * r->test.acc),
+           figure(b, "%.2f%%", 100 * r->val.acc));
   printf(", %.2f s on %d rank%s of %d thread%s", r->seconds, r->ranks, plural(r->ranks), r->threads,
          plural(r->threads));
   if (r->epochs > 0) printf(", %.3f ms a step", r->step_ms_median);
-  printf("\n\n");
+  printf("\n%s", how->quiet ? "" : "\n");
   fflush(stdout);
 }
 
@@ -107,7 +163,7 @@ static dg_status report_result(void *context, const dg_result *result, const dg_
   report *r = context;
   (void)model;
   if (r->log) json_write_line(r->log, result_json(result));
-  if (!r->json) print_result(result);
+  if (!r->json) print_result(r, result);
   return DG_OK;
 }
 
@@ -203,7 +259,7 @@ static dg_status open_cut(report *r, int64_t run) {
 static dg_status resume(void *context, const dg_resumed *past) {
   dg_status status = DG_OK;
   report *r = context;
-  for (int64_t i = 0; i < past->run && !r->json; i++) print_result(&past->results[i]);
+  for (int64_t i = 0; i < past->run && !r->json; i++) print_result(r, &past->results[i]);
   if (r->path == NULL) return DG_OK;
   DG_TRY(dg_fault("log.resume", DG_IO));
   DG_TRY(open_cut(r, past->run));

@@ -9,11 +9,12 @@
    is written. */
 typedef struct report {
   bool json;         /* results as one JSON object, and no other line on standard output */
+  bool quiet;        /* results alone */
   const char *path;  /* of the log, NULL: none */
   const char *saved; /* the model's file, NULL: none */
   FILE *log;
-  double flushed; /* when the log was flushed last, seconds */
-  int64_t epochs; /* that are asked for */
+  double flushed;       /* when the log was flushed last, seconds */
+  int64_t epochs, runs; /* that are asked for */
 } report;
 
 /* The observer that writes to `r`; it opens the log, and an older one is gone. */

@@ -23,18 +23,17 @@ static dg_status check_divergence(const dg_result *results, int64_t runs) {
 }
 
 /* Trains and reports; a log that could not be written is a failure too. Collective. */
-static dg_status train(const dg_comm *comm, const dg_config *config, const char *graph_path, bool json) {
+static dg_status train(const dg_comm *comm, const dg_config *config, const char *graph_path, report *reports) {
   dg_status status = DG_OK, closed;
-  report reports = {.json = json, .path = config->log, .saved = config->save, .epochs = config->epochs};
-  const dg_observer observer = report_observer(&reports);
+  const dg_observer observer = report_observer(reports);
   dg_result *results = NULL;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&results, (size_t)config->runs, sizeof *results)));
   DG_TRY(dg_train(results, comm, config, graph_path, &observer));
-  if (comm->rank == 0) report_end(&reports, results, config->runs);
+  if (comm->rank == 0) report_end(reports, results, config->runs);
   DG_TRY(check_divergence(results, config->runs));
 
 cleanup:
-  closed = report_close(&reports);
+  closed = report_close(reports);
   dg_free(&results);
   return status == DG_OK ? dg_comm_agree(comm, closed) : status;
 }
@@ -45,13 +44,19 @@ dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   const char *graph_path = NULL;
   bool help = false, json = false, quiet = false;
   dg_option extra[] = {dg_option_flag("json", &json, "print the result as one JSON object"),
-                       dg_option_flag("quiet", &quiet, "no progress on standard error"), dg_option_end()};
+                       dg_option_flag("quiet", &quiet, "the result alone"), dg_option_end()};
   const dg_config_verb verb = {usage, extra, true, 1};
   DG_TRY(dg_comm_agree(comm, dg_config_parse(&config, &graph_path, &help, &verb, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(quiet);
   if (config.checkpoint) dg_signals_stop(comm->rank == 0);
-  DG_TRY(train(comm, &config, graph_path, json));
+  report reports = {.json = json,
+                    .quiet = quiet,
+                    .path = config.log,
+                    .saved = config.save,
+                    .epochs = config.epochs,
+                    .runs = config.runs};
+  DG_TRY(train(comm, &config, graph_path, &reports));
 cleanup:
   dg_config_destroy(&config);
   return status;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/option_value.h"
 #include "nn/conv.h"
 #include "par/same.h"
 #include "train/config_options.h"
@@ -254,6 +255,30 @@ dg_status dg_config_describe_run(char **text, const dg_config *config) {
                                        BALANCE, OBJECTIVE,  PRINT_CONFIG,     SAVE,   LOG,
                                        THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME, SAVE_GRADIENTS};
   return describe(text, config, free_to_change, sizeof free_to_change / sizeof *free_to_change, true);
+}
+
+/* Adds an option to the text, as it would be typed, where it differs from the default. */
+static void describe_change(FILE *out, const dg_option *option, const dg_option *usual) {
+  char numbers[2][32];
+  const char *now = dg_option_value(numbers[0], option), *before = dg_option_value(numbers[1], usual);
+  if (!now || (before && strcmp(now, before) == 0)) return;
+  const bool flag = option->kind == DG_OPTION_FLAG;
+  fprintf(out, "%s--%s%s%s", ftell(out) > 0 ? " " : "", option->name, flag ? "" : " ", flag ? "" : now);
+}
+
+dg_status dg_config_describe_changes(char **text, const dg_config *config) {
+  static const int never[] = {MODEL, CONFIG, PRINT_CONFIG};
+  values v = dg_config_to_values(config), d = default_values(config->model.kind);
+  dg_option options[N_OPTIONS], usual[N_OPTIONS];
+  size_t length;
+  FILE *out = open_memstream(text, &length);
+  if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
+  dg_config_describe(options, &v);
+  dg_config_describe(usual, &d);
+  d.config.model.input_dropout = config->model.dropout; /* unless it is said */
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (!is_among(i, never, sizeof never / sizeof *never)) describe_change(out, &options[i], &usual[i]);
+  return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }
 
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config) {

@@ -97,7 +97,16 @@ static dg_status tell_start(const session *s) {
   const dg_observer *o = &s->observer;
   const dg_resumed resumed = {s->run.index, s->run.epoch, s->run.history, s->results};
   if (s->keeper.resumes && o->on_resume) return o->on_resume(o->context, &resumed);
-  return o->on_start ? o->on_start(o->context) : DG_OK;
+  const dg_shard *shard = &s->trainer.local.shard;
+  const dg_beginning beginning = {.config = s->config,
+                                  .graph = &shard->info,
+                                  .model = &s->trainer.model,
+                                  .n_train = shard->n_train,
+                                  .n_val = shard->n_val,
+                                  .n_test = shard->n_test,
+                                  .ranks = s->comm->size,
+                                  .threads = s->trainer.threads};
+  return o->on_start ? o->on_start(o->context, &beginning) : DG_OK;
 }
 
 static dg_status open_keeper(session *s) {

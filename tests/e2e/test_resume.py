@@ -176,7 +176,7 @@ class Resume(program.Case):
             os.remove(self.path("b.h5"))
             done = self.go_on(*options)
             self.assertRegex(done.stderr, "c.h5: the run had ended after epoch 7")
-            self.assertEqual(done.stdout.count("Stopped after 7 epochs"), len(options) // 2)
+            self.assertEqual(done.stdout.count("Stopped after all 7 epochs"), len(options) // 2)
             self.assert_same()
 
     def test_it_says_where_it_goes_on(self):
@@ -241,7 +241,7 @@ class Resume(program.Case):
                            "--checkpoint-every", 4, "--quiet", through=alone, preexec_fn=limit)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, r"\Awarning: no checkpoint after epoch 10, training goes on: \S*c.h5: cannot be .*\n\Z")
-        self.assertIn("Stopped after 30 epochs", done.stdout)
+        self.assertIn("Stopped after all 30 epochs", done.stdout)
         with open(self.path("c.h5"), "rb") as f:
             self.assertEqual(f.read(), before)
         self.assertEqual([name for name in os.listdir(self.folder.name) if "tmp" in name], [])
