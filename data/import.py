@@ -68,7 +68,7 @@ def parse(arguments):
     command.epilog = f"example: {example}"
     command.add_argument("source", metavar="FILE", help="the edges, packed by gzip, bzip2 or xz or not")
     command.add_argument("--features", metavar="FILE",
-                         help="of nodes: a table with ids, .npy, LIBSVM's text, or a sparse "
+                         help="of nodes: a table or JSON with ids, .npy, LIBSVM's text, or a sparse "
                          ".npz of scipy")
     command.add_argument("--labels", metavar="FILE",
                          help="a table with ids, one label a line, or .npy; it may be the same "

@@ -58,7 +58,7 @@ def of_json(path, numbering, listed):
         PART_OF[name.casefold()]: [str(node)
                                    for node in nodes] for name, nodes in content.items() if name.casefold() in PART_OF
     }
-  except (ValueError, AttributeError, TypeError) as error:
+  except (ValueError, AttributeError, TypeError, RecursionError) as error:
     raise InputError(f"{path}: is no JSON object of lists train, val and test") from error
   return complete(
       path, {part: number(path, tokens, [None] * len(tokens), numbering, listed) for part, tokens in lists.items()})

@@ -3,6 +3,7 @@ the same in rows without ids, of which row i is of node i: numpy's arrays, scipy
 
 import dataclasses
 import itertools
+import json
 import re
 from typing import List, Optional
 
@@ -34,6 +35,8 @@ def read(path, wanted, ids, met):
     return of_array(path, wanted)
   if start.startswith(b"PK"):
     return of_archive(path, wanted)
+  if start.lstrip().startswith(b"{"):
+    return of_json(path, wanted, ids)
   lines = list(text.numbered(path, 2))
   if not lines:
     raise InputError(f"{path}: has no rows: every line is empty or a comment")
@@ -103,7 +106,27 @@ def of_svm(path, wanted):
   return table
 
 
-# ---- text with ids ----
+# ---- with ids ----
+
+
+def of_json(path, wanted, ids):
+  """An object that holds, by id, the columns that are 1, as the MUSAE graphs have it."""
+  try:
+    with open_input(path) as file:
+      content = json.loads(file.read().decode("utf-8-sig"))
+    listed = [column for row in content.values() for column in row]
+    if not all(type(column) is int for column in listed):
+      raise ValueError
+    places = np.array(listed, np.int64)
+    indptr = np.cumsum([0] + [len(row) for row in content.values()])
+  except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
+    raise InputError(f"{path}: is no JSON object with a list of columns for each id") from error
+  if wanted.labels:
+    raise InputError(f"{path}: holds features, and no labels")
+  shape = (len(content), int(places.max(initial=-1)) + 1)
+  features = clean_features(path, make_csr(path, np.ones(len(places)), places, indptr, shape))
+  features.data[:] = 1
+  return Table(path, len(content), ids.encode(path, list(content), [None] * len(content)), features)
 
 
 def of_text(path, wanted, ids, met):

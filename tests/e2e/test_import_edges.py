@@ -308,6 +308,16 @@ class Nodes(Edges):
     self.assertEqual(sets["features/dense"].tolist(), [[0, 1, 2], [1, 1, 1], [1, 0, 0.5], [1, 1, 1]])
     self.assertEqual((sets["labels"].tolist(), sets["classes/name"].tolist()), ([1, 1, 0, 0], [b"Neural", b"Theory"]))
 
+  def test_json(self):
+    """MUSAE's features: a list of the columns that are 1 for each id."""
+    sets = self.toy("--features", self.table('{"30": [2, 0, 2], "10": [], "40": [1]}', "x.json"))
+    self.assertEqual(features_of(sets).tolist(), [[0, 0, 0], [0, 0, 0], [1, 0, 1], [0, 1, 0]])
+    for content, word in (("{", "no JSON object"), ('{"10": 1}', "no JSON object"), ('{"10": [-1]}', "columns from 0"),
+                          ('{"x": [1]}', "the id 'x' is no integer"), ('{"10": ["a"]}', "no JSON object"),
+                          ('{"10": [0.5]}', "no JSON object"), ('{"10": ' + "[" * 100000, "no JSON object")):
+      self.refused("edgelist", self.path("toy.txt"), "--features", self.table(content, "x.json"),
+                   words=["x.json", word])
+
   def test_lists(self):
     """geom-gcn's rows hold a list: of all features, or, where lengths differ, of the columns that are 1."""
     for content, wanted in (("node_id\tfeature\tlabel\n20\t0,1\t0\n10\t2,3\t1\n", [[2, 3], [0, 1]]),
