@@ -50,6 +50,13 @@ static void print_model(const dg_model_config *m) {
     printf(" of %d channel%s", m->hidden, plural(m->hidden));
 }
 
+/* As many as the model has in a file: in memory channels are padded. */
+static int64_t count_parameters(const dg_params *params) {
+  int64_t count = 0;
+  for (int i = 0; i < params->n_tensors; i++) count += dg_tensor_size(&params->tensor[i]);
+  return count;
+}
+
 static dg_status print_beginning(const dg_beginning *b) {
   char *changes = NULL;
   const dg_status status = dg_config_describe_changes(&changes, b->config);
@@ -59,7 +66,7 @@ static dg_status print_beginning(const dg_beginning *b) {
          kind, b->graph->name, (long long)b->graph->n_nodes, (long long)b->graph->n_edges, b->graph->n_features,
          b->graph->n_classes, (long long)b->n_train, (long long)b->n_val, (long long)b->n_test);
   print_model(&b->config->model);
-  printf(", %lld parameters, on %d rank%s of %d thread%s\n", (long long)b->model->params.count, b->ranks,
+  printf(", %lld parameters, on %d rank%s of %d thread%s\n", (long long)count_parameters(&b->model->params), b->ranks,
          plural(b->ranks), b->threads, plural(b->threads));
   if (*changes) printf("Options: %s\n", changes);
   printf("\n");

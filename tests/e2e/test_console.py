@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""What a user sees of training: on a terminal, in a log, and when asked for quiet."""
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+EPOCH = re.compile(r"^Epoch +\d+ \| Train Loss: +[\d.]+ \| Train Acc: +[\d.]+% \| Val Loss: +[\d.]+ \| Val Acc: +[\d.]+%$")
+
+
+class Console(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 3000, "--avg-degree", 5, "--features", 40, "--classes", 3,
+                        "--out", cls.path("graph.h5"))
+
+    def train(self, *options, ranks=None):
+        return program.distgat("train", self.path("graph.h5"), "--threads", 1, *options, ranks=ranks).splitlines()
+
+    def test_what_is_trained_stands_first(self):
+        for ranks in (None, 3):
+            lines = self.train("--epochs", 20, "--model", "gat", "--heads", 4, "--lr", 0.01, ranks=ranks)
+            self.assertRegex(lines[0], r"^gat on synthetic: 3000 nodes, \d+ edges, 40 features, 3 classes; \d+ to train, "
+                                       r"\d+ to validate, \d+ to test$")
+            # 40 x 32 and two vectors of 32, 32; 32 x 3 and two of 3, 3
+            self.assertEqual(lines[1], f"2 layers, 4 heads of 8 channels, {40 * 32 + 3 * 32 + 32 * 3 + 3 * 3} parameters, "
+                                       f"on {ranks or 1} rank{'s' if ranks else ''} of 1 thread")
+            self.assertEqual(lines[2], "Options: --heads 4 --lr 0.01 --epochs 20 --threads 1")
+            self.assertEqual([bool(EPOCH.match(line)) for line in lines[4:6]], [True, True])
+            self.assertEqual(lines[7], "Stopped after all 20 epochs")
+            self.assertRegex(lines[8], r"^gat on synthetic: test accuracy [\d.]+%, validation [\d.]+%, [\d.]+ s on ")
+
+    def test_quiet_is_the_result_alone(self):
+        lines = self.train("--epochs", 20, "--quiet")
+        self.assertEqual((len(lines), lines[0]), (2, "Stopped after all 20 epochs"))
+        (line,) = self.train("--epochs", 20, "--json")
+        self.assertEqual(json.loads(line)["epochs"], 20)
+
+    def test_runs_say_their_seeds(self):
+        lines = self.train("--epochs", 5, "--runs", 2, "--seed", 7, "--quiet")
+        self.assertEqual([line.split(":")[0] for line in lines[1::2]],
+                         ["gatv2 on synthetic, seed 7", "gatv2 on synthetic, seed 8"])
+
+    def test_what_is_not_known_has_no_unit(self):
+        lines = self.train("--epochs", 10, "--eval-every", 100)
+        self.assertRegex(lines[4], r"\| Val Loss:      - \| Val Acc:       -$")
+        self.assertIn("No epochs: initial weights", self.train("--epochs", 0))
+
+    def test_on_a_terminal_a_bar_is_never_mixed_with_lines(self):
+        there, here = pty.openpty()
+        command = [program.DISTGAT, "train", self.path("graph.h5"), "--epochs", "1500", "--threads", "1"]
+        with subprocess.Popen(command, stdout=here, stderr=here, stdin=subprocess.DEVNULL,
+                              env={**program.MPI_ENVIRONMENT, **os.environ}) as process:
+            os.close(here)
+            seen = b""
+            try:
+                while piece := os.read(there, 65536):
+                    seen += piece
+            except OSError:  # the terminal is gone with its last writer
+                pass
+            self.assertEqual(process.wait(), 0)
+        os.close(there)
+        text = seen.decode()
+        self.assertRegex(text, r"training \[#*\.*\] \d+/1500 loss [\d.]+(, val [\d.]+%)?, \S+ epochs/s, \d+ s left")
+        shown = [line.rsplit("\r\x1b[K", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
+        self.assertEqual(sum(bool(EPOCH.match(line)) for line in shown), 150)
+        self.assertFalse([line for line in shown if "training [" in line])
+        self.assertIn("Stopped after all 1500 epochs", shown)
+
+
+if __name__ == "__main__":
+    program.main()
