@@ -8,7 +8,7 @@
 
 enum { LEAST_PATIENCE = 4, MOST_PATIENCE = 3600 };
 
-static volatile sig_atomic_t wished, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;
+static volatile sig_atomic_t wished, interrupted, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;
 static void (*volatile end_by)(int number);
 
 /* Two, so that a handler finds one whole. */
@@ -43,11 +43,13 @@ void dg_stop_patience(double seconds) {
   patience = most > LEAST_PATIENCE ? (sig_atomic_t)most : LEAST_PATIENCE;
 }
 
-/* A second wish of the user means at once; others may come twice by themselves, from a launcher and its scheduler. */
+/* The first wish is the one that is told: a launcher may send SIGTERM after it. A second one of the user means at once;
+   others may come twice by themselves, from a launcher and its scheduler. */
 void dg_stop_wish(int number) {
-  const bool first = wished == 0, again = wished == SIGINT && number == SIGINT, late = number == SIGALRM;
+  const bool first = wished == 0, again = interrupted && number == SIGINT, late = number == SIGALRM;
   if (mode == DG_STOP_NOT_ANY_MORE) return;
-  if (!late) wished = number;
+  if (first && !late) wished = number;
+  if (number == SIGINT) interrupted = 1;
   if (wished == 0) return;
   if (mode == DG_STOP_AT_ONCE || again || late) leave();
   if (first) alarm((unsigned)patience);

@@ -26,7 +26,7 @@ void dg_stop_patience(double seconds);
 /* The wish, by the number of its signal; may be called in its handler. */
 void dg_stop_wish(int number);
 
-/* The number of the signal, 0 where there was none; and its name. */
+/* The number of the first signal, 0 where there was none; and its name. */
 int dg_stop_wished(void);
 const char *dg_stop_name(int number);
 

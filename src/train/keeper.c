@@ -72,13 +72,21 @@ void dg_keeper_release(const dg_keeper *k) {
   if (k->checkpoint.config->checkpoint) dg_stop_set(DG_STOP_AT_ONCE);
 }
 
+/* The signal that was sent, where ranks got different ones: a launcher that ends the others sends SIGTERM, which has
+   the largest number of those that are waited for. Collective. */
+static int find_signal(const dg_keeper *k) {
+  enum { NONE = 64 };
+  const int wished = dg_stop_wished();
+  return (int)-dg_comm_max_int64(k->comm, wished == 0 ? -NONE : -wished);
+}
+
 /* Collective. */
 static dg_status stop(const dg_keeper *k, dg_status written) {
-  const int64_t number = dg_comm_max_int64(k->comm, dg_stop_wished());
+  const int number = find_signal(k);
   const dg_status status = dg_comm_agree(k->comm, written);
   char place[PLACE];
   if (status != DG_OK) return status;
-  return dg_fail(DG_STOPPED, "stopped by signal %s %s; continue with --resume", dg_stop_name((int)number),
+  return dg_fail(DG_STOPPED, "stopped by signal %s %s; continue with --resume", dg_stop_name(number),
                  place_of(place, k));
 }
 

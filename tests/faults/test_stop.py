@@ -96,6 +96,20 @@ class Stop(program.Case):
             tell(process)
             self.assertIn("after epoch", self.end(process, signal.SIGUSR1))
 
+    def test_what_was_sent_is_told(self):
+        """Not SIGTERM, by which a launcher ends the other ranks."""
+        process = self.start("--epochs", 10**6, np=3)
+        self.wait_for_epoch(process)
+        first, *others = self.ranks_of(process, 3)
+        for pid in (first, *others):  # none ends in between
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGUSR1)
+        for pid in others:
+            os.kill(pid, signal.SIGTERM)
+        for pid in (first, *others):
+            os.kill(pid, signal.SIGCONT)
+        self.assertIn("SIGUSR1", self.end(process, signal.SIGUSR1))
+
     def test_at_any_moment(self):
         for np, number in ((None, signal.SIGTERM), (3, signal.SIGUSR1)):
             self.setUp()
