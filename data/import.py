@@ -79,12 +79,18 @@ def parse(arguments):
     command.add_argument("--id-column", metavar="NAME",
                          help="of tables, or its number from 1; none: row i is of node i")
     command.add_argument("--label-column", metavar="NAME", help="of the table, or its number from 1")
+    add_header(command, "--table-header", "the tables have")
     return command
+
+  def add_header(command, name, who):
+    command.add_argument(name, choices=("yes", "no", "auto"), default="auto",
+                         help=f"whether {who} a first line that names columns (default auto: as it looks)")
 
   command = add_joined("edgelist", edgelist.read, "text with an edge in each line: ids or names of its two nodes",
                        "import.py edgelist cora.cites --features cora.content --labels cora.content --out cora.h5")
   command.add_argument("--first-id", type=int, default=0, metavar="N",
                        help="the id of the first row of files without ids (0)")
+  add_header(command, "--header", "the edges have")
   add_joined("mtx", mtx.read, "a sparse matrix of MatrixMarket",
              "import.py mtx graph.mtx --labels labels.txt --out graph.h5")
   add_joined("metis", metis.read, "a graph of METIS, KaHIP or Chaco", "import.py metis 4elt.graph --out 4elt.h5")

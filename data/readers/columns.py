@@ -19,6 +19,7 @@ LABELS = {
 NO_FEATURES = {"label", "labels", "class", "node_label"}  # whatever the labels are read from
 UNKNOWN = {"", "nan", "na", "n/a", "none", "null"}
 LONGEST = 1000  # characters of a label
+LONGEST_TOLD = 60  # characters of a header
 WORDS = {"true": 1.0, "false": 0.0}
 
 
@@ -28,6 +29,7 @@ class Wanted:
   labels: bool
   id_column: Optional[str] = None
   label_column: Optional[str] = None
+  header: str = "auto"  # yes, no
 
 
 @dataclasses.dataclass
@@ -44,13 +46,15 @@ class Plan:
     return shown(self.names[k]) if self.header else str(k + 1)
 
 
-def find(path, rows, wanted):
-  """Returns the Plan of a table from its first two rows."""
-  header = is_header(rows)
+def find(path, rows, wanted, is_node):
+  """Returns the Plan of a table from its first two rows; `is_node` tells of an id whether the edges name it."""
+  header = has_header(rows, wanted, is_node)
   first = rows[header] if len(rows) > header else []
   if not first:
     raise InputError(f"{path}: a header, and no rows")
   plan = Plan(header, rows[0], len(first), [], None, [], [])
+  if header and not known_words(rows[0]):
+    plan.notes.append(f"header line of {path}: {','.join(map(printable, rows[0]))[:LONGEST_TOLD]}")
   if header and len(rows[0]) != len(first):
     raise InputError(f"{path}: {len(rows[0])} names of columns, and {len(first)} columns below them")
   plan.ids = find_ids(path, plan, wanted)
@@ -60,12 +64,24 @@ def find(path, rows, wanted):
   return plan
 
 
-def is_header(rows):
-  """Whether the first row names columns: by known words, or as text above numbers."""
-  words = {field.casefold() for field in rows[0]}
+def has_header(rows, wanted, is_node):
+  """Whether the first row names columns: as is said, because one is called by its name, by known words, or as text
+  above numbers. A row of a node of the edges is none, unless known words say both id and label."""
+  called = [wanted.id_column, wanted.label_column if wanted.labels else None]
+  if wanted.header != "auto":
+    return wanted.header == "yes"
+  if any(name and name != "none" and not name.isdigit() for name in called):
+    return True
   if any(map(is_number, rows[0])):
     return False
-  return bool(words & (IDS | LABELS | {"feature", "features"})) or len(rows) > 1 and any(map(is_number, rows[1]))
+  words = known_words(rows[0])
+  if is_node(rows[0][0]):
+    return bool(words & IDS and words & LABELS)
+  return bool(words) or len(rows) > 1 and any(map(is_number, rows[1]))
+
+
+def known_words(fields):
+  return {field.casefold() for field in fields} & (IDS | LABELS | {"feature", "features"})
 
 
 def is_number(field):
@@ -96,10 +112,10 @@ def find_ids(path, plan, wanted):
 
 
 def find_label(path, plan, wanted):
+  if not wanted.labels:  # of another file, unless this one has such a column
+    return plan.names.index(wanted.label_column) if plan.header and wanted.label_column in plan.names else None
   if wanted.label_column is not None:
     return column(path, plan, wanted.label_column)
-  if not wanted.labels:
-    return None
   named = [k for k, name in enumerate(plan.names) if plan.header and name.casefold() in LABELS]
   others = [k for k in range(plan.n_columns) if k not in plan.ids]
   if len(named) == 1:

@@ -1,6 +1,7 @@
 """Edge lists: a line for each edge, its two nodes first or in columns that a header names."""
 
 import dataclasses
+import math
 import re
 from typing import List, Optional
 
@@ -18,6 +19,8 @@ TARGETS = {
     "to_id", "to_node", "target_id", "node_id", "col", "column"
 }
 WEIGHTS = {"weight", "weights", "w", "value", "edge_weight", "edgeweight"}
+FEW_PAIRS = 0.1  # of the lines: where more are edges of two nodes without others, the first may be one of them
+LEAST_LINES = 3  # below a header, to tell it by the names of nodes
 ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*:\s*([^,}\s]+)""")
 
 
@@ -30,12 +33,24 @@ class Layout:
   weight: Optional[int]  # column of the weight
   first_line: int  # of an edge
   notes: List[str]
+  doubt: Optional[str] = None  # the first line, where it may be a header
 
 
 def read(options):
   """Returns the graph of an edge list, with what files of its nodes say of them."""
-  path = options.source
-  layout = find_layout(path, options.weights)
+  layout = find_layout(options.source, options.weights, options.header)
+  listed = list_edges(layout, options)
+  if layout.doubt and stands_alone(listed):
+    if is_odd(listed):
+      listed = None  # before the next is made
+      listed = list_edges(find_layout(options.source, options.weights, "yes"), options)
+    else:
+      listed.warnings.append(f"{layout.path}, line {layout.first_line}: {layout.doubt} is read as an edge, and may be "
+                             "a header: its names are nowhere else; --header yes or no decides")
+  return joined.assemble(listed, options)
+
+
+def list_edges(layout, options):
   try:
     ids = nodes.Integers()
     sources, targets, weights = read_edges(layout, ids, options.weights)
@@ -43,15 +58,35 @@ def read(options):
   except nodes.NotIntegers as met:
     reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
     sources, targets, weights = read_edges(layout, ids, options.weights)
-  listed = joined.Listed(path, ids, sources, targets, weights, first_id=options.first_id, notes=layout.notes,
-                         reason=reason)
-  return joined.assemble(listed, options)
+  return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=layout.notes,
+                       reason=reason)
+
+
+# ---- headers above names of nodes ----
+
+
+def stands_alone(listed):
+  """Whether no other edge names a node of the first one."""
+  parts = (listed.sources, listed.targets)
+  return not any((part[1:] == end[0]).any() for part in parts for end in parts)
+
+
+def is_odd(listed):
+  """Whether the first edge, which stands alone, is unlike the others, so that it is none."""
+  sources, targets = listed.sources, listed.targets
+  n_others = len(sources) - 1
+  if n_others < LEAST_LINES or sources[0] == targets[0]:
+    return False
+  degrees = np.bincount(np.concatenate([sources, targets]))
+  n_alone = np.count_nonzero((degrees[sources] == 1) & (degrees[targets] == 1)) - 1
+  return n_alone <= FEW_PAIRS * n_others
 
 
 # ---- columns ----
 
 
-def find_layout(path, weighted):
+def find_layout(path, weighted, wanted):
+  """Returns the Layout of a file by its first two lines; `wanted` says whether a header is there: yes, no or auto."""
   lines = list(text.numbered(path, 2))
   if not lines:
     raise InputError(f"{path}: has no edges: every line is empty or a comment")
@@ -59,7 +94,7 @@ def find_layout(path, weighted):
   if delimiter == "\t" and not all(part.strip() for part in lines[0][1].strip().split("\t")):
     delimiter = None  # columns are padded
   rows = [text.fields(path, line, content, delimiter) for line, content in lines]
-  header = is_header(rows)
+  header = is_header(rows) if wanted == "auto" else wanted == "yes"
   names = [name.strip("# ").casefold() for name in rows[0]] if header else []
   if header and len(rows) == 1:
     raise InputError(f"{path}, line {lines[0][0]}: a header, and no edges")
@@ -80,19 +115,35 @@ def find_layout(path, weighted):
     others.remove(weight)
   if others:
     notes.append("columns not used: " + ", ".join(called[k] for k in others))
-  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes)
+  doubtful = wanted == "auto" and not header and len(rows) > 1 and not any(map(is_value, rows[0]))
+  doubt = text.shown((delimiter or " ").join(rows[0])) if doubtful else None
+  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt)
 
 
 def is_header(rows):
-  """Whether the first row names columns: by known words, or as text above integers."""
+  """Whether the first row names columns: by known words, or as text above integers, or above other numbers than ids."""
   words = [field.strip("# ").casefold() for field in rows[0]]
   if any(a in SOURCES and b in TARGETS for a in words for b in words) and not any(map(is_integer, rows[0])):
     return True
-  return len(rows) > 1 and not any(map(is_integer, rows[0][:2])) and all(map(is_integer, rows[1][:2]))
+  if len(rows) < 2 or any(map(is_integer, rows[0][:2])):
+    return False
+  names, fields = rows
+  if all(map(is_integer, fields[:2])) or names[0] == "" and is_integer(fields[0]):
+    return True
+  return not any(map(is_value, names)) and any(
+      name and is_value(field) for name, field in zip(names[2:], fields[2:]))
 
 
 def is_integer(field):
   return bool(nodes.INTEGER.fullmatch(field))
+
+
+def is_value(field):
+  """Whether a field is a number or holds attributes, as no name of a column does."""
+  try:
+    return math.isfinite(float(field))
+  except ValueError:
+    return field.startswith("{")
 
 
 def find_ends(names):

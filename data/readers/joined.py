@@ -24,6 +24,7 @@ class Listed:
   first_id: int = 0
   notes: List[str] = dataclasses.field(default_factory=list)
   reason: Optional[str] = None  # why ids are strings
+  warnings: List[str] = dataclasses.field(default_factory=list)
 
 
 def assemble(listed, options):
@@ -44,6 +45,7 @@ def assemble(listed, options):
   extra = len(numbering) - len(met)
   if extra and listed.n_nodes is None:
     said.insert(0, f"nodes that no edge names, from other files: {extra}")
+  source.warnings = listed.warnings + [warning for table in given for warning in table.warnings]
   source.notes = tell_ids(listed, numbering) + listed.notes + said + source.notes
   return source
 
@@ -59,7 +61,8 @@ def read_tables(options, ids, met):
   """Returns the tables of features and of labels: one, where the same file holds both."""
 
   def wanted(**what):
-    return columns.Wanted(**what, id_column=options.id_column, label_column=options.label_column)
+    return columns.Wanted(**what, id_column=options.id_column, label_column=options.label_column,
+                          header=options.table_header)
 
   if options.features and options.features == options.labels:
     return [tables.read(options.features, wanted(features=True, labels=True), ids, met)]

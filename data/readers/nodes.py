@@ -35,6 +35,12 @@ class Integers:
     return int(match.group(1))
 
 
+  def find(self, token):
+    """Returns the code of an id, or None."""
+    match = INTEGER.fullmatch(token)
+    return int(match.group(1)) if match else None
+
+
 class Strings:
   """Ids that are strings: the code of an id counts those that were met before it."""
   strings = True
@@ -51,6 +57,9 @@ class Strings:
       raise InputError(f"{path}, line {lines[wrong]}: an id of {len(tokens[wrong])} characters, 1 to {LONGEST} are "
                        "expected")
     return codes
+
+  def find(self, token):
+    return self.known.get(token)
 
   def names(self):
     return np.array(list(self.known) + [None], object)[:-1]

@@ -1,6 +1,7 @@
 """Files that say something of each node: text with an id in each row, whose other columns are features and a label; or
 the same in rows without ids, of which row i is of node i: numpy's arrays, scipy's matrices, LIBSVM's text."""
 
+import collections
 import dataclasses
 import itertools
 import json
@@ -25,6 +26,7 @@ class Table(Named):
   features: Optional[Features] = None  # [n_rows, F]
   labels: Optional[Labels] = None  # [n_rows]
   notes: List[str] = dataclasses.field(default_factory=list)
+  warnings: List[str] = dataclasses.field(default_factory=list)
 
 
 def read(path, wanted, ids, met):
@@ -134,7 +136,7 @@ def of_text(path, wanted, ids, met):
   head = list(itertools.islice(rows, 2))
   if not head:
     raise InputError(f"{path}: has no rows: every field is empty")
-  plan = columns.find(path, [fields for _, fields in head], wanted)
+  plan = columns.find(path, [fields for _, fields in head], wanted, lambda node: is_met(ids.find(node), met))
   rows = itertools.chain(head[plan.header:], rows)
   lines, tokens, marks, blocks = [], {k: [] for k in plan.ids}, [], []
   while True:
@@ -149,9 +151,32 @@ def of_text(path, wanted, ids, met):
     blocks += [columns.numbers(path, plan, batch)] if wanted.features else []
   table = Table(path, len(lines), notes=plan.notes)
   table.codes = choose_ids(path, plan, tokens, lines, ids, met)
+  if wanted.header == "auto" and not plan.header and stands_alone(table.codes, head[0][1], marks, met):
+    if table.codes is not None and not others_alone(table.codes, marks, met):
+      return of_text(path, dataclasses.replace(wanted, header="yes"), ids, met)
+    table.warnings.append(f"{path}, line {lines[0]}: {text.shown(','.join(head[0][1]))} is read as a row, and may be a "
+                          "header: its label is nowhere else; --table-header yes or no decides")
   table.labels = columns.classes(path, marks, lines) if wanted.labels else None
   table.features = columns.join(path, blocks, lines) if wanted.features else None
   return table if table.codes is None else once(table, lines)
+
+
+def is_met(code, met):
+  return code is not None and bool((met == code).any())
+
+
+def stands_alone(codes, first, marks, met):
+  """Whether the first row is text alone, of a node that no edge names, if it has an id, and no other has its label."""
+  if len(marks) < 2 or any(columns.is_number(field) for field in first) or marks[0].casefold() in columns.UNKNOWN:
+    return False
+  return marks.count(marks[0]) == 1 and (codes is None or not is_met(codes[0], met))
+
+
+def others_alone(codes, marks, met):
+  """Whether there are others like it, so that it may be a row like any."""
+  counts = collections.Counter(marks)
+  unnamed = np.flatnonzero(~np.isin(codes[1:], met)) + 1
+  return any(counts[marks[k]] == 1 for k in unnamed)
 
 
 def choose_ids(path, plan, tokens, lines, ids, met):
@@ -190,7 +215,8 @@ def once(table, lines):
   kept = np.sort(np.delete(order, again))
   table.notes.append(f"repeated rows of {table.path} dropped: {len(again)}")
   return Table(table.path, len(kept), table.codes[kept], None if table.features is None else table.features[kept],
-               table.labels and dataclasses.replace(table.labels, values=table.labels.values[kept]), table.notes)
+               table.labels and dataclasses.replace(table.labels, values=table.labels.values[kept]), table.notes,
+               table.warnings)
 
 
 def same(table, one, two):
