@@ -89,7 +89,7 @@ typedef struct dg_predict_config {
   const char *csv_path;  /* NULL: no table */
   const char *partition; /* NULL: partition here */
   const char *split;     /* whose accuracies are told; NULL: "public" or the file's only one, where there is one */
-  const char *nodes;     /* whose attention is written, such as "3,17,100-120"; NULL: all nodes' */
+  const char *nodes;     /* whose attention is written, rows such as "3,17,100-120"; NULL: all nodes' */
   bool initial;          /* use /initial_weights */
   bool embeddings, attention, probabilities;
   int threads; /* 0: cores per rank */

@@ -3,10 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 30
+#define BAR_WIDTH 20
 #define BAR_SECONDS 0.1
 #define LINE_SECONDS 10.0
 
@@ -64,11 +65,20 @@ static bool is_new_work(const char *what, long done) {
   return done < last_done || strncmp(what, last_what, sizeof last_what - 1) != 0;
 }
 
+/* Columns of the terminal, 80 where it does not say. */
+static int count_columns(void) {
+  struct winsize size;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* One row of the terminal: what does not fit is cut off, for only a row can be cleared again. */
 static void show_bar(const char *what, long done, long total, const char *text) {
-  int filled = total > 0 ? (int)((double)done / (double)total * BAR_WIDTH) : 0;
-  fprintf(stderr, "\r\033[K%s [", what);
-  for (int i = 0; i < BAR_WIDTH; i++) fputc(i < filled ? '#' : '.', stderr);
-  fprintf(stderr, "] %ld/%ld %s", done, total, text);
+  char bar[BAR_WIDTH + 1], row[512];
+  const int filled = total > 0 ? (int)((double)done / (double)total * BAR_WIDTH) : 0;
+  for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < filled ? '#' : '.';
+  bar[BAR_WIDTH] = '\0';
+  snprintf(row, sizeof row, "%s [%s] %ld/%ld %s", what, bar, done, total, text);
+  fprintf(stderr, "\r\033[K%.*s", count_columns() - 1, row);
   fflush(stderr);
   bar_shown = true;
 }

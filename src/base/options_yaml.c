@@ -147,7 +147,9 @@ dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int 
   yaml_emitter_set_output_file(&emitter, out);
   yaml_emitter_set_unicode(&emitter, 1);
   yaml_emitter_set_width(&emitter, -1);
-  const bool printed = emit_all(&emitter, options, n);
+  const bool printed = emit_all(&emitter, options, n), short_of_memory = emitter.error == YAML_MEMORY_ERROR;
   yaml_emitter_delete(&emitter);
-  return printed ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
+  if (printed) return DG_OK;
+  if (short_of_memory) return dg_fail(DG_MEMORY, "out of memory for the options");
+  return dg_fail(DG_USAGE, "YAML holds UTF-8 alone, and the value of an option is none");
 }

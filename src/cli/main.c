@@ -105,17 +105,23 @@ static void print_failure(const char *verb_name) {
   fprintf(stderr, "%s\n", line);
 }
 
-static bool asks_for_help(int argc, char **argv) {
+static bool is_typed(const char *word, int argc, char **argv) {
   for (int i = 1; i < argc; i++)
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    if (strcmp(argv[i], word) == 0) return true;
   return false;
+}
+
+/* What makes a verb only print something, and no more. */
+static const char *only_prints(int argc, char **argv) {
+  if (is_typed("--help", argc, argv) || is_typed("-h", argc, argv)) return "--help\n";
+  return is_typed("--print-config", argc, argv) ? "--print-config\n" : "";
 }
 
 /* Ranks of different versions or verbs would wait for messages that never come. */
 static dg_status compare_programs(const dg_comm *comm, int argc, char **argv) {
   char facts[256];
   snprintf(facts, sizeof facts, "version " DG_VERSION "\n%s%.64s\n%s", argc > 1 ? "verb " : "no verb",
-           argc > 1 ? argv[1] : "", asks_for_help(argc, argv) ? "--help\n" : "");
+           argc > 1 ? argv[1] : "", only_prints(argc, argv));
   return dg_same_facts(comm, DG_USAGE, "the program", facts, "all ranks must run the same");
 }
 

@@ -106,7 +106,7 @@ static void show_progress(const report *r, int64_t run, int64_t epoch, const dg_
   if (!dg_progress_is_live() && !r->log && !r->json) return;
   if (r->runs > 1) snprintf(what, sizeof what, "training, run %lld of %lld", (long long)run + 1, (long long)r->runs);
   if (!isnan(h->val_acc)) snprintf(accuracy, sizeof accuracy, ", val %.1f%%", 100 * h->val_acc);
-  snprintf(text, sizeof text, "loss %.3f%s, %.3g epochs/s, %.0f s left", h->train_loss, accuracy,
+  snprintf(text, sizeof text, "loss %.3f%s, %.3g/s, %.0f s left", h->train_loss, accuracy,
            (double)epoch / h->seconds, left);
   dg_progress(what, (long)epoch, (long)r->epochs, text);
 }

@@ -117,37 +117,46 @@ void dg_texts_destroy(dg_texts *texts) {
   dg_free(&texts->text);
 }
 
-static dg_status read_numbers(dg_texts *texts, dg_h5 *file, const char *name, int64_t first, int64_t count) {
+/* Entries of a list, which `type` describes, as memory has them. */
+static dg_status read_entries(void *out, dg_h5 *file, const char *name, hid_t source, hsize_t first, hsize_t count,
+                              hid_t type) {
+  const hid_t space = H5Dget_space(source), memory = H5Screate_simple(1, &count, NULL);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
+  const bool read = H5Dread(source, type, memory, space, H5P_DEFAULT, out) >= 0;
+  H5Sclose(memory);
+  H5Sclose(space);
+  return read ? DG_OK : dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(file), name);
+}
+
+static dg_status read_numbers(dg_texts *texts, dg_h5 *file, const char *name, hid_t source, hsize_t first,
+                              hsize_t count, bool sign) {
   dg_status status = DG_OK;
-  int64_t *number = NULL;
+  uint64_t *number = NULL;
   texts->width = 24;
   DG_TRY(dg_alloc(&number, (size_t)count, sizeof *number));
   DG_TRY(dg_alloc(&texts->text, (size_t)count, texts->width));
-  DG_TRY(dg_h5_read(file, name, DG_H5_I64, first, count, number));
-  for (int64_t i = 0; i < count; i++)
-    snprintf(texts->text + (size_t)i * texts->width, texts->width, "%" PRId64, number[i]);
+  DG_TRY(read_entries(number, file, name, source, first, count, sign ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64));
+  for (hsize_t i = 0; i < count; i++)
+    snprintf(texts->text + i * texts->width, texts->width, sign ? "%" PRId64 : "%" PRIu64, number[i]);
 
 cleanup:
   dg_free(&number);
   return status;
 }
 
+/* Padding, be it of zeros or of blanks, is left out. */
 static dg_status read_strings(dg_texts *texts, dg_h5 *file, const char *name, hid_t source, hsize_t first,
                               hsize_t count, hid_t type) {
   dg_status status = DG_OK;
-  const hid_t space = H5Dget_space(source), memory = H5Screate_simple(1, &count, NULL), ended = H5Tcopy(type);
+  const hid_t ended = H5Tcopy(type);
   texts->width = H5Tget_size(type) + 1;
   H5Tset_size(ended, texts->width);
+  H5Tset_strpad(ended, H5T_STR_NULLTERM);
   DG_TRY(dg_alloc(&texts->text, (size_t)count, texts->width));
-  H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
-  if (H5Dread(source, ended, memory, space, H5P_DEFAULT, texts->text) < 0)
-    status = dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(file), name);
-  for (size_t i = 0; status == DG_OK && i < count; i++) texts->text[(i + 1) * texts->width - 1] = '\0';
+  DG_TRY(read_entries(texts->text, file, name, source, first, count, ended));
 
 cleanup:
   H5Tclose(ended);
-  H5Sclose(memory);
-  H5Sclose(space);
   return status;
 }
 
@@ -160,7 +169,7 @@ dg_status dg_h5names_read(dg_texts *texts, dg_h5 *file, const char *name, int64_
   if (H5Tget_class(type) == H5T_STRING)
     DG_TRY(read_strings(texts, file, name, source, (hsize_t)first, (hsize_t)count, type));
   else
-    DG_TRY(read_numbers(texts, file, name, first, count));
+    DG_TRY(read_numbers(texts, file, name, source, (hsize_t)first, (hsize_t)count, H5Tget_sign(type) != H5T_SGN_NONE));
 
 cleanup:
   if (type >= 0) H5Tclose(type);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <distgat/files.h>
@@ -72,17 +73,26 @@ static const char *or_none(const char *text) {
 
 /* Whether all ranks are asked for the same. Collective. */
 static dg_status compare(const dg_predictor *p) {
+  dg_status status = DG_OK;
   const dg_predict_config *c = p->config;
-  char facts[2048];
-  snprintf(
-      facts, sizeof facts,
-      "--model-file %.400s\n--out %.400s\n--csv %.400s\n--partition %.400s\n--split %.80s\n--nodes %.200s\n%s%s%s%s",
-      c->model_path, c->out_path, or_none(c->csv_path), or_none(c->partition), or_none(c->split), or_none(c->nodes),
-      c->initial ? "--weights initial\n" : "--weights trained\n",
-      c->embeddings ? "--embeddings\n" : "no --embeddings\n", c->attention ? "--attention\n" : "no --attention\n",
-      c->probabilities ? "--probabilities\n" : "no --probabilities\n");
-  return dg_same_facts(p->comm, DG_USAGE, "options", facts,
-                       "all ranks must be given the same, --threads alone may differ");
+  char *facts = NULL;
+  size_t length;
+  FILE *out = open_memstream(&facts, &length);
+  if (out) {
+    fprintf(out, "--model-file %s\n--out %s\n--csv %s\n--partition %s\n--split %s\n--nodes %s\n", c->model_path,
+            c->out_path, or_none(c->csv_path), or_none(c->partition), or_none(c->split), or_none(c->nodes));
+    fprintf(out, "%s%s%s%s", c->initial ? "--weights initial\n" : "--weights trained\n",
+            c->embeddings ? "--embeddings\n" : "no --embeddings\n", c->attention ? "--attention\n" : "no --attention\n",
+            c->probabilities ? "--probabilities\n" : "no --probabilities\n");
+  }
+  if (!out || fclose(out) != 0) status = dg_fail(DG_MEMORY, "out of memory for the options");
+  DG_TRY(dg_comm_agree(p->comm, status));
+  DG_TRY(dg_same_facts(p->comm, DG_USAGE, "options", facts,
+                       "all ranks must be given the same, --threads alone may differ"));
+
+cleanup:
+  free(facts);
+  return status;
 }
 
 /* The split whose accuracies are told, "" where none was asked for and none suggests itself; rank 0. */

@@ -115,7 +115,8 @@ dg_status dg_predictor_ask(dg_predictor *p) {
     int64_t last = first;
     if (*text == '-') text++, last = take_id(&text);
     if (first < 0 || last < first || (*text != ',' && *text != '\0'))
-      return dg_fail(DG_USAGE, "--nodes %s: wanted are ids of nodes and ranges of them, such as 3,17,100-120",
+      return dg_fail(DG_USAGE,
+                     "--nodes %s: wanted are numbers of nodes, from 0, and ranges of them, such as 3,17,100-120",
                      p->config->nodes);
     if (last >= n_nodes)
       return dg_fail(DG_USAGE, "--nodes %s: the graph has nodes 0 to %lld", p->config->nodes, (long long)n_nodes - 1);

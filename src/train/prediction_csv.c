@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <distgat/memory.h>
 
@@ -9,7 +11,9 @@
 #include "data/h5names.h"
 #include "train/predictor.h"
 
-enum { PORTION = 8192 }; /* rows at a time */
+/* Rows at a time: so many, or as many as their names have room for. */
+enum { PORTION = 8192 };
+#define NAMES_BYTES ((size_t)1 << 22)
 
 /* A prediction on its way to a table. */
 typedef struct table {
@@ -69,6 +73,15 @@ static void print_header(const table *t) {
   fputs("\n", t->out);
 }
 
+/* Names of any width take no more than their room. */
+static dg_status find_portion(int64_t *rows, const table *t) {
+  dg_texts one = {0};
+  const dg_status status = dg_h5names_read(&one, t->file, "nodes/id", 0, t->n_nodes > 0);
+  *rows = one.text && NAMES_BYTES / one.width < PORTION ? (int64_t)(NAMES_BYTES / one.width) + 1 : PORTION;
+  dg_texts_destroy(&one);
+  return status;
+}
+
 static dg_status print_portion(table *t, int64_t first, int64_t count) {
   dg_status status = DG_OK;
   DG_TRY(dg_h5_read(t->file, "prediction", DG_H5_I32, first, count, t->best));
@@ -87,22 +100,31 @@ cleanup:
   return status;
 }
 
+/* Half a table would be taken for one. A device stays. */
+static void remove_unfinished(const char *path) {
+  struct stat info;
+  if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) unlink(path);
+}
+
 dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path) {
   dg_status status = DG_OK;
+  int64_t portion;
   table t = {0};
   DG_TRY(open_prediction(&t, prediction_path));
+  DG_TRY(find_portion(&portion, &t));
   DG_TRY(dg_fault("predict.csv", DG_IO));
   t.out = fopen(csv_path, "w");
   if (!t.out) DG_TRY(dg_fail(DG_IO, "cannot write %s: %s", csv_path, strerror(errno)));
   print_header(&t);
-  for (int64_t first = 0; first < t.n_nodes; first += PORTION)
-    DG_TRY(print_portion(&t, first, t.n_nodes - first < PORTION ? t.n_nodes - first : PORTION));
+  for (int64_t first = 0; first < t.n_nodes; first += portion)
+    DG_TRY(print_portion(&t, first, t.n_nodes - first < portion ? t.n_nodes - first : portion));
   const bool failed = ferror(t.out) != 0, closed = fclose(t.out) == 0;
   t.out = NULL;
+  if (failed || !closed) remove_unfinished(csv_path);
   if (failed || !closed) status = dg_fail(DG_IO, "cannot write %s: %s", csv_path, strerror(errno));
 
 cleanup:
-  if (t.out) fclose(t.out);
+  if (t.out) fclose(t.out), remove_unfinished(csv_path);
   dg_h5_close(&t.file);
   dg_texts_destroy(&t.classes);
   dg_free(&t.best);

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """What a user sees of training: on a terminal, in a log, and when asked for quiet."""
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
@@ -52,9 +55,11 @@ class Console(program.Case):
         self.assertRegex(lines[4], r"\| Val Loss:      - \| Val Acc:       -$")
         self.assertIn("No epochs: initial weights", self.train("--epochs", 0))
 
-    def test_on_a_terminal_a_bar_is_never_mixed_with_lines(self):
+    def on_a_terminal(self, columns, epochs):
+        """What was written to it."""
         there, here = pty.openpty()
-        command = [program.DISTGAT, "train", self.path("graph.h5"), "--epochs", "1500", "--threads", "1"]
+        fcntl.ioctl(here, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        command = [program.DISTGAT, "train", self.path("graph.h5"), "--epochs", str(epochs), "--threads", "1"]
         with subprocess.Popen(command, stdout=here, stderr=here, stdin=subprocess.DEVNULL,
                               env={**program.MPI_ENVIRONMENT, **os.environ}) as process:
             os.close(here)
@@ -66,8 +71,18 @@ class Console(program.Case):
                 pass
             self.assertEqual(process.wait(), 0)
         os.close(there)
-        text = seen.decode()
-        self.assertRegex(text, r"training \[#*\.*\] \d+/1500 loss [\d.]+(, val [\d.]+%)?, \S+ epochs/s, \d+ s left")
+        return seen.decode()
+
+    def test_a_bar_is_no_longer_than_a_row(self):
+        for columns in (20, 60):
+            rows = self.on_a_terminal(columns, 800).split("\r\x1b[K")
+            bars = [row for row in rows if row.startswith("training [")]
+            self.assertGreater(len(bars), 1)
+            self.assertEqual({len(bar.split("\r\n")[0]) for bar in bars}, {columns - 1})
+
+    def test_on_a_terminal_a_bar_is_never_mixed_with_lines(self):
+        text = self.on_a_terminal(100, 1500)
+        self.assertRegex(text, r"training \[#*\.*\] \d+/1500 loss [\d.]+(, val [\d.]+%)?, \S+/s, \d+ s left")
         shown = [line.rsplit("\r\x1b[K", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
         self.assertEqual(sum(bool(EPOCH.match(line)) for line in shown), 150)
         self.assertFalse([line for line in shown if "training [" in line])

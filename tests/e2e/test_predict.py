@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import resource
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -81,6 +82,46 @@ class Predict(program.Case):
             self.assertEqual(file.read(), "node,prediction\n" + "".join(
                 f"{i},{c}\n" for i, c in enumerate(out["prediction"])))
 
+    def test_names_are_those_that_were_meant(self):
+        """Numbers beyond the signed ones, and texts padded with blanks."""
+        big = [2**64 - 1 - i for i in range(9000)]
+        blanks = np.array([f"n{i}".ljust(9) for i in range(9000)], "S9")
+        padded = h5py.h5t.C_S1.copy()
+        padded.set_size(9)
+        padded.set_strpad(h5py.h5t.STR_SPACEPAD)
+        for kind in ("big", "blanks"):
+            with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("named.h5"), "w") as file:
+                for name in ("graph", "features", "labels", "splits"):
+                    source.copy(name, file)
+                file.attrs.update(source.attrs)
+                nodes = file.create_group("nodes")
+                if kind == "big":
+                    nodes["id"] = np.array(big, np.uint64)
+                else:
+                    space = h5py.h5s.create_simple((9000,))
+                    h5py.h5d.create(nodes.id, b"id", padded, space).write(h5py.h5s.ALL, h5py.h5s.ALL, blanks, padded)
+            self.predict("--csv", self.path("out.csv"), graph="named.h5")
+            with open(self.path("out.csv"), newline="") as file:
+                names = [row[0] for row in csv.reader(file)][1:]
+            self.assertEqual(names, [str(i) for i in big] if kind == "big" else [f"n{i}" for i in range(9000)])
+
+    def test_half_a_table_is_none(self):
+        program.distgat("predict", self.path("graph.h5"), "--model-file", self.path("model.h5"), "--out",
+                        self.path("out.h5"), "--probabilities", "--csv", self.path("out.csv"))
+        size = os.path.getsize(self.path("out.h5")), os.path.getsize(self.path("out.csv"))
+
+        def narrow():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size[0], size[0]))
+
+        self.assertGreater(size[1], size[0])  # so that the table alone does not fit
+        alone = ("env", "UCX_TLS=self")  # no file for others, which MPICH would write
+        done = program.run("predict", self.path("graph.h5"), "--model-file", self.path("model.h5"), "--out",
+                           self.path("out.h5"), "--probabilities", "--csv", self.path("out.csv"), through=alone,
+                           preexec_fn=narrow)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("out.csv", done.stderr)
+        self.assertFalse(os.path.exists(self.path("out.csv")))
+
     def test_attention_of_some_nodes(self):
         wanted = [0, 7, 100, 101, 102, 8999]
         self.predict("--attention")
@@ -105,8 +146,8 @@ class Predict(program.Case):
 
     def test_what_makes_no_sense_is_refused(self):
         for options, word in ((("--nodes", "3"), "--nodes is for --attention"),
-                              (("--attention", "--nodes", "3,"), "ids of nodes and ranges"),
-                              (("--attention", "--nodes", "5-3"), "ids of nodes and ranges"),
+                              (("--attention", "--nodes", "3,"), "numbers of nodes, from 0"),
+                              (("--attention", "--nodes", "5-3"), "numbers of nodes, from 0"),
                               (("--attention", "--nodes", "9000"), "nodes 0 to 8999"),
                               (("--split", "none"), "has no split none"),
                               (("--csv", self.path("graph.h5")), "graph.h5"),

@@ -13,6 +13,7 @@ import program  # noqa: E402
 
 BAD = 2
 NODES = 60
+LIST = "0," * 300  # longer than any room of one size
 TRAIN = ("train", "G.h5", "--epochs", 2, "--quiet")
 
 
@@ -77,6 +78,7 @@ OPTIONS = {
     "verb": (("bench", "G.h5", "--steps", 1, "--quiet"), "has verb bench, rank 0"),
     "no_verb": (("benhc", "G.h5"), "has verb benhc, rank 0"),
     "help": (("train", "--help"), "has --help, rank 0"),
+    "print_config": ((*TRAIN, "--print-config"), "has --print-config, rank 0"),
     "bad_option": ((*TRAIN, "--lr", -1), "--lr must be above 0"),
 }
 
@@ -136,6 +138,8 @@ class Agreement(program.Case):
         predict = ("predict", "G.h5", "--model-file", "M1.h5", "--out", "O.h5")
         for usual, other, message in (
                 (predict, (*predict, "--attention"), "has --attention, rank 0"),
+                ((*predict, "--attention", "--nodes", LIST + "1"), (*predict, "--attention", "--nodes", LIST + "2"),
+                 "has --nodes 0,"),
                 (("bench", "G.h5", "--steps", 1), ("bench", "G.h5", "--steps", 2), "has --steps 2, rank 0"),
                 (("generate", "--preset", "cora", "--out", "N.h5"),
                  ("generate", "--preset", "cora", "--seed", 1, "--out", "N.h5"), "has --seed 1, rank 0")):

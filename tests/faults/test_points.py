@@ -15,7 +15,7 @@ INPUT = ("model.load", "predict.options", "checkpoint.read")  # what is read is 
 GOES_ON = ("checkpoint.write",)  # that is said, once, and training goes on
 RESUMES = ("checkpoint.read", "log.resume")
 ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save",
-             "model.load", "predict.options", "checkpoint.write", "checkpoint.read", "log.resume")
+             "predict.csv", "model.load", "predict.options", "checkpoint.write", "checkpoint.read", "log.resume")
 KEPT = {"log.jsonl", "grads.h5", "c.h5", "c.h5.previous"}  # of a failed run: the log so far, and what was complete before
 WHOLE = KEPT | {"out.h5"}
 MEMORY = (1, 30, 100, 200)  # which allocation fails
@@ -41,7 +41,8 @@ class Points(program.Case):
 
     def command(self, point):
         if point.startswith("predict."):
-            return "predict", "G.h5", "--model-file", "M.h5", "--out", "out.h5", "--attention", "--embeddings"
+            return ("predict", "G.h5", "--model-file", "M.h5", "--out", "out.h5", "--attention", "--embeddings", "--csv",
+                    "T.csv")
         if point in RESUMES:
             return "train", "G.h5", "--epochs", 3, "--checkpoint", "C.h5", "--resume", "--save", "out.h5", "--log", "log.jsonl"
         return ("train", "G.h5", "--epochs", 3, "--runs", 2, "--select", "best-val-loss", "--init", "M.h5", "--save", "out.h5",
@@ -59,6 +60,9 @@ class Points(program.Case):
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
             self.assertIn(f"failure at {point}", done.stderr)
+            if point == "predict.csv":  # the prediction itself is complete
+                self.assertEqual(left, {"out.h5"})
+                return
             self.assertLessEqual(left, WHOLE if point in ("log.close", *GOES_ON) else KEPT)
             self.assertEqual("out.h5" in left, left == WHOLE)
 
