@@ -3,6 +3,8 @@
 
 import argparse
 import dataclasses
+import difflib
+import itertools
 import os
 import shutil
 import signal
@@ -25,10 +27,18 @@ except ImportError as missing:
 
 
 class Parser(argparse.ArgumentParser):
-  """Reports bad usage in one line."""
+  """Reports bad usage in one line, and knows the words of its options."""
+
+  def __init__(self, **settings):
+    self.words = []
+    super().__init__(**settings)
+
+  def add_argument(self, *names, **settings):
+    self.words += names
+    return super().add_argument(*names, **settings)
 
   def error(self, message):
-    self.exit(2, f"import.py: {message}; see {self.prog} --help\n")
+    self.exit(2, graph.printable(f"import.py: {message}; see {self.prog} --help") + "\n")
 
 
 def seed(text):
@@ -39,9 +49,36 @@ def seed(text):
 
 
 def split(text):
-  if text.startswith("random") and splits.RANDOM.fullmatch(text):
-    splits.amounts(text)
+  try:
+    if text.startswith("random:"):
+      splits.amounts(text)
+  except ValueError as wrong:
+    raise argparse.ArgumentTypeError(str(wrong)) from wrong
   return text
+
+
+def split_file(text):
+  if (text == "random" or text.startswith("random:")) and not os.path.exists(text):
+    raise argparse.ArgumentTypeError(f"{text} is no file; --split draws a split, --splits reads one")
+  return text
+
+
+def check_words(parser, commands, arguments):
+  """Refuses formats and options that are not there, naming the nearest."""
+  if not arguments or arguments[0].startswith("-"):
+    return
+  if arguments[0] not in commands:
+    parser.error(f"no format '{arguments[0]}'" + nearest(arguments[0], commands))
+  command = commands[arguments[0]]
+  for argument in itertools.takewhile(lambda argument: argument != "--", arguments[1:]):
+    name = argument.partition("=")[0]
+    if name.startswith("--") and name not in command.words:
+      command.error(f"{arguments[0]} has no option {name}" + nearest(name, command.words))
+
+
+def nearest(word, words):
+  near = difflib.get_close_matches(word, words, 1)
+  return f"; the nearest is {near[0]}" if near else ""
 
 
 def parse(arguments):
@@ -74,8 +111,9 @@ def parse(arguments):
                          help="a table with ids, one label a line, or .npy; it may be the same "
                          "file")
     command.add_argument(
-        "--splits", nargs="+", metavar="FILE", help="ids and their parts (train, val, test), JSON, masks as "
-        ".npz, or a folder of lists; several files are several splits")
+        "--splits", nargs="+", type=split_file, metavar="FILE",
+        help="ids and their parts (train, val, test), JSON, masks as .npz, or a folder of lists; several files are "
+        "several splits")
     command.add_argument("--id-column", metavar="NAME",
                          help="of tables, or its number from 1; none: row i is of node i")
     command.add_argument("--label-column", metavar="NAME", help="of the table, or its number from 1")
@@ -105,6 +143,7 @@ def parse(arguments):
 
   command = add("npz", lambda o: npz.read(o.source), "an archive of arrays: graph, features, labels, split")
   command.add_argument("source", metavar="FILE", help="the archive")
+  check_words(parser, formats.choices, arguments)
   return parser.parse_args(arguments)
 
 

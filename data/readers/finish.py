@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph  # noqa: F401
 
-from . import edges, splits
+from . import edges, nodes, splits
 from .graph import MAX_CLASSES, Graph, InputError, Labels
 
 
@@ -111,11 +111,14 @@ def note_lonely(graph, labels):
   """What is easily overlooked: nodes without edges, nodes without a label, classes without nodes."""
   touched = np.diff(graph.indptr) > 0
   touched[graph.indices] = True
-  facts = {"isolated nodes": (~touched).sum()}
+  lacking = {"isolated nodes": ~touched}
   if labels is None:
     graph.notes.append("no labels: for info and partition alone")
   else:
     values = graph.labels.values
-    facts["nodes without a label"] = (values < 0).sum()
-    facts["classes without a node"] = graph.labels.n_classes - len(np.unique(values[values >= 0]))
-  graph.notes += [f"{what}: {count}" for what, count in facts.items() if count]
+    lacking["nodes without a label"] = values < 0
+  graph.notes += [f"{what}: {mask.sum()}{nodes.such_as(graph.node_ids, mask)}" for what, mask in lacking.items()
+                  if mask.any()]
+  n_empty = graph.labels.n_classes - len(np.unique(graph.labels.values[graph.labels.values >= 0]))
+  if labels is not None and n_empty:
+    graph.notes.append(f"classes without a node: {n_empty}")

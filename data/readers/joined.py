@@ -9,7 +9,7 @@ import scipy.sparse
 
 from . import columns, nodes, split_files, tables
 from .graph import InputError, Labels, Source
-from .nodes import Numbering
+from .nodes import Numbering, such_as
 
 
 @dataclasses.dataclass
@@ -44,7 +44,9 @@ def assemble(listed, options):
   said = [note for table in given for note in table.notes]
   extra = len(numbering) - len(met)
   if extra and listed.n_nodes is None:
-    said.insert(0, f"nodes that no edge names, from other files: {extra}")
+    alone = np.ones(len(numbering), bool)
+    alone[numbering.numbers(met)] = False
+    said.insert(0, f"nodes that no edge names, from other files: {extra}{such_as(numbering.ids, alone)}")
   source.warnings = listed.warnings + [warning for table in given for warning in table.warnings]
   source.notes = tell_ids(listed, numbering) + listed.notes + said + source.notes
   return source
@@ -116,7 +118,10 @@ def place(source, table, numbering):
   missing = source.n_nodes - len(rows)
   if table.features is not None:
     source.features = spread(table.features, rows, source.n_nodes)
-    source.notes += [f"nodes without features: {missing}"] if missing else []
+    if missing:
+      bare = np.ones(source.n_nodes, bool)
+      bare[rows] = False
+      source.notes.append(f"nodes without features: {missing}{such_as(numbering.ids, bare)}")
   if table.labels is not None:
     values = np.full(source.n_nodes, -1, np.int32)
     values[rows] = table.labels.values

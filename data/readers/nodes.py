@@ -12,6 +12,13 @@ LARGEST_TABLE = 2**26  # entries, of all that lies between the smallest id and t
 LONGEST = 1000  # characters of an id
 
 
+def such_as(ids, mask):
+  """Returns the words that name the first node of a mask by its id; ids may be None, where they are the numbers."""
+  node = int(np.argmax(mask))
+  node = node if ids is None else ids[node]
+  return f", such as {shown(node) if isinstance(node, str) else node}"
+
+
 class NotIntegers(Exception):
   """An id that is no integer has been met: all of them are strings."""
 

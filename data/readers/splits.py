@@ -10,6 +10,7 @@ PARTS = ("train", "val", "test")
 WORDS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 PATTERNS = ("idx_{}", "{}_mask", "{}_masks", "{}_idx", "{}_index", "{}_indices", "{}_id", "{}_ids", "{}_nodes",
             "mask_{}", "ids_{}", "{}")
+DRAWN = (20, 30)  # nodes of each class to train and validate, if nothing else is said
 RANDOM = re.compile(r"random(?::(\d+|\d*\.\d+),(\d+|\d*\.\d+))?")
 
 
@@ -99,7 +100,9 @@ def choose(source, graph, options):
   if RANDOM.fullmatch(wanted):
     if source.labels is None:
       raise InputError(f"{source.path}: --split {wanted}: nodes with labels are drawn, and it has none")
-    return {"random": draw(graph.labels.values, options.split_seed, *amounts(wanted))}
+    drawn = draw(graph.labels.values, options.split_seed, *amounts(wanted))
+    warn_empty(source.path, graph, wanted, drawn)
+    return {"random": drawn}
   if wanted not in given:
     raise InputError(f"{source.path}: --split {wanted}: it has {named(given)}; random, random:20,30 and random:0.6,0.2 "
                      "are drawn")
@@ -110,17 +113,38 @@ def named(given):
   return f"the split{'s' if len(given) > 1 else ''} {', '.join(given)}" if given else "no split"
 
 
+def warn_empty(path, graph, wanted, drawn):
+  """Warns of parts that should have nodes, and have none; names what would give them some."""
+  n_train, n_val = amounts(wanted) or DRAWN
+  asked = {"val": n_val > 0, "test": isinstance(n_train, int) or n_train + n_val < 1}
+  empty = [part for part, some in asked.items() if some and not len(drawn[part])]
+  if not empty:
+    return
+  values = graph.labels.values
+  sizes = np.bincount(values[values >= 0])
+  least, most = sizes[sizes > 0].min(), sizes.max()
+  wishes = (f"random:{max(1, least * 6 // 10)},{max(1, least * 2 // 10)}", "random:0.6,0.2")
+  fit = [wish for wish in wishes if all(map(len, draw(values, 0, *amounts(wish)).values()))]
+  graph.warnings.append(f"{path}: --split {wanted}: {' and '.join(empty)} {'are' if len(empty) > 1 else 'is'} empty: "
+                        f"classes have {least} to {most} nodes; " +
+                        (f"{' or '.join(fit)} gives all parts some" if fit else "they are too small for three parts"))
+
+
 def amounts(text):
-  """Returns how many nodes of each class train and validate, or which share; None for nonsense."""
+  """Returns how many nodes of each class train and validate, or which share; ValueError says what is wrong."""
   match = RANDOM.fullmatch(text)
+  if not match:
+    raise ValueError(f"{text}: expected is random:20,30, nodes of each class, or random:0.6,0.2, shares of each")
   values = [float(value) if "." in value else int(value) for value in match.groups() if value]
   shares = [value for value in values if isinstance(value, float)]
-  if shares and (len(shares) < len(values) or sum(shares) > 1):
-    raise ValueError
+  if shares and len(shares) < len(values):
+    raise ValueError(f"{text}: a number of nodes beside a share; expected are two of one kind")
+  if sum(shares) > 1:
+    raise ValueError(f"{text}: the shares to train and validate are {sum(shares):g} together, more than the whole, 1")
   return values
 
 
-def draw(labels, seed, n_train=20, n_val=30):
+def draw(labels, seed, n_train=DRAWN[0], n_val=DRAWN[1]):
   """Returns a split with n_train training and n_val validation nodes of each class, or those shares of it, and the
   other labelled nodes for test."""
   draws = np.random.RandomState(seed)  # frozen: the same numbers in every version of numpy
