@@ -17,6 +17,7 @@ from .graph import Features, InputError, Labels, Named, clean_features, make_csr
 
 SVM = re.compile(r"(\S+\s+)?\d+:\S+(\s+\d+:\S+)*(\s*#.*)?")
 BATCH = 100_000  # fields at a time
+FEW_ALONE = 0.1  # of the rows: where more are of nodes without edges and of classes of their own, so may the first be
 
 
 @dataclasses.dataclass
@@ -173,10 +174,10 @@ def stands_alone(codes, first, marks, met):
 
 
 def others_alone(codes, marks, met):
-  """Whether there are others like it, so that it may be a row like any."""
+  """Whether so many others are like it that it may be a row like any."""
   counts = collections.Counter(marks)
   unnamed = np.flatnonzero(~np.isin(codes[1:], met)) + 1
-  return any(counts[marks[k]] == 1 for k in unnamed)
+  return sum(counts[marks[k]] == 1 for k in unnamed) > FEW_ALONE * (len(marks) - 1)
 
 
 def choose_ids(path, plan, tokens, lines, ids, met):

@@ -69,13 +69,15 @@ class OfEdges(Headers):
 class OfTables(Headers):
   TABLE = "anna,math\nbob,art\ncarl,math\ndora,art\n"
 
-  def assert_two_classes(self, sets, n_nodes=4):
-    self.assertEqual(len(sets["nodes/id"]), n_nodes)
+  def assert_two_classes(self, sets):
+    self.assertEqual(sets["nodes/id"].tolist(), NODES)
     self.assertEqual(sets["classes/name"].tolist(), [b"art", b"math"])
     self.assertEqual(sets["labels"].tolist(), [1, 0, 1, 0])
 
   def test_an_id_and_a_label_that_are_nowhere_else(self):
     self.assert_two_classes(self.labels("person,field\n" + self.TABLE, told=["header line of .*: person,field"]))
+    many = "".join(f"n{k},math\n" for k in range(9))
+    self.assertEqual(len(self.labels("person,field\n" + self.TABLE + many + "bbo,music\n")["nodes/id"]), 14)
 
   def test_naming_a_column_makes_a_header(self):
     for options in (("--label-column", "field"), ("--id-column", "person"),
