@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/option_value.h"
 
 enum { WHO_MAX_LENGTH = 640, HELP_VALUE = INT32_MAX };
 
@@ -162,28 +163,33 @@ dg_status dg_options_set(dg_option *option, const char *text, const char *where)
   return status;
 }
 
-bool dg_option_print(FILE *out, const dg_option *option) {
-  const bool off = option->kind == DG_OPTION_FLAG && !*(const bool *)option->target;
-  const bool absent = option->kind == DG_OPTION_TEXT && !*(char *const *)option->target;
-  if (off || absent) return false;
-  fprintf(out, "--%s", option->name);
+const char *dg_option_value(char number[32], const dg_option *option) {
   switch (option->kind) {
   case DG_OPTION_FLAG:
-    break;
+    return *(const bool *)option->target ? "true" : "false";
   case DG_OPTION_INT:
-    fprintf(out, " %" PRId64, *(const int64_t *)option->target);
-    break;
+    snprintf(number, 32, "%" PRId64, *(const int64_t *)option->target);
+    return number;
   case DG_OPTION_REAL:
-    fprintf(out, " %.17g", *(const double *)option->target);
-    break;
+    for (int digits = 1; digits <= 17; digits++) {
+      snprintf(number, 32, "%.*g", digits, *(const double *)option->target);
+      if (strtod(number, NULL) == *(const double *)option->target) break;
+    }
+    return number;
   case DG_OPTION_TEXT:
-    fprintf(out, " %s", *(char *const *)option->target);
-    break;
+    return *(char *const *)option->target;
   case DG_OPTION_CHOICE:
-    fprintf(out, " %s", option->choices[*(const int *)option->target]);
-    break;
+    return option->choices[*(const int *)option->target];
   }
-  fputc('\n', out);
+  return NULL;
+}
+
+bool dg_option_print(FILE *out, const dg_option *option) {
+  char number[32];
+  const bool flag = option->kind == DG_OPTION_FLAG, off = flag && !*(const bool *)option->target;
+  const char *value = dg_option_value(number, option);
+  if (off || !value) return false;
+  fprintf(out, "--%s%s%s\n", option->name, flag ? "" : " ", flag ? "" : value);
   return true;
 }
 

@@ -1,9 +1,7 @@
 #include <distgat/options.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -98,27 +96,6 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path) {
 }
 
 /* ---- printing ---- */
-
-const char *dg_option_value(char number[32], const dg_option *option) {
-  switch (option->kind) {
-  case DG_OPTION_FLAG:
-    return *(const bool *)option->target ? "true" : "false";
-  case DG_OPTION_INT:
-    snprintf(number, 32, "%" PRId64, *(const int64_t *)option->target);
-    return number;
-  case DG_OPTION_REAL:
-    for (int digits = 1; digits <= 17; digits++) {
-      snprintf(number, 32, "%.*g", digits, *(const double *)option->target);
-      if (strtod(number, NULL) == *(const double *)option->target) break;
-    }
-    return number;
-  case DG_OPTION_TEXT:
-    return *(char *const *)option->target;
-  case DG_OPTION_CHOICE:
-    return option->choices[*(const int *)option->target];
-  }
-  return NULL;
-}
 
 static bool emit_scalar(yaml_emitter_t *emitter, const char *text) {
   yaml_event_t event;

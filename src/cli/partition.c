@@ -11,6 +11,7 @@
 #include <distgat/timer.h>
 
 #include "cli/partition_step.h"
+#include "par/same.h"
 #include "verbs.h"
 
 #define USAGE                                                                                                          \
@@ -82,6 +83,16 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
   if (req->method != DG_PART_FILE && req->from) return dg_fail(DG_USAGE, "--from is read with --method file only");
 cleanup:
   return status;
+}
+
+/* Whether all ranks are asked for the same. Collective. */
+static dg_status compare(const dg_comm *comm, const request *req) {
+  return dg_same_options(comm, "all ranks must be given the same",
+                         "--out %s\n--parts %lld\n--method %s\n--objective %s\n--balance %s\n--split %s\n"
+                         "--layers %lld\n--from %s\n--seed %lld\n",
+                         req->out, (long long)req->parts, methods[req->method], objectives[req->objective],
+                         balances[req->balance], req->split ? req->split : "none", (long long)req->layers,
+                         req->from ? req->from : "none", (long long)req->seed);
 }
 
 /* Refuses an output that could not be written or would destroy an input, before the work. */
@@ -320,6 +331,7 @@ dg_status dg_verb_partition(const dg_comm *comm, int argc, char **argv) {
   DG_TRY(dg_comm_agree(comm, parse(&req, &graph_path, &help, argc, argv)));
   if (help) goto cleanup;
   dg_log_quiet(req.quiet);
+  DG_TRY(compare(comm, &req));
   DG_TRY(work(&result, comm, graph_path, &req));
   if (comm->rank == 0 && req.json)
     status = print_json(&result, &req);

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "cli/json.h"
+#include "nn/conv.h"
 
 enum { CONSOLE_EVERY = 10 };
 
@@ -41,10 +42,9 @@ static dg_status open_log(report *r) {
 
 /* The model in words: "2 layers, 8 heads of 8 channels". */
 static void print_model(const dg_model_config *m) {
-  const bool attention = m->kind == DG_MODEL_GAT || m->kind == DG_MODEL_GATV2;
   printf("%d layer%s", m->layers, plural(m->layers));
   if (m->layers == 1) return;
-  if (attention)
+  if (dg_conv_of(m->kind)->attention)
     printf(", %d head%s of %d channel%s", m->heads, plural(m->heads), m->hidden, plural(m->hidden));
   else
     printf(" of %d channel%s", m->hidden, plural(m->hidden));
@@ -106,8 +106,8 @@ static void show_progress(const report *r, int64_t run, int64_t epoch, const dg_
   if (!dg_progress_is_live() && !r->log && !r->json) return;
   if (r->runs > 1) snprintf(what, sizeof what, "training, run %lld of %lld", (long long)run + 1, (long long)r->runs);
   if (!isnan(h->val_acc)) snprintf(accuracy, sizeof accuracy, ", val %.1f%%", 100 * h->val_acc);
-  snprintf(text, sizeof text, "loss %.3f%s, %.3g/s, %.0f s left", h->train_loss, accuracy,
-           (double)epoch / h->seconds, left);
+  snprintf(text, sizeof text, "loss %.3f%s, %.3g/s, %.0f s left", h->train_loss, accuracy, (double)epoch / h->seconds,
+           left);
   dg_progress(what, (long)epoch, (long)r->epochs, text);
 }
 
@@ -144,13 +144,13 @@ static void print_result(const report *how, const dg_result *r) {
   char a[16], b[16];
   const bool all = r->epochs == how->epochs && !r->diverged;
   dg_progress_clear();
+  if (!how->quiet) printf("\n");
   if (r->epochs == 0)
-    printf("%sNo epochs: initial weights\n", how->quiet ? "" : "\n");
+    printf("No epochs: initial weights\n");
   else if (all)
-    printf("%sStopped after all %lld epochs\n", how->quiet ? "" : "\n", (long long)r->epochs);
+    printf("Stopped after all %lld epochs\n", (long long)r->epochs);
   else
-    printf("%sStopped after %lld epoch%s: %s\n", how->quiet ? "" : "\n", (long long)r->epochs,
-           r->epochs == 1 ? "" : "s", r->stop_reason);
+    printf("Stopped after %lld epoch%s: %s\n", (long long)r->epochs, r->epochs == 1 ? "" : "s", r->stop_reason);
   if (r->best_epoch < r->epochs) printf("Weights of epoch %lld\n", (long long)r->best_epoch);
   printf("%s on %s", r->model, r->dataset);
   if (how->runs > 1) printf(", seed %llu", (unsigned long long)r->seed);

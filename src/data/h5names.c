@@ -51,15 +51,26 @@ static dg_status create_target(copy *c) {
   return dg_h5_written(c->to, c->target >= 0);
 }
 
+/* Entries of a list, which `type` describes, as memory has them. */
+static dg_status read_entries(void *out, dg_h5 *file, const char *name, hid_t source, hsize_t first, hsize_t count,
+                              hid_t type) {
+  const hid_t space = H5Dget_space(source), memory = H5Screate_simple(1, &count, NULL);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
+  const bool read = H5Dread(source, type, memory, space, H5P_DEFAULT, out) >= 0;
+  H5Sclose(memory);
+  H5Sclose(space);
+  return read ? DG_OK : dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(file), name);
+}
+
 /* Rows [first, first + count). */
 static dg_status copy_rows(const copy *c, hsize_t first, hsize_t count, void *rows) {
   dg_status status = DG_OK;
   const hid_t memory = H5Screate_simple(1, &count, NULL), stored = H5Screate_simple(1, &c->n, NULL);
+  DG_TRY(read_entries(rows, c->from, c->name, c->source, first, count, c->type));
   H5Sselect_hyperslab(stored, H5S_SELECT_SET, &first, NULL, &count, NULL);
-  if (H5Dread(c->source, c->type, memory, stored, H5P_DEFAULT, rows) < 0)
-    status = dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(c->from), c->name);
-  else
-    status = dg_h5_written(c->to, H5Dwrite(c->target, c->type, memory, stored, H5P_DEFAULT, rows) >= 0);
+  status = dg_h5_written(c->to, H5Dwrite(c->target, c->type, memory, stored, H5P_DEFAULT, rows) >= 0);
+
+cleanup:
   H5Sclose(stored);
   H5Sclose(memory);
   return status;
@@ -115,17 +126,6 @@ cleanup:
 
 void dg_texts_destroy(dg_texts *texts) {
   dg_free(&texts->text);
-}
-
-/* Entries of a list, which `type` describes, as memory has them. */
-static dg_status read_entries(void *out, dg_h5 *file, const char *name, hid_t source, hsize_t first, hsize_t count,
-                              hid_t type) {
-  const hid_t space = H5Dget_space(source), memory = H5Screate_simple(1, &count, NULL);
-  H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
-  const bool read = H5Dread(source, type, memory, space, H5P_DEFAULT, out) >= 0;
-  H5Sclose(memory);
-  H5Sclose(space);
-  return read ? DG_OK : dg_fail(DG_INPUT, "%s: data set %s is truncated or damaged", dg_h5_path(file), name);
 }
 
 static dg_status read_numbers(dg_texts *texts, dg_h5 *file, const char *name, hid_t source, hsize_t first,

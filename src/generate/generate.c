@@ -252,14 +252,13 @@ static dg_status open_output(dg_h5 **file, const dg_comm *comm, const dg_generat
 
 /* Whether all ranks are asked for the same graph. Collective. */
 static dg_status compare(const dg_comm *comm, const dg_generate_config *c, const char *path) {
-  char facts[1024];
-  snprintf(facts, sizeof facts,
-           "--out %.600s\n--nodes %" PRId64 "\n--avg-degree %.17g\n--features %d\n--classes %d\n--homophily %.17g\n"
-           "--feature-density %.17g\n%d training nodes a class\n%" PRId64 " validation nodes\n%" PRId64
-           " test nodes\n--seed %" PRIu64 "\n",
-           path, c->n_nodes, c->avg_degree, c->n_features, c->n_classes, c->homophily, c->feature_density,
-           c->train_per_class, c->n_val, c->n_test, c->seed);
-  return dg_same_facts(comm, DG_USAGE, "options", facts, "all ranks must be given the same");
+  return dg_same_options(comm, "all ranks must be given the same",
+                         "--out %s\n--nodes %" PRId64
+                         "\n--avg-degree %.17g\n--features %d\n--classes %d\n--homophily %.17g\n"
+                         "--feature-density %.17g\n%d training nodes a class\n%" PRId64 " validation nodes\n%" PRId64
+                         " test nodes\n--seed %" PRIu64 "\n",
+                         path, c->n_nodes, c->avg_degree, c->n_features, c->n_classes, c->homophily, c->feature_density,
+                         c->train_per_class, c->n_val, c->n_test, c->seed);
 }
 
 dg_status dg_generate(const dg_comm *comm, const dg_generate_config *config, const char *path) {

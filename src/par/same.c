@@ -1,7 +1,10 @@
+#define _GNU_SOURCE
 #include "par/same.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,5 +67,23 @@ dg_status dg_same_facts(const dg_comm *comm, dg_status failure, const char *what
   status = dg_comm_agree(&plain, status);
 cleanup:
   dg_free(&first);
+  return status;
+}
+
+dg_status dg_same_options(const dg_comm *comm, const char *advice, const char *format, ...) {
+  dg_status status = DG_OK;
+  char *facts = NULL;
+  va_list arguments;
+  va_start(arguments, format);
+  if (vasprintf(&facts, format, arguments) < 0) {
+    facts = NULL;
+    status = dg_fail(DG_MEMORY, "out of memory for the options");
+  }
+  va_end(arguments);
+  DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_same_facts(comm, DG_USAGE, "options", facts, advice));
+
+cleanup:
+  free(facts);
   return status;
 }

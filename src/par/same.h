@@ -9,4 +9,9 @@
 dg_status dg_same_facts(const dg_comm *comm, dg_status failure, const char *what, const char *facts,
                         const char *advice);
 
+/* The same of options, which `format` prints with what follows it: one a line, such as "--seed 3\n". Errors: DG_USAGE,
+   DG_MEMORY. Collective. */
+dg_status dg_same_options(const dg_comm *comm, const char *advice, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

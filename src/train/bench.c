@@ -141,9 +141,7 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   timing measured = {0};
   double phase[DG_PHASES], seconds[EXCHANGES];
   dg_counts counts = {0};
-  char facts[32];
-  snprintf(facts, sizeof facts, "--steps %lld\n", (long long)steps);
-  DG_TRY(dg_same_facts(comm, DG_USAGE, "options", facts, "all ranks must be given the same"));
+  DG_TRY(dg_same_options(comm, "all ranks must be given the same", "--steps %lld\n", (long long)steps));
   DG_TRY(dg_trainer_open(&trainer, comm, config, graph_path));
   DG_TRY(dg_comm_agree(comm, timing_create(&measured, steps)));
   dg_params_reset(&trainer.model.params, config->seed);

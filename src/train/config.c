@@ -152,7 +152,10 @@ static dg_status check_seeds(const values *v) {
 static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   dg_status status = DG_OK;
   bool typed[N_OPTIONS]; /* on the command line or in the file */
+  const bool prints = v->config.print_config;
   if (v->config.config_file) DG_TRY(dg_options_load_yaml(options, v->config.config_file));
+  if (v->config.print_config && !prints)
+    DG_TRY(dg_fail(DG_USAGE, "%s: print-config is for the command line", v->config.config_file));
   for (int i = 0; i < N_OPTIONS; i++) typed[i] = options[i].given;
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
   DG_TRY(check_available(&v->config));

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <distgat/files.h>
@@ -73,26 +72,14 @@ static const char *or_none(const char *text) {
 
 /* Whether all ranks are asked for the same. Collective. */
 static dg_status compare(const dg_predictor *p) {
-  dg_status status = DG_OK;
   const dg_predict_config *c = p->config;
-  char *facts = NULL;
-  size_t length;
-  FILE *out = open_memstream(&facts, &length);
-  if (out) {
-    fprintf(out, "--model-file %s\n--out %s\n--csv %s\n--partition %s\n--split %s\n--nodes %s\n", c->model_path,
-            c->out_path, or_none(c->csv_path), or_none(c->partition), or_none(c->split), or_none(c->nodes));
-    fprintf(out, "%s%s%s%s", c->initial ? "--weights initial\n" : "--weights trained\n",
-            c->embeddings ? "--embeddings\n" : "no --embeddings\n", c->attention ? "--attention\n" : "no --attention\n",
-            c->probabilities ? "--probabilities\n" : "no --probabilities\n");
-  }
-  if (!out || fclose(out) != 0) status = dg_fail(DG_MEMORY, "out of memory for the options");
-  DG_TRY(dg_comm_agree(p->comm, status));
-  DG_TRY(dg_same_facts(p->comm, DG_USAGE, "options", facts,
-                       "all ranks must be given the same, --threads alone may differ"));
-
-cleanup:
-  free(facts);
-  return status;
+  return dg_same_options(
+      p->comm, "all ranks must be given the same, --threads alone may differ",
+      "--model-file %s\n--out %s\n--csv %s\n--partition %s\n--split %s\n--nodes %s\n--weights %s\n%s%s%s",
+      c->model_path, c->out_path, or_none(c->csv_path), or_none(c->partition), or_none(c->split), or_none(c->nodes),
+      c->initial ? "initial" : "trained", c->embeddings ? "--embeddings\n" : "no --embeddings\n",
+      c->attention ? "--attention\n" : "no --attention\n",
+      c->probabilities ? "--probabilities\n" : "no --probabilities\n");
 }
 
 /* The split whose accuracies are told, "" where none was asked for and none suggests itself; rank 0. */
@@ -101,7 +88,7 @@ static dg_status choose_split(char chosen[DG_SPLIT_NAME], const dg_predictor *p,
   dg_h5 *graph = NULL;
   DG_TRY(dg_h5_open(&graph, graph_path));
   status = dg_graph_choose_split(graph, p->config->split, chosen);
-  if (status == DG_OK || p->config->split) goto cleanup;
+  if (status != DG_INPUT || p->config->split) goto cleanup;
   chosen[0] = '\0';
   dg_status_clear();
   status = DG_OK;

@@ -54,6 +54,12 @@ class Config(program.Case):
             self.assertNotIn(word, text)
         self.assertEqual(self.printed(*self.write(text)), text)
 
+    def test_a_file_does_not_ask_for_printing(self):
+        for ranks in (1, 3):
+            done = program.run("train", self.path("graph.h5"), *self.write("print-config: true\n"), ranks=ranks)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("print-config is for the command line", done.stderr)
+
 
 if __name__ == "__main__":
     program.main()

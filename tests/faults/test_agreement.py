@@ -14,6 +14,7 @@ import program  # noqa: E402
 BAD = 2
 NODES = 60
 LIST = "0," * 300  # longer than any room of one size
+LONG = "./" * 400
 TRAIN = ("train", "G.h5", "--epochs", 2, "--quiet")
 
 
@@ -141,6 +142,13 @@ class Agreement(program.Case):
                 ((*predict, "--attention", "--nodes", LIST + "1"), (*predict, "--attention", "--nodes", LIST + "2"),
                  "has --nodes 0,"),
                 (("bench", "G.h5", "--steps", 1), ("bench", "G.h5", "--steps", 2), "has --steps 2, rank 0"),
+                (("partition", "G.h5", "--parts", 2, "--out", "Q.h5"),
+                 ("partition", "G.h5", "--parts", 3, "--out", "Q.h5"), "has --parts 3, rank 0"),
+                (("partition", "G.h5", "--parts", 2, "--method", "multilevel", "--out", "Q.h5"),
+                 ("partition", "G.h5", "--parts", 2, "--method", "multilevel", "--seed", 1, "--out", "Q.h5"),
+                 "has --seed 1, rank 0"),
+                (("generate", "--preset", "cora", "--out", LONG + "a.h5"),
+                 ("generate", "--preset", "cora", "--out", LONG + "b.h5"), "b.h5, rank 0"),
                 (("generate", "--preset", "cora", "--out", "N.h5"),
                  ("generate", "--preset", "cora", "--seed", 1, "--out", "N.h5"), "has --seed 1, rank 0")):
             self.check_refused(other, message, 1, 2, (*usual, "--quiet"))
