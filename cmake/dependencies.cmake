@@ -3,7 +3,7 @@
 # DISTGAT_MPI and DISTGAT_HDF5 (their versions, for people), and JANSSON_LINK_LIBRARIES and _INCLUDE_DIRS (of the program).
 include(CheckCSourceCompiles)
 include(CheckSymbolExists)
-find_package(PkgConfig REQUIRED)
+find_package(PkgConfig)
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(OpenMP REQUIRED COMPONENTS C)
 set(DISTGAT_LIBRARIES)
@@ -11,14 +11,24 @@ set(DISTGAT_INCLUDE_DIRS)
 set(DISTGAT_PC_REQUIRES)
 set(DISTGAT_PC_LIBS)
 
-# distgat_find(NAME header library [module...]): by pkg-config, else by the library's name; NAME_LIBRARY=PATH comes first.
+# What jobs/deps.sh has built is held by the program, and not looked for elsewhere.
+set(DISTGAT_DEPS ${PROJECT_SOURCE_DIR}/build/deps CACHE PATH "Where jobs/deps.sh has put its libraries")
+
+# distgat_find(NAME header library [module...]): of jobs/deps.sh, else by pkg-config, else by the library's name;
+# NAME_LIBRARY=PATH comes first.
 macro(distgat_find name header library)
-  if(${ARGC} GREATER 3 AND NOT ${name}_LIBRARY)
+  find_library(${name}_LIBRARY ${library} PATHS ${DISTGAT_DEPS}/lib NO_DEFAULT_PATH)
+  find_path(${name}_INCLUDE_DIR ${header} PATHS ${DISTGAT_DEPS}/include NO_DEFAULT_PATH)
+  if(${ARGC} GREATER 3 AND PKG_CONFIG_FOUND AND NOT ${name}_LIBRARY)
     pkg_search_module(${name} QUIET ${ARGN})
   endif()
   if(NOT ${name}_FOUND)
-    find_library(${name}_LIBRARY ${library} REQUIRED)
-    find_path(${name}_INCLUDE_DIR ${header} PATH_SUFFIXES ${library} REQUIRED)
+    find_library(${name}_LIBRARY ${library})
+    find_path(${name}_INCLUDE_DIR ${header} PATH_SUFFIXES ${library})
+    if(NOT ${name}_LIBRARY OR NOT ${name}_INCLUDE_DIR)
+      message(FATAL_ERROR "${library} (${header}) is not found: install it, or name its prefix in CMAKE_PREFIX_PATH. "
+        "Without root, jobs/deps.sh builds popt, jansson and libyaml here from their source archives.")
+    endif()
     set(${name}_LINK_LIBRARIES ${${name}_LIBRARY})
     set(${name}_INCLUDE_DIRS ${${name}_INCLUDE_DIR})
   endif()
@@ -49,7 +59,9 @@ elseif(DISTGAT_IS_MPICH)
   set(mpi_module mpich)
   set(mpi_hdf5 hdf5-mpich)
 endif()
-pkg_check_modules(MPI_PC QUIET ${mpi_module})
+if(PKG_CONFIG_FOUND)
+  pkg_check_modules(MPI_PC QUIET ${mpi_module})
+endif()
 if(MPI_PC_FOUND)
   set(DISTGAT_PC_MPI ${mpi_module})
 else()
@@ -60,7 +72,7 @@ else()
 endif()
 
 # ---- HDF5: the one of this MPI, else a serial one, else what CMake finds; HDF5_ROOT comes first. No MPI-IO is used. ----
-if(NOT HDF5_ROOT AND NOT DEFINED ENV{HDF5_ROOT} AND NOT HDF5_DIR)
+if(PKG_CONFIG_FOUND AND NOT HDF5_ROOT AND NOT DEFINED ENV{HDF5_ROOT} AND NOT HDF5_DIR)
   pkg_search_module(HDF5_PC QUIET ${mpi_hdf5} hdf5-serial hdf5)
 endif()
 if(NOT HDF5_PC_FOUND)

@@ -38,4 +38,13 @@ step $distgat info $out/cora.h5
 # shellcheck disable=SC2086 # a list of words
 step ${DISTGAT_LAUNCHER:-mpirun -np} "$ranks" $distgat train $out/cora.h5 --recipe tutorial-gat --save $out/model.h5 --log $out/train.jsonl
 step python3 jobs/report.py $out/cora.h5 $out/model.h5 --out $out/report.html
-printf '\nThe report is %s\n' "$distgat_root/$out/report.html"
+cat <<END
+
+The report is $distgat_root/$out/report.html, of a synthetic graph of Cora's size.
+Next, in this shell, so that it finds the program, and mpirun starts ranks as root and more of them than cores:
+
+  export PATH="$distgat_root/build/release:\$PATH"
+  set -a; . "$distgat_root/jobs/mpi.env"; set +a
+
+README.md goes on with the real Cora, and with a graph of your own.
+END

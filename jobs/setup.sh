@@ -8,7 +8,8 @@ distgat_packages=(
   # compiler, build, libraries
   gcc libc6-dev cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libmetis-dev libopenblas-dev
   libhdf5-openmpi-dev libpopt-dev libjansson-dev libyaml-dev libcmocka-dev
-  # import, report and the tests that read our files
+  # download, import, report and the tests that read our files
+  curl ca-certificates
   python3 python3-h5py python3-numpy python3-scipy python3-matplotlib python3-sklearn hdf5-tools
 )
 # Wider checks: a second compiler, a batch system, what notebooks use. Tests that need them skip without.
@@ -65,6 +66,21 @@ distgat_missing() {
   done
 }
 
+# Says now and then how far apt-get is, by its status lines "pmstatus:PACKAGE:PERCENT:TEXT".
+distgat_show_progress() {
+  local kind percent doing said='' now _
+  while IFS=: read -r kind _ percent _; do
+    case $kind in
+      dlstatus) doing=downloaded ;;
+      pmstatus) doing=installed ;;
+      *) continue ;;
+    esac
+    now="$doing $((${percent%.*} / 25 * 25)) %"
+    [ "$now" = "$said" ] || echo "  $now"
+    said=$now
+  done
+}
+
 # Installs the given packages where missing: as root, else through sudo; ends with one line of advice where neither works.
 distgat_install() {
   local missing as_root=()
@@ -79,11 +95,12 @@ distgat_install() {
     fi
     as_root=(sudo)
   fi
-  echo "Installing $missing"
+  echo "Installing, which takes some minutes: $missing"
   as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
   "${as_root[@]}" update || echo "$(basename "$0"): package lists could not be renewed; trying the old ones" >&2
   # shellcheck disable=SC2086 # a list of names
-  "${as_root[@]}" -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null ||
+  "${as_root[@]}" -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 install --no-install-recommends $missing | distgat_show_progress
+  [ "${PIPESTATUS[0]}" = 0 ] ||
     distgat_fail "installing failed (its messages are above): run as root 'apt-get install $missing'"
 }
 

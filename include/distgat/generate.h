@@ -20,7 +20,10 @@ typedef struct dg_generate_config {
   uint64_t seed;
 } dg_generate_config;
 
-/* Fills a named preset (cora, citeseer, pubmed, arxiv, products). Errors: DG_USAGE with the names there are. Local. */
+/* The names of the presets, data sets that are known, ended by NULL. Local. */
+const char *const *dg_generate_presets(void);
+
+/* Fills a named preset. Errors: DG_USAGE with the names there are. Local. */
 dg_status dg_generate_preset(dg_generate_config *config, const char *name);
 
 /* Writes the graph to `path`: homophilous communities, heavy-tailed degrees, class-dependent features; the same bytes

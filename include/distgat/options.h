@@ -26,7 +26,7 @@ typedef struct dg_option {
   dg_option_kind kind;
   void *target;
   double low, high;           /* inclusive range of INT and REAL; REAL with open end: use nextafter */
-  const char *const *choices; /* of CHOICE */
+  const char *const *choices; /* of CHOICE; of TEXT the values that are known, or NULL */
   const char *argument;       /* as shown in the help, e.g. "N" */
   const char *help;           /* one line, with the default */
   bool given;                 /* set when it was seen */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/help.h"
 #include "base/nearest.h"
 #include "base/option_value.h"
 
@@ -104,8 +105,7 @@ static dg_status set_text(dg_option *option, const char *text) {
   return DG_OK;
 }
 
-/* "a, b or c", or with another separator and ending "a|b|c". */
-static void join_choices(char *out, size_t size, const char *const *choices, const char *separator, const char *last) {
+void dg_option_join(char *out, size_t size, const char *const *choices, const char *separator, const char *last) {
   size_t used = 0;
   out[0] = '\0';
   for (int i = 0; choices[i] && used < size; i++) {
@@ -121,7 +121,7 @@ static dg_status set_choice(dg_option *option, const char *text, const char *who
       return DG_OK;
     }
   char list[256];
-  join_choices(list, sizeof list, option->choices, ", ", " or ");
+  dg_option_join(list, sizeof list, option->choices, ", ", " or ");
   const char *near = dg_nearest(option->choices, text);
   if (near) return dg_fail(DG_USAGE, "%s must be %s, not '%s'; did you mean %s?", who, list, text, near);
   return dg_fail(DG_USAGE, "%s must be %s, not '%s'", who, list, text);
@@ -191,47 +191,6 @@ bool dg_option_print(FILE *out, const dg_option *option) {
   if (off || !value) return false;
   fprintf(out, "--%s%s%s\n", option->name, flag ? "" : " ", flag ? "" : value);
   return true;
-}
-
-/* ---- help ------------------------------------------------------------------------------------------------------ */
-
-static void print_option(const dg_option *option) {
-  enum { COLUMN = 30 };
-  char choices[128] = "", left[256];
-  if (option->kind == DG_OPTION_CHOICE) join_choices(choices, sizeof choices, option->choices, "|", "|");
-  const char *argument = option->argument ? option->argument : choices;
-  const int width = snprintf(left, sizeof left, "  --%s%s%s", option->name, *argument ? " " : "", argument);
-  if (width >= COLUMN) printf("%s\n", left);
-  printf("%-*s", COLUMN, width >= COLUMN ? "" : left);
-  for (const char *line = option->help; line;) {
-    const int length = (int)strcspn(line, "\n");
-    printf("%*s%.*s\n", line == option->help ? 0 : COLUMN, "", length, line);
-    line = line[length] ? line + length + 1 : NULL;
-  }
-}
-
-static bool is_in_group(const dg_option *option, const char *group) {
-  return option->help && (group ? option->group && strcmp(option->group, group) == 0 : !option->group);
-}
-
-static void print_group(const dg_option *options, const char *group) {
-  printf("\n%s:\n", group ? group : "options");
-  for (const dg_option *option = options; option->name; option++)
-    if (is_in_group(option, group)) print_option(option);
-}
-
-/* Groups in the order of their first options, then what is in none. */
-static void print_help(const dg_option *options, const char *usage) {
-  static const dg_option help = {.name = "help", .kind = DG_OPTION_FLAG, .help = "this text"};
-  printf("%s%s", usage, usage[strlen(usage) - 1] == '\n' ? "" : "\n");
-  for (const dg_option *option = options; option->name; option++) {
-    bool first = option->help && option->group;
-    for (const dg_option *earlier = options; first && earlier < option; earlier++)
-      first = !is_in_group(earlier, option->group);
-    if (first) print_group(options, option->group);
-  }
-  print_group(options, NULL);
-  print_option(&help);
 }
 
 /* ---- command line ---------------------------------------------------------------------------------------------- */
@@ -318,7 +277,7 @@ dg_status dg_options_parse(dg_option *options, int argc, char **argv, const char
   poptContext context = poptGetContext(argv[0], argc, (const char **)argv, table, 0);
   dg_status status = context ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the command line");
   if (status == DG_OK) status = take_options(options, context, help);
-  if (status == DG_OK && *help) print_help(options, usage);
+  if (status == DG_OK && *help) dg_help_print(options, usage);
   if (status == DG_OK && !*help) status = take_operands(operand, n_operand, context, argc, argv);
   poptFreeContext(context);
   free(table);

@@ -27,8 +27,11 @@ typedef struct request {
 
 static dg_status parse(request *req, bool *help, int argc, char **argv) {
   dg_option options[] = {
-      dg_option_text("preset", &req->preset, "NAME",
-                     "sizes of a known data set: cora, citeseer, pubmed, arxiv, products"),
+      {.name = "preset",
+       .kind = DG_OPTION_TEXT,
+       .target = &req->preset,
+       .choices = dg_generate_presets(),
+       .help = "sizes of a known data set"},
       dg_option_int("nodes", &req->nodes, 1, 0x1p40, "N", "number of nodes"),
       dg_option_real("avg-degree", &req->avg_degree, 0, INT32_MAX, "D", "neighbours of a node, on average"),
       dg_option_int("features", &req->features, 1, INT32_MAX, "F", "number of features"),

@@ -9,8 +9,8 @@
 
 #include <distgat/log.h>
 
-#include "base/nearest.h"
 #include "base/stop.h"
+#include "cli/help.h"
 #include "cli/launch.h"
 #include "cli/room.h"
 #include "cli/signals.h"
@@ -19,68 +19,12 @@
 #include "cli/version.h"
 #include "par/same.h"
 
-typedef struct verb {
-  const char *name;
-  dg_status (*run)(const dg_comm *comm, int argc, char **argv);
-  const char *help;
-} verb_entry;
-
-static const verb_entry verbs[] = {
-    {"generate", dg_verb_generate, "write a synthetic citation graph"},
-    {"info", dg_verb_info, "check a graph file and print what is in it"},
-    {"partition", dg_verb_partition, "divide a graph by METIS, with a quality report"},
-    {"train", dg_verb_train, "train a model"},
-    {"predict", dg_verb_predict, "apply a trained model to a whole graph"},
-    {"plan", dg_verb_plan, "predict time and memory of training on more ranks"},
-    {"bench", dg_verb_bench, "time training steps, phase by phase"},
-};
-
-enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
-
-static const verb_entry *find_verb(const char *name) {
-  for (int i = 0; i < N_VERBS; i++)
-    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
-  return NULL;
-}
-
-static void print_usage(void) {
-  puts("usage: distgat VERB [options]\n\nverbs:");
-  for (int i = 0; i < N_VERBS; i++) printf("  %-12s%s\n", verbs[i].name, verbs[i].help);
-  puts("\n'distgat help VERB', or 'distgat VERB --help', lists the options of a verb; 'distgat --version' (-V) says "
-       "which\n"
-       "version this is, and of which libraries. A first run, and the same on four ranks:\n\n"
-       "  distgat generate --preset cora --out cora.h5\n"
-       "  distgat train cora.h5 --recipe tutorial-gat\n"
-       "  mpirun -np 4 distgat train cora.h5 --recipe tutorial-gat");
-}
-
-static const char *nearest_verb(const char *name) {
-  const char *names[N_VERBS + 1] = {0};
-  for (int i = 0; i < N_VERBS; i++) names[i] = verbs[i].name;
-  return dg_nearest(names, name);
-}
-
-/* `name` is NULL where nothing was typed. */
-static dg_status fail_verb(const char *name) {
-  char list[256] = "";
-  size_t used = 0;
-  for (int i = 0; i < N_VERBS && used < sizeof list; i++)
-    used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", verbs[i].name);
-  if (!name) return dg_fail(DG_USAGE, "a verb is missing: %s; see distgat --help", list);
-  const char *near = nearest_verb(name);
-  if (near) return dg_fail(DG_USAGE, "unknown verb '%s'; did you mean %s?", name, near);
-  return dg_fail(DG_USAGE, "unknown %s '%s'; the verbs are %s", *name == '-' ? "option" : "verb", name, list);
-}
-
-/* What needs no ranks: the program's own help, and mistakes before a verb is known. */
-static dg_status answer(const char *word) {
-  if (!word) return fail_verb(NULL);
-  if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
-    dg_version_print();
-  else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
-    print_usage();
-  else
-    return fail_verb(word);
+/* What needs no ranks: help, and mistakes before a verb is known. */
+static dg_status answer(int argc, char **argv) {
+  const char *word = argc > 1 ? argv[1] : "";
+  if (help_is_asked(argc, argv)) return help_print(argc, argv);
+  if (strcmp(word, "--version") != 0 && strcmp(word, "-V") != 0) return dg_verb_fail(argv[1]);
+  dg_version_print();
   return DG_OK;
 }
 
@@ -135,7 +79,7 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   status = compare_programs(&comm, argc, argv);
   if (status == DG_OK && verb) status = dg_launch_check(comm.size);
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
-  if (status == DG_OK && !verb && comm.rank == 0) status = answer(argv[1]);
+  if (status == DG_OK && !verb && comm.rank == 0) status = answer(argc, argv);
   dg_stop_set(DG_STOP_NOT_ANY_MORE); /* a launcher may end ranks that leave last */
   if (comm.rank == 0) { /* also of a run that failed: once other ranks have left, the launcher may end this one */
     const dg_status written = flush_results();
@@ -157,10 +101,10 @@ static dg_status run_under_mpi(const verb_entry *verb, int argc, char **argv) {
 }
 
 /* Without ranks: what is asked of the program itself, or a failure before MPI could start. */
-static dg_status run_here(dg_status status, const verb_entry *verb, const char *word) {
+static dg_status run_here(dg_status status, const verb_entry *verb, int argc, char **argv) {
   if (!verb) {
     dg_status_clear();
-    status = answer(word);
+    status = answer(argc, argv);
     if (status == DG_OK) status = flush_results();
   }
   if (status != DG_OK) print_failure(verb ? verb->name : NULL);
@@ -174,12 +118,10 @@ int main(int argc, char **argv) {
   dg_start_done();
   dg_signals_note(argc, argv);
   dg_start_again(argv, environ);
-  char help[] = "--help", *help_of_verb[] = {argv[0], argc > 2 ? argv[2] : NULL, help, NULL};
-  if (argc > 2 && strcmp(argv[1], "help") == 0) argc = 3, argv = help_of_verb;
-  const verb_entry *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+  const verb_entry *verb = argc > 1 && !help_is_asked(argc, argv) ? dg_verb_find(argv[1]) : NULL;
   const bool ranks = verb || dg_launch_seen();
   dg_status status = ranks ? dg_launch_prepare() : DG_OK;
   if (ranks && status == DG_OK) status = dg_room_check();
-  status = ranks && status == DG_OK ? run_under_mpi(verb, argc, argv) : run_here(status, verb, argv[1]);
+  status = ranks && status == DG_OK ? run_under_mpi(verb, argc, argv) : run_here(status, verb, argc, argv);
   return dg_status_exit_code(status);
 }

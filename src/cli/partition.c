@@ -216,6 +216,9 @@ cleanup:
 static dg_status choose_balance(outcome *result, dg_h5 *graph, const request *req) {
   result->has_step = req->wants_step || dg_h5_exists(graph, "splits");
   result->balance = (dg_partition_balance)req->balance;
+  if (result->has_step && !dg_h5_exists(graph, "splits"))
+    return dg_fail(DG_INPUT, "%s: has no splits, and so no training step to divide; --balance edges needs none",
+                   dg_h5_path(graph));
   if (result->has_step) return dg_graph_choose_split(graph, req->split, result->split);
   if (result->balance == DG_BALANCE_STEP) result->balance = DG_BALANCE_EDGES;
   return DG_OK;

@@ -10,6 +10,7 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
+#include "base/option_value.h"
 #include "generate/deal.h"
 #include "generate/edges.h"
 #include "par/same.h"
@@ -26,13 +27,22 @@ static const dg_generate_config presets[] = {
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 
+const char *const *dg_generate_presets(void) {
+  static const char *names[N_PRESETS + 1];
+  for (int i = 0; i < N_PRESETS; i++) names[i] = presets[i].name;
+  return names;
+}
+
 dg_status dg_generate_preset(dg_generate_config *config, const char *name) {
+  char list[128];
   for (int i = 0; i < N_PRESETS; i++)
     if (strcmp(name, presets[i].name) == 0) {
       *config = presets[i];
+      snprintf(config->name, sizeof config->name, "synthetic-%s", name);
       return DG_OK;
     }
-  return dg_fail(DG_USAGE, "unknown preset %s; choose one of: cora, citeseer, pubmed, arxiv, products", name);
+  dg_option_join(list, sizeof list, dg_generate_presets(), ", ", ", ");
+  return dg_fail(DG_USAGE, "unknown preset %s; choose one of: %s", name, list);
 }
 
 static dg_status check_config(const dg_generate_config *c) {

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernels/kernels.h"
+#include "train/recipes.h"
 
 static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
 static const char *const activation_names[] = {"elu", "relu", NULL};
@@ -65,6 +66,7 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
   options[RECIPE] = (dg_option){.name = "recipe",
                                 .kind = DG_OPTION_TEXT,
                                 .target = &c->recipe,
+                                .choices = dg_recipe_names(),
                                 .argument = "NAME",
                                 .help = "a named set of options, see below; what is typed wins"};
   options[CONFIG] =

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/help.h"
 #include "base/nearest.h"
+#include "base/option_value.h"
 
 /* Named sets of options, as one would type them. */
 static const struct {
@@ -42,20 +44,22 @@ static const struct {
 
 enum { N_RECIPES = sizeof recipes / sizeof recipes[0] };
 
+const char *const *dg_recipe_names(void) {
+  static const char *names[N_RECIPES + 1];
+  for (int i = 0; i < N_RECIPES; i++) names[i] = recipes[i].name;
+  return names;
+}
+
 void dg_recipe_explain(void) {
-  puts("\nrecipes:");
-  for (int i = 0; i < N_RECIPES; i++) printf("  %-28s%s\n", recipes[i].name, recipes[i].what);
+  dg_help_row rows[N_RECIPES];
+  for (int i = 0; i < N_RECIPES; i++) rows[i] = (dg_help_row){recipes[i].name, recipes[i].what};
+  dg_help_rows("recipes", rows, N_RECIPES);
 }
 
 static dg_status fail_unknown(const char *name) {
-  const char *names[N_RECIPES + 1] = {0};
-  char list[256] = "";
-  for (int i = 0; i < N_RECIPES; i++) {
-    names[i] = recipes[i].name;
-    const size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : i + 1 < N_RECIPES ? ", " : " or ", names[i]);
-  }
-  const char *near = dg_nearest(names, name);
+  char list[256];
+  dg_option_join(list, sizeof list, dg_recipe_names(), ", ", " or ");
+  const char *near = dg_nearest(dg_recipe_names(), name);
   if (near) return dg_fail(DG_USAGE, "--recipe must be %s, not '%s'; did you mean %s?", list, name, near);
   return dg_fail(DG_USAGE, "--recipe must be %s, not '%s'", list, name);
 }

@@ -3,7 +3,10 @@
 
 #include <distgat/options.h>
 
-/* Prints for a help text each recipe in a line: its name, and what it is. Local. */
+/* The names of all recipes, ended by NULL. Local. */
+const char *const *dg_recipe_names(void);
+
+/* Prints for a help text each recipe: its name, and what it is. Local. */
 void dg_recipe_explain(void);
 
 /* Sets the options of a recipe that are not `given` yet. Errors: DG_USAGE with the nearest name, or those there are.

@@ -19,7 +19,7 @@ fail() {
 installed=$(ls "$work/moved/share/distgat/jobs")
 for file in "$DISTGAT_SOURCE"/jobs/*; do
   case ${file##*/} in
-    quickstart.sh | figures | __pycache__) ;;
+    quickstart.sh | figures | spack | __pycache__) ;;
     *) grep -qxF -- "${file##*/}" <<<"$installed" || fail "jobs/${file##*/} is not installed" ;;
   esac
 done
@@ -28,6 +28,15 @@ for file in "$DISTGAT_SOURCE"/src/python/distgat/*.py; do
   [ -e "$python/distgat/${file##*/}" ] || fail "the Python module's ${file##*/} is not installed"
 done
 [ -e "$work/moved/share/distgat/examples/tutorial.py" ] || fail "the example of Python is not installed"
+for verb in "" $("$DISTGAT" help --table | awk '$2 == "-" && $3 == "-" { print "-" $1 }'); do
+  cmp -s <("$DISTGAT" help --man "${verb#-}") "$work/moved/share/man/man1/distgat$verb.1" || fail "the page distgat$verb is another"
+done
+[ -s "$work/moved/share/man/man1/distgat-train.1" ] || fail "there is no page of train"
+for file in bash-completion/completions/distgat zsh/site-functions/_distgat; do
+  grep -qx "$(printf 'train\t--resume\t-\t.*')" "$work/moved/share/$file" || fail "$file does not complete --resume"
+done
+[ -s "$(echo "$work"/moved/share/distgat/modulefiles/distgat/*)" ] || fail "there is no module file"
+
 # From there, with no program named, it finds the one beside it.
 if (cd / && /usr/bin/python3 -c "import h5py") 2>/dev/null; then
   found=$(cd / && env -u DISTGAT PYTHONPATH="$python" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c '

@@ -1,0 +1,16 @@
+# Before cpack packs: where Debian has things otherwise than other systems.
+if(NOT CPACK_GENERATOR STREQUAL "DEB")
+  return()
+endif()
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr)
+file(GLOB pages ${root}/share/man/man1/*.1)
+foreach(page IN LISTS pages)
+  execute_process(COMMAND gzip -9n ${page} COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+if(EXISTS ${root}/share/zsh/site-functions)
+  file(RENAME ${root}/share/zsh/site-functions ${root}/share/zsh/vendor-completions)
+endif()
+file(RENAME ${root}/share/doc/distgat/LICENSE ${root}/share/doc/distgat/copyright)
+# So that Debian's Python finds the module.
+file(MAKE_DIRECTORY ${root}/lib/python3/dist-packages)
+file(CREATE_LINK ../../../share/distgat/python/distgat ${root}/lib/python3/dist-packages/distgat SYMBOLIC)
