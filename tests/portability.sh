@@ -13,7 +13,7 @@ usage="usage: tests/portability.sh [options] [12|13] [gcc|clang] [openmpi|mpich]
   Example: tests/portability.sh 13 gcc -- -L 'unit|mpi'"
 
 . "$(dirname "${BASH_SOURCE[0]}")/../jobs/setup.sh"
-declare -A codename=([12]=bookworm [13]=trixie)
+. "$distgat_root/tests/support/roots.sh"
 roots=${TMPDIR:-/tmp}/distgat-roots here='' serial='' more='' table='' releases=() compilers=() mpis=() ctest_options=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -57,40 +57,6 @@ packages() {
   done
 }
 
-# inside ROOT COMMAND...: runs in the system, with what a build needs of this one mounted for as long as it runs.
-inside() {
-  # shellcheck disable=SC2016 # the inner shell's own variables
-  unshare --mount --fork --propagation private bash -c '
-    root=$1 shared=$2 lock=${TMPDIR:-/tmp}/distgat-vslurm.lock
-    shift 2
-    mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit
-    mkdir -p "$root/distgat/shared"
-    [ ! -d "$shared" ] || mount --bind -o ro "$shared" "$root/distgat/shared" || exit
-    # Ports are common to all: so is the lock of the virtual Slurm, whose daemons look for this host by its name.
-    touch "$lock" "$root/tmp/distgat-vslurm.lock" && mount --bind "$lock" "$root/tmp/distgat-vslurm.lock" || exit
-    echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
-    cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null
-    exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $(env | grep -E "^(OPENBLAS|CMAKE_BUILD|CTEST)_") "$@"' \
-    inside "$1" "$distgat_root/../shared" "${@:2}" </dev/null
-}
-
-# make_root ROOT RELEASE MPI: a system with the packages, unless it is there.
-make_root() {
-  local root=$1 mirror
-  [ ! -e "$root/complete" ] || return 0
-  # shellcheck disable=SC2016 # apt's own variables
-  mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
-    awk '$1 !~ /-/ { print $2; exit }')
-  [ -n "$mirror" ] || { echo "apt knows no Debian here" && return 1; }
-  rm -rf "$root" && mkdir -p "$root" && debootstrap --variant=minbase "$2" "$root" "$mirror" || return
-  # How this machine reaches packages.
-  apt-config dump Acquire | grep -Ei 'proxy|check-|cainfo|retries|timeout' >"$root/etc/apt/apt.conf.d/99host"
-  # shellcheck disable=SC2046 # names
-  inside "$root" apt-get -qq update &&
-    inside "$root" apt-get -qq install --no-install-recommends $(packages "$3") && touch "$root/complete"
-}
-
 # make_yield ROOT: MPICH's ranks spin and never yield, and where they outnumber cores a message waits for the end of every
 # other rank's share of time. Here they yield, which UCX's progress is made to do.
 make_yield() {
@@ -110,12 +76,6 @@ unsigned ucp_worker_progress(void *worker) {
 }
 END
   inside "$1" gcc -O2 -shared -fPIC -o /distgat/yield.so /distgat/yield.c
-}
-
-# A copy of the sources, as they are now; a folder that others change meanwhile would be no test.
-copy_source() {
-  rm -rf "$1" && mkdir -p "$1" &&
-    (cd "$distgat_root" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) | tar -x -C "$1"
 }
 
 # build_and_test SOURCE BUILD COMPILER RUN...: writes the row of `name`; logs lie beside it. Fails where a test does.
@@ -167,10 +127,11 @@ test_here() {
 
 # test_root RELEASE MPI: a system of its own, with each of the compilers.
 test_root() {
-  local release=${codename[$1]} root compiler result=0 preload=''
+  local release=${distgat_codename[$1]} root compiler result=0 preload=''
   root=$roots/$release-$2$serial
   if [ -z "$table" ]; then
-    if ! make_root "$root" "$release" "$2" >"$logs/$release-$2$serial.root" 2>&1 || ! copy_source "$root/distgat/source"; then
+    # shellcheck disable=SC2046 # names
+    if ! make_root "$root" "$release" $(packages "$2") >"$logs/$release-$2$serial.root" 2>&1 || ! copy_source "$root/distgat/source"; then
       echo "no system: see $logs/$release-$2$serial.root" >&2
       return 1
     fi
