@@ -75,7 +75,9 @@ distgat_show_progress() {
       pmstatus) doing=installed ;;
       *) continue ;;
     esac
-    now="$doing $((${percent%.*} / 25 * 25)) %"
+    percent=${percent%.*}
+    [[ $percent =~ ^[0-9]+$ ]] || continue
+    now="$doing $((10#$percent / 25 * 25)) %"
     [ "$now" = "$said" ] || echo "  $now"
     said=$now
   done
@@ -83,7 +85,7 @@ distgat_show_progress() {
 
 # Installs the given packages where missing: as root, else through sudo; ends with one line of advice where neither works.
 distgat_install() {
-  local missing as_root=()
+  local missing as_root=(env) apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
   command -v apt-get >/dev/null ||
     distgat_fail "no apt-get here: install the equivalents of '$*', then run again with --no-install"
   missing=$(distgat_missing "$@" | xargs)
@@ -93,13 +95,15 @@ distgat_install() {
     if ! command -v sudo >/dev/null || ! { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
       distgat_fail "packages are missing and this user cannot install them: run as root 'apt-get install $missing'"
     fi
-    as_root=(sudo)
+    as_root=(sudo env)
   fi
   echo "Installing, which takes some minutes: $missing"
-  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  "${as_root[@]}" update || echo "$(basename "$0"): package lists could not be renewed; trying the old ones" >&2
-  # shellcheck disable=SC2086 # a list of names
-  "${as_root[@]}" -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 install --no-install-recommends $missing | distgat_show_progress
+  as_root+=(DEBIAN_FRONTEND=noninteractive)
+  "${as_root[@]}" "${apt[@]}" update || echo "$(basename "$0"): package lists could not be renewed; trying the old ones" >&2
+  # By a shell of its own, for sudo passes on no third file, and apt-get closes the one it writes its status to.
+  # shellcheck disable=SC2086,SC2016 # a list of names; that shell's own variables
+  "${as_root[@]}" sh -c 'exec "$@" 3>&1 >/dev/null' sh "${apt[@]}" -o Dpkg::Use-Pty=0 -o APT::Status-Fd=3 \
+    install --no-install-recommends $missing | distgat_show_progress
   [ "${PIPESTATUS[0]}" = 0 ] ||
     distgat_fail "installing failed (its messages are above): run as root 'apt-get install $missing'"
 }

@@ -14,9 +14,10 @@ printf '#!/bin/sh\nexit 1\n' >"$work/bin/dpkg-query"
 cat >"$work/bin/apt-get" <<'END'
 #!/bin/sh
 case "$*" in *update*) exit 0 ;; esac
-for line in dlstatus:1:3.2:Retrieving 'Selecting previously unselected: 9' dlstatus:2:60.1:Retrieving pmstatus:abc:26:Unpacking \
+echo noise
+for line in dlstatus:1:3.2:Retrieving pmstatus:abc:amd64:9:Unpacking dlstatus:2:60.1:Retrieving pmstatus:abc:26:Unpacking \
   pmstatus:abc:30.5:Unpacking pmstatus:abc:100:Done; do
-  echo "$line"
+  echo "$line" >&3
 done
 exit $(cat code)
 END
