@@ -37,19 +37,19 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$prefix" && prefix=$(cd "$prefix" && pwd)
 
-# fetch NAME...: Debian's source packages, by lists of its own beside the system's.
+# fetch NAME...: Debian's source packages, from where the system has its packages, by lists of its own beside the system's.
 fetch() {
-  local lists=$work/apt apt
+  local own=$work/apt file apt
   command -v apt-get >/dev/null ||
     fail "no apt-get here: put the source archives of ${libraries[*]} in a folder and name it by --from"
-  mkdir -p "$lists"/{state/lists/partial,cache/archives/partial} "$work/archives"
-  # shellcheck disable=SC2016 # apt's own variables
-  apt-get indextargets --format '[signed-by=$(SIGNED_BY)] $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    sed 's/^\[signed-by=\] //; s/^/deb-src /' | sort -u >"$lists/sources.list"
-  apt=(apt-get -qq -o Dir::State="$lists/state" -o Dir::State::status=/dev/null -o Dir::Cache="$lists/cache"
-    -o Dir::Etc::SourceList="$lists/sources.list" -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=)
+  mkdir -p "$own"/{state/lists/partial,cache/archives/partial,parts} "$work/archives"
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources}; do
+    [ ! -r "$file" ] || sed -E 's/^deb(-src)? /deb-src /; s/^Types:.*/Types: deb-src/' "$file" >"$own/parts/${file##*/}"
+  done
+  apt=(apt-get -qq -o Dir::State="$own/state" -o Dir::State::status=/dev/null -o Dir::Cache="$own/cache"
+    -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$own/parts" -o APT::Sandbox::User=)
   echo "Fetching the sources of $*"
-  "${apt[@]}" update && (cd "$work/archives" && "${apt[@]}" source --download-only "$@") ||
+  { "${apt[@]}" update && (cd "$work/archives" && "${apt[@]}" source --download-only "$@"); } ||
     fail "apt-get cannot fetch the sources of $*; put their archives in a folder and name it by --from" 3
   from=$work/archives
 }
@@ -83,7 +83,8 @@ build() {
   local source=$work/$1 file
   file=$(archive "$1")
   echo "Building $1 from ${file##*/}"
-  mkdir "$source" && tar -xf "$file" -C "$source" --strip-components=1 || fail "$file: cannot be unpacked" 3
+  mkdir "$source"
+  tar -xf "$file" -C "$source" --strip-components=1 || fail "$file: cannot be unpacked" 3
   local how=build_by_configure
   [ ! -e "$source/CMakeLists.txt" ] || how=build_by_cmake
   "$how" "$source" >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2 && fail "$1 does not build" 3; }
