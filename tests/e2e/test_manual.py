@@ -57,6 +57,7 @@ class Manual(program.Case):
         for verb in self.verbs:
             page = words(plain(self.pages[verb]))
             self.assertGreater(len(self.options(verb)), 1)
+            self.assertEqual(len(set(self.options(verb))), len(self.options(verb)))
             text = re.sub(r"^(usage|example): |^[^ \n].*:$", "", self.helps[verb], flags=re.M)
             for line in filter(None, map(words, text.split("\n"))):
                 self.assertIn(line, page, verb)
