@@ -48,6 +48,13 @@ def seed(text):
   return value
 
 
+def count(text):
+  value = int(text)
+  if not 1 <= value <= 10000:
+    raise ValueError
+  return value
+
+
 def split(text):
   try:
     if text.startswith("random:"):
@@ -97,6 +104,9 @@ def parse(arguments):
         help="the one of the source's splits to write, or all (default); or one that is drawn: random, "
         "random:20,30 (nodes of each class to train and validate), random:0.6,0.2 (shares of each)")
     command.add_argument("--split-seed", type=seed, default=0, metavar="S", help="of a split that is drawn (default 0)")
+    command.add_argument(
+        "--split-count", type=count, default=1, metavar="N",
+        help="draw N splits, random-0, random-1, ..., with seeds S, S+1, ...; train --split all runs on each (default 1)")
     return command
 
   def add_joined(name, read, summary, example):

@@ -19,6 +19,7 @@ class Options:
   largest_component: bool = False
   split: Optional[str] = None  # None: those of the source, or one that is drawn
   split_seed: int = 0
+  split_count: int = 1
 
 
 def complete(source, options):

@@ -91,18 +91,21 @@ def choose(source, graph, options):
   wanted, given = options.split, graph.splits
   if wanted is None and not given and source.labels is not None:
     graph.notes.append(f"no split given, random drawn with --split-seed {options.split_seed}")
-    drawn = draw(graph.labels.values, options.split_seed)
-    if not all(map(len, drawn.values())):
+    drawn = draw_all(graph.labels.values, options)
+    if not all(map(len, next(iter(drawn.values())).values())):
       graph.notes.append("classes too small for all of its parts, --split random:0.6,0.2 draws shares of them")
-    return {"random": drawn}
+    return drawn
+  if options.split_count > 1 and not (wanted and RANDOM.fullmatch(wanted)):
+    raise InputError(f"{source.path}: --split-count {options.split_count}: splits are drawn by --split random, "
+                     "random:20,30 or random:0.6,0.2")
   if wanted is None or wanted == "all" and given:
     return given
   if RANDOM.fullmatch(wanted):
     if source.labels is None:
       raise InputError(f"{source.path}: --split {wanted}: nodes with labels are drawn, and it has none")
-    drawn = draw(graph.labels.values, options.split_seed, *amounts(wanted))
-    warn_empty(source.path, graph, wanted, drawn)
-    return {"random": drawn}
+    drawn = draw_all(graph.labels.values, options, *amounts(wanted))
+    warn_empty(source.path, graph, wanted, next(iter(drawn.values())))
+    return drawn
   if wanted not in given:
     raise InputError(f"{source.path}: --split {wanted}: it has {named(given)}; random, random:20,30 and random:0.6,0.2 "
                      "are drawn")
@@ -142,6 +145,12 @@ def amounts(text):
   if sum(shares) > 1:
     raise ValueError(f"{text}: the shares to train and validate are {sum(shares):g} together, more than the whole, 1")
   return values
+
+
+def draw_all(labels, options, *numbers):
+  """Returns as many splits as are asked for, with seeds that follow each other: `random`, or `random-0`, `random-1`, ..."""
+  count, seed = options.split_count, options.split_seed
+  return {"random" if count == 1 else f"random-{k}": draw(labels, (seed + k) % 2**32, *numbers) for k in range(count)}
 
 
 def draw(labels, seed, n_train=DRAWN[0], n_val=DRAWN[1]):

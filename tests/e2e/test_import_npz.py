@@ -134,6 +134,19 @@ class Layouts(Npz):
     self.assertEqual(sets["splits/random/train"].tolist(), [0, 1, 2, 3])
     self.assertEqual(self.run_import("npz", path, "--split-seed", "-1", "--out", self.out).returncode, 2)
 
+  def test_several_splits_are_drawn(self):
+    """Each as it is drawn alone with its seed."""
+    path = self.write(labels=np.zeros(4, int))
+    alone = [self.imported("npz", path, "--split", "random:1,1", "--split-seed", str(7 + k))[1] for k in range(3)]
+    sets = self.imported("npz", path, "--split", "random:1,1", "--split-seed", "7", "--split-count", "3")[1]
+    for k in range(3):
+      for part in ("train", "val", "test"):
+        self.assertEqual(sets[f"splits/random-{k}/{part}"].tolist(), alone[k][f"splits/random/{part}"].tolist())
+    self.assertGreater(len({tuple(split["splits/random/train"]) for split in alone}), 1)
+    done = self.run_import("npz", path, "--split", "all", "--split-count", "3", "--out", self.out)
+    self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+    self.assertIn("splits are drawn by --split random", done.stderr)
+
   def test_edges(self):
     """The same graph as edges, in both orders, and as dense and sparse matrices under other names."""
     none = {f"adj_{part}": None for part in ("data", "indices", "indptr", "shape")}
