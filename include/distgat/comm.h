@@ -62,6 +62,7 @@ void dg_comm_sum_int64(const dg_comm *comm, int64_t *values, size_t count);
 void dg_comm_sum_below(const dg_comm *comm, int64_t *values, int count);
 int64_t dg_comm_max_int64(const dg_comm *comm, int64_t value);
 double dg_comm_max_double(const dg_comm *comm, double value);
+void dg_comm_max_doubles(const dg_comm *comm, double *values, size_t count);
 
 /* Exchanges blocks of elements of `size` bytes: rank r gets send_count[r] elements from `send`, where the blocks lie in
    the order of ranks; `recv` gets the blocks in the order of ranks. Counts are elements and may be of any size; send

@@ -3,6 +3,7 @@
 
 #include <distgat/api.h>
 #include <distgat/comm.h>
+#include <distgat/graph.h>
 #include <distgat/h5io.h>
 #include <distgat/halo.h>
 #include <distgat/model.h>
@@ -31,7 +32,7 @@ typedef struct dg_config {
   int64_t epochs;
   uint64_t seed;
   int64_t runs;
-  bool row_normalize;
+  dg_normalize normalize; /* of features */
   dg_early_stop early_stop;
   int64_t patience;
   dg_select select;
@@ -73,9 +74,12 @@ void dg_config_destroy(dg_config *config);
    option and rank that differ; DG_MEMORY. Collective. */
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config);
 
-/* Options that are not as dg_config_default has them, as they would be typed, and the recipe that set some: *text from
-   malloc. Errors: DG_MEMORY. Local. */
+/* Options that are not as dg_config_default has them, as they would be typed: first the recipe with those that it sets,
+   in brackets, then the others. *text from malloc. Errors: DG_MEMORY. Local. */
 dg_status dg_config_describe_changes(char **text, const dg_config *config);
+
+/* Whether all splits of the graph are trained on, one after the other: split "all". Local. */
+bool dg_config_all_splits(const dg_config *config);
 
 /* How often a checkpoint is written: every so many epochs, or where that is 0 minutes. Errors: DG_USAGE. Local. */
 typedef struct dg_period {
@@ -84,8 +88,8 @@ typedef struct dg_period {
 dg_status dg_config_period(dg_period *period, const dg_config *config);
 
 /* The options that a run's numbers depend on, one a line, each named whether it is given or not; not those that it may
-   be gone on with otherwise: epochs, runs, files, ranks' threads and partition. Allocated with malloc. Errors:
-   DG_MEMORY. Local. */
+   be gone on with otherwise: epochs, runs (of one split), files, ranks' threads and partition. Allocated with malloc.
+   Errors: DG_MEMORY. Local. */
 dg_status dg_config_describe_run(char **text, const dg_config *config);
 
 /* Stores the model's options as root attributes of a weights file, and reads them back. Errors: DG_IO; DG_INPUT. Local.

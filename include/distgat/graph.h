@@ -53,6 +53,15 @@ typedef struct dg_features {
 } dg_features;
 void dg_features_destroy(dg_features *features);
 
+/* Bytes of a split's name, with its final NUL. */
+#define DG_SPLIT_NAME 256
+
+/* What is done to features when they are loaded. ROW is PyTorch Geometric's NormalizeFeatures: the least entry of the
+   matrix is subtracted, then each row is divided by its sum, by 1 where that is less; a sparse matrix with negative
+   entries would not stay sparse and is refused. STANDARDIZE gives columns mean 0 and deviation 1 over all nodes; sparse
+   ones are refused. */
+typedef enum dg_normalize { DG_NORMALIZE_NONE, DG_NORMALIZE_ROW, DG_NORMALIZE_STANDARDIZE } dg_normalize;
+
 /* Splits of the label set, as bits of a node's mask. */
 enum { DG_TRAIN = 1, DG_VAL = 2, DG_TEST = 4 };
 
@@ -66,6 +75,7 @@ typedef struct dg_shard {
   int32_t *labels;                /* [n], -1 unknown */
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
   int64_t n_train, n_val, n_test; /* sizes of the split over all ranks */
+  char split[DG_SPLIT_NAME];      /* its name, as printable as that of the graph; "": none */
   dg_directory owners;            /* of all nodes */
   uint64_t fingerprint;           /* of the graph; see dg_graph_fingerprint */
 } dg_shard;
@@ -88,9 +98,6 @@ void dg_csr_destroy(dg_csr *csr);
    them (integers of either width, chunks, features dense or as CSR), on any number of ranks and for any owners, it is
    the same; never 0. Reads the file slab by slab and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
-
-/* Bytes of a split's name, with its final NUL. */
-#define DG_SPLIT_NAME 256
 
 /* Nodes that two lists of a split share; fine for none, a mistake for most. */
 typedef struct dg_overlap {
@@ -145,12 +152,10 @@ extern const char dg_no_split[];
 /* Loads the rows that `owners` (NULL: the blocks of a directory) gives to each rank, and takes it over, also on
    failure; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of nodes, piece by piece, and
    sends rows to their owners: none ever holds more than its own rows, what comes with each node of its block, and a
-   piece. Checks all of it: ids, labels below n_classes, finite features, all splits. row_normalize scales features as
-   PyTorch Geometric's NormalizeFeatures does: the least entry of the matrix is subtracted, then each row is divided by
-   its sum, by 1 where that is less; a sparse matrix with negative entries would not stay sparse and is refused. Errors:
+   piece. Checks all of it: ids, labels below n_classes, finite features, all splits; then normalizes features. Errors:
    DG_INPUT, DG_MEMORY. Collective. */
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners, const char *split,
-                        bool row_normalize);
+                        dg_normalize normalize);
 void dg_shard_destroy(dg_shard *shard);
 
 /* The nodes whose rows a rank holds. */

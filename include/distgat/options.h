@@ -58,7 +58,7 @@ dg_status dg_options_load_yaml(dg_option *options, const char *path);
 dg_status dg_options_set(dg_option *option, const char *text, const char *where);
 
 /* Prints options, none of them a text that is not there, as a YAML mapping which dg_options_load_yaml() reads. Errors:
-   DG_USAGE (a text that is no UTF-8), DG_MEMORY. Local. */
+   DG_USAGE (a text that is no UTF-8; nothing is printed), DG_IO, DG_MEMORY. Local. */
 dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int n);
 
 /* Prints what an option is set to as it would be typed, "--name value" and a newline; nothing for a flag that is off or

@@ -20,8 +20,8 @@ typedef struct dg_history {
 
 /* What a run of training found; NaN where unknown. */
 typedef struct dg_result {
-  char dataset[64];
-  const char *model; /* name of its kind */
+  char dataset[64], split[DG_SPLIT_NAME]; /* as printable as they can be */
+  const char *model;                      /* name of its kind */
   int ranks, threads;
   uint64_t seed;
   int64_t run;        /* 0 first */
@@ -46,7 +46,10 @@ typedef struct dg_beginning {
   const dg_config *config;
   const dg_graph_info *graph;
   const dg_model *model;
+  const char *split; /* the first of n_splits */
+  int64_t n_splits;
   int64_t n_train, n_val, n_test; /* nodes of the split */
+  const char *note;               /* a line that may explain bad accuracy, or "" */
   int ranks, threads;
 } dg_beginning;
 
@@ -63,17 +66,21 @@ typedef struct dg_observer {
   dg_status (*on_checkpoint)(void *context); /* all that was told before is about to be written down as done */
 } dg_observer;
 
-/* Trains on the graph file, as often as config->runs says: results [config->runs], the same on every rank. Saves what
-   the configuration names but no log, which is the observer's. `observer` may be NULL. A run that diverges is no error
-   but a result; a checkpoint that cannot be written is warned of, and written when the next is due. DG_STOPPED where a
-   signal ended training once a checkpoint was written. Errors: any. Collective. */
+/* How many runs a configuration asks for: config->runs, for each split where it names "all". Errors: DG_INPUT,
+   DG_MEMORY. Collective. */
+dg_status dg_train_runs(int64_t *runs, const dg_comm *comm, const dg_config *config, const char *graph_path);
+
+/* Trains on the graph file, as often as dg_train_runs says, all runs of a split together: results [runs], the same on
+   every rank. Saves what the configuration names but no log, which is the observer's. `observer` may be NULL. A run
+   that diverges is no error but a result; a checkpoint that cannot be written is warned of, and written when the next
+   is due. DG_STOPPED where a signal ended training once a checkpoint was written. Errors: any. Collective. */
 dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *config, const char *graph_path,
                    const dg_observer *observer);
 
-/* Test accuracy of the runs that have not diverged: mean, and sample standard deviation (0 of a single one). */
+/* Accuracies of the runs that have not diverged: mean, and sample standard deviation (0 of a single one). */
 typedef struct dg_summary {
   int64_t runs, diverged;
-  double test_acc_mean, test_acc_std;
+  double test_acc_mean, test_acc_std, val_acc_mean, val_acc_std;
 } dg_summary;
 
 /* Local. */
@@ -88,9 +95,10 @@ typedef struct dg_predict_config {
   const char *model_path, *out_path;
   const char *csv_path;  /* NULL: no table */
   const char *partition; /* NULL: partition here */
-  const char *split;     /* whose accuracies are told; NULL: "public" or the file's only one, where there is one */
-  const char *nodes;     /* whose attention is written, rows such as "3,17,100-120"; NULL: all nodes' */
-  bool initial;          /* use /initial_weights */
+  const char *split; /* whose accuracies are told; NULL: the model's, "public" or the file's only one, if it is there */
+  const char *nodes; /* whose attention is written, rows such as "3,17,100-120"; NULL: all nodes' */
+  const char *ids;   /* the same by the ids of the file, such as "ann,bob" */
+  bool initial;      /* use /initial_weights */
   bool embeddings, attention, probabilities;
   int threads; /* 0: cores per rank */
 } dg_predict_config;

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #define LINE_SECONDS 10.0
 
 static bool quiet_mode, speaker_mode;
+static dg_progress_mode progress_mode;
 static bool bar_shown;
 static double last_shown;
 static long last_done;
@@ -19,6 +21,10 @@ static char last_what[64];
 
 void dg_log_quiet(bool quiet) {
   quiet_mode = quiet;
+}
+
+void dg_log_progress(dg_progress_mode mode) {
+  progress_mode = mode;
 }
 
 void dg_log_speaker(bool speaker) {
@@ -31,7 +37,8 @@ void dg_progress_clear(void) {
 }
 
 bool dg_progress_is_live(void) {
-  return speaker_mode && !quiet_mode && isatty(STDERR_FILENO) == 1;
+  if (!speaker_mode || quiet_mode) return false;
+  return progress_mode == DG_PROGRESS_BAR || (progress_mode == DG_PROGRESS_AUTO && isatty(STDERR_FILENO) == 1);
 }
 
 static void say(const char *format, va_list arguments) {
@@ -65,10 +72,13 @@ static bool is_new_work(const char *what, long done) {
   return done < last_done || strncmp(what, last_what, sizeof last_what - 1) != 0;
 }
 
-/* Columns of the terminal, 80 where it does not say. */
+/* Columns of the terminal, or where it does not say those of the environment; else 80. */
 static int count_columns(void) {
   struct winsize size;
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char *text = getenv("COLUMNS");
+  const long columns = text ? strtol(text, NULL, 10) : 0;
+  return columns > 0 && columns < 10000 ? (int)columns : 80;
 }
 
 /* One row of the terminal: what does not fit is cut off, for only a row can be cleared again. */
@@ -84,7 +94,7 @@ static void show_bar(const char *what, long done, long total, const char *text) 
 }
 
 void dg_progress(const char *what, long done, long total, const char *text) {
-  if (quiet_mode || !speaker_mode) return;
+  if (quiet_mode || !speaker_mode || progress_mode == DG_PROGRESS_NONE) return;
   const bool terminal = dg_progress_is_live();
   double time = now();
   if (is_new_work(what, done)) {

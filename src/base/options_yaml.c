@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "base/option_value.h"
+#include "base/utf8.h"
 
 /* ---- reading ---- */
 
@@ -118,8 +119,21 @@ static bool emit_all(yaml_emitter_t *emitter, const dg_option *const *options, i
   return good && yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(emitter, &event);
 }
 
+/* YAML holds UTF-8 alone, and the library would print half of it before it fails, or surrogates that it never reads. */
+static dg_status check_text(const dg_option *option) {
+  char number[32];
+  for (const char *text = dg_option_value(number, option); *text; text += dg_utf8_length(text))
+    if (dg_utf8_length(text) == 0)
+      return dg_fail(DG_USAGE, "--%s: YAML holds UTF-8 alone, and the value of this option is none", option->name);
+  return DG_OK;
+}
+
 dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int n) {
   yaml_emitter_t emitter;
+  for (int i = 0; i < n; i++) {
+    const dg_status status = check_text(options[i]);
+    if (status != DG_OK) return status;
+  }
   if (!yaml_emitter_initialize(&emitter)) return dg_fail(DG_MEMORY, "out of memory for the options");
   yaml_emitter_set_output_file(&emitter, out);
   yaml_emitter_set_unicode(&emitter, 1);
@@ -128,5 +142,5 @@ dg_status dg_options_print_yaml(FILE *out, const dg_option *const *options, int 
   yaml_emitter_delete(&emitter);
   if (printed) return DG_OK;
   if (short_of_memory) return dg_fail(DG_MEMORY, "out of memory for the options");
-  return dg_fail(DG_USAGE, "YAML holds UTF-8 alone, and the value of an option is none");
+  return dg_fail(DG_IO, "the options could not be printed");
 }

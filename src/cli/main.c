@@ -1,10 +1,10 @@
 #define _GNU_SOURCE
 #include <ctype.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <distgat/log.h>
@@ -28,13 +28,13 @@ static dg_status answer(int argc, char **argv) {
   return DG_OK;
 }
 
-/* Results that could not be written are a failure, except to a pipe whose reader has had enough. */
+/* Results that could not be written are a failure, also where a reader has had enough: what it did not read may be what
+   counts. The work itself is done by now. */
 static dg_status flush_results(void) {
-  struct stat info;
-  if (fflush(stdout) == 0 && !ferror(stdout)) return DG_OK;
-  if (fstat(fileno(stdout), &info) == 0 && !S_ISFIFO(info.st_mode) && !S_ISSOCK(info.st_mode))
-    return dg_fail(DG_IO, "cannot write the results to standard output");
-  return DG_OK;
+  const bool flushed = fflush(stdout) == 0;
+  if (flushed && !ferror(stdout)) return DG_OK;
+  return dg_fail(DG_IO, "cannot write the results to standard output%s%s", flushed ? "" : ": ",
+                 flushed ? "" : strerror(errno));
 }
 
 /* The one line of a failure; whatever was typed, it stays one line. An empty message is one that another process has.
@@ -81,6 +81,7 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
   if (status == DG_OK && !verb && comm.rank == 0) status = answer(argc, argv);
   dg_stop_set(DG_STOP_NOT_ANY_MORE); /* a launcher may end ranks that leave last */
+  dg_signals_tell_loss(false);
   if (comm.rank == 0) { /* also of a run that failed: once other ranks have left, the launcher may end this one */
     const dg_status written = flush_results();
     if (status == DG_OK) status = written;

@@ -16,7 +16,7 @@ static const char *const weights_names[] = {"trained", "initial", NULL};
 
 /* What can be typed, in the types of the parser; the texts are owned. */
 typedef struct request {
-  char *model_path, *out_path, *csv_path, *partition, *split, *nodes;
+  char *model_path, *out_path, *csv_path, *partition, *split, *nodes, *ids;
   const char *graph_path;
   int64_t threads;
   int weights;
@@ -32,8 +32,10 @@ static dg_status parse(request *req, int argc, char **argv) {
       dg_option_flag("attention", &req->attention, "write the attention coefficients too"),
       dg_option_text("nodes", &req->nodes, "LIST",
                      "only those of edges to these nodes, rows of the graph from 0: 3,17,100-120"),
-      dg_option_text("csv", &req->csv_path, "FILE", "a table as well: node, class, and the probabilities if asked for"),
-      dg_option_text("split", &req->split, "NAME", "whose accuracies are told (public, or the only one)"),
+      dg_option_text("ids", &req->ids, "LIST", "the same by the ids that the graph gives its nodes: ann,bob"),
+      dg_option_text("csv", &req->csv_path, "FILE",
+                     "a table as well: node, class, label, list of the split, and the\nprobabilities if asked for"),
+      dg_option_text("split", &req->split, "NAME", "whose accuracies are told (the model's, public, or the only one)"),
       dg_option_choice("weights", &req->weights, weights_names, "which weights of the model file (trained)"),
       dg_option_text("partition", &req->partition, "FILE", "who owns which node (divided by METIS)"),
       dg_option_int("threads", &req->threads, 1, 4096, "T", "OpenMP threads of each rank (cores per rank)"),
@@ -44,7 +46,8 @@ static dg_status parse(request *req, int argc, char **argv) {
   if (status != DG_OK || req->help) return status;
   if (!req->model_path) return dg_fail(DG_USAGE, "--model-file is needed: a model of distgat train --save");
   if (!req->out_path) return dg_fail(DG_USAGE, "--out is needed: the file for the prediction");
-  if (req->nodes && !req->attention) return dg_fail(DG_USAGE, "--nodes is for --attention, and that is not asked for");
+  const char *some = req->nodes ? "nodes" : req->ids ? "ids" : NULL;
+  if (some && !req->attention) return dg_fail(DG_USAGE, "--%s is for --attention, and that is not asked for", some);
   return DG_OK;
 }
 
@@ -82,7 +85,8 @@ dg_status dg_verb_predict(const dg_comm *comm, int argc, char **argv) {
   dg_status status = DG_OK;
   request req = {0};
   dg_predict_result result;
-  char **const texts[] = {&req.model_path, &req.out_path, &req.csv_path, &req.partition, &req.split, &req.nodes};
+  char **const texts[] = {&req.model_path, &req.out_path, &req.csv_path, &req.partition,
+                          &req.split,      &req.nodes,    &req.ids};
   DG_TRY(dg_comm_agree(comm, parse(&req, argc, argv)));
   if (req.help) goto cleanup;
   dg_log_quiet(req.quiet);
@@ -92,6 +96,7 @@ dg_status dg_verb_predict(const dg_comm *comm, int argc, char **argv) {
                               .partition = req.partition,
                               .split = req.split,
                               .nodes = req.nodes,
+                              .ids = req.ids,
                               .initial = req.weights == 1,
                               .embeddings = req.embeddings,
                               .attention = req.attention,

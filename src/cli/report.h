@@ -1,20 +1,19 @@
 #ifndef DG_CLI_REPORT_H
 #define DG_CLI_REPORT_H
 
-#include <stdio.h>
-
 #include <distgat/train.h>
+
+#include "cli/train_log.h"
 
 /* Where the program reports training: standard output, and the log. On rank 0; elsewhere nothing
    is written. */
 typedef struct report {
   bool json;         /* results as one JSON object, and no other line on standard output */
   bool quiet;        /* results alone */
-  const char *path;  /* of the log, NULL: none */
   const char *saved; /* the model's file, NULL: none */
-  FILE *log;
-  double flushed;       /* when the log was flushed last, seconds */
-  int64_t epochs, runs; /* that are asked for */
+  train_log log;
+  int64_t epochs, runs, splits; /* that are asked for; runs of all splits */
+  bool gap;                     /* the last line was empty */
 } report;
 
 /* The observer that writes to `r`; it opens the log, and an older one is gone. */

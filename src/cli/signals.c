@@ -27,12 +27,37 @@ static const int wishes[] = {SIGTERM, SIGUSR1, SIGINT, SIGALRM};
 static bool stops;
 static volatile sig_atomic_t speaks;
 
+/* Whether what is lost is told. */
+static volatile sig_atomic_t tells_loss;
+
+static bool is_end(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGUSR1;
+}
+
+static void say(const char *text) {
+  const size_t length = strlen(text);
+  if (write(STDERR_FILENO, text, length) < 0) return;
+}
+
+/* In a handler; where no epoch is done nothing is lost. */
+static void tell_loss(int number) {
+  const char *const words[] = {"distgat train: stopped by signal ", dg_stop_name(number), " ", dg_stop_where(),
+                               "; nothing of it is kept, for there was no --checkpoint FILE\n"};
+  if (strncmp(dg_stop_where(), "after", 5) != 0) return;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) say(words[i]);
+}
+
+void dg_signals_tell_loss(bool tells) {
+  tells_loss = tells;
+}
+
 static bool is_crash(int number) {
   return number == SIGILL || number == SIGABRT || number == SIGBUS || number == SIGFPE || number == SIGSEGV;
 }
 
 static void die_clean(int number, siginfo_t *info, void *context) {
   dg_h5_remove_unfinished();
+  if (tells_loss && is_end(number)) tell_loss(number);
   sigaction(number, &before[number], NULL);
   if (before[number].sa_flags & SA_SIGINFO)
     before[number].sa_sigaction(number, info, context);
@@ -46,11 +71,6 @@ static void wish(int number) {
   const int error = errno;
   dg_stop_wish(number);
   errno = error;
-}
-
-static void say(const char *text) {
-  const size_t length = strlen(text);
-  if (write(STDERR_FILENO, text, length) < 0) return;
 }
 
 /* In a handler, or out of one: one line, nothing unfinished left behind. */

@@ -23,4 +23,8 @@ void dg_signals_handle(void);
    Signals that were switched off stay so. Local. */
 void dg_signals_stop(bool speaks);
 
+/* Whether, where the program is ended by a signal after an epoch is done, a line says that nothing is kept: for
+   training without a checkpoint while it goes on, on the rank that speaks. Local. */
+void dg_signals_tell_loss(bool tells);
+
 #endif

@@ -1,6 +1,8 @@
 #define _DEFAULT_SOURCE
 #include "cli/start.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -105,9 +107,18 @@ void dg_start_done(void) {
   is_set = false;
 }
 
+/* Where a standard stream is closed the next file that is opened, be it a socket or a result, would take its place, and
+   get what is printed. What is opened here cannot be read, or written, so that uses of it fail as they should. */
+static void fill_streams(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+      return;
+}
+
 /* Before constructors of libraries, where the dynamic linker knows of such functions; else main is in time for all but
    a limit that kills. */
 static void start_first(int argc, char **argv, char **environment) {
+  fill_streams();
   dg_start_again(argv, environment);
   guard_libraries(argc, argv);
 }

@@ -5,6 +5,7 @@
 
 #include <distgat/memory.h>
 
+#include "data/h5kind.h"
 #include "data/slab.h"
 #include "data/text.h"
 
@@ -33,6 +34,17 @@ void dg_csr_destroy(dg_csr *csr) {
 
 /* ---- Header of a graph file ---- */
 
+/* What is another file of this program is told by what it is. */
+static dg_status fail_kind(dg_h5 *file) {
+  const char *kind = dg_h5kind(file);
+  if (kind && strcmp(kind, "a graph") != 0)
+    return dg_fail(DG_INPUT,
+                   "%s: is %s, not a graph; graphs are written by data/import.py, distgat generate, or the "
+                   "Python module",
+                   dg_h5_path(file), kind);
+  return dg_fail(DG_INPUT, "%s: is no graph file: its root attribute format must be \"%s\"", dg_h5_path(file), FORMAT);
+}
+
 static dg_status check_format(dg_h5 *file) {
   char *format = NULL;
   int64_t version;
@@ -40,8 +52,7 @@ static dg_status check_format(dg_h5 *file) {
   if (!dg_h5_attribute_exists(file, "format") || dg_h5_get_string(file, "format", &format) != DG_OK ||
       strcmp(format, FORMAT) != 0) {
     dg_status_clear();
-    status =
-        dg_fail(DG_INPUT, "%s: is no graph file: its root attribute format must be \"%s\"", dg_h5_path(file), FORMAT);
+    status = fail_kind(file);
     goto cleanup;
   }
   DG_TRY(dg_h5_get_int64(file, "version", &version));
@@ -114,6 +125,11 @@ static dg_status check_graph(dg_graph_info *info, dg_h5 *file) {
     DG_TRY(dg_fail(DG_INPUT, "%s: graph/indptr has %lld entries, it must have 2 or more: nodes and one more",
                    dg_h5_path(file), (long long)length));
   DG_TRY(dg_list_length(&info->n_edges, file, "graph/indices", true));
+  if (!dg_h5_exists(file, "labels"))
+    DG_TRY(dg_fail(DG_INPUT,
+                   "%s: has no labels: data set labels, the class of each node from 0, or -1 where it is unknown; "
+                   "data/import.py takes them by --labels, write_graph of the Python module as y",
+                   dg_h5_path(file)));
   DG_TRY(expect_length(file, "labels", true, info->n_nodes));
 cleanup:
   return status;

@@ -177,3 +177,12 @@ cleanup:
   if (status != DG_OK) dg_texts_destroy(texts);
   return status;
 }
+
+dg_status dg_h5names_portion(int64_t *count, dg_h5 *file, const char *name) {
+  enum { MOST = 8192 };
+  dg_texts one = {0};
+  const dg_status status = dg_h5names_read(&one, file, name, 0, 1);
+  *count = one.text && PIECE_BYTES / one.width < MOST ? (int64_t)(PIECE_BYTES / one.width) + 1 : MOST;
+  dg_texts_destroy(&one);
+  return status;
+}

@@ -24,4 +24,8 @@ void dg_texts_destroy(dg_texts *texts);
    there is no such list. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_h5names_read(dg_texts *texts, dg_h5 *file, const char *name, int64_t first, int64_t count);
 
+/* How many entries of such a list, which is not empty, are best read at a time: those of any length take little memory.
+   Errors: those of dg_h5names_read. Local. */
+dg_status dg_h5names_portion(int64_t *count, dg_h5 *file, const char *name);
+
 #endif

@@ -11,6 +11,7 @@
 #include "data/normalize.h"
 #include "data/route.h"
 #include "data/slab.h"
+#include "data/text.h"
 
 const char dg_no_split[] = "";
 
@@ -252,7 +253,7 @@ static void count_split(dg_shard *shard, const dg_comm *comm, const char *path, 
 }
 
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners, const char *split,
-                        bool row_normalize) {
+                        dg_normalize normalize) {
   dg_status status = DG_OK;
   loading l = {.comm = comm, .shard = shard};
   *shard = (dg_shard){0};
@@ -267,7 +268,10 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   dg_content_sum(&l.content, comm->mpi);
   shard->fingerprint = dg_content_fingerprint(&l.content, &shard->info);
   count_split(shard, comm, path, l.split);
-  if (row_normalize) DG_TRY(dg_normalize_rows(&shard->features, comm, path));
+  dg_text_copy(shard->split, sizeof shard->split, l.split);
+  if (normalize == DG_NORMALIZE_ROW) DG_TRY(dg_normalize_rows(&shard->features, comm, path));
+  if (normalize == DG_NORMALIZE_STANDARDIZE)
+    DG_TRY(dg_standardize_columns(&shard->features, shard->info.n_nodes, comm, path));
 cleanup:
   if (owners != NULL) dg_directory_destroy(owners);
   if (status != DG_OK) dg_shard_destroy(shard);

@@ -34,7 +34,11 @@ dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[DG_
   dg_status status = dg_h5_exists(file, "splits") ? dg_h5_each_group(file, "splits", note_split, &list) : DG_OK;
   if (status != DG_OK) return status;
   if (list.count == 0)
-    return dg_fail(DG_INPUT, "%s: has no splits: groups splits/NAME/{train,val,test}", dg_h5_path(file));
+    return dg_fail(DG_INPUT,
+                   "%s: has no splits, lists of labelled nodes to train, validate and test on "
+                   "(splits/NAME/{train,val,test}); data/import.py draws one where there are labels (--labels FILE), "
+                   "write_graph of the Python module takes masks",
+                   dg_h5_path(file));
 
   const char *name = wanted != NULL ? wanted : "public";
   if (wanted == NULL && list.count == 1) name = list.last;

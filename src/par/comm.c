@@ -159,6 +159,11 @@ double dg_comm_max_double(const dg_comm *comm, double value) {
   return value;
 }
 
+void dg_comm_max_doubles(const dg_comm *comm, double *values, size_t count) {
+  for (size_t at = 0; at < count; at += PIECE)
+    MPI_Allreduce(MPI_IN_PLACE, values + at, (int)min_size(PIECE, count - at), MPI_DOUBLE, MPI_MAX, comm->mpi);
+}
+
 /* Messages of an exchange under way; a bounded number of them needs no memory that could lack. */
 typedef struct flight {
   const dg_comm *comm;

@@ -15,7 +15,7 @@
 #include "train/run_file.h"
 
 /* Raised whenever the file, or the numbers of a run, become others: a run is gone on with as it began. */
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 static const char format[] = "distgat-checkpoint";
 
@@ -170,14 +170,18 @@ cleanup:
   return status;
 }
 
+dg_status dg_checkpoint_index(int64_t *index, dg_h5 *file) {
+  return dg_h5_read(file, "run/index", DG_H5_I64, 0, 1, index);
+}
+
 /* What may change, but not to less than what is done. */
 static dg_status check_length(dg_h5 *file, const dg_config *config) {
   dg_status status = DG_OK;
   int64_t index, epoch, epochs;
-  DG_TRY(dg_h5_read(file, "run/index", DG_H5_I64, 0, 1, &index));
+  DG_TRY(dg_checkpoint_index(&index, file));
   DG_TRY(dg_h5_read(file, "run/epoch", DG_H5_I64, 0, 1, &epoch));
   DG_TRY(dg_h5_get_int64(file, "epochs", &epochs));
-  if (index >= config->runs)
+  if (index >= config->runs && !dg_config_all_splits(config))
     status = dg_fail(DG_USAGE, "%s: %lld runs were begun, more than --runs %lld", dg_h5_path(file),
                      (long long)index + 1, (long long)config->runs);
   else if (epoch > config->epochs)

@@ -25,6 +25,7 @@ typedef struct dg_checkpoint {
   dg_origin origin;
   dg_state *state; /* weights and moments */
   dg_run *run;
+  int64_t n_runs;     /* that are asked for, of all splits */
   dg_run *kept;       /* of several runs the best before this one, or NULL */
   dg_result *results; /* [run->index] of the runs before this one */
 } dg_checkpoint;
@@ -37,6 +38,9 @@ dg_status dg_checkpoint_write(const dg_checkpoint *checkpoint);
    is of another version, or all that there is is damaged; DG_USAGE where options differ, by the first of them;
    DG_MEMORY. Local. */
 dg_status dg_checkpoint_open(dg_h5 **file, dg_origin *origin, const dg_config *config);
+
+/* The run that an opened file is to go on with, 0 first. Errors: DG_INPUT. Local. */
+dg_status dg_checkpoint_index(int64_t *index, dg_h5 *file);
 
 /* Reads what an opened file holds: checkpoint->origin is that of the graph at hand, which must be the file's. Errors:
    DG_INPUT, DG_MEMORY. Local. */

@@ -230,6 +230,10 @@ void dg_config_destroy(dg_config *config) {
   }
 }
 
+bool dg_config_all_splits(const dg_config *config) {
+  return config->split && strcmp(config->split, "all") == 0;
+}
+
 dg_step_config dg_config_step(const dg_config *config) {
   const dg_model_config *m = &config->model;
   return (dg_step_config){.layers = m->layers,
@@ -254,33 +258,70 @@ static dg_status describe(char **text, const dg_config *config, const int *but, 
 }
 
 dg_status dg_config_describe_run(char **text, const dg_config *config) {
-  static const int free_to_change[] = {RECIPE,  CONFIG,     EPOCHS,           RUNS,   PARTITION,
-                                       BALANCE, OBJECTIVE,  PRINT_CONFIG,     SAVE,   LOG,
-                                       THREADS, CHECKPOINT, CHECKPOINT_EVERY, RESUME, SAVE_GRADIENTS};
-  return describe(text, config, free_to_change, sizeof free_to_change / sizeof *free_to_change, true);
+  static const int free_to_change[] = {RECIPE,       CONFIG,         EPOCHS, PARTITION, BALANCE,    OBJECTIVE,
+                                       PRINT_CONFIG, SAVE,           LOG,    THREADS,   CHECKPOINT, CHECKPOINT_EVERY,
+                                       RESUME,       SAVE_GRADIENTS, RUNS};
+  const int n = sizeof free_to_change / sizeof *free_to_change;
+  return describe(text, config, free_to_change, dg_config_all_splits(config) ? n - 1 : n, true); /* not RUNS */
 }
 
-/* Adds an option to the text, as it would be typed, where it differs from the default. */
-static void describe_change(FILE *out, const dg_option *option, const dg_option *usual) {
+static bool is_same(const dg_option *a, const dg_option *b) {
   char numbers[2][32];
-  const char *now = dg_option_value(numbers[0], option), *before = dg_option_value(numbers[1], usual);
-  if (!now || (before && strcmp(now, before) == 0)) return;
+  const char *x = dg_option_value(numbers[0], a), *y = dg_option_value(numbers[1], b);
+  return x && y ? strcmp(x, y) == 0 : x == y;
+}
+
+/* Adds an option to the text, as it would be typed. */
+static void describe_option(FILE *out, const char *before, const dg_option *option) {
+  char number[32];
   const bool flag = option->kind == DG_OPTION_FLAG;
-  fprintf(out, "%s--%s%s%s", ftell(out) > 0 ? " " : "", option->name, flag ? "" : " ", flag ? "" : now);
+  fprintf(out, "%s--%s%s%s", before, option->name, flag ? "" : " ", flag ? "" : dg_option_value(number, option));
+}
+
+/* What would be in force had only model and recipe been typed; `usual`, of d, are marked as given where the recipe sets
+   them. What follows from other options follows from those of v. */
+static void describe_usual(dg_option usual[N_OPTIONS], values *d, const values *v) {
+  const dg_config *c = &v->config;
+  *d = default_values((dg_model_kind)v->kind);
+  dg_config_describe(usual, d);
+  usual[MODEL].given = true;
+  if (c->recipe && dg_recipe_apply(usual, c->recipe) != DG_OK) dg_status_clear(); /* told when it was read */
+  if (c->epochs == 0) d->early_stop = DG_STOP_NONE, d->select = DG_SELECT_LAST;
+  fill_dependent_defaults(d, usual);
+  if (!usual[INPUT_DROPOUT].given) d->config.model.input_dropout = c->model.dropout;
+  if (!usual[EVAL_EVERY].given)
+    d->config.eval_every = v->early_stop != DG_STOP_NONE || v->select != DG_SELECT_LAST ? 1 : 10;
+}
+
+/* The recipe, and in brackets what it sets that is in force and not the default. */
+static void describe_recipe(FILE *out, const dg_option *options, const dg_option *usual, const values *v) {
+  values plain = default_values((dg_model_kind)v->kind);
+  dg_option defaults[N_OPTIONS];
+  const char *before = " (";
+  dg_config_describe(defaults, &plain);
+  describe_option(out, "", &options[RECIPE]);
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (i != MODEL && usual[i].given && is_same(&options[i], &usual[i]) && !is_same(&options[i], &defaults[i])) {
+      describe_option(out, before, &options[i]);
+      before = " ";
+    }
+  if (before[1] == '\0') fputc(')', out);
 }
 
 dg_status dg_config_describe_changes(char **text, const dg_config *config) {
-  static const int never[] = {MODEL, CONFIG, PRINT_CONFIG};
-  values v = dg_config_to_values(config), d = default_values(config->model.kind);
+  static const int never[] = {MODEL, RECIPE, CONFIG, PRINT_CONFIG};
+  values v = dg_config_to_values(config), d;
   dg_option options[N_OPTIONS], usual[N_OPTIONS];
   size_t length;
   FILE *out = open_memstream(text, &length);
   if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
   dg_config_describe(options, &v);
-  dg_config_describe(usual, &d);
-  d.config.model.input_dropout = config->model.dropout; /* unless it is said */
+  describe_usual(usual, &d, &v);
+  if (config->recipe) describe_recipe(out, options, usual, &v);
   for (int i = 0; i < N_OPTIONS; i++)
-    if (!is_among(i, never, sizeof never / sizeof *never)) describe_change(out, &options[i], &usual[i]);
+    if (!is_among(i, never, sizeof never / sizeof *never) && !is_same(&options[i], &usual[i]) &&
+        dg_option_value((char[32]){0}, &options[i]))
+      describe_option(out, ftell(out) > 0 ? " " : "", &options[i]);
   return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }
 

@@ -7,7 +7,7 @@
 
 static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
 static const char *const activation_names[] = {"elu", "relu", NULL};
-static const char *const normalize_names[] = {"none", "row", NULL};
+static const char *const normalize_names[] = {"none", "row", "standardize", NULL};
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
 static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
 static const char *const halo_type_names[] = {"f32", "bf16", NULL};
@@ -37,7 +37,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[ACTIVATION] =
       dg_option_choice("activation", &v->activation, activation_names, "between layers (elu; gcn, mlp: relu)");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
-                                        "row: features minus the least of all, rows over their sum if above 1 (none)");
+                                        "row: features minus the least of all, rows over their sum if above 1;\n"
+                                        "standardize: columns to mean 0 and deviation 1, dense features (none)");
 }
 
 static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v) {
@@ -71,7 +72,8 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
                                 .help = "a named set of options, see below; what is typed wins"};
   options[CONFIG] =
       dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
-  options[SPLIT] = dg_option_text("split", &c->split, "NAME", "split of the file (public, or its only one)");
+  options[SPLIT] = dg_option_text("split", &c->split, "NAME|all",
+                                  "split of the file, or all: one run for each (public, or its only one)");
   options[PARTITION] = dg_option_text("partition", &c->partition, "FILE", "who owns which node (divided by METIS)");
   options[BALANCE] = dg_option_choice("balance", &v->balance, balance_names,
                                       "what METIS gives every rank as much of: work of a training step, ... (step)");
@@ -154,7 +156,7 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .threads = config->threads,
                             .kind = m->kind,
                             .activation = m->activation,
-                            .normalize = config->row_normalize,
+                            .normalize = config->normalize,
                             .early_stop = config->early_stop,
                             .select = config->select,
                             .halo_type = config->halo_type,
@@ -174,7 +176,7 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->out_heads = (int)v->out_heads;
   m->activation = (dg_activation)v->activation;
   config->seed = (uint64_t)v->seed;
-  config->row_normalize = v->normalize;
+  config->normalize = (dg_normalize)v->normalize;
   config->early_stop = (dg_early_stop)v->early_stop;
   config->select = (dg_select)v->select;
   config->halo_type = (dg_halo_type)v->halo_type;

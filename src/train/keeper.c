@@ -13,7 +13,7 @@ enum { PLACE = 64 };
 static const char *place_of(char text[PLACE], const dg_keeper *k) {
   const dg_run *run = k->checkpoint.run;
   const int n = snprintf(text, PLACE, "after epoch %lld", (long long)run->epoch);
-  if (k->checkpoint.config->runs > 1) snprintf(text + n, PLACE - (size_t)n, " of run %lld", (long long)run->index);
+  if (k->checkpoint.n_runs > 1) snprintf(text + n, PLACE - (size_t)n, " of run %lld", (long long)run->index);
   return text;
 }
 
@@ -28,8 +28,10 @@ dg_status dg_keeper_open(dg_keeper *k, dg_config *now) {
   dg_stop_place(given->resume ? "before another epoch" : "before the first epoch");
   DG_TRY(dg_comm_agree(k->comm, dg_config_period(&k->period, given)));
   DG_TRY(dg_comm_agree(k->comm, looks ? dg_checkpoint_open(&k->file, &origin, given) : DG_OK));
+  DG_TRY(dg_comm_agree(k->comm, k->file ? dg_checkpoint_index(&k->index, k->file) : DG_OK));
   k->resumes = k->file != NULL;
   dg_comm_bcast(k->comm, &k->resumes, sizeof k->resumes, 0);
+  dg_comm_bcast(k->comm, &k->index, sizeof k->index, 0);
   dg_comm_bcast(k->comm, &origin, sizeof origin, 0);
   if (k->resumes && origin.ranks == k->comm->size)
     now->first_halo = origin.exchange_first ? DG_FIRST_EXCHANGE : DG_FIRST_FETCH;
@@ -136,9 +138,11 @@ void dg_keeper_ask(const dg_keeper *k, dg_trainer *trainer) {
 
 dg_status dg_keeper_take(dg_keeper *k, const dg_trainer *trainer, double seconds) {
   const dg_checkpoint *c = &k->checkpoint;
-  const bool ends = dg_run_is_over(c->run) && c->run->index + 1 == c->config->runs;
+  const bool ends = dg_run_is_over(c->run) && c->run->index + 1 == c->n_runs;
   const bool due = k->period.epochs > 0 ? ++k->epochs >= k->period.epochs : trainer->keep;
+  char place[PLACE];
   dg_stop_patience(3 * seconds);
+  if (!c->config->checkpoint) dg_stop_place(place_of(place, k)); /* to be told as lost */
   if (!c->config->checkpoint || (!due && !ends && !trainer->stop)) return DG_OK;
   if (trainer->stop) dg_stop_set(DG_STOP_NOT_ANY_MORE);
   k->epochs = 0, k->written = dg_time();

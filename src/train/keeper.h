@@ -15,6 +15,7 @@ typedef struct dg_keeper {
   dg_period period;
   dg_h5 *file;    /* open until it is read; on rank 0 */
   bool resumes;   /* there is something to be gone on with */
+  int64_t index;  /* of the run that it is in; 0 where there is none */
   int64_t epochs; /* since it was written last */
   double written; /* dg_time() */
   bool lacking;   /* the last one could not be written; on rank 0 */

@@ -1,11 +1,15 @@
 #include "train/model_file.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 
 #include "base/fault.h"
+#include "data/h5kind.h"
 
 static dg_status write_column(dg_h5 *file, const char *name, const dg_history *history, int64_t n, size_t offset) {
   dg_status status = DG_OK;
@@ -38,14 +42,29 @@ cleanup:
   return status;
 }
 
-dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const char *result) {
+static dg_status write_origin(dg_h5 *file, const dg_model_origin *origin) {
+  dg_status status = DG_OK;
+  char fingerprint[32];
+  snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, origin->fingerprint);
+  DG_TRY(dg_h5_set_string(file, "graph", origin->graph));
+  DG_TRY(dg_h5_set_string(file, "graph_fingerprint", fingerprint));
+  DG_TRY(dg_h5_set_string(file, "split", origin->split));
+  DG_TRY(dg_h5_set_int64(file, "num_features", origin->n_features));
+  DG_TRY(dg_h5_set_int64(file, "num_classes", origin->n_classes));
+  if (origin->result) DG_TRY(dg_h5_set_string(file, "result", origin->result));
+
+cleanup:
+  return status;
+}
+
+dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const dg_model_origin *origin) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_create(&file, path));
   DG_TRY(dg_h5_set_string(file, "format", "distgat-model"));
   DG_TRY(dg_h5_set_int64(file, "version", 1));
   DG_TRY(dg_config_save(file, config));
-  if (result) DG_TRY(dg_h5_set_string(file, "result", result));
+  DG_TRY(write_origin(file, origin));
   DG_TRY(dg_params_write(run->params, run->best, file, "weights"));
   DG_TRY(dg_params_write(run->params, run->initial, file, "initial_weights"));
   DG_TRY(write_history(file, run->history, run->epoch));
@@ -57,10 +76,45 @@ cleanup:
   return status;
 }
 
+dg_status dg_model_check_kind(dg_h5 *file) {
+  static const char *const others[] = {"a graph", "a prediction", "a partition"};
+  const char *kind = dg_h5kind(file);
+  for (size_t i = 0; kind && i < sizeof others / sizeof *others; i++)
+    if (strcmp(kind, others[i]) == 0)
+      return dg_fail(DG_INPUT, "%s: is %s, not a model; a model is what distgat train --save writes", dg_h5_path(file),
+                     kind);
+  return DG_OK;
+}
+
+/* Weights of another library may not say what they were trained on: then shapes of tensors tell. */
+static dg_status check_data(const dg_model *model, dg_h5 *file) {
+  dg_status status = DG_OK;
+  int64_t features, classes;
+  char *graph = NULL;
+  if (!dg_h5_attribute_exists(file, "num_features") || !dg_h5_attribute_exists(file, "num_classes") ||
+      !dg_h5_attribute_exists(file, "graph"))
+    return DG_OK;
+  DG_TRY(dg_h5_get_int64(file, "num_features", &features));
+  DG_TRY(dg_h5_get_int64(file, "num_classes", &classes));
+  DG_TRY(dg_h5_get_string(file, "graph", &graph));
+  if (features != model->n_features || classes != model->n_classes)
+    status =
+        dg_fail(DG_INPUT,
+                "%s: was trained on another graph, %s, which has %lld features and %lld classes; this one has %d "
+                "features and %d classes",
+                dg_h5_path(file), graph, (long long)features, (long long)classes, model->n_features, model->n_classes);
+
+cleanup:
+  free(graph);
+  return status;
+}
+
 dg_status dg_model_load_weights(dg_real *weights, const dg_model *model, const char *path, const char *group) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, path));
+  DG_TRY(dg_model_check_kind(file));
+  DG_TRY(check_data(model, file));
   DG_TRY(dg_params_read(&model->params, weights, file, group));
   DG_TRY(dg_fault("model.load", DG_INPUT));
 

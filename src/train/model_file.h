@@ -6,12 +6,23 @@
 
 #include "train/run.h"
 
-/* Writes what a run has come to: options, /weights, /initial_weights, /history and, unless NULL, the text `result`.
-   Errors: DG_IO, DG_MEMORY. Local. */
-dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const char *result);
+/* What a saved model was trained on, and what that gave. */
+typedef struct dg_model_origin {
+  const char *graph, *split;
+  uint64_t fingerprint; /* of the graph */
+  int n_features, n_classes;
+  const char *result; /* text of the attribute, or NULL */
+} dg_model_origin;
 
-/* Reads /weights (or another group) of a file that holds a model like this one into weights [params.count]. Errors:
-   DG_INPUT, DG_MEMORY. Local. */
+/* Writes what a run has come to: options and origin as root attributes, /weights, /initial_weights, /history. Errors:
+   DG_IO, DG_MEMORY. Local. */
+dg_status dg_model_save(const char *path, const dg_config *config, const dg_run *run, const dg_model_origin *origin);
+
+/* Refuses what holds no weights, by what it is. Errors: DG_INPUT. Local. */
+dg_status dg_model_check_kind(dg_h5 *file);
+
+/* Reads /weights (or another group) of a file that holds a model like this one into weights [params.count]. One of
+   another graph is told by that graph, where the file says it. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_model_load_weights(dg_real *weights, const dg_model *model, const char *path, const char *group);
 
 /* The same on every rank, of which rank 0 alone reads: copies of the file cannot differ. Collective. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <distgat/files.h>
@@ -29,11 +30,27 @@ static dg_status check_output(const dg_predict_config *c, const char *graph_path
   return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
 }
 
+static dg_status read_split(char split[DG_SPLIT_NAME], dg_h5 *file) {
+  char *text = NULL;
+  if (!dg_h5_attribute_exists(file, "split")) return DG_OK;
+  const dg_status status = dg_h5_get_string(file, "split", &text);
+  if (status == DG_OK) snprintf(split, DG_SPLIT_NAME, "%s", text);
+  free(text);
+  return status;
+}
+
 static dg_status read_config(dg_predictor *p) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_open(&file, p->config->model_path));
+  DG_TRY(dg_model_check_kind(file));
+  if (!dg_h5_attribute_exists(file, "model"))
+    DG_TRY(dg_fail(DG_INPUT,
+                   "%s: does not say of what model it is; distgat train G.h5 --init FILE --epochs 0 --save M.h5, with "
+                   "the options of the model, makes one of weights alone",
+                   p->config->model_path));
   DG_TRY(dg_config_load(file, &p->model_config));
+  DG_TRY(read_split(p->model_split, file));
   DG_TRY(dg_fault("predict.options", DG_INPUT));
   const dg_model_kind kind = p->model_config.model.kind;
   if (p->config->attention && !dg_conv_of(kind)->attention)
@@ -52,7 +69,7 @@ static dg_status share_config(dg_predictor *p) {
   const dg_status status = dg_comm_agree(p->comm, p->comm->rank == 0 ? read_config(p) : DG_OK);
   if (status != DG_OK) return status;
   dg_comm_bcast(p->comm, &c->model, sizeof c->model, 0);
-  dg_comm_bcast(p->comm, &c->row_normalize, sizeof c->row_normalize, 0);
+  dg_comm_bcast(p->comm, &c->normalize, sizeof c->normalize, 0);
   return DG_OK;
 }
 
@@ -75,18 +92,22 @@ static dg_status compare(const dg_predictor *p) {
   const dg_predict_config *c = p->config;
   return dg_same_options(
       p->comm, "all ranks must be given the same, --threads alone may differ",
-      "--model-file %s\n--out %s\n--csv %s\n--partition %s\n--split %s\n--nodes %s\n--weights %s\n%s%s%s",
+      "--model-file %s\n--out %s\n--csv %s\n--partition %s\n--split %s\n--nodes %s\n--ids %s\n--weights %s\n%s%s%s",
       c->model_path, c->out_path, or_none(c->csv_path), or_none(c->partition), or_none(c->split), or_none(c->nodes),
-      c->initial ? "initial" : "trained", c->embeddings ? "--embeddings\n" : "no --embeddings\n",
+      or_none(c->ids), c->initial ? "initial" : "trained", c->embeddings ? "--embeddings\n" : "no --embeddings\n",
       c->attention ? "--attention\n" : "no --attention\n",
       c->probabilities ? "--probabilities\n" : "no --probabilities\n");
 }
 
-/* The split whose accuracies are told, "" where none was asked for and none suggests itself; rank 0. */
+/* The split whose accuracies are told, where none was asked for that of the model, "" where none suggests itself; rank
+   0. */
 static dg_status choose_split(char chosen[DG_SPLIT_NAME], const dg_predictor *p, const char *graph_path) {
   dg_status status = DG_OK;
   dg_h5 *graph = NULL;
   DG_TRY(dg_h5_open(&graph, graph_path));
+  if (!p->config->split && p->model_split[0]) status = dg_graph_choose_split(graph, p->model_split, chosen);
+  if (status == DG_OK && !p->config->split && p->model_split[0]) goto cleanup;
+  dg_status_clear();
   status = dg_graph_choose_split(graph, p->config->split, chosen);
   if (status != DG_INPUT || p->config->split) goto cleanup;
   chosen[0] = '\0';
@@ -104,6 +125,8 @@ static dg_status describe_output(const dg_predictor *p) {
   char fingerprint[32];
   const dg_shard *s = &p->local.shard;
   snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, s->fingerprint);
+  DG_TRY(dg_h5_set_string(p->out, "format", "distgat-prediction"));
+  DG_TRY(dg_h5_set_int64(p->out, "version", 1));
   DG_TRY(dg_h5_set_string(p->out, "graph", s->info.name));
   DG_TRY(dg_h5_set_string(p->out, "graph_fingerprint", fingerprint));
   DG_TRY(dg_h5_set_string(p->out, "model_file", p->config->model_path));
@@ -142,7 +165,7 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
                                    .objective = DG_PART_CUT,
                                    .seed = p->model_config.seed};
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, result->split[0] ? result->split : dg_no_split,
-                       p->model_config.row_normalize, &owners));
+                       p->model_config.normalize, &owners));
   DG_TRY(load_weights(p));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
                                  .edges = dg_conv_of(p->model_config.model.kind)->edges,
@@ -150,9 +173,12 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
   DG_TRY(dg_field_create(&p->field, &p->local, &field));
   DG_TRY(dg_pass_create(&p->pass, &p->model, &p->local, p->field, false, DG_HALO_F32));
   status = dg_alloc(&p->row, (size_t)p->local.n, sizeof *p->row);
+  if (status == DG_OK && (p->config->nodes || p->config->ids))
+    status = dg_alloc(&p->asked, (size_t)p->local.n, sizeof *p->asked);
   if (status == DG_OK && p->config->nodes) status = dg_predictor_ask(p);
   if (status == DG_OK && p->comm->rank == 0) status = begin_output(p, graph_path);
   DG_TRY(dg_comm_agree(p->comm, status));
+  if (p->config->ids) DG_TRY(dg_predictor_ask_ids(p));
   for (int32_t i = 0; i < p->field->n_out; i++) p->row[p->field->out_local[i]] = i;
 
 cleanup:
@@ -251,12 +277,12 @@ cleanup:
 }
 
 /* Rank 0 completes the file, and makes a table of it. */
-static dg_status complete(dg_predictor *p) {
+static dg_status complete(dg_predictor *p, const char *graph_path, const char *split) {
   dg_status status = DG_OK;
   const dg_predict_config *c = p->config;
   DG_TRY(dg_fault("predict.save", DG_IO));
   DG_TRY(dg_h5_commit(&p->out));
-  if (c->csv_path) DG_TRY(dg_prediction_write_csv(c->csv_path, c->out_path));
+  if (c->csv_path) DG_TRY(dg_prediction_write_csv(c->csv_path, c->out_path, graph_path, split));
 
 cleanup:
   return status;
@@ -276,7 +302,7 @@ dg_status dg_predict(dg_predict_result *result, const dg_comm *comm, const dg_pr
   DG_TRY(write_prediction(result, &p));
   if (config->embeddings) DG_TRY(write_embedding(&p));
   for (int k = 0; config->attention && k < p.model.config.layers; k++) DG_TRY(dg_predictor_write_attention(&p, k));
-  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? complete(&p) : DG_OK));
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? complete(&p, graph_path, result->split) : DG_OK));
   result->seconds = dg_comm_max_double(comm, dg_time() - start);
 
 cleanup:

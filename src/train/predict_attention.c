@@ -1,6 +1,4 @@
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <distgat/memory.h>
 
@@ -88,39 +86,4 @@ cleanup:
   free_edges(&e);
   dg_free(&scratch);
   return status;
-}
-
-/* ---- nodes that are asked for ---- */
-
-/* An id at *text, which goes on behind it; -1 where there is none. */
-static int64_t take_id(const char **text) {
-  char *end;
-  if (!isdigit((unsigned char)**text)) return -1;
-  const long long id = strtoll(*text, &end, 10);
-  *text = end;
-  return id;
-}
-
-static void ask_between(dg_predictor *p, int64_t first, int64_t last) {
-  for (int32_t i = 0; i < p->local.n; i++)
-    if (p->local.ids[i] >= first && p->local.ids[i] <= last) p->asked[i] = 1;
-}
-
-dg_status dg_predictor_ask(dg_predictor *p) {
-  const int64_t n_nodes = p->local.shard.info.n_nodes;
-  const dg_status status = dg_alloc(&p->asked, (size_t)p->local.n, sizeof *p->asked);
-  if (status != DG_OK) return status;
-  for (const char *text = p->config->nodes;; text++) {
-    const int64_t first = take_id(&text);
-    int64_t last = first;
-    if (*text == '-') text++, last = take_id(&text);
-    if (first < 0 || last < first || (*text != ',' && *text != '\0'))
-      return dg_fail(DG_USAGE,
-                     "--nodes %s: wanted are numbers of nodes, from 0, and ranges of them, such as 3,17,100-120",
-                     p->config->nodes);
-    if (last >= n_nodes)
-      return dg_fail(DG_USAGE, "--nodes %s: the graph has nodes 0 to %lld", p->config->nodes, (long long)n_nodes - 1);
-    ask_between(p, first, last);
-    if (*text == '\0') return DG_OK;
-  }
 }

@@ -9,21 +9,22 @@
 
 #include "base/fault.h"
 #include "data/h5names.h"
+#include "data/slab.h"
 #include "train/predictor.h"
-
-/* Rows at a time: so many, or as many as their names have room for. */
-enum { PORTION = 8192 };
-#define NAMES_BYTES ((size_t)1 << 22)
 
 /* A prediction on its way to a table. */
 typedef struct table {
-  dg_h5 *file;
+  dg_h5 *file, *graph;
   FILE *out;
+  dg_graph_info info; /* of the graph */
   int64_t n_nodes;
   int n_classes; /* columns of probabilities, 0: none */
   dg_texts nodes, classes;
-  int32_t *best; /* [PORTION] */
-  float *share;  /* [PORTION, n_classes] */
+  int64_t portion;    /* rows at a time */
+  int32_t *best;      /* [portion] */
+  int32_t *label;     /* [portion] */
+  float *share;       /* [portion, n_classes] */
+  uint8_t *mask, bit; /* [n_nodes] lists of the split that a node is in; the one at hand */
 } table;
 
 /* A field of RFC 4180: quoted where it would be read as another otherwise. */
@@ -57,15 +58,44 @@ static dg_status open_prediction(table *t, const char *path) {
   t->n_nodes = extent[0];
   if (dg_h5_exists(t->file, "probabilities")) t->n_classes = (int)extent[1];
   DG_TRY(dg_h5names_read(&t->classes, t->file, "classes/name", 0, extent[1]));
-  DG_TRY(dg_alloc(&t->best, PORTION, sizeof *t->best));
-  DG_TRY(dg_alloc(&t->share, PORTION * (size_t)t->n_classes, sizeof *t->share));
+  DG_TRY(dg_h5names_portion(&t->portion, t->file, "nodes/id"));
+  DG_TRY(dg_alloc(&t->best, (size_t)t->portion, sizeof *t->best));
+  DG_TRY(dg_alloc(&t->label, (size_t)t->portion, sizeof *t->label));
+  DG_TRY(dg_alloc(&t->share, (size_t)t->portion * (size_t)t->n_classes, sizeof *t->share));
 
 cleanup:
   return status;
 }
 
+static dg_status mark(dg_id node, void *context) {
+  table *t = context;
+  t->mask[node] |= t->bit;
+  return DG_OK;
+}
+
+/* What the graph says of its nodes; of a split "" nothing. */
+static dg_status open_graph(table *t, const char *path, const char *split) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_graph_open(&t->graph, &t->info, path));
+  DG_TRY(dg_alloc(&t->mask, (size_t)t->info.n_nodes, sizeof *t->mask));
+  for (int k = 0; k < 3 && *split; k++) {
+    t->bit = (uint8_t)(DG_TRAIN << k);
+    DG_TRY(dg_split_each(t->graph, &t->info, split, dg_split_lists[k], mark, t));
+  }
+
+cleanup:
+  return status;
+}
+
+/* "train", or where lists overlap "train+val". */
+static void print_lists(FILE *out, uint8_t mask) {
+  const char *join = "";
+  for (int k = 0; k < 3; k++)
+    if (mask >> k & 1) fprintf(out, "%s%s", join, dg_split_lists[k]), join = "+";
+}
+
 static void print_header(const table *t) {
-  fputs("node,prediction", t->out);
+  fputs("node,prediction,label,split", t->out);
   for (int c = 0; c < t->n_classes; c++) {
     fputc(',', t->out);
     print_name(t->out, &t->classes, c, c);
@@ -73,24 +103,20 @@ static void print_header(const table *t) {
   fputs("\n", t->out);
 }
 
-/* Names of any width take no more than their room. */
-static dg_status find_portion(int64_t *rows, const table *t) {
-  dg_texts one = {0};
-  const dg_status status = dg_h5names_read(&one, t->file, "nodes/id", 0, t->n_nodes > 0);
-  *rows = one.text && NAMES_BYTES / one.width < PORTION ? (int64_t)(NAMES_BYTES / one.width) + 1 : PORTION;
-  dg_texts_destroy(&one);
-  return status;
-}
-
 static dg_status print_portion(table *t, int64_t first, int64_t count) {
   dg_status status = DG_OK;
   DG_TRY(dg_h5_read(t->file, "prediction", DG_H5_I32, first, count, t->best));
   if (t->n_classes > 0) DG_TRY(dg_h5_read(t->file, "probabilities", DG_H5_F32, first, count, t->share));
   DG_TRY(dg_h5names_read(&t->nodes, t->file, "nodes/id", first, count));
+  DG_TRY(dg_slab_labels(t->label, t->graph, &t->info, first, count));
   for (int64_t i = 0; i < count; i++) {
     print_name(t->out, &t->nodes, i, first + i);
     fputc(',', t->out);
     print_name(t->out, &t->classes, t->best[i], t->best[i]);
+    fputc(',', t->out);
+    if (t->label[i] >= 0) print_name(t->out, &t->classes, t->label[i], t->label[i]);
+    fputc(',', t->out);
+    print_lists(t->out, t->mask[first + i]);
     for (int c = 0; c < t->n_classes; c++) fprintf(t->out, ",%.7g", (double)t->share[i * t->n_classes + c]);
     fputs("\n", t->out);
   }
@@ -106,18 +132,18 @@ static void remove_unfinished(const char *path) {
   if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) unlink(path);
 }
 
-dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path) {
+dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path, const char *graph_path,
+                                  const char *split) {
   dg_status status = DG_OK;
-  int64_t portion;
   table t = {0};
   DG_TRY(open_prediction(&t, prediction_path));
-  DG_TRY(find_portion(&portion, &t));
+  DG_TRY(open_graph(&t, graph_path, split));
   DG_TRY(dg_fault("predict.csv", DG_IO));
   t.out = fopen(csv_path, "w");
   if (!t.out) DG_TRY(dg_fail(DG_IO, "cannot write %s: %s", csv_path, strerror(errno)));
   print_header(&t);
-  for (int64_t first = 0; first < t.n_nodes; first += portion)
-    DG_TRY(print_portion(&t, first, t.n_nodes - first < portion ? t.n_nodes - first : portion));
+  for (int64_t first = 0; first < t.n_nodes; first += t.portion)
+    DG_TRY(print_portion(&t, first, t.n_nodes - first < t.portion ? t.n_nodes - first : t.portion));
   const bool failed = ferror(t.out) != 0, closed = fclose(t.out) == 0;
   t.out = NULL;
   if (failed || !closed) remove_unfinished(csv_path);
@@ -126,8 +152,11 @@ dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_p
 cleanup:
   if (t.out) fclose(t.out), remove_unfinished(csv_path);
   dg_h5_close(&t.file);
+  dg_h5_close(&t.graph);
   dg_texts_destroy(&t.classes);
   dg_free(&t.best);
+  dg_free(&t.label);
+  dg_free(&t.mask);
   dg_free(&t.share);
   return status;
 }

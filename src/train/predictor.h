@@ -9,6 +9,7 @@ typedef struct dg_predictor {
   const dg_comm *comm;
   const dg_predict_config *config;
   dg_config model_config;
+  char model_split[DG_SPLIT_NAME]; /* that the model was trained on, "" where its file does not say; on rank 0 */
   dg_local local;
   dg_model model;
   dg_field *field;
@@ -28,9 +29,14 @@ dg_status dg_predictor_write_attention(dg_predictor *p, int k);
 /* Marks the rows of config->nodes, ids such as "3,17,100-120". Errors: DG_USAGE, DG_MEMORY. Local. */
 dg_status dg_predictor_ask(dg_predictor *p);
 
-/* Writes a complete prediction as a table: a line a node with its id, the predicted class and, where there are
-   probabilities, that of each class; ids and classes by their names where these are known. Errors: DG_INPUT (the
-   prediction), DG_IO, DG_MEMORY. Local. */
-dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path);
+/* Marks the rows of config->ids, which the output calls its nodes, such as "ann,bob". Errors: DG_USAGE, DG_INPUT,
+   DG_MEMORY. Collective. */
+dg_status dg_predictor_ask_ids(dg_predictor *p);
+
+/* Writes a complete prediction as a table: a line a node with its id, the predicted class, its label and its list of
+   `split`, each empty where there is none, and where there are probabilities that of each class; ids and classes by
+   their names where these are known. Errors: DG_INPUT, DG_IO, DG_MEMORY. Local. */
+dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path, const char *graph_path,
+                                  const char *split);
 
 #endif

@@ -1,6 +1,7 @@
 #include "train/result.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <distgat/memory.h>
@@ -23,20 +24,23 @@ dg_status dg_history_median_ms(double *median, const dg_history *history, int64_
   return DG_OK;
 }
 
-dg_summary dg_summarize(const dg_result *results, int64_t runs) {
-  dg_summary s = {.runs = runs, .test_acc_mean = NAN, .test_acc_std = NAN};
+/* Mean and sample deviation of one figure of the runs that have not diverged; NaN where there is none. */
+static void summarize(double *mean, double *deviation, const dg_result *results, int64_t runs, size_t figure) {
   double sum = 0, squares = 0;
+  int64_t n = 0;
   for (int64_t i = 0; i < runs; i++)
-    if (results[i].diverged)
-      s.diverged++;
-    else
-      sum += results[i].test.acc;
-  const int64_t n = runs - s.diverged;
-  if (n == 0) return s;
-  s.test_acc_mean = sum / (double)n;
+    if (!results[i].diverged) sum += *(const double *)((const char *)&results[i] + figure), n++;
+  *mean = sum / (double)n; /* 0 / 0 is NaN */
   for (int64_t i = 0; i < runs; i++)
-    if (!results[i].diverged) squares += pow(results[i].test.acc - s.test_acc_mean, 2);
-  s.test_acc_std = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
+    if (!results[i].diverged) squares += pow(*(const double *)((const char *)&results[i] + figure) - *mean, 2);
+  *deviation = n > 1 ? sqrt(squares / (double)(n - 1)) : n == 1 ? 0 : NAN;
+}
+
+dg_summary dg_summarize(const dg_result *results, int64_t runs) {
+  dg_summary s = {.runs = runs};
+  for (int64_t i = 0; i < runs; i++) s.diverged += results[i].diverged;
+  summarize(&s.test_acc_mean, &s.test_acc_std, results, runs, offsetof(dg_result, test.acc));
+  summarize(&s.val_acc_mean, &s.val_acc_std, results, runs, offsetof(dg_result, val.acc));
   return s;
 }
 

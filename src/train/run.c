@@ -56,7 +56,7 @@ static void end_if_all_done(dg_run *run, const dg_config *config) {
 
 void dg_run_start(dg_run *run, const dg_config *config, int64_t index) {
   run->index = index;
-  run->seed = config->seed + (uint64_t)index;
+  run->seed = config->seed + (uint64_t)(index % config->runs); /* every split has the same seeds */
   run->epoch = 0;
   run->began = dg_time();
   run->best_epoch = 0;

@@ -43,6 +43,7 @@ const dg_columns dg_history_columns = {history_members, COUNT(history_members), 
 
 #define RESULT(member) DG_COLUMN(dg_result, member)
 static const dg_column result_members[] = {RESULT(dataset),
+                                           RESULT(split),
                                            DG_COLUMN_NOT(dg_result, model), /* by the configuration */
                                            RESULT(ranks),
                                            RESULT(threads),

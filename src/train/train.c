@@ -9,18 +9,26 @@
 #include <distgat/trainer.h>
 
 #include "base/fault.h"
+#include "data/normalize.h"
 #include "train/keeper.h"
 #include "train/model_file.h"
 #include "train/result.h"
 #include "train/run.h"
+#include "train/splits.h"
+
+/* Root mean square of a column of features from which on they are called large. */
+enum { LARGE = 100 };
 
 /* All runs of one call of `train`. */
 typedef struct session {
   const dg_comm *comm;
   const dg_config *config; /* as given, or `now` */
-  dg_config now;           /* see dg_keeper_open */
-  dg_observer observer;    /* silent but on rank 0 */
-  dg_status observed;      /* of on_epoch; on rank 0 */
+  dg_config now;           /* see dg_keeper_open; its split is the one at hand */
+  dg_split_list splits;
+  int64_t n_runs;       /* of all splits */
+  char note[320];       /* see dg_beginning */
+  dg_observer observer; /* silent but on rank 0 */
+  dg_status observed;   /* of on_epoch; on rank 0 */
   dg_trainer trainer;
   dg_run run;
   dg_run kept; /* of several runs the one that is saved */
@@ -38,7 +46,7 @@ static bool validates(const session *s) {
 }
 
 static bool keeps_one_of_several(const session *s) {
-  return (s->config->save || s->config->checkpoint) && s->config->runs > 1;
+  return (s->config->save || s->config->checkpoint) && s->n_runs > 1;
 }
 
 static dg_status check_config(const dg_config *c) {
@@ -76,9 +84,10 @@ cleanup:
   return status;
 }
 
-/* Room for runs. Local. */
+/* Room for runs, which all splits use. Local. */
 static dg_status create_runs(session *s) {
   dg_status status = DG_OK;
+  if (s->run.params) return DG_OK;
   DG_TRY(dg_run_create(&s->run, &s->trainer.model.params));
   if (keeps_one_of_several(s)) DG_TRY(dg_run_create(&s->kept, &s->trainer.model.params));
 
@@ -101,9 +110,12 @@ static dg_status tell_start(const session *s) {
   const dg_beginning beginning = {.config = s->config,
                                   .graph = &shard->info,
                                   .model = &s->trainer.model,
+                                  .split = shard->split,
+                                  .n_splits = s->splits.n,
                                   .n_train = shard->n_train,
                                   .n_val = shard->n_val,
                                   .n_test = shard->n_test,
+                                  .note = s->note,
                                   .ranks = s->comm->size,
                                   .threads = s->trainer.threads};
   return o->on_start ? o->on_start(o->context, &beginning) : DG_OK;
@@ -111,7 +123,8 @@ static dg_status tell_start(const session *s) {
 
 static dg_status open_keeper(session *s) {
   dg_run *kept = keeps_one_of_several(s) ? &s->kept : NULL;
-  const dg_checkpoint checkpoint = {.config = s->config, .run = &s->run, .kept = kept, .results = s->results};
+  const dg_checkpoint checkpoint = {
+      .config = s->config, .run = &s->run, .n_runs = s->n_runs, .kept = kept, .results = s->results};
   s->keeper = (dg_keeper){.comm = s->comm, .observer = &s->observer, .checkpoint = checkpoint};
   s->config = &s->now;
   return dg_keeper_open(&s->keeper, &s->now);
@@ -122,7 +135,24 @@ static dg_status create_session(session *s, const char *graph_path) {
   const dg_config *c = s->config;
   DG_TRY(dg_comm_agree(s->comm, check_config(c)));
   DG_TRY(dg_comm_agree(s->comm, s->comm->rank == 0 ? check_outputs(c, graph_path) : DG_OK));
+  DG_TRY(dg_split_list_read(&s->splits, s->comm, c, graph_path));
+  s->n_runs = s->splits.n * c->runs;
   DG_TRY(open_keeper(s));
+  if (s->keeper.index >= s->n_runs)
+    status =
+        dg_fail(DG_INPUT, "%s: has %lld splits, fewer than the run began with", graph_path, (long long)s->splits.n);
+
+cleanup:
+  return status;
+}
+
+/* Makes what trains on split k: the graph in parts for it, and the run to go on with where it is in this split.
+   Collective. */
+static dg_status open_split(session *s, int64_t k, const char *graph_path) {
+  dg_status status = DG_OK;
+  if (s->run.params) s->now.first_halo = s->keeper.checkpoint.config->first_halo; /* the choice was another split's */
+  if (s->splits.name) s->now.split = s->splits.name[k];
+  dg_trainer_destroy(&s->trainer);
   DG_TRY(dg_trainer_open(&s->trainer, s->comm, s->config, graph_path));
   DG_TRY(check_validation(s));
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
@@ -130,7 +160,6 @@ static dg_status create_session(session *s, const char *graph_path) {
   DG_TRY(dg_comm_agree(s->comm, create_runs(s)));
   DG_TRY(give_initial(s));
   DG_TRY(dg_keeper_read(&s->keeper, &s->trainer));
-  DG_TRY(dg_comm_agree(s->comm, tell_start(s)));
 
 cleanup:
   return status;
@@ -141,6 +170,7 @@ static void destroy_session(session *s) {
   dg_run_destroy(&s->run);
   dg_run_destroy(&s->kept);
   dg_trainer_destroy(&s->trainer);
+  dg_split_list_destroy(&s->splits);
 }
 
 static dg_status save_gradients(const session *s) {
@@ -215,7 +245,7 @@ static void keep_finite(session *s) {
 static dg_status evaluate_final(session *s, dg_result *r) {
   dg_status status = DG_OK;
   dg_trainer *t = &s->trainer;
-  if (s->run.index + 1 == s->config->runs) dg_trainer_release_steps(t);
+  if ((s->run.index + 1) % s->config->runs == 0) dg_trainer_release_steps(t); /* the last of this split */
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.final", DG_MEMORY)));
   DG_TRY(dg_trainer_prepare_final(t));
   r->train = dg_trainer_evaluate(t, &t->final, DG_TRAIN);
@@ -264,6 +294,7 @@ static dg_status find_result(session *s, dg_result *r) {
                    .run = run->index,
                    .epochs = run->epoch};
   snprintf(r->dataset, sizeof r->dataset, "%s", s->trainer.local.shard.info.name);
+  snprintf(r->split, sizeof r->split, "%s", s->trainer.local.shard.split);
   DG_TRY(find_scores(s, r));
   r->best_epoch = run->best_epoch;
   r->diverged = run->diverged;
@@ -283,7 +314,7 @@ static dg_status run_epochs(session *s, int64_t index) {
   s->keeper.resumes = false;
   dg_keeper_hold(&s->keeper);
   while (!dg_run_is_over(&s->run)) DG_TRY(run_epoch(s));
-  if (index + 1 == s->config->runs) dg_keeper_release(&s->keeper);
+  if (index + 1 == s->n_runs) dg_keeper_release(&s->keeper);
 
 cleanup:
   return status;
@@ -303,13 +334,51 @@ cleanup:
   return status;
 }
 
+/* Layers begin with weights for features of about one size; others are told, for they show as bad accuracy alone.
+   Collective. */
+static dg_status note_sizes(session *s) {
+  const dg_shard *shard = &s->trainer.local.shard;
+  dg_feature_sizes z;
+  if (s->config->normalize != DG_NORMALIZE_NONE) return DG_OK;
+  const dg_status status =
+      dg_feature_sizes_find(&z, &shard->features, s->trainer.local.n, shard->info.n_nodes, s->comm);
+  if (status == DG_OK && z.most >= LARGE)
+    snprintf(s->note, sizeof s->note,
+             "features are large or of very different size, from %.3g (column %d) to %.3g (column %d) in the root "
+             "mean "
+             "square, and may train no better than chance; try --normalize %s",
+             z.least, z.least_column, z.most, z.most_column, shard->features.sparse ? "row" : "standardize");
+  return status;
+}
+
+/* All runs of a split, or those that are left. Collective. */
+static dg_status train_on_split(session *s, int64_t k, const char *graph_path) {
+  dg_status status = DG_OK;
+  const int64_t runs = s->config->runs;
+  const bool first = s->run.params == NULL;
+  DG_TRY(open_split(s, k, graph_path));
+  if (first) DG_TRY(note_sizes(s));
+  if (first) DG_TRY(dg_comm_agree(s->comm, tell_start(s)));
+  for (int64_t i = first ? s->keeper.index : k * runs; i < (k + 1) * runs; i++) DG_TRY(train_once(s, i));
+
+cleanup:
+  return status;
+}
+
 /* Writes the trained model, of several that of the best run; rank 0. */
 static dg_status save_model(const session *s) {
   const dg_observer *o = &s->observer;
   const dg_run *run = keeps_one_of_several(s) ? &s->kept : &s->run;
   if (!s->config->save || s->comm->rank != 0) return DG_OK;
+  const dg_shard *shard = &s->trainer.local.shard;
   char *text = o->describe ? o->describe(o->context, &s->results[run->index]) : NULL;
-  const dg_status status = dg_model_save(s->config->save, s->config, run, text);
+  const dg_model_origin origin = {.graph = shard->info.name,
+                                  .split = s->results[run->index].split,
+                                  .fingerprint = shard->fingerprint,
+                                  .n_features = shard->info.n_features,
+                                  .n_classes = shard->info.n_classes,
+                                  .result = text};
+  const dg_status status = dg_model_save(s->config->save, s->config, run, &origin);
   free(text);
   return status;
 }
@@ -320,7 +389,7 @@ dg_status dg_train(dg_result *results, const dg_comm *comm, const dg_config *con
   session s = {.comm = comm, .config = config, .results = results};
   if (observer && comm->rank == 0) s.observer = *observer;
   DG_TRY(create_session(&s, graph_path));
-  for (int64_t i = s.run.index; i < config->runs; i++) DG_TRY(train_once(&s, i));
+  for (int64_t k = s.keeper.index / config->runs; k < s.splits.n; k++) DG_TRY(train_on_split(&s, k, graph_path));
   DG_TRY(dg_comm_agree(comm, save_model(&s)));
 
 cleanup:

@@ -54,6 +54,13 @@ class Config(program.Case):
             self.assertNotIn(word, text)
         self.assertEqual(self.printed(*self.write(text)), text)
 
+    def test_what_is_no_text_is_refused_by_name(self):
+        """Bytes that are no UTF-8, and surrogates, which YAML's library would print and never read."""
+        for name in (b"caf\xe9.h5", b"\xed\xa0\x80.h5"):
+            done = program.run("train", self.path("graph.h5"), "--save", os.fsdecode(name), "--print-config")
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
+            self.assertIn("--save: YAML holds UTF-8 alone", done.stderr)
+
     def test_a_file_does_not_ask_for_printing(self):
         for ranks in (1, 3):
             done = program.run("train", self.path("graph.h5"), *self.write("print-config: true\n"), ranks=ranks)

@@ -39,6 +39,22 @@ class Console(program.Case):
             self.assertEqual(lines[7], "Stopped after all 20 epochs")
             self.assertRegex(lines[8], r"^gat on synthetic: test accuracy [\d.]+%, validation [\d.]+%, [\d.]+ s on ")
 
+    def test_options_of_a_recipe_are_not_as_typed(self):
+        for options, line in (((), "--recipe tutorial-gat (--input-dropout 0) --threads 1"),
+                              (("--input-dropout", 0.6), "--recipe tutorial-gat --input-dropout 0.6 --threads 1"),
+                              (("--dropout", 0.5, "--lr", 0.005), "--recipe tutorial-gat (--input-dropout 0) --dropout 0.5 "
+                                                                  "--threads 1")):
+            self.assertEqual(self.train("--recipe", "tutorial-gat", *options)[2], "Options: " + line)
+        self.assertEqual(self.train("--recipe", "gat-paper", "--patience", 100, "--epochs", 3)[2],
+                         "Options: --recipe gat-paper (--attention-dropout 0.6 --normalize row --early-stop gat --select "
+                         "best-val-both) --epochs 3 --patience 100 --threads 1")
+
+    def test_one_line_stands_between_what_belongs_together(self):
+        for options in (("--epochs", 0), ("--epochs", 3), ("--epochs", 3, "--runs", 3), ("--epochs", 20, "--runs", 2)):
+            text = "\n".join(self.train(*options))
+            self.assertNotIn("\n\n\n", text)
+            self.assertIn("thread\nOptions", text)
+
     def test_quiet_is_the_result_alone(self):
         lines = self.train("--epochs", 20, "--quiet")
         self.assertEqual((len(lines), lines[0]), (2, "Stopped after all 20 epochs"))
@@ -79,6 +95,13 @@ class Console(program.Case):
             bars = [row for row in rows if row.startswith("training [")]
             self.assertGreater(len(bars), 1)
             self.assertEqual({len(bar.split("\r\n")[0]) for bar in bars}, {columns - 1})
+
+    def test_progress_as_it_is_asked_for(self):
+        for how, bars, options in (("bar", True, ()), ("lines", False, ()), ("none", False, ()), ("bar", False, ("--quiet",))):
+            for ranks in (None, 2):
+                done = program.run("train", self.path("graph.h5"), "--epochs", 800, "--threads", 1, "--progress", how,
+                                   *options, ranks=ranks)
+                self.assertEqual((done.returncode, "training [" in done.stderr), (0, bars), (how, ranks, done.stderr))
 
     def test_on_a_terminal_a_bar_is_never_mixed_with_lines(self):
         text = self.on_a_terminal(100, 1500)

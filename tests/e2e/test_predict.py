@@ -67,10 +67,37 @@ class Predict(program.Case):
             expected /= expected.sum(1, keepdims=True)
             np.testing.assert_allclose(share, expected, atol=1e-6)
             header, *rows = tables[-1]
-            self.assertEqual(header, ["node", "prediction", *CLASSES])
+            self.assertEqual(header, ["node", "prediction", "label", "split", *CLASSES])
             self.assertEqual([row[:2] for row in rows], [[f"node {i}", CLASSES[c]] for i, c in enumerate(best)])
-            np.testing.assert_allclose(np.array([row[2:] for row in rows], float), share, rtol=1e-6)
+            np.testing.assert_allclose(np.array([row[4:] for row in rows], float), share, rtol=1e-6)
         self.assertEqual([row[:2] for row in tables[0]], [row[:2] for row in tables[1]])
+
+    def test_tables_have_labels_and_lists(self):
+        """Unknown labels are empty, nodes in two lists are told, and those of another split are its."""
+        graph = graphs.read(self.path("graph.h5"))
+        graph.labels[graph.test[:3]] = -1
+        graph.val = np.sort(np.append(graph.val, graph.train[5]))
+        graph.test = graph.test[4:]
+        graph.write(self.path("labels.h5"))
+        with h5py.File(self.path("labels.h5"), "a") as file:
+            file["splits/other/train"], file["splits/other/val"] = graph.test, graph.val
+            file["splits/other/test"] = np.zeros(0, np.int64)
+        for options, lists in (((), {"train": graph.train, "val": graph.val, "test": graph.test}),
+                               (("--split", "other"), {"train": graph.test, "val": graph.val})):
+            self.predict("--csv", self.path("out.csv"), *options, graph="labels.h5")
+            with open(self.path("out.csv"), newline="") as file:
+                rows = list(csv.DictReader(file))
+            wanted = ["" if label < 0 else str(label) for label in graph.labels]
+            self.assertEqual([row["label"] for row in rows], wanted)
+            self.assertEqual([row["split"] for row in rows], self.lists_of(lists))
+
+    @staticmethod
+    def lists_of(lists):
+        names = [[] for _ in range(9000)]
+        for name, nodes in lists.items():
+            for i in nodes:
+                names[i].append(name)
+        return ["+".join(name) for name in names]
 
     def test_a_table_needs_no_names(self):
         with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("bare.h5"), "w") as file:
@@ -79,8 +106,8 @@ class Predict(program.Case):
             file.attrs.update(source.attrs)
         self.predict("--csv", self.path("out.csv"), graph="bare.h5")
         with open(self.path("out.csv")) as file, h5py.File(self.path("out.h5")) as out:
-            self.assertEqual(file.read(), "node,prediction\n" + "".join(
-                f"{i},{c}\n" for i, c in enumerate(out["prediction"])))
+            rows = list(csv.reader(file))
+            self.assertEqual([row[:2] for row in rows[1:]], [[str(i), str(c)] for i, c in enumerate(out["prediction"])])
 
     def test_names_are_those_that_were_meant(self):
         """Numbers beyond the signed ones, and texts padded with blanks."""
@@ -134,6 +161,45 @@ class Predict(program.Case):
                 for name, values in every.items():
                     np.testing.assert_allclose(file[f"attention/conv2/{name}"][:], values[chosen], atol=1e-6)
 
+    def test_attention_by_ids(self):
+        self.predict("--attention", "--nodes", "7,8999")
+        with h5py.File(self.path("out.h5")) as file:
+            wanted = {name: file[f"attention/conv2/{name}"][:] for name in ("src", "dst", "alpha")}
+        for options in (("--ids", "node 8999,node 7,node 7"), ("--ids", "node 7", "--nodes", "8999")):
+            for ranks in (1, 3):
+                self.predict("--attention", *options, ranks=ranks)
+                with h5py.File(self.path("out.h5")) as file:
+                    for name, values in wanted.items():
+                        np.testing.assert_allclose(file[f"attention/conv2/{name}"][:], values, atol=1e-6)
+
+    def test_another_file_is_no_model(self):
+        graphs.random_graph(50, features=9, classes=3, degree=3, seed=4).write(self.path("small.h5"))
+        self.predict()
+        program.distgat("partition", self.path("graph.h5"), "--parts", 2, "--out", self.path("parts.h5"))
+        program.distgat("train", self.path("small.h5"), "--epochs", 2, "--save", self.path("small-model.h5"))
+        graphs.write_weights(self.path("weights.h5"), graphs.read_weights(self.path("model.h5")))
+        with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("bare.h5"), "w") as file:
+            for name in ("graph", "features", "splits"):
+                source.copy(name, file)
+            file.attrs.update(source.attrs)
+        predict = ("predict", "graph.h5", "--out", "o.h5", "--model-file")
+        train = ("train", "graph.h5", "--init")
+        other = ("was trained on another graph, test, which has 9 features and 3 classes; this one has 12 features and 4 "
+                 "classes")
+        for command, word in (((*predict, "graph.h5"), "is a graph, not a model"), ((*train, "graph.h5"), "is a graph, not"),
+                              ((*predict, "out.h5"), "is a prediction, not a model"),
+                              ((*train, "parts.h5"), "is a partition, not a model"),
+                              ((*predict, "weights.h5"), "does not say of what model it is"),
+                              ((*predict, "small-model.h5"), other), ((*train, "small-model.h5"), other),
+                              (("info", "model.h5"), "is a model, not a graph"),
+                              (("train", "out.h5"), "is a prediction, not a graph"),
+                              (("train", "bare.h5"), "has no labels: data set labels")):
+            for ranks in (1, 3):
+                with self.subTest(command=command, ranks=ranks):
+                    done = program.run(*command, ranks=ranks, cwd=self.folder.name)
+                    self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), done.stderr)
+                    self.assertIn(word, done.stderr)
+
     def test_the_file_says_what_it_is_of(self):
         self.predict()
         info = json.loads(program.distgat("info", self.path("graph.h5"), "--json"))
@@ -146,6 +212,8 @@ class Predict(program.Case):
 
     def test_what_makes_no_sense_is_refused(self):
         for options, word in ((("--nodes", "3"), "--nodes is for --attention"),
+                              (("--ids", "node 3"), "--ids is for --attention"),
+                              (("--attention", "--ids", "node 3,eve"), "no node of id 'eve'"),
                               (("--attention", "--nodes", "3,"), "numbers of nodes, from 0"),
                               (("--attention", "--nodes", "5-3"), "numbers of nodes, from 0"),
                               (("--attention", "--nodes", "9000"), "nodes 0 to 8999"),

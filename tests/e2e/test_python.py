@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import science  # noqa: E402,F401 (finds numpy and h5py)
@@ -153,6 +154,11 @@ class Predict(program.Case):
         self.assertEqual(set(some.edge_index[1]), {3, 17})
         initial = model.predict(weights="initial")
         self.assertTrue((initial.logits != plain.logits).any())
+
+    def test_frames_without_pandas_say_so(self):
+        with unittest.mock.patch.dict(sys.modules, pandas=None):
+            with self.assertRaisesRegex(ImportError, "need pandas"):
+                distgat.models.frame({"a": [1]})
 
     def test_frames(self):
         try:

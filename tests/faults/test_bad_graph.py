@@ -72,7 +72,7 @@ FAULTS = {
     "more_features": (attribute("num_features", 5), "columns go from 0 to 4"),
     "no_indptr": (remove("graph/indptr"), "graph/indptr is missing"),
     "no_indices": (remove("graph/indices"), "graph/indices is missing"),
-    "no_labels": (remove("labels"), "labels is missing"),
+    "no_labels": (remove("labels"), "has no labels"),
     "no_features": (remove("features"), "has no features"),
     "no_values": (remove("features/values"), "features/values is missing"),
     "no_test_list": (remove("splits/public/test"), "splits/public/test is missing"),

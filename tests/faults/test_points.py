@@ -15,7 +15,7 @@ INPUT = ("model.load", "predict.options", "checkpoint.read")  # what is read is 
 GOES_ON = ("checkpoint.write",)  # that is said, once, and training goes on
 RESUMES = ("checkpoint.read", "log.resume")
 ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.write", "log.close", "predict.save",
-             "predict.csv", "model.load", "predict.options", "checkpoint.write", "checkpoint.read", "log.resume")
+             "predict.csv", "model.load", "predict.options", "checkpoint.write", "checkpoint.read", "log.resume", "train.splits")
 KEPT = {"log.jsonl", "grads.h5", "c.h5", "c.h5.previous"}  # of a failed run: the log so far, and what was complete before
 WHOLE = KEPT | {"out.h5"}
 MEMORY = (1, 30, 100, 200)  # which allocation fails
@@ -45,6 +45,8 @@ class Points(program.Case):
                     "T.csv")
         if point in RESUMES:
             return "train", "G.h5", "--epochs", 3, "--checkpoint", "C.h5", "--resume", "--save", "out.h5", "--log", "log.jsonl"
+        if point == "train.splits":
+            return "train", "G.h5", "--epochs", 3, "--split", "all", "--save", "out.h5"
         return ("train", "G.h5", "--epochs", 3, "--runs", 2, "--select", "best-val-loss", "--init", "M.h5", "--save", "out.h5",
                 "--log", "log.jsonl", "--save-gradients", "grads.h5", "--checkpoint", "c.h5", "--checkpoint-every", 2)
 

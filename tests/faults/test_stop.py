@@ -158,13 +158,29 @@ class Stop(program.Case):
             self.assertEqual(a.read(), b.read())
 
     def test_without_a_checkpoint(self):
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        """What is lost is told, and the process dies by the signal."""
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             process = subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log",
-                                        self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL)
-            self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl"))))
+                                        self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                       text=True)
+            self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl"))))
             process.send_signal(number)
-            self.assertEqual(process.wait(20), -number)
+            said = process.communicate(timeout=20)[1]
+            self.assertEqual(process.returncode, -number)
+            self.assertRegex(said, rf"\Adistgat train: stopped by signal {number.name} after epoch \d+; nothing of it is kept, "
+                                   r"for there was no --checkpoint FILE\n\Z")
             self.setUp()
+
+    def test_without_a_checkpoint_on_ranks(self):
+        """One line, of the rank that speaks."""
+        process = subprocess.Popen([program.MPIRUN, "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs",
+                                    "1000000", "--log", self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, env={**program.MPI_ENVIRONMENT, **os.environ})
+        self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl"))))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        self.assertNotEqual(process.returncode, 0)
+        self.assertEqual(said.count("; nothing of it is kept"), 1, said)
 
 
 if __name__ == "__main__":

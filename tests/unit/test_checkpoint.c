@@ -83,8 +83,10 @@ static void fill_state(state *s) {
     results[i].diverged = i == 0;
     results[i].model = NULL;
     memset(results[i].dataset, 0, sizeof results[i].dataset);
+    memset(results[i].split, 0, sizeof results[i].split);
     memset(results[i].stop_reason, 0, sizeof results[i].stop_reason);
     snprintf(results[i].dataset, sizeof results[i].dataset, "graph %d", i);
+    snprintf(results[i].split, sizeof results[i].split, "split %d", i);
     memset(results[i].stop_reason, 'x', sizeof results[i].stop_reason - 1);
   }
 }

@@ -69,7 +69,7 @@ static void defaults_are_gatv2(void **state) {
   assert_int_equal(config.select, DG_SELECT_LAST);
   assert_int_equal(config.halo_type, DG_HALO_F32);
   assert_int_equal(config.threads, 0);
-  assert_true(config.prune && !config.row_normalize);
+  assert_true(config.prune && config.normalize == DG_NORMALIZE_NONE);
   assert_null(config.save);
   assert_null(config.recipe);
 }
@@ -106,7 +106,7 @@ static void the_default_is_what_the_command_line_gives(void **state) {
     assert_true(a->dropout == b->dropout && a->input_dropout == b->input_dropout);
     assert_true(a->attention_dropout == b->attention_dropout && a->negative_slope == b->negative_slope);
     assert_true(config.lr == d.lr && config.weight_decay == d.weight_decay && config.epochs == d.epochs);
-    assert_true(config.seed == d.seed && config.runs == d.runs && config.row_normalize == d.row_normalize);
+    assert_true(config.seed == d.seed && config.runs == d.runs && config.normalize == d.normalize);
     assert_true(config.early_stop == d.early_stop && config.patience == d.patience && config.select == d.select);
     assert_true(config.eval_every == d.eval_every && config.halo_type == d.halo_type && config.prune == d.prune);
     assert_true(config.first_halo == d.first_halo && config.threads == d.threads);
@@ -176,7 +176,7 @@ static void every_option_arrives(void **state) {
               config.model.attention_dropout == 0.3);
   parse("--negative-slope -1 --weight-decay 0 --epochs 7 --seed 9 --runs 20 --normalize row --early-stop gcn "
         "--patience 7 --select best-val-acc");
-  assert_true(config.model.negative_slope == -1 && config.weight_decay == 0 && config.row_normalize);
+  assert_true(config.model.negative_slope == -1 && config.weight_decay == 0 && config.normalize == DG_NORMALIZE_ROW);
   assert_int_equal(config.epochs, 7);
   assert_int_equal(config.seed, 9);
   assert_int_equal(config.runs, 20);
@@ -231,7 +231,7 @@ static void recipes_are_as_published(void **state) {
   assert_true(config.model.dropout == 0.5 && config.model.input_dropout == 0.5 && config.lr == 0.01);
   parse("--recipe gat-paper-pubmed");
   assert_int_equal(config.model.out_heads, 8);
-  assert_true(config.lr == 0.01 && config.weight_decay == 0.001 && config.row_normalize);
+  assert_true(config.lr == 0.01 && config.weight_decay == 0.001 && config.normalize == DG_NORMALIZE_ROW);
   parse("--recipe gat-paper --dropout 0.2");
   assert_true(config.model.dropout == 0.2 && config.model.input_dropout == 0.2);
   const char *const others[] = {"--recipe mlp", "--recipe gcn-paper", "--recipe best"};
@@ -361,7 +361,7 @@ static void model_options_travel_with_weights(void **state) {
   assert_true(a->dropout == b->dropout && a->input_dropout == b->input_dropout);
   assert_true(a->attention_dropout == b->attention_dropout && a->negative_slope == b->negative_slope);
   assert_int_equal(b->activation, DG_RELU);
-  assert_true(loaded.row_normalize && loaded.prune);
+  assert_true(loaded.normalize == DG_NORMALIZE_ROW && loaded.prune);
   dg_config_destroy(&loaded);
   unlink(path);
   rmdir(folder);

@@ -230,6 +230,9 @@ def read_prediction(path, graph=None):
 
 
 def frame(columns, index=None):
-  import pandas
-
+  try:
+    import pandas
+  except ImportError:
+    raise ImportError("DataFrames need pandas (python3-pandas, or pip install pandas); logits, prediction, probabilities, "
+                      "embedding, attention and history are numpy arrays without it") from None
   return pandas.DataFrame(columns, index=None if index is None else pandas.Index(index, name="node"))
