@@ -15,6 +15,15 @@ if(DISTGAT_MANUAL AND NOT CMAKE_CROSSCOMPILING)
   install(FILES ${out}/_distgat DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 endif()
 
+# Importers and report stand on the path as well, by links that may be moved with what they name.
+foreach(script data/import jobs/report)
+  get_filename_component(name ${script} NAME)
+  file(RELATIVE_PATH target /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_DATADIR}/distgat/${script}.py)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/links)
+  file(CREATE_LINK ${target} ${CMAKE_BINARY_DIR}/links/distgat-${name} SYMBOLIC)
+  install(PROGRAMS ${CMAKE_BINARY_DIR}/links/distgat-${name} TYPE BIN)
+endforeach()
+
 configure_file(cmake/modulefile.in modulefile @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/modulefile DESTINATION ${CMAKE_INSTALL_DATADIR}/distgat/modulefiles/distgat
   RENAME ${PROJECT_VERSION})

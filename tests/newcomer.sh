@@ -77,7 +77,9 @@ try_package() {
   inside "$2" sh -c 'apt-get -qq update && apt-get -qq install /distgat/*.deb && rm -rf /var/cache/apt/archives/*.deb' &&
     as_user "$2" "${use//PREFIX//usr}
       python3 -c 'import distgat; print(distgat.predict(\"cora.h5\", \"model.h5\").logits.shape)'
-      /usr/share/distgat/jobs/report.py cora.h5 model.h5 --out report.html"
+      printf '%s\\n' a,b b,c c,a c,d d,e >edges.csv && printf '%s\\n' id,label a,x b,x c,y d,y e,x >nodes.csv
+      distgat-import edgelist edges.csv --labels nodes.csv --split random:0.6,0.2 --out own.h5 && distgat info own.h5
+      distgat-report cora.h5 model.h5 --out report.html"
 }
 
 # try_source RELEASE ROOT

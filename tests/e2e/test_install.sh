@@ -37,6 +37,11 @@ for file in bash-completion/completions/distgat zsh/site-functions/_distgat; do
 done
 [ -s "$(echo "$work"/moved/share/distgat/modulefiles/distgat/*)" ] || fail "there is no module file"
 
+for script in import report; do
+  /usr/bin/python3 -c 'import h5py, matplotlib, sklearn' 2>/dev/null || break
+  (cd / && "$work/moved/bin/distgat-$script" --help) | grep -q '^usage' || fail "distgat-$script does not run"
+done
+
 # From there, with no program named, it finds the one beside it.
 if (cd / && /usr/bin/python3 -c "import h5py") 2>/dev/null; then
   found=$(cd / && env -u DISTGAT PYTHONPATH="$python" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c '
