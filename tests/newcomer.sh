@@ -99,13 +99,16 @@ try_source() {
     rm -rf build && PATH=~/.local/bin:\$PATH && ${use//PREFIX/\~\/.local}"
 }
 
-code=0
-for release in "${releases[@]}"; do
-  for way in "${ways[@]}"; do
-    name=${distgat_codename[$release]}-$way start=$SECONDS word=passed
-    mkdir -p "$roots/logs" || exit 2
-    "try_$way" "${distgat_codename[$release]}" "$roots/$name" >"$roots/logs/$name.log" 2>&1 || { word=failed && code=1; }
-    echo "Debian $release, $way: $word, $((SECONDS - start)) s; $roots/logs/$name.log"
+# Read as a whole before it runs, for this file may change meanwhile.
+{
+  code=0
+  mkdir -p "$roots/logs" || exit 2
+  for release in "${releases[@]}"; do
+    for way in "${ways[@]}"; do
+      name=${distgat_codename[$release]}-$way start=$SECONDS word=passed
+      "try_$way" "${distgat_codename[$release]}" "$roots/$name" >"$roots/logs/$name.log" 2>&1 || { word=failed && code=1; }
+      echo "Debian $release, $way: $word, $((SECONDS - start)) s; $roots/logs/$name.log"
+    done
   done
-done
-exit $code
+  exit $code
+}
