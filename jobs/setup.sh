@@ -12,9 +12,9 @@ distgat_packages=(
   curl ca-certificates
   python3 python3-h5py python3-numpy python3-scipy python3-matplotlib python3-sklearn hdf5-tools
 )
-# Wider checks: a second compiler, a batch system, what notebooks use. Tests that need them skip without.
+# Wider checks: a second compiler, a batch system, what notebooks use, shells, packages. Tests that need them skip without.
 distgat_slurm_packages=(slurm-wlm slurmctld slurmd slurm-client munge)
-distgat_extra_packages=(clang libomp-dev python3-pandas python3-pip "${distgat_slurm_packages[@]}")
+distgat_extra_packages=(clang libomp-dev python3-pandas python3-pip zsh tcl groff-base dpkg-dev file "${distgat_slurm_packages[@]}")
 
 distgat_fail() {
   echo "$(basename "$0"): $*" >&2
