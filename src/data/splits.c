@@ -46,7 +46,8 @@ dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[DG_
   snprintf(path, sizeof path, "splits/%s", chosen);
   if (strcmp(chosen, name) == 0 && name[0] != '\0' && strchr(name, '/') == NULL && dg_h5_exists(file, path))
     return DG_OK;
-  return dg_fail(DG_INPUT, "%s: has no split %s; choose one of: %s", dg_h5_path(file), name, list.names);
+  return dg_fail(DG_INPUT, "%s: has no split %s; choose one of: %s%s", dg_h5_path(file), name, list.names,
+                 wanted != NULL ? "" : "; or train on each by --split all");
 }
 
 /* ---- Check ---- */

@@ -41,6 +41,7 @@ dg_status dg_split_list_read(dg_split_list *list, const dg_comm *comm, const dg_
   dg_status status = DG_OK;
   const bool reads = comm->rank == 0;
   *list = (dg_split_list){.n = 1};
+  DG_TRY(dg_config_compare(comm, config)); /* ranks that name one split would not take part */
   if (!dg_config_all_splits(config)) return DG_OK;
   list->n = 0;
   DG_TRY(dg_comm_agree(comm, reads ? read_names(list, graph_path) : DG_OK));

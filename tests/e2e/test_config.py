@@ -7,7 +7,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
 
-RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best")
+RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best",
+           "best-cora", "best-citeseer", "best-gcn-cora", "best-gcn-citeseer")
 
 
 class Config(program.Case):

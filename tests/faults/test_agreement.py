@@ -72,6 +72,7 @@ GRAPHS = {
 OPTIONS = {
     "epochs": ((*TRAIN[:3], 3, "--quiet"), "has --epochs 3, rank 0"),
     "lr": ((*TRAIN, "--lr", 0.01), "has --lr 0.01, rank 0"),
+    "splits": ((*TRAIN, "--split", "all"), "has --split all"),
     "model": ((*TRAIN, "--model", "gcn"), "has --model gcn, rank 0"),
     "recipe": ((*TRAIN, "--recipe", "gat-paper"), "options: rank "),
     "partition": ((*TRAIN, "--partition", "P.h5"), "has --partition P.h5, rank 0"),
@@ -141,6 +142,7 @@ class Agreement(program.Case):
                 (predict, (*predict, "--attention"), "has --attention, rank 0"),
                 ((*predict, "--attention", "--nodes", LIST + "1"), (*predict, "--attention", "--nodes", LIST + "2"),
                  "has --nodes 0,"),
+                ((*predict, "--attention", "--ids", "a"), (*predict, "--attention", "--ids", "b"), "has --ids b, rank 0"),
                 (("bench", "G.h5", "--steps", 1), ("bench", "G.h5", "--steps", 2), "has --steps 2, rank 0"),
                 (("partition", "G.h5", "--parts", 2, "--out", "Q.h5"),
                  ("partition", "G.h5", "--parts", 3, "--out", "Q.h5"), "has --parts 3, rank 0"),
