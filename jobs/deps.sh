@@ -80,13 +80,15 @@ build_by_configure() {
 
 # build NAME: the log is shown where it fails.
 build() {
-  local source=$work/$1 file
+  local source file
   file=$(archive "$1")
+  file=$(realpath "$file")
   echo "Building $1 from ${file##*/}"
-  mkdir "$source"
-  tar -xf "$file" -C "$source" --strip-components=1 || fail "$file: cannot be unpacked" 3
+  mkdir "$work/$1" # CMake knows all kinds of archives, tar those whose programs are there
+  (cd "$work/$1" && cmake -E tar xf "$file" >"$work/log" 2>&1) || fail "$file: cannot be unpacked: $(tail -n 1 "$work/log")" 3
+  source=$(echo "$work/$1"/*/)
   local how=build_by_configure
-  [ ! -e "$source/CMakeLists.txt" ] || how=build_by_cmake
+  [ ! -e "${source}CMakeLists.txt" ] || how=build_by_cmake
   "$how" "$source" >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2 && fail "$1 does not build" 3; }
 }
 

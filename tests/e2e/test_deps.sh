@@ -55,4 +55,5 @@ refused 2 "absent: is no folder; --from names that of the source archives" --fro
 rm archives/popt*
 refused 2 "archives: holds no source archive of popt" --from archives --prefix other
 echo >archives/popt-1.tar.gz
-refused 3 "archives/popt-1.tar.gz: cannot be unpacked" --from archives --prefix other popt
+"$DISTGAT_SOURCE/jobs/deps.sh" --from archives --prefix other popt >log 2>&1 && fail "taken, though it is no archive"
+tail -n 1 log | grep -qF "deps.sh: $work/archives/popt-1.tar.gz: cannot be unpacked" || fail "$(<log)"
