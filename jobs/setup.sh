@@ -15,6 +15,8 @@ distgat_packages=(
 # Wider checks: a second compiler, a batch system, what notebooks use, shells, packages. Tests that need them skip without.
 distgat_slurm_packages=(slurm-wlm slurmctld slurmd slurm-client munge)
 distgat_extra_packages=(clang libomp-dev python3-pandas python3-pip zsh tcl groff-base dpkg-dev file "${distgat_slurm_packages[@]}")
+# A browser that shows the report, and what reads the pages that it prints.
+distgat_browser_packages=(chromium poppler-utils)
 
 distgat_fail() {
   echo "$(basename "$0"): $*" >&2

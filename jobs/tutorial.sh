@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# The tutorial from beginning to end: the three citation graphs, four models on each, one table, and the pictures.
+# The tutorial from beginning to end: the three citation graphs, four models on each, and one page with print-outs, logs,
+# pictures, the table, and words on each step.
 # shellcheck source-path=SCRIPTDIR
 usage="usage: jobs/tutorial.sh [--from DIR-or-URL | --data DIR] [--graphs LIST] [--runs N] [--ranks P] [--out DIR] [--quick]
   --from DIR     the raw Planetoid files, as for data/fetch.sh (default: \$DISTGAT_DATA/planetoid or
                  ../shared/planetoid where they exist, else they are downloaded)
   --data DIR     the graphs are imported already: DIR/cora.h5, DIR/citeseer.h5, DIR/pubmed.h5
   --graphs LIST  which of them (default \"cora citeseer pubmed\")
-  --runs N       seeds of each model for the mean and standard deviation (default 10)
+  --runs N       seeds of each model for the mean and standard deviation (default 20)
   --ranks P      MPI ranks of each training (default 1)
-  --out DIR      folder for tutorial.md, the models, the logs and the pages (default out/tutorial)
+  --out DIR      folder for tutorial.html, the same as tutorial.md, a report of each graph, models and logs
+                 (default out/tutorial)
   --quick        2 runs of 20 epochs and small pictures: shows that everything works, not what it reaches"
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 
-from='' data='' graphs="cora citeseer pubmed" runs=10 ranks=1 out=$distgat_out/tutorial quick=
+from='' data='' graphs="cora citeseer pubmed" runs=20 ranks=1 out=$distgat_out/tutorial quick=
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) printf '%s\n' "$usage" "$distgat_launch_usage" && exit 0 ;;
@@ -59,73 +61,33 @@ train() {
   distgat_launch "$ranks" "$program" train "$data/$graph.h5" ${options[$model]} ${quick:+--epochs 20} "${@:3}"
 }
 
-# Two trainings are shown as the tutorial shows them: a line every 10 epochs, the test accuracy, the wall time.
-show_graph() {
+# The two models of the tutorial, trained once in sight; then all, with several seeds.
+train_models() {
   local graph=$1 model
-  printf '\n## %s\n\n```\n' "$graph"
-  "$program" info "$data/$graph.h5"
-  printf '```\n'
+  mkdir -p "$out/$graph"
   for model in gcn gatv2; do
-    printf '\n```\n$ distgat train %s.h5 %s\n' "$graph" "${options[$model]}"
+    printf '\n%s: %s, %s\n' "$graph" "$model" "${options[$model]}"
     train "$graph" "$model" --save "$out/$graph/$model.h5"
-    printf '```\n'
   done
-}
-
-run_models() {
-  local graph=$1 model
   for model in "${models[@]}"; do
-    echo "$graph: $model, $runs runs" >&2
-    train "$graph" "$model" --runs "$runs" --log "$out/$graph/$model.jsonl" --json --quiet >"$out/$graph/$model.json"
+    echo "$graph: $model, $runs runs"
+    train "$graph" "$model" --runs "$runs" --log "$out/$graph/$model.jsonl" --quiet
   done
 }
 
-print_table() {
-  printf '\n## Results\n\nMean and standard deviation of %s runs, %s MPI rank(s), public split.\n\n' "$runs" "$ranks"
-  # shellcheck disable=SC2086 # a list of graphs
-  python3 - "$out" $graphs <<'PYTHON'
-import json
-import sys
-from pathlib import Path
-
-PUBLISHED = {"mlp": (55.1, 46.5, 71.4), "gcn": (81.5, 70.3, 79.0), "gat": (83.0, 72.5, 79.0)}
-NAMES = {"mlp": "MLP", "gcn": "GCN", "gat": "GAT", "gatv2": "GATv2"}
-out, *graphs = sys.argv[1:]
-print("| graph | model | test accuracy, % | published, % | seconds per run |\n| --- | --- | --- | --- | --- |")
-for graph in graphs:
-  for model, name in NAMES.items():
-    log = [json.loads(line) for line in Path(out, graph, f"{model}.jsonl").read_text().splitlines()]
-    seconds = [line["seconds"] for line in log if line["event"] == "result"]
-    summary = json.loads(Path(out, graph, f"{model}.json").read_text())
-    published = PUBLISHED[model][("cora", "citeseer", "pubmed").index(graph)] if model in PUBLISHED else "–"
-    print(f"| {graph} | {name} | {100 * summary['test_acc_mean']:.1f} ± {100 * summary['test_acc_std']:.1f} | {published} "
-          f"| {sum(seconds) / len(seconds):.2f} |")
-PYTHON
-  printf '\nPublished: MLP and GCN by Kipf and Welling (2017), GAT by Veličković et al. (2018), each with its own settings;\n'
-  printf 'the models here have those of the tutorial, whose single run on CiteSeer gave 67.7 (GCN) and 70.0 (GATv2).\n'
-}
-
-# The tutorial's two models; all nodes of Cora and CiteSeer are in their t-SNE, a sample of PubMed's.
+# All nodes of Cora and CiteSeer are in their t-SNE, a sample of PubMed's.
 make_pages() {
   local graph
-  printf '\n## Pictures\n\n'
   for graph in $graphs; do
-    python3 "$distgat_root/jobs/report.py" "$data/$graph.h5" "$out/$graph/gcn.h5" "$out/$graph/gatv2.h5" \
-      --out "$out/$graph.html" --distgat "$program" --tsne-nodes "$tsne_nodes"
-    printf -- '- [%s](%s.html)\n' "$graph" "$graph"
+    python3 "$distgat_root/jobs/report.py" "$data/$graph.h5" "$out/$graph"/{gcn,gatv2}.h5 \
+      --logs "$out/$graph"/{gcn,gatv2}.jsonl --out "$out/$graph.html" --distgat "$program" --tsne-nodes "$tsne_nodes"
   done
+  # shellcheck disable=SC2086 # a list of graphs
+  python3 "$distgat_root/jobs/tutorial_page.py" $graphs --data "$data" --out "$out" --ranks "$ranks" \
+    --distgat "$program" --tsne-nodes "$tsne_nodes" | tee "$out/tutorial.md"
 }
 
-tutorial() {
-  local graph
-  printf '# Graph attention networks on citation graphs\n'
-  for graph in $graphs; do
-    mkdir -p "$out/$graph"
-    show_graph "$graph"
-    run_models "$graph"
-  done
-  print_table
-  make_pages
-}
-
-tutorial | tee "$out/tutorial.md"
+for graph in $graphs; do
+  train_models "$graph" >&2
+done
+make_pages

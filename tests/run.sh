@@ -26,6 +26,7 @@ if [ -n "$install" ]; then
   distgat_install "${distgat_packages[@]}"
   # On a machine of its own the suite is to skip as little as possible, but a missing extra is no failure.
   [ -z "$CI" ] || (distgat_install "${distgat_extra_packages[@]}") || echo "tests/run.sh: goes on without the extras" >&2
+  [ -z "$CI" ] || (distgat_install "${distgat_browser_packages[@]}") || echo "tests/run.sh: goes on without a browser" >&2
 fi
 
 # Says what was left out and why, of whole tests and inside them.

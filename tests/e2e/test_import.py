@@ -22,6 +22,7 @@ HAVE_DATA = os.path.isdir(os.path.join(DATA, "planetoid")) and os.path.isdir(os.
 EXPECTED = {"cora": (2708, 10556, 1433, 7, 49216, 0, 0, 140),
             "citeseer": (3327, 9104, 3703, 6, 105165, 48, 15, 120),
             "pubmed": (19717, 88648, 500, 3, 988031, 0, 0, 60)}
+LAST_CLASS = {"cora": "Rule_Learning", "citeseer": "HCI", "pubmed": "Diabetes Mellitus Type 2"}
 
 
 @unittest.skipUnless(HAVE_DATA, f"no real data in {DATA}")
@@ -34,6 +35,8 @@ class RealData(Folder):
         attributes, sets = self.imported("planetoid", os.path.join(DATA, "planetoid"), name)
         self.assertEqual(attributes, {"format": b"distgat-graph", "version": 1, "name": name.encode(),
                                       "num_classes": classes, "num_features": features})
+        names = [name.decode() for name in sets.pop("classes/name")]
+        self.assertEqual((len(names), names[-1]), (classes, LAST_CLASS[name]))
         types = {key: value.dtype.name for key, value in sets.items()}
         self.assertEqual(types, {"graph/indptr": "int64", "graph/indices": "int32", "features/indptr": "int64",
                                  "features/indices": "int32", "features/values": "float32", "labels": "int32",

@@ -23,6 +23,9 @@ for file in "$DISTGAT_SOURCE"/jobs/*; do
     *) grep -qxF -- "${file##*/}" <<<"$installed" || fail "jobs/${file##*/} is not installed" ;;
   esac
 done
+for file in "$DISTGAT_SOURCE"/jobs/reporting/*.py; do
+  [ -e "$work/moved/share/distgat/jobs/reporting/${file##*/}" ] || fail "jobs/reporting/${file##*/} is not installed"
+done
 python=$work/moved/share/distgat/python
 for file in "$DISTGAT_SOURCE"/src/python/distgat/*.py; do
   [ -e "$python/distgat/${file##*/}" ] || fail "the Python module's ${file##*/} is not installed"

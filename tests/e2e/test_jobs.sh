@@ -163,13 +163,20 @@ for script in train.sbatch seeds.sbatch scaling.sbatch scaling.py tutorial.sh; d
 done
 raw=${DISTGAT_DATA:-$DISTGAT_SOURCE/../shared}/planetoid
 if [ -d "$raw" ]; then
-  "$jobs/tutorial.sh" --from "$raw" --graphs cora --quick --ranks 2 --out tutorial >tutorial.txt 2>tutorial.err ||
+  XDG_CACHE_HOME=$work/cache "$jobs/tutorial.sh" --from "$raw" --graphs cora --quick --ranks 2 --out tutorial >tutorial.txt 2>tutorial.err ||
     fail "$(tail -n 3 tutorial.err)"
   for model in MLP GCN GAT GATv2; do
     grep -Eq "^\| cora \| $model \| [0-9.]+ ± [0-9.]+ \| [0-9.–]+ \| [0-9.]+ \|$" tutorial.txt ||
       fail "no row of $model in the tutorial's table: $(<tutorial.txt)"
   done
-  [ -s tutorial/cora.html ] || fail "the tutorial wrote no page"
+  for line in 'Number of nodes: 2708' '  (conv2): GATv2Conv(64, 7, heads=1)' 'Epoch   0 | Train Loss: ' 'GCN test accuracy: '; do
+    grep -qF "$line" tutorial/tutorial.md || fail "the tutorial does not print '$line': $(<tutorial/tutorial.md)"
+  done
+  for words in 'Node degrees' '(conv1): GATv2Conv(1433, 8, heads=8)' 'Embeddings by t-SNE: output' \
+    'Accuracy by node degree, GCN' 'Accuracy by node degree, GATv2' 'Accuracy and time' 'href="cora.html"'; do
+    grep -qF "$words" tutorial/tutorial.html || fail "the tutorial's page lacks '$words'"
+  done
+  [ -s tutorial/cora.html ] || fail "the tutorial wrote no report"
 else
   echo "the tutorial was left out: no Planetoid files in $raw"
 fi

@@ -318,8 +318,11 @@ class Shown(program.Case):
                         "--out", self.path("small.h5"))
         out = self.python(os.path.join(program.SOURCE, "src", "examples", "tutorial.py"),
                           DISTGAT_GRAPH=self.path("small.h5"))
-        for line in ("Number of nodes:     120", "GCN test accuracy: ", "GATv2 test accuracy: ", "Degree  Nodes  Acc"):
+        for line in ("Number of nodes:     120", "GCN test accuracy: ", "GATv2 test accuracy: ", "Degree  Nodes  Acc",
+                     "One or two neighbours: ", "GATv2: 5772 parameters", "Epoch 0, validation accuracy: "):
             self.assertIn(line, out)
+        for name in ("MLP", "GCN", "GAT"):
+            self.assertRegex(out, rf"(?m)^{name}: [0-9.]+ ± [0-9.]+ %, published none; [0-9.]+ s a run$")
         self.assertEqual(out.count("Epoch  200"), 2)
 
 

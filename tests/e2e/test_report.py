@@ -1,147 +1,160 @@
 #!/usr/bin/env python3
 """jobs/report.py on small trained models: the pictures are there, nothing is fetched, bad input ends with one line."""
-import html.parser
-import importlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import types
+import unittest
 from pathlib import Path
 
-try:
-  import h5py
-  import matplotlib  # noqa: F401
-  import numpy as np
-  import sklearn  # noqa: F401
-except ImportError as missing:
-  system_python = shutil.which("python3", path=os.defpath)
-  if system_python and system_python != sys.executable:
-    os.execv(system_python, [system_python, *sys.argv])
-  print(f"skipped: {missing}; the report needs python3-h5py, python3-matplotlib and python3-sklearn")
-  sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import pages  # noqa: E402
+import program  # noqa: E402
+from pages import PageReader, distgat  # noqa: E402
+import h5py  # noqa: E402
 
-DISTGAT = os.environ["DISTGAT"]
-REPORT = Path(os.environ["DISTGAT_SOURCE"], "jobs", "report.py")
+EVERYWHERE = ["Node degrees", "Accuracy and time", "Partition"]
+EACH = ["Training curves", "Embeddings by t-SNE: output", "Accuracy by node degree", "Confusion matrix"]
+HIDDEN = "Embeddings by t-SNE: last hidden layer"
+ATTENTION = ["Attention: entropy per head", "Attention: one node's neighbourhood"]
 
 
-class PageReader(html.parser.HTMLParser):
-  """Collects what a browser would show or fetch."""
+class Report(unittest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    cls.folder = Path(tempfile.mkdtemp(prefix="distgat-test-"))
+    cls.addClassCleanup(shutil.rmtree, cls.folder)
+    cls.graph, cls.page = cls.folder / "graph.h5", cls.folder / "report.html"
+    distgat("generate", "--nodes", 300, "--avg-degree", 2, "--features", 40, "--classes", 3, "--out", cls.graph)
+    cls.models = {kind: cls.folder / f"{name}.h5" for kind, name in
+                  (("gatv2", "attention"), ("gcn", "convolution"), ("mlp", "perceptron"))}
+    for kind, path in cls.models.items():
+      distgat("train", cls.graph, "--model", kind, "--epochs", 12, "--save", path)
 
-  def __init__(self):
-    super().__init__()
-    self.titles, self.svgs, self.ids, self.fetched, self.open_title = [], 0, [], [], False
+  def report(self, *words, expected=0, cache="cache"):
+    code, told = pages.report(*words, "--out", self.page, cache=self.folder / cache)
+    self.assertEqual(code, expected, told)
+    return told
 
-  def handle_starttag(self, tag, attrs):
-    attrs = dict(attrs)
-    self.svgs += tag == "svg"
-    self.open_title = tag == "b"
-    if "id" in attrs:
-      self.ids.append(attrs["id"])
-    for name in ("src", "href", "xlink:href", "srcset", "data"):
-      if not attrs.get(name, "#").startswith(("#", "data:image/")):
-        self.fetched.append(attrs[name])
-    if tag in ("script", "link", "iframe", "object"):
-      self.fetched.append(tag)
+  def read(self):
+    page = self.page.read_text()
+    reader = PageReader(page)
+    self.assertEqual(reader.fetched, [])
+    self.assertNotRegex(page, r"://|@import|url\((?!#)", "fetches something")
+    self.assertEqual(len(reader.ids), len(set(reader.ids)), "ids occur twice")
+    self.assertNotRegex(page, r">(nan|None)<")
+    return page, reader
 
-  def handle_data(self, data):
-    if self.open_title:
-      self.titles.append(data)
-    self.open_title = False
+  def assert_pictures(self, reader, kinds, each=(*EACH, HIDDEN)):
+    wanted = {title: 1 for title in EVERYWHERE} | {title: len(kinds) for title in each}
+    attentive = sum(kind in ("gat", "gatv2") for kind in kinds)
+    wanted |= {title: attentive for title in ATTENTION if attentive}
+    self.assertEqual({title: len(found) for title, found in reader.pictures.items()}, wanted)
+    self.assertTrue(all(min(found) > 0 for found in reader.pictures.values()), f"no drawings: {reader.pictures}")
+
+  def test_three_models_on_one_page(self):
+    told = self.report(self.graph, *self.models.values(), cache="new")
+    page, reader = self.read()
+    self.assert_pictures(reader, self.models)
+    self.assertEqual(reader.sections, ["Data set", "Models side by side", "attention (gatv2)", "convolution (gcn)",
+                                       "perceptron (mlp)", "Partition and communication", "About this page"])
+    self.assertRegex(reader.terms["version"], r"^distgat \d")
+    self.assertRegex(reader.terms["made"], r"^\d{4}-\d\d-\d\d$")
+    self.assertIn("(conv1): GATv2Conv(40, 8, heads=8)\n  (conv2): GATv2Conv(64, 3, heads=1)\n)", page)
+    self.assertIn("t-SNE 12 of 12", told)
+
+  def test_each_picture_as_svg_and_png_and_the_same_page_again(self):
+    pictures = self.folder / "pictures"
+    self.report(self.graph, self.models["gatv2"], "--pictures", pictures)
+    first, reader = self.read()
+    drawn = sum(map(sum, reader.pictures.values()))
+    for suffix, magic in ((".png", b"\x89PNG"), (".svg", b"<?xm")):
+      files = [path.read_bytes()[:4] for path in pictures.glob(f"*{suffix}")]
+      self.assertEqual((len(files), set(files)), (drawn, {magic}))
+    told = self.report(self.graph, self.models["gatv2"])
+    self.assertEqual(self.page.read_text(), first, "not the same page twice")
+    self.assertIn("all known from before", told)
+
+  def test_a_file_without_initial_weights_has_no_state_before_training(self):
+    model = self.folder / "plain.h5"
+    shutil.copy(self.models["gatv2"], model)
+    with h5py.File(model, "r+") as file:
+      del file["initial_weights"]
+    self.report(self.graph, model)
+    page, reader = self.read()
+    self.assert_pictures(reader, ["gatv2"])
+    self.assertEqual(reader.pictures[HIDDEN], [1])
+    self.assertIn("no initial weights", page)
+
+  def test_a_model_of_one_layer_and_a_graph_of_several_splits(self):
+    shallow, splits = self.folder / "shallow.h5", self.folder / "splits.h5"
+    shutil.copy(self.graph, splits)
+    with h5py.File(splits, "r+") as file:
+      file.move("splits/public", "splits/a")
+      file.copy("splits/a", "splits/b")
+    distgat("train", splits, "--split", "a", "--layers", 1, "--epochs", 3, "--save", shallow)
+    self.report(splits, shallow)
+    _, reader = self.read()
+    self.assert_pictures(reader, ["gatv2"], EACH)
+
+  def test_seeds_are_summed_up_from_a_log_and_from_several_models(self):
+    best, log = self.folder / "best.h5", self.folder / "best.jsonl"
+    distgat("train", self.graph, "--model", "mlp", "--epochs", 5, "--runs", 4, "--save", best, "--log", log)
+    seeds = [self.folder / f"seed-{seed}.h5" for seed in range(3)]
+    for seed, path in enumerate(seeds):
+      distgat("train", self.graph, "--model", "gcn", "--epochs", 5, "--seed", seed, "--save", path)
+    self.report(self.graph, best, *seeds, "--logs", log)
+    page, reader = self.read()
+    self.assert_pictures(reader, ["mlp", "gcn"])
+    for seeds in (4, 3):
+      self.assertRegex(page, rf'<td data-label="runs">{seeds}</td><td data-label="test %">[\d.]+ ± [\d.]+</td>')
+
+  def test_names_of_classes_and_nodes_are_used(self):
+    named = self.folder / "named.h5"
+    shutil.copy(self.graph, named)
+    with h5py.File(named, "r+") as file:
+      file["classes/name"] = ["Neural_Networks", "<b>&", "$x$ and $y"]
+      file["nodes/id"] = [f"paper{row}" for row in range(300)]
+    self.report(named, self.models["gatv2"], "--node", "paper17")
+    page, reader = self.read()
+    self.assertIn("Neural Networks", page)
+    self.assertIn("&lt;b&gt;&amp;", page)
+    self.assertIn("Node paper17, of class", page)
+    told = self.report(named, self.models["gatv2"], "--node", "paper300", expected=2)
+    self.assertIn("no node is called paper300", told)
+
+  def test_a_graph_without_edges_has_a_page(self):
+    lonely, model = self.folder / "lonely.h5", self.folder / "alone.h5"
+    shutil.copy(self.graph, lonely)
+    with h5py.File(lonely, "r+") as file:
+      file["graph/indptr"][...] = 0
+      del file["graph/indices"]
+      file.create_dataset("graph/indices", (0,), "i4")
+    distgat("train", lonely, "--epochs", 3, "--save", model)
+    self.report(lonely, model)
+    page, reader = self.read()
+    self.assertIn("No attention", page)
+    self.assertEqual(reader.terms["nodes without neighbours"], "300")
+
+  def test_bad_input_ends_with_one_line_and_no_page(self):
+    missing, foreign, other = self.folder / "missing.h5", self.folder / "foreign.h5", self.folder / "other.h5"
+    foreign.write_text("no HDF5")
+    distgat("generate", "--nodes", 50, "--avg-degree", 2, "--features", 7, "--classes", 2, "--out", other)
+    gcn, out = self.models["gcn"], self.folder / "none.html"
+    for words, *command in (("required", self.graph, gcn), ("missing.h5", missing, gcn, "--out", out),
+                            ("foreign.h5", self.graph, foreign, "--out", out),
+                            ("weights", self.graph, other, "--out", out),
+                            ("graph", gcn, gcn, "--out", out), ("conv", other, gcn, "--out", out),
+                            ("log of a model", self.graph, gcn, "--out", out, "--logs", os.devnull),
+                            ("folder", self.graph, gcn, "--out", self.folder / "nowhere" / "page.html")):
+      with self.subTest(words):
+        code, told = pages.report(*command, cache=self.folder / "cache")
+        line = told.strip().splitlines()[-1] if told.strip() else ""
+        self.assertEqual(code, 2, told)
+        self.assertTrue("Traceback" not in told and words in line, told)
+        self.assertFalse(out.exists(), "a failed report left a page")
 
 
-def distgat(*words):
-  subprocess.run([DISTGAT, *map(str, words), "--quiet"], check=True, stdout=subprocess.DEVNULL)
-
-
-def report(*words):
-  done = subprocess.run([REPORT, *map(str, words), "--distgat", DISTGAT, "--tsne-nodes", "200"], capture_output=True,
-                        text=True, check=False)
-  return done.returncode, done.stderr
-
-
-def check_page(page, models, embeddings=True):
-  reader = PageReader()
-  reader.feed(page)
-  assert "://" not in page and "@import" not in page and not reader.fetched, f"fetches {reader.fetched}"
-  assert not re.search(r"url\((?!#)", page), "style sheet fetches something"
-  assert len(reader.ids) == len(set(reader.ids)), "ids occur twice"
-  wanted = ["Degree histogram"]
-  for kind in models:
-    wanted += ["Training curves"] + ["Embeddings by t-SNE"] * embeddings + ["Accuracy by node degree"]
-    wanted += ["Attention coefficients"] if kind in ("gat", "gatv2") else []
-  assert reader.titles == wanted, f"pictures {reader.titles}"
-  assert reader.svgs == len(wanted), f"{reader.svgs} pictures drawn"
-
-
-def check_failure(expected, words, *command):
-  code, message = report(*command)
-  line = message.strip().splitlines()[-1] if message.strip() else ""
-  assert code == expected and "Traceback" not in message and words in line, f"{command}: {code} {message}"
-
-
-def check_bars():
-  """Each bar is the share of right predictions among the labelled nodes of its degree, those above 5 together."""
-  sys.dont_write_bytecode = True
-  sys.path.insert(0, str(REPORT.parent))
-  degree, labels, prediction = np.array([0, 1, 5, 6, 7, 5]), np.array([0, 1, 1, 1, -1, 0]), np.array([0, 0, 1, 1, 0, 1])
-  graph = types.SimpleNamespace(degree=degree, labels=labels)
-  _, _, figure = importlib.import_module("report").accuracy_by_degree(graph, prediction)
-  axes = figure.axes[0]
-  assert [bar.get_height() for bar in axes.patches] == [100, 0, 0, 0, 0, 50, 100]
-  assert [text.get_text() for text in axes.texts] == ["1", "1", "0", "0", "0", "2", "1"]
-
-
-def run(folder):
-  graph, page = folder / "graph.h5", folder / "report.html"
-  distgat("generate", "--nodes", 300, "--avg-degree", 2, "--features", 40, "--classes", 3, "--out", graph)
-  models = {"gatv2": folder / "attention.h5", "gcn": folder / "convolution.h5", "mlp": folder / "perceptron.h5"}
-  for kind, path in models.items():
-    distgat("train", graph, "--model", kind, "--epochs", 12, "--save", path)
-
-  pictures = page.parent / "pictures"
-  code, message = report(graph, *models.values(), "--out", page, "--pictures", pictures)
-  assert code == 0, message
-  check_page(page.read_text(), models)
-  first = page.read_text()
-  files = [path.read_bytes()[:4] for path in pictures.iterdir()]
-  assert len(files) == first.count("<figure>") and set(files) == {b"\x89PNG"}, f"{len(files)} pictures"
-  assert report(graph, *models.values(), "--out", page)[0] == 0 and page.read_text() == first, "not the same page twice"
-
-  with h5py.File(models["gatv2"], "r+") as file:
-    del file["initial_weights"]
-  code, message = report(graph, models["gatv2"], "--out", page)
-  assert code == 0, message
-  check_page(page.read_text(), ["gatv2"])
-  assert "no initial weights" in page.read_text()
-
-  shallow, splits = folder / "shallow.h5", folder / "splits.h5"
-  shutil.copy(graph, splits)
-  with h5py.File(splits, "r+") as file:
-    file.move("splits/public", "splits/a")
-    file.copy("splits/a", "splits/b")
-  distgat("train", splits, "--split", "a", "--layers", 1, "--epochs", 3, "--save", shallow)
-  code, message = report(splits, shallow, "--out", page)
-  assert code == 0, message
-  check_page(page.read_text(), ["gatv2"], embeddings=False)
-
-  missing, foreign = folder / "missing.h5", folder / "foreign.h5"
-  foreign.write_text("no HDF5")
-  other = folder / "other.h5"
-  distgat("generate", "--nodes", 50, "--avg-degree", 2, "--features", 7, "--classes", 2, "--out", other)
-  out = folder / "none.html"
-  check_failure(2, "required", graph, models["gcn"])
-  check_failure(2, "missing.h5", missing, models["gcn"], "--out", out)
-  check_failure(2, "foreign.h5", graph, foreign, "--out", out)
-  check_failure(2, "weights", graph, other, "--out", out)
-  check_failure(2, "graph", models["gcn"], models["gcn"], "--out", out)
-  check_failure(2, "conv", other, models["gcn"], "--out", out)
-  check_failure(2, "folder", graph, models["gcn"], "--out", folder / "nowhere" / "page.html")
-  assert not out.exists(), "a failed report left a page"
-
-
-check_bars()
-with tempfile.TemporaryDirectory(prefix="distgat-test-") as name:
-  run(Path(name))
+if __name__ == "__main__":
+  program.main()
