@@ -172,23 +172,37 @@ static int find_heaviest(const division *d) {
 /* The rates that are known. */
 typedef struct known_rates {
   dg_rates rates;
-  int parts, threads; /* they were measured on one of so many parts; 0: none are known */
+  int parts, threads, neighbours; /* they were measured on one of so many parts, 0: none are known, beside so many ranks
+                                     of a node */
 } known_rates;
 
 static int fewest(int a, int b) {
   return a < b ? a : b;
 }
 
-/* Times steps on the heaviest part, by no more threads than there are cores; where it is too large the rates of a
- * smaller one stay. */
-static dg_status time_heaviest(known_rates *known, const division *d, const dg_comm *alone) {
+/* Ranks on the node of rank 0. */
+static int ranks_of_node(const dg_plan_point *point, const dg_plan_cluster *cluster) {
+  return fewest(point->parts, cluster->ranks_per_node);
+}
+
+/* How a point is timed here: by no more threads than there are cores, and with as many ranks of a node at work as have
+   cores here. */
+static known_rates describe_timing(const dg_plan_point *point, const dg_plan_cluster *cluster) {
+  const int threads = fewest(point->threads, cluster->cores_here);
+  const int ranks = fewest(ranks_of_node(point, cluster), cluster->cores_here / threads);
+  return (known_rates){.parts = point->parts, .threads = threads, .neighbours = ranks - 1};
+}
+
+/* Times steps on the heaviest part; where it is too large the rates of a smaller one stay. */
+static dg_status time_heaviest(known_rates *known, const known_rates *timing, const division *d, const dg_comm *alone) {
   dg_config config = *d->input->config;
   const int p = find_heaviest(d);
+  const dg_piece piece = {d->input->graph, d->part, p};
   if (p < 0) return dg_fail(DG_INPUT, "the training split is empty; it needs at least one labelled node");
   if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
-  config.threads = fewest(d->point->threads, d->input->cluster.cores_here);
-  known->parts = d->point->parts, known->threads = config.threads;
-  return dg_rates_measure(&known->rates, alone, &config, d->input->info, d->input->graph, d->part, p);
+  *known = *timing;
+  config.threads = known->threads;
+  return dg_rates_measure(&known->rates, alone, &config, d->input->info, &piece, known->neighbours);
 }
 
 /* Rates for the parts of a division. Where a smaller graph stands for a larger one, its parts are too small: then they
@@ -197,11 +211,13 @@ static dg_status find_rates(known_rates *known, const division *d, const dividin
   dg_status status = DG_OK;
   dg_plan_point point = *d->point;
   division fewer = {.input = d->input, .model = d->model, .point = &point};
-  if (d->input->scale <= 1) return time_heaviest(known, d, alone);
-  point.parts = (int)fmax(1, d->point->parts / d->input->scale);
-  if (known->parts == point.parts && known->threads == point.threads) return DG_OK;
+  known_rates timing = describe_timing(d->point, &d->input->cluster);
+  if (d->input->scale <= 1) return time_heaviest(known, &timing, d, alone);
+  timing.parts = point.parts = (int)fmax(1, d->point->parts / d->input->scale);
+  if (known->parts == timing.parts && known->threads == timing.threads && known->neighbours == timing.neighbours)
+    return DG_OK;
   DG_TRY(divide_graph(&fewer, how));
-  DG_TRY(time_heaviest(known, &fewer, alone));
+  DG_TRY(time_heaviest(known, &timing, &fewer, alone));
 
 cleanup:
   destroy_division(&fewer);
@@ -248,7 +264,7 @@ static double summed_bytes(const division *d) {
    twice; between nodes each byte goes there and back. */
 static double time_sum(const division *d, double bytes) {
   const dg_plan_cluster *c = &d->input->cluster;
-  const int nodes = d->point->nodes, local = d->point->parts < c->ranks_per_node ? d->point->parts : c->ranks_per_node;
+  const int nodes = d->point->nodes, local = ranks_of_node(d->point, c);
   double seconds = 0;
   if (local > 1) seconds += 2 * ceil(log2(local)) * c->node_latency + bytes / c->node_bandwidth;
   if (nodes > 1) seconds += 2 * ceil(log2(nodes)) * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
@@ -259,7 +275,7 @@ static double time_sum(const division *d, double bytes) {
 static void predict_time(const division *d, const known_rates *known) {
   dg_plan_point *point = d->point;
   const dg_plan_cluster *c = &d->input->cluster;
-  const int local = point->parts < c->ranks_per_node ? point->parts : c->ranks_per_node;
+  const int local = ranks_of_node(point, c);
   const double crowd = fmax(1, (double)local * point->threads / c->cores); /* threads a core */
   const double pace = (double)point->threads / known->threads;
   const int shares = count_shares(point);
@@ -383,8 +399,8 @@ static void predict_memory(const division *d) {
 /* Nodes and threads that so many ranks take. */
 static void place(dg_plan_point *point, const dg_plan_input *input, int parts) {
   const dg_plan_cluster *c = &input->cluster;
-  const int local = parts < c->ranks_per_node ? parts : c->ranks_per_node;
   *point = (dg_plan_point){.parts = parts, .nodes = (parts + c->ranks_per_node - 1) / c->ranks_per_node};
+  const int local = ranks_of_node(point, c);
   point->threads = input->config->threads > 0 ? input->config->threads : c->cores / local > 1 ? c->cores / local : 1;
 }
 

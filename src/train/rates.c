@@ -1,6 +1,10 @@
 #include "train/rates.h"
 
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 #include <distgat/rng.h>
@@ -118,14 +122,13 @@ cleanup:
   return status;
 }
 
-static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, const dg_outline *graph,
-                            const int32_t *part, int which) {
+static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, const dg_piece *of) {
   dg_status status = DG_OK;
-  piece p = {.graph = graph};
+  piece p = {.graph = of->graph};
   dg_shard shard = {0};
   *local = (dg_local){0};
-  DG_TRY(find_nodes(&p, part, which));
-  DG_TRY(make_shard(&shard, &p, info, part, which));
+  DG_TRY(find_nodes(&p, of->part, of->which));
+  DG_TRY(make_shard(&shard, &p, info, of->part, of->which));
   DG_TRY(dg_local_create(local, alone, &shard));
 
 cleanup:
@@ -133,6 +136,31 @@ cleanup:
   dg_free(&p.here);
   dg_shard_destroy(&shard);
   return status;
+}
+
+/* ---- ranks of the same node ---- */
+
+/* A rank at work on the same piece, for as long as the one that is timed: it takes its part of caches and bandwidth. */
+typedef struct neighbour {
+  dg_local local;
+  dg_trainer trainer;
+  int threads;
+  const atomic_bool *over;
+  pthread_t thread;
+} neighbour;
+
+static void *work(void *context) {
+  neighbour *self = context;
+  omp_set_num_threads(self->threads);
+  for (int64_t epoch = 1; !atomic_load(self->over); epoch++) dg_trainer_step(&self->trainer, 0, epoch);
+  return NULL;
+}
+
+static dg_status start_all(neighbour *others, int n, int *started) {
+  int error = 0;
+  for (*started = 0; *started < n && error == 0; *started += error == 0)
+    error = pthread_create(&others[*started].thread, NULL, work, &others[*started]);
+  return error == 0 ? DG_OK : dg_fail(DG_MEMORY, "cannot start a thread: %s", strerror(error));
 }
 
 /* ---- rates ---- */
@@ -160,25 +188,58 @@ static void time_phases(double seconds[DG_PHASES], dg_trainer *t) {
   }
 }
 
-dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
-                           const dg_outline *graph, const int32_t *part, int p) {
+/* A trainer on one part, its weights drawn. */
+static dg_status make_trainer(dg_trainer *trainer, dg_local *local, const dg_comm *alone, const dg_config *config,
+                              const dg_graph_info *info, const dg_piece *piece) {
   dg_status status = DG_OK;
+  DG_TRY(make_local(local, alone, info, piece));
+  DG_TRY(dg_trainer_create(trainer, local, config));
+  dg_params_reset(&trainer->model.params, 0);
+
+cleanup:
+  return status;
+}
+
+/* Median seconds of the phases of `trainer`, while n others work. */
+static dg_status time_among(double seconds[DG_PHASES], dg_trainer *trainer, neighbour *others, int n,
+                            atomic_bool *over) {
+  int started;
+  const dg_status status = start_all(others, n, &started);
+  if (status == DG_OK) time_phases(seconds, trainer);
+  atomic_store(over, true);
+  for (int i = 0; i < started; i++) pthread_join(others[i].thread, NULL);
+  return status;
+}
+
+dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
+                           const dg_piece *piece, int neighbours) {
+  dg_status status = DG_OK;
+  atomic_bool over = false;
   dg_local local = {0};
   dg_trainer trainer = {0};
   dg_counts counts = {0};
+  neighbour *others = NULL;
   double units[DG_PHASES];
   int threads;
   *rates = (dg_rates){0};
   DG_TRY(dg_threads_set(&threads, alone, config->threads));
-  DG_TRY(make_local(&local, alone, info, graph, part, p));
-  DG_TRY(dg_trainer_create(&trainer, &local, config));
-  dg_params_reset(&trainer.model.params, 0);
-  time_phases(rates->unit, &trainer);
+  DG_TRY(make_trainer(&trainer, &local, alone, config, info, piece));
+  DG_TRY(dg_alloc(&others, (size_t)neighbours, sizeof *others));
+  for (int i = 0; i < neighbours; i++) {
+    others[i].threads = threads, others[i].over = &over;
+    DG_TRY(make_trainer(&others[i].trainer, &others[i].local, alone, config, info, piece));
+  }
+  DG_TRY(time_among(rates->unit, &trainer, others, neighbours, &over));
   DG_TRY(dg_counts_create(&counts, &trainer.local, trainer.train_field));
   dg_cost_units(units, &trainer.model, &counts);
   for (int phase = 0; phase < DG_PHASES; phase++) rates->unit[phase] /= units[phase] > 0 ? units[phase] : 1;
 
 cleanup:
+  for (int i = 0; others && i < neighbours; i++) {
+    dg_trainer_destroy(&others[i].trainer);
+    dg_local_destroy(&others[i].local);
+  }
+  dg_free(&others);
   dg_counts_destroy(&counts);
   dg_trainer_destroy(&trainer);
   dg_local_destroy(&local);
