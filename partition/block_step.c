@@ -77,8 +77,7 @@ dg_status dg_blocks_find_step(dg_blocks *b, const uint8_t *mask, int n_classes, 
   status = dg_alloc(&b->step.level, (size_t)g->n + (size_t)g->n_halo, sizeof *b->step.level);
   if (status == DG_OK) status = dg_alloc(&b->nonzeros, (size_t)g->n, sizeof *b->nonzeros);
   DG_TRY(dg_comm_agree(g->comm, status));
-  for (dg_row i = 0; i < g->n; i++)
-    if (config->all || (mask[i] & DG_TRAIN)) b->step.level[i] = (uint16_t)(config->layers + 1);
+  for (dg_row i = 0; i < g->n; i++) b->step.level[i] = dg_step_own_level(config, mask[i]);
   if (config->edges) DG_TRY(find_levels(b->step.level, g, config->layers));
   for (dg_row i = 0; i < g->n; i++) b->n_targets += dg_step_is_target(&b->step, i);
   dg_comm_sum_int64(g->comm, &b->n_targets, 1);

@@ -46,6 +46,9 @@ dg_partition_quality dg_partition_quality_of(const dg_partition_part *each, int 
 /* The step of a model with so many classes, before it is known what it does with each node. Local. */
 dg_step_work dg_step_work_begin(int n_classes, const dg_step_config *config);
 
+/* The level of a node of this mask, its neighbours aside. Local. */
+uint16_t dg_step_own_level(const dg_step_config *config, uint8_t mask);
+
 /* Edges of node i, which has so many in-edges, in all layers of a step, self-loops included, those of the last layer by
    their weight. Local. */
 double dg_step_edge_work(const dg_step_work *work, int64_t i, int64_t n_in);

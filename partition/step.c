@@ -15,15 +15,20 @@ dg_step_work dg_step_work_begin(int n_classes, const dg_step_config *config) {
       .layers = config->layers, .edges = config->edges, .last = (double)n_classes * config->out_heads / config->width};
 }
 
+uint16_t dg_step_own_level(const dg_step_config *config, uint8_t mask) {
+  if (config->all || mask & DG_TRAIN) return (uint16_t)(config->layers + 1);
+  return config->full ? (uint16_t)config->layers : 0;
+}
+
 dg_status dg_step_work_create(dg_step_work *work, const dg_outline *outline, int n_classes,
                               const dg_step_config *config) {
   const int64_t n = outline->in.n_rows;
   *work = dg_step_work_begin(n_classes, config);
   work->entries = outline->entries;
   dg_status status = dg_alloc(&work->level, (size_t)n, sizeof *work->level);
-  for (int64_t i = 0; status == DG_OK && i < n; i++)
-    if (config->all || (outline->mask[i] & DG_TRAIN)) work->level[i] = (uint16_t)(config->layers + 1);
-  if (status == DG_OK && config->edges) status = dg_levels_find(work->level, &outline->in, config->layers, 1);
+  for (int64_t i = 0; status == DG_OK && i < n; i++) work->level[i] = dg_step_own_level(config, outline->mask[i]);
+  if (status == DG_OK && config->edges && !config->full)
+    status = dg_levels_find(work->level, &outline->in, config->layers, 1);
   if (status != DG_OK) dg_step_work_destroy(work);
   return status;
 }

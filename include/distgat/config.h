@@ -22,6 +22,7 @@ typedef enum dg_select {
 
 /* The first layer's halo rows: their features are fetched once and projected here, or their owners project them and
    they are exchanged every step, or whichever costs less. */
+typedef enum dg_lr_schedule { DG_LR_CONSTANT, DG_LR_COSINE } dg_lr_schedule;
 typedef enum dg_first_halo { DG_FIRST_AUTO, DG_FIRST_FETCH, DG_FIRST_EXCHANGE } dg_first_halo;
 
 /* Everything `train`, `bench` and `plan` can be told about model and training; strings are owned, NULL where not given.
@@ -29,6 +30,13 @@ typedef enum dg_first_halo { DG_FIRST_AUTO, DG_FIRST_FETCH, DG_FIRST_EXCHANGE } 
 typedef struct dg_config {
   dg_model_config model;
   double lr, weight_decay;
+  dg_optimizer_kind optimizer;
+  int64_t warmup; /* epochs over which the rate grows */
+  dg_lr_schedule lr_schedule;
+  double clip_norm; /* 0: none */
+  dg_loss_kind loss;
+  double label_smoothing;
+  bool balance_classes; /* in the mean of the loss */
   int64_t epochs;
   uint64_t seed;
   int64_t runs;

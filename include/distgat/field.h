@@ -77,6 +77,7 @@ typedef struct dg_field_config {
   bool exchange_first; /* halo rows of the first layer come projected from their owners; else each rank projects their
                           features, which it has fetched */
   bool backward;       /* with transposes */
+  bool full;           /* all layers but the last have all nodes as targets */
 } dg_field_config;
 
 /* Whether rows of layer k come from other ranks in every step. Local. */

@@ -14,8 +14,9 @@
 
 DG_API_BEGIN
 
-typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP } dg_model_kind;
+typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP, DG_MODEL_SAGE } dg_model_kind;
 typedef enum dg_activation { DG_ELU, DG_RELU } dg_activation;
+typedef enum dg_norm { DG_NORM_NONE, DG_NORM_BATCH, DG_NORM_LAYER } dg_norm;
 
 /* What a model is; widths of data are added when it is made. */
 typedef struct dg_model_config {
@@ -29,7 +30,14 @@ typedef struct dg_model_config {
   double attention_dropout; /* on attention coefficients */
   double negative_slope;    /* of LeakyReLU in attention scores */
   dg_activation activation; /* between layers */
+  bool residual;            /* a linear skip beside every layer */
+  dg_norm norm;             /* after each hidden layer, before the activation */
 } dg_model_config;
+
+/* Whether a training step needs all nodes in all layers but the last, since it takes their statistics. Local. */
+static inline bool dg_model_is_full(const dg_model_config *config) {
+  return config->norm == DG_NORM_BATCH && config->layers > 1;
+}
 
 /* A model: its configuration and parameters, the same on every rank. */
 typedef struct dg_model {
@@ -54,7 +62,8 @@ typedef struct dg_pass {
   struct dg_scratch *scratch; /* shared by the layers' backward passes; NULL without one */
   dg_real *logits;            /* [n_out, ld_classes] */
   int ld_classes;
-  dg_timer *timer; /* borrowed; phases are charged to it; NULL: time is not taken */
+  const struct dg_loss *loss; /* borrowed; NULL: plain cross-entropy */
+  dg_timer *timer;            /* borrowed; phases are charged to it; NULL: time is not taken */
 } dg_pass;
 
 /* Errors: DG_MEMORY. Collective. */
@@ -79,24 +88,42 @@ void dg_pass_forward(const dg_pass *pass, const dg_step *step);
 /* The same without dropout. Collective. */
 void dg_pass_evaluate(const dg_pass *pass);
 
+/* The loss of a row of logits, with its label's class: cross-entropy, or log(e + cross-entropy) - log(e), e = 1 - log
+   2, where single large losses pull less. Wang et al. 2021, Bag of Tricks for Node Classification, loge loss. */
+typedef enum dg_loss_kind { DG_LOSS_CE, DG_LOSS_LOG_CE } dg_loss_kind;
+
+/* How losses are made and averaged. As torch.nn.CrossEntropyLoss, smoothed labels give every class an equal part of
+   `smoothing`, and a mean over nodes weighs each by its class, smoothed ones class by class. */
+typedef struct dg_loss {
+  dg_loss_kind kind;
+  double smoothing;           /* in [0, 1) */
+  const double *class_weight; /* [n_classes], borrowed; NULL: all 1 */
+  double train_weight;        /* sum of the weights of all training nodes, on all ranks */
+} dg_loss;
+
 /* Loss and accuracy over all ranks; NaN where there are no nodes. */
 typedef struct dg_score {
   double loss, acc;
 } dg_score;
 
-/* Cross-entropy summed over this rank's output rows of the splits, and how many are classified right. Local. */
+/* Loss summed over this rank's output rows of the splits, each by its weight, the sum of weights, and how many rows are
+   classified right. Local. */
 typedef struct dg_metrics {
-  double loss_sum, correct;
+  double loss_sum, weight, correct;
 } dg_metrics;
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
 
-/* The same after a forward pass of training, and begins the backward pass: the gradient of the mean cross-entropy over
-   all nodes of `split`, on all ranks, with respect to the last layer's results; the logits are lost. Local. */
-dg_metrics dg_pass_loss(const dg_pass *pass, int split);
+/* The same for the training nodes after a forward pass of training, and begins the backward pass: the gradient of the
+   mean loss over all of them, on all ranks, with respect to the last layer's results; the logits are lost. Local. */
+dg_metrics dg_pass_loss(const dg_pass *pass);
 
 /* Backward pass after dg_pass_loss: gradients of all parameters, each layer's on its way through `sums`, made over
    params.grad, as soon as it is complete. Collective. */
 void dg_pass_backward(const dg_pass *pass, dg_sums *sums);
+
+/* Moves the running statistics of batch norm, those of this rank's share of the parameters, towards those of the last
+   forward pass of training. Between dg_sums_end and dg_sums_settle. Local. */
+void dg_pass_update_statistics(const dg_pass *pass);
 
 DG_API_END
 

@@ -17,8 +17,8 @@ typedef struct dg_channels {
   int ld; /* elements a row, padded */
 } dg_channels;
 
-/* How a tensor starts: Glorot as in PyTorch Geometric, uniform in +-1/sqrt(fan_in), or zero. */
-typedef enum dg_init { DG_INIT_ZERO, DG_INIT_GLOROT, DG_INIT_UNIFORM } dg_init;
+/* How a tensor starts: Glorot as in PyTorch Geometric, uniform in +-1/sqrt(fan_in), zero, or one. */
+typedef enum dg_init { DG_INIT_ZERO, DG_INIT_GLOROT, DG_INIT_UNIFORM, DG_INIT_ONE } dg_init;
 
 /* One tensor of the model. In memory it is [in, ld] (matrix) or [ld] (vector, in.dim 0); in files it has PyTorch
    Geometric's name and shape. */
@@ -29,24 +29,27 @@ typedef struct dg_tensor {
   dg_channels in, out;
   dg_init init;
   double bound;          /* of the uniform start */
+  bool is_statistic;     /* measured, not trained */
   int64_t offset, count; /* elements in the block */
 } dg_tensor;
 
-/* All parameters: one table over one block each of values and, where the model is trained, gradients and the two
-   moments of Adam. In training, values and gradients are those of `sums`: values are read by all ranks of a node and
-   each changes its share alone. */
+/* All parameters, then statistics that belong to them: one table over one block each of values and, where the model is
+   trained, gradients and the two moments of Adam. In training, values and gradients are those of `sums`: values are
+   read by all ranks of a node and each changes its share alone. */
 typedef struct dg_params {
   int n_tensors;
   dg_tensor *tensor;
   int64_t count;
-  dg_real *value; /* [count] */
-  dg_real *grad;  /* [count] this rank's part, NULL where the model is not trained */
-  dg_real *m, *v; /* [sums->n] moments of this rank's share */
-  dg_sums *sums;  /* borrowed, NULL where the model is not trained */
-  dg_real *store; /* owns the values where the model is not trained */
+  int64_t n_trained; /* the first of them have a gradient */
+  dg_real *value;    /* [count] */
+  dg_real *grad;     /* [count] this rank's part, NULL where the model is not trained */
+  dg_real *m, *v;    /* [sums->n] moments of this rank's share */
+  dg_sums *sums;     /* borrowed, NULL where the model is not trained */
+  dg_real *store;    /* owns the values where the model is not trained */
 } dg_params;
 
-/* Adds a tensor to the table (not yet to the block); its offset and count are filled in. Errors: DG_MEMORY. Local. */
+/* Adds a tensor to the table (not yet to the block), statistics after all others; its offset and count are filled in.
+   Errors: DG_MEMORY. Local. */
 dg_status dg_params_add(dg_params *params, const dg_tensor *tensor);
 
 /* Allocates values, zero, for the table. Errors: DG_MEMORY. Local. */
@@ -79,9 +82,23 @@ void dg_params_put(dg_params *params, const dg_real *value);
    the model is trained. */
 void dg_params_reset(dg_params *params, uint64_t seed);
 
-/* One step of Adam on this rank's share, the epoch-th from 1, by the gradient in `sums`, with L2 decay added to it
-   (Kingma and Ba 2015, algorithm 1; as torch.optim.Adam). Between dg_sums_end and dg_sums_settle. Local. */
-void dg_adam_step(dg_params *params, double lr, double weight_decay, int64_t epoch);
+/* Adam, with L2 decay added to the gradient (Kingma and Ba 2015, algorithm 1); AdamW, where decay shrinks the parameter
+   itself (Loshchilov and Hutter 2019, algorithm 2); RMSprop (Hinton 2012, lecture 6e): as in torch.optim. */
+typedef enum dg_optimizer_kind { DG_ADAM, DG_ADAMW, DG_RMSPROP } dg_optimizer_kind;
+
+typedef struct dg_optimizer {
+  dg_optimizer_kind kind;
+  double lr, weight_decay;
+  double scale; /* of the gradient */
+} dg_optimizer;
+
+/* What to scale the gradient in `sums` by, so that it is no longer than `most` (as torch.nn.utils.clip_grad_norm_); 1
+   where most is 0. Between dg_sums_end and dg_sums_settle. Collective. */
+double dg_gradient_scale(const dg_params *params, double most);
+
+/* One step on this rank's share, the epoch-th from 1, by the gradient in `sums`. Between dg_sums_end and
+   dg_sums_settle. Local. */
+void dg_optimizer_step(dg_params *params, const dg_optimizer *optimizer, int64_t epoch);
 
 /* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes, and that all
    numbers are finite, unless they are to be restored as they were. Errors: DG_IO, DG_MEMORY; DG_INPUT where a tensor is

@@ -31,6 +31,7 @@ typedef struct dg_step_config {
   int layers;
   bool edges; /* false: rows only meet themselves (MLP) */
   bool all;   /* every node is wanted, not the training nodes alone */
+  bool full;  /* all layers but the last aggregate every node */
   int width;  /* channels of a hidden layer, all heads together */
   int out_heads;
 } dg_step_config;

@@ -20,7 +20,9 @@ typedef struct dg_trainer {
   dg_model model;
   dg_field *train_field, *val_field, *final_field;
   dg_pass train, val, final;
-  dg_sums sums; /* of the gradients, loss and counts */
+  dg_loss loss;         /* what is made small, unless it is plain cross-entropy */
+  double *class_weight; /* [n_classes], NULL: all 1 */
+  dg_sums sums;         /* of the gradients, loss and counts */
   dg_timer timer;
   int threads;
   bool exchange_first; /* see dg_field_config */
@@ -44,8 +46,8 @@ void dg_trainer_destroy(dg_trainer *trainer);
 /* The same for a graph file, loaded as the configuration says. Errors: any. Collective. */
 dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_config *config, const char *graph_path);
 
-/* One training step: forward, loss, backward, sums over ranks, Adam unless the loss is not finite. epoch counts from 1.
-   Collective. */
+/* One training step: forward, loss, backward, sums over ranks, the optimizer unless the loss is not finite. epoch
+   counts from 1. Collective. */
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch);
 
 /* Makes the pass of validation, or of the final evaluation of all splits, where it is not there yet. Errors: DG_MEMORY.

@@ -67,9 +67,11 @@ static void find_own_sources(census *c) {
 
 static dg_status find_levels(census *c) {
   const int n_layers = c->config.n_layers, splits = c->config.splits;
-  for (int64_t i = 0; i < c->graph->in.n_rows; i++)
+  for (int64_t i = 0; i < c->graph->in.n_rows; i++) {
+    if (c->config.full) c->level[i] = (uint16_t)n_layers;
     if (!splits || (c->graph->mask[i] & splits)) c->level[i] = (uint16_t)(n_layers + 1);
-  if (!c->config.edges) return DG_OK;
+  }
+  if (!c->config.edges || c->config.full) return DG_OK;
   const dg_status status = dg_levels_find(c->level, &c->graph->in, n_layers, exchanges(c, 1) ? 1 : 2);
   if (status == DG_OK && !exchanges(c, 1)) find_own_sources(c);
   return status;

@@ -6,6 +6,7 @@ static void mark_outputs(dg_builder *b) {
   const dg_shard *s = &b->local->shard;
   const dg_csr *in = &b->local->in;
   for (dg_row i = 0; i < b->local->n; i++) {
+    if (b->config.full) b->level[i] = (uint16_t)b->config.n_layers;
     if (!b->config.splits || (s->mask[i] & b->config.splits)) b->level[i] = (uint16_t)(b->config.n_layers + 1);
     for (int64_t t = in->indptr[i]; b->config.edges && t < in->indptr[i + 1]; t++)
       if (in->indices[t] >= b->local->n) b->border[i] = 1;

@@ -199,7 +199,13 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, 
 }
 
 static void gcn_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) gcn_rows(e, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void mean_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) sum_rows(e, SUM_MEAN_BACKWARD, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }

@@ -204,9 +204,18 @@ INLINE void end_row(dg_real *out, const vf *acc, int nv) {
   for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)out)[v] = acc[v];
 }
 
-/* out = sum of norm_row * norm_other * x_other over rows of `indices`. */
-INLINE void gcn_rows(const dg_edges *e, dg_real *out, const dg_real *x, const int32_t *indptr, const int32_t *indices,
-                     int32_t begin, int32_t end, int nv) {
+/* How sums over edges weigh their rows: GCN by both ends; means of neighbours by the target, which forward is the row
+   that is summed for and backward the other, and without self-loops. */
+enum sum_kind { SUM_SYMMETRIC, SUM_MEAN, SUM_MEAN_BACKWARD };
+
+INLINE dg_real sum_weight(const dg_edges *e, enum sum_kind kind, int32_t row, int32_t other) {
+  if (kind == SUM_SYMMETRIC) return e->norm[row] * e->norm[other];
+  return e->norm[kind == SUM_MEAN ? row : other];
+}
+
+/* out = weighted sum of x_other over rows of `indices`. */
+INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const dg_real *x, const int32_t *indptr,
+                     const int32_t *indices, int32_t begin, int32_t end, int nv) {
   const size_t ld = (size_t)nv * DG_VL;
   vf local[MAX_FIXED];
   for (int32_t row = begin; row < end; row++) {
@@ -214,7 +223,8 @@ INLINE void gcn_rows(const dg_edges *e, dg_real *out, const dg_real *x, const in
     for (int32_t t = indptr[row]; t < indptr[row + 1]; t++) {
       const vf *other = (const vf *)(x + indices[t] * ld);
       if (e->ahead) prefetch(x + row_ahead(e, indices, t) * ld, (int)ld);
-      const vf w = splat(e->norm[row] * e->norm[indices[t]]);
+      if (kind != SUM_SYMMETRIC && indices[t] == row) continue;
+      const vf w = splat(sum_weight(e, kind, row, indices[t]));
       for (int v = 0; v < nv; v++) acc[v] += w * other[v];
     }
     end_row(out + row * ld, acc, nv);
@@ -251,7 +261,13 @@ static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
 }
 
 static void gcn_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) gcn_rows(e, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void mean_forward(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) sum_rows(e, SUM_MEAN, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }

@@ -32,19 +32,19 @@ typedef struct dg_edges {
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
   int32_t n_edges, ahead; /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
-  dg_real *z;       /* [n_src, ld] projected sources */
-  dg_real *zr;      /* [n_dst, ld] projected targets (GATv2) */
+  dg_real *z;             /* [n_src, ld] projected sources */
+  dg_real *zr;            /* [n_dst, ld] projected targets (GATv2) */
   const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
   const dg_real *att_dst; /* [ld] a_dst (GAT) */
   dg_real *score_src;     /* [n_src, hp] (GAT) */
-  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN) */
+  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
   dg_real slope;          /* of LeakyReLU */
   dg_dropout drop;        /* of attention */
   dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
   dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
                              without a backward pass */
   dg_real *stat;          /* [n_dst, DG_STATS * hp] */
-  dg_real *dagg;    /* [n_dst, ld] */
+  dg_real *dagg;          /* [n_dst, ld] */
   dg_real *dz;            /* [n_src, ld] */
   dg_real *dzr;           /* [n_dst, ld] (GATv2) */
   dg_real *dscore_dst;    /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */
@@ -70,7 +70,7 @@ typedef struct dg_columns {
   dg_dropout drop;
 } dg_columns;
 
-/* One or two products with the same sparse factor: all rows take part in the first, those below n in the second. */
+/* One or two products with the same sparse factor: rows below n take part, in the second no more than in the first. */
 typedef struct dg_product {
   dg_real *out;         /* [., ld] */
   const dg_real *from;  /* [., ld] rows that are multiplied and summed */
@@ -78,15 +78,28 @@ typedef struct dg_product {
   int32_t n;
 } dg_product;
 
+/* What a norm knows of its columns, each [ld]; padding is zero in y, bias and scale. */
+typedef struct dg_norm_columns {
+  int n, ld;                    /* channels, and elements of a row */
+  const dg_real *inside;        /* 1 for channels, 0 for padding */
+  const dg_real *bias;          /* that y lacks (layer norm) */
+  const dg_real *scale;         /* batch norm: with 1 / deviation */
+  const dg_real *center, *rstd; /* batch norm: mean of y, and 1 / deviation */
+  const dg_real *mean;          /* its backward pass: mean over all rows of d */
+  const dg_real *slope;         /* and that of d * (y - center) * rstd, times rstd */
+} dg_norm_columns;
+
 /* All functions treat rows [begin, end) and are Local; sums over rows go to `partial`, which they overwrite. */
 typedef struct dg_kernels {
   const char *name;
 
   /* Aggregation forward: agg and stat of targets. GATv2: Brody et al. 2022, eq. 7; GAT: Velickovic et al. 2018, eq.
-     3-4; GCN: Kipf and Welling 2017, eq. 2. */
+     3-4; GCN: Kipf and Welling 2017, eq. 2; mean over neighbours, self-loops left out: Hamilton et al. 2017, sec. 3.3.
+     */
   void (*gatv2_forward)(const dg_edges *e, int32_t begin, int32_t end);
   void (*gat_forward)(const dg_edges *e, int32_t begin, int32_t end);
   void (*gcn_forward)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*mean_forward)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* Scores of GAT: score_src of rows, and the target score of those below n_dst. */
   void (*gat_scores)(const dg_edges *e, int32_t begin, int32_t end);
@@ -102,6 +115,7 @@ typedef struct dg_kernels {
   void (*gatv2_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
   void (*gat_backward_src)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
   void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*mean_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* Attention coefficients of the in-edges of targets, alpha [indptr[end] - indptr[begin], hp]. */
   void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
@@ -125,12 +139,30 @@ typedef struct dg_kernels {
   void (*multiply_transposed)(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n, int ld,
                               int32_t rows);
 
-  /* x[r, :] = dropout(activation(agg[r, :] + bias)); a dropped element is stored as -0. */
+  /* x[r, :] = dropout(activation(agg[r, :] + bias)); a dropped element is stored as -0; agg may be x. */
   void (*activate)(dg_real *x, const dg_real *agg, const dg_real *bias, bool elu, int ld, const int32_t *ids,
                    const dg_dropout *drop, int32_t begin, int32_t end);
   /* dx[r, :] becomes the gradient before activation, given x of `activate`; its sum over rows is added to sum [ld]. */
   void (*activate_backward)(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
                             int32_t end, dg_real *sum);
+  /* y[r, :] += x[r, :]. */
+  void (*add_rows)(dg_real *y, const dg_real *x, int ld, int32_t begin, int32_t end);
+
+  /* sum [2, ld] += sums over rows of y and of its squares. */
+  void (*column_moments)(double *sum, const dg_real *y, int ld, int32_t begin, int32_t end);
+  /* x[r, :] = (y[r, :] - center) * scale: Ioffe and Szegedy 2015, algorithm 1, but for the shift. */
+  void (*batch_norm)(dg_real *x, const dg_real *y, const dg_norm_columns *norm, int32_t begin, int32_t end);
+  /* sum [ld] += sum over rows of d * (y - center) * rstd. */
+  void (*batch_norm_sums)(dg_real *sum, const dg_real *d, const dg_real *y, const dg_norm_columns *norm, int32_t begin,
+                          int32_t end);
+  /* d becomes the gradient of y: (d - mean - (y - center) * slope) * scale. */
+  void (*batch_norm_backward)(dg_real *d, const dg_real *y, const dg_norm_columns *norm, int32_t begin, int32_t end);
+  /* x[r, :] = (y[r, :] + bias - mean of the row) / its deviation * scale: Ba et al. 2016, eq. 4, but for the shift. */
+  void (*layer_norm)(dg_real *x, const dg_real *y, const dg_norm_columns *norm, int32_t begin, int32_t end);
+  /* d becomes the gradient of y; sum [2, ld] += sums over rows of the gradients of scale and of bias. */
+  void (*layer_norm_backward)(dg_real *d, const dg_real *y, const dg_norm_columns *norm, int32_t begin, int32_t end,
+                              dg_real *sum);
+
   /* sum[c] += sum over rows of x[r, c]. */
   void (*column_sums)(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *sum);
 
@@ -145,6 +177,10 @@ typedef struct dg_kernels {
   /* Adam with L2 in the gradient over elements [begin, end): Kingma and Ba 2015, algorithm 1. */
   void (*adam)(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, int64_t begin, int64_t end, dg_real decay,
                dg_real step, dg_real rsqrt_correction);
+
+  /* RMSprop with L2 in the gradient, as torch.optim.RMSprop, over elements [begin, end). */
+  void (*rmsprop)(dg_real *value, const dg_real *grad, dg_real *v, int64_t begin, int64_t end, dg_real decay,
+                  dg_real lr);
 
   /* Runs independent fused multiply-adds and returns how many floating-point operations they were; for benchmarks. */
   double (*fma_flops)(int64_t rounds);

@@ -11,6 +11,7 @@
 #define DG_SQRT sqrtf
 #endif
 #include "kernels/rows_impl.h"
+#include "kernels/norm_impl.h"
 
 #define DG_CONCAT_(a, b) a##b
 #define DG_CONCAT(a, b) DG_CONCAT_(a, b)
@@ -22,12 +23,14 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .gatv2_forward = gatv2_forward,
     .gat_forward = gat_forward,
     .gcn_forward = gcn_forward,
+    .mean_forward = mean_forward,
     .gat_scores = gat_scores,
     .row_dots = row_dots,
     .gatv2_backward_dst = gatv2_backward_dst,
     .gatv2_backward_src = gatv2_backward_src,
     .gat_backward_src = gat_backward_src,
     .gcn_backward_src = gcn_backward_src,
+    .mean_backward_src = mean_backward_src,
     .gatv2_alpha = gatv2_alpha,
     .gat_alpha = gat_alpha,
     .sparse_forward = sparse_forward,
@@ -37,10 +40,18 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .multiply_transposed = multiply_transposed,
     .activate = activate,
     .activate_backward = activate_backward,
+    .add_rows = add_rows,
+    .column_moments = column_moments,
+    .batch_norm = batch_norm,
+    .batch_norm_sums = batch_norm_sums,
+    .batch_norm_backward = batch_norm_backward,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
     .column_sums = column_sums,
     .output = output,
     .cross_entropy = cross_entropy,
     .adam = adam,
+    .rmsprop = rmsprop,
     .fma_flops = fma_flops,
     .exp = vector_exp,
     .expm1 = vector_expm1,

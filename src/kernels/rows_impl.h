@@ -137,6 +137,16 @@ static void adam(dg_real *value, const dg_real *grad, dg_real *m, dg_real *v, in
   }
 }
 
+static void rmsprop(dg_real *value, const dg_real *grad, dg_real *v, int64_t begin, int64_t end, dg_real decay,
+                    dg_real lr) {
+  const dg_real keep = (dg_real)0.99, come = (dg_real)0.01, eps = (dg_real)1e-8;
+  for (int64_t i = begin; i < end; i++) {
+    const dg_real g = grad[i] + decay * value[i];
+    v[i] = keep * v[i] + come * g * g;
+    value[i] -= lr * g / (DG_SQRT(v[i]) + eps);
+  }
+}
+
 static void vector_exp(dg_real *y, const dg_real *x, int64_t n) {
   for (int64_t i = 0; i < n; i += DG_VL) store(y + i, vexp(load(x + i)));
 }

@@ -266,6 +266,12 @@ INLINE int kept_before(const column_list *list, int t) {
   return list->before[t / DG_VL] + __builtin_popcount(list->kept[t / DG_VL] & earlier);
 }
 
+/* Of n listed rows of a column, which ascend, those below `limit`. */
+INLINE int count_below(const int32_t *row, int n, int32_t limit) {
+  while (n > 0 && row[n - 1] >= limit) n--;
+  return n;
+}
+
 static void sparse_backward(const dg_product *product, int n_products, const dg_columns *x, int ld, int32_t begin,
                             int32_t end) {
   column_list list;
@@ -277,7 +283,8 @@ static void sparse_backward(const dg_product *product, int n_products, const dg_
     for (int at = 0; f < end; f++) {
       const bool whole = x->indptr[f + 1] - first <= n;
       const int until = kept_before(&list, whole ? (int)(x->indptr[f + 1] - first) : n);
-      sum_row(product, n_products, f, add, list.index + at, list.value + at, until - at, product[n_products - 1].n, ld);
+      const int count = count_below(list.index + at, until - at, product[0].n);
+      sum_row(product, n_products, f, add, list.index + at, list.value + at, count, product[n_products - 1].n, ld);
       add = !whole;
       if (add) break;
       at = until;

@@ -25,14 +25,20 @@ typedef struct dg_layer {
   int64_t wr, br;       /* projection of targets (GATv2) */
   int64_t att, att_dst;
   int64_t bias;
-  int bias_ld; /* elements of the bias: ld, last layer classes padded */
+  int bias_ld; /* elements of the bias, and of a row of results: ld, last layer classes padded */
+  int n_skips; /* linear maps of a target's own input that are added to its result */
+  int64_t skip[2];
+  dg_norm norm;           /* of the results of a hidden layer, and its tensors */
+  int64_t scale, shift;   /* gamma and beta */
+  int64_t mean, variance; /* running statistics (batch norm) */
+  int input_sums;         /* numbers a column that the transition below sums over rows; 0 below the first layer */
 } dg_layer;
 
 /* Buffers of a layer, in elements; those of the backward pass are shared by all layers. */
 typedef struct dg_sizes {
   size_t z, zr, agg, stat, score_src; /* see dg_edges; agg 0: it is z itself */
   size_t positive, dscore_dst;        /* with a backward pass */
-  size_t input, tile, row_bits;       /* see dg_work */
+  size_t input, tile, row_bits, skip; /* see dg_work */
   size_t dagg, dz, dzr, partial, turned;
   size_t sums; /* doubles */
 } dg_sizes;
@@ -46,14 +52,25 @@ typedef struct dg_scratch {
   dg_real *turned;   /* [2, ld, in_ld] transposed weights of a hidden layer */
 } dg_scratch;
 
-/* All that lies between two layers: rows that the one below aggregated become input rows of the one above, through
-   bias, activation and dropout. */
+/* The norm of a layer at work, see norm.c. */
+typedef struct dg_normalizer {
+  dg_norm_columns columns; /* what kernels need of it */
+  dg_real *room;           /* owns the columns */
+  double *sums;            /* [2, ld] over all rows of all ranks: of results and their squares, or of the gradient and
+                              its product with normalized results */
+  double *moments;         /* [2, ld] of the last training step: mean with the bias, variance */
+  double n;                /* nodes of the graph */
+} dg_normalizer;
+
+/* All that lies between two layers: results of the one below become input rows of the one above, through bias or norm,
+   activation and dropout. */
 typedef struct dg_transition {
   const dg_layer *below;
-  const dg_real *from; /* [n, ld] */
-  dg_real *to;         /* [n, ld]; NULL below the first layer, where nothing lies */
-  const int32_t *ids;  /* [n] folded */
-  dg_dropout drop;     /* of this step */
+  const dg_normalizer *norm; /* of the layer below */
+  const dg_real *from;       /* [n, ld] results */
+  dg_real *to;               /* [n, ld]; NULL below the first layer, where nothing lies */
+  const int32_t *ids;        /* [n] folded */
+  dg_dropout drop;           /* of this step */
 } dg_transition;
 
 /* A layer at work over a block. Shapes in e and x, see kernels.h. */
@@ -64,8 +81,13 @@ typedef struct dg_work {
   const dg_features *features; /* of the first layer, else NULL */
   const dg_field *field;
   dg_edges e;
-  dg_input x;                /* the first layer's input rows */
-  dg_transition in;          /* a hidden layer's input rows, owned ones */
+  dg_input x;            /* the first layer's input rows */
+  dg_transition in;      /* a hidden layer's input rows, owned ones */
+  dg_real *skip;         /* [n_dst, bias_ld] what skips add; a hidden layer's results once they are aggregated */
+  const dg_real *dskip;  /* [n_dst, bias_ld] gradient of the results */
+  dg_real *skip_weights; /* [in, bias_ld] sum of both skips' */
+  dg_real *share;        /* [n_dst] 1 / neighbours (means) */
+  dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */
   double *sums;              /* of dg_scratch */
   dg_real *tile;             /* dense input rows, one tile a thread */
@@ -83,6 +105,7 @@ enum dg_sides { DG_NO_SIDE = 0, DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = 
 struct dg_conv {
   bool edges;     /* rows meet their neighbours */
   bool attention; /* has heads and coefficients */
+  bool mean;      /* edges weigh 1 / neighbours */
   /* Adds the layer's tensors, named and shaped as in PyTorch Geometric, to the table. Errors: DG_MEMORY. */
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */
@@ -107,7 +130,7 @@ struct dg_conv {
 /* The table of a kind. Local. */
 const dg_conv *dg_conv_of(dg_model_kind kind);
 
-extern const dg_conv dg_conv_gcn, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp;
+extern const dg_conv dg_conv_gcn, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp, dg_conv_sage;
 
 /* Adds one tensor of a layer to the table; `position` gets where it lies. Errors: DG_MEMORY. Local. */
 dg_status dg_layer_add_bias(dg_params *params, dg_layer *layer);
@@ -115,5 +138,16 @@ dg_status dg_layer_add_attention(dg_params *params, dg_layer *layer, int64_t *po
 dg_status dg_layer_add_projection(dg_params *params, dg_layer *layer, int64_t *position, const char *what,
                                   dg_channels in);
 dg_status dg_layer_add_projection_bias(dg_params *params, dg_layer *layer, int64_t *position, const char *what);
+
+/* The same of a linear layer of torch, its start uniform in +-1/sqrt(fan_in): bias of the results, projection, skip. */
+dg_status dg_layer_add_linear_bias(dg_params *params, dg_layer *layer, const char *what);
+dg_status dg_layer_add_linear(dg_params *params, dg_layer *layer, int64_t *position, const char *what, dg_channels in);
+dg_status dg_layer_add_linear_skip(dg_params *params, dg_layer *layer, const char *what, dg_channels in);
+
+/* The same of a skip of --residual, of the norm behind a hidden layer, and of its running statistics, which no gradient
+   trains. */
+dg_status dg_layer_add_skip(dg_params *params, dg_layer *layer, dg_channels in);
+dg_status dg_layer_add_norm(dg_params *params, dg_layer *layer);
+dg_status dg_layer_add_statistics(dg_params *params, dg_layer *layer);
 
 #endif

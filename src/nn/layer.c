@@ -13,8 +13,18 @@ dg_dropout dg_dropout_of(double p, const dg_step *step, int layer, enum dg_purpo
   return d;
 }
 
+/* Both skips read the same input: one product with their sum serves them. */
+static void add_skip_weights(const dg_work *work, const dg_params *params) {
+  const dg_layer *l = work->layer;
+  const dg_real *first = params->value + l->skip[0], *second = params->value + l->skip[1];
+  const size_t n = (size_t)l->in_ld * (size_t)l->bias_ld;
+  for (size_t i = 0; work->skip_weights && i < n; i++) work->skip_weights[i] = first[i] + second[i];
+}
+
 void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step) {
   const dg_layer *l = work->layer;
+  add_skip_weights(work, params);
+  dg_norm_begin(&work->norm, l, params, step->training);
   work->in.drop = work->x.drop = dg_dropout_of(l->dropout, step, l->index, DG_DROP_INPUT);
   work->e.drop = dg_dropout_of(l->attention_dropout, step, l->index, DG_DROP_ATTENTION);
   if (l->att >= 0) work->e.att = params->value + l->att;
@@ -27,10 +37,17 @@ void dg_layer_score(const dg_work *work, enum dg_part part) {
   work->layer->conv->score(work, part == DG_INTERIOR ? 0 : owned, part == DG_INTERIOR ? owned : work->block->n_src);
 }
 
+/* What skips of a hidden layer gave becomes its results. */
+static void add_to_skips(const dg_work *work, int from, int to) {
+  const dg_layer *l = work->layer;
+  FOR_CHUNKS(work, work->block->dst, from, to, l->kernels->add_rows(work->skip, work->e.agg, l->ld, begin, end));
+}
+
 void dg_layer_aggregate(const dg_work *work, enum dg_part part) {
   int from, to;
   dg_chunk_range(&from, &to, &work->block->dst, part);
   if (work->layer->conv->forward) work->layer->conv->forward(work, from, to);
+  if (work->skip && !work->layer->last) add_to_skips(work, from, to);
 }
 
 void dg_layer_backward_halo(const dg_work *work) {

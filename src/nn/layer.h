@@ -19,6 +19,26 @@ void dg_work_destroy(dg_work *work);
 /* Masks and weights of one step. Local. */
 void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step);
 
+/* The norm behind a layer. Statistics of batch norm are measured over the results of all ranks in a step of training,
+   once all rows are aggregated, else they are the running ones; dg_norm_measure is Collective, the others are Local.
+   Errors: DG_MEMORY. */
+dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, int64_t n_nodes);
+void dg_norm_destroy(dg_normalizer *norm);
+void dg_norm_begin(dg_normalizer *norm, const dg_layer *layer, const dg_params *params, bool training);
+void dg_norm_measure(dg_work *work, const dg_params *params);
+/* Whether a step measures it. */
+bool dg_norm_is_measured(const dg_layer *layer, const dg_step *step);
+/* Running statistics, see dg_pass_update_statistics. */
+void dg_norm_update(const dg_normalizer *norm, const dg_layer *layer, dg_params *params);
+/* Numbers of a column that dg_transition_backward sums over rows. */
+int dg_norm_n_sums(dg_norm norm);
+/* The gradients of the norm's tensors and of the layer's bias, from these sums over the rows of this rank, `sums`
+   [dg_norm_n_sums, ld]. */
+void dg_norm_gradients(const dg_layer *layer, dg_params *params, const double *sums);
+/* What is left of the backward pass of batch norm, once all rows of all ranks have been through dg_transition_backward;
+   sums as above. Collective. */
+void dg_norm_finish_backward(dg_work *below, const double *sums);
+
 /* Forward: projects the first layer's input, all rows. Local. */
 void dg_layer_project_input(dg_work *work, const dg_params *params);
 /* Whether products with its weights are BLAS's. Local. */
@@ -41,10 +61,16 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
 /* dagg of the layer below, through the transition, and the gradient of its bias. */
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params);
 
-/* Rows [begin, end) of a transition; backward turns the gradient of `to` in d [n, ld] into that of `from` and adds its
-   sum over rows to bias_gradient [ld]. Local. */
+/* Results of a layer's targets, before bias and norm: [n_dst, ld]. Local. */
+static inline const dg_real *dg_layer_results(const dg_work *work) {
+  return work->skip ? work->skip : work->e.agg;
+}
+
+/* Rows [begin, end) of a transition; backward turns the gradient of `to` in d [n, ld] into that of `from`, with batch
+   norm into that of what is activated, and adds to sums [dg_norm_n_sums, ld] over rows: the gradient of what is added
+   last; then with a norm that of its scale; then with layer norm that of the bias. Local. */
 void dg_transition_forward(const dg_transition *t, const dg_params *params, int32_t begin, int32_t end);
-void dg_transition_backward(const dg_transition *t, dg_real *d, dg_real *bias_gradient, int32_t begin, int32_t end);
+void dg_transition_backward(const dg_transition *t, dg_real *d, dg_real *sums, int32_t begin, int32_t end);
 
 /* Logits from the last layer. Local. */
 void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes);

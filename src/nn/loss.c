@@ -1,13 +1,116 @@
 #include "nn/layer.h"
 
+#include <math.h>
+
 #include "nn/parallel.h"
 
 void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes) {
   const dg_layer *l = work->layer;
-  FOR_TILES(work, work->block->n_dst,
-            l->kernels->output(logits, work->e.agg, params->value + l->bias, l->heads, l->hp, l->ld, n_classes,
-                               ld_classes, begin, end));
+  FOR_TILES(work, work->block->n_dst, {
+    l->kernels->output(logits, work->e.agg, params->value + l->bias, l->heads, l->hp, l->ld, n_classes, ld_classes,
+                       begin, end);
+    if (work->skip) l->kernels->add_rows(logits, work->skip, ld_classes, begin, end);
+  });
 }
+
+/* ---- the loss of a row ---- */
+
+/* The loss of a row with logits x: f of own * lse(x) - own * x_label + sum over classes of part * weight_c * (lse(x) -
+   x_c), f being `outer` times itself or its logarithm. */
+typedef struct row_loss {
+  const dg_loss *loss;
+  int label, n_classes;
+  double own, part, outer;
+} row_loss;
+
+static const dg_loss plain = {.kind = DG_LOSS_CE};
+
+/* Of the classes' sum; the logarithm weighs rows alone. */
+static double inner_weight(const dg_loss *l, int c) {
+  return l->class_weight && l->kind == DG_LOSS_CE ? l->class_weight[c] : 1;
+}
+
+static double node_weight(const dg_loss *l, int label) {
+  return l->class_weight ? l->class_weight[label] : 1;
+}
+
+static row_loss describe_row(const dg_pass *pass, int label) {
+  const dg_loss *l = pass->loss ? pass->loss : &plain;
+  const int n = pass->model->n_classes;
+  return (row_loss){.loss = l,
+                    .label = label,
+                    .n_classes = n,
+                    .own = (1 - l->smoothing) * inner_weight(l, label),
+                    .part = l->smoothing / n,
+                    .outer = l->kind == DG_LOSS_CE ? 1 : node_weight(l, label)};
+}
+
+/* Sum over classes of part * weight_c * (x_label - x_c), and of part * weight_c. */
+static double smooth_sum(double *parts, const row_loss *r, const dg_real *x) {
+  double sum = 0;
+  *parts = 0;
+  for (int c = 0; r->part > 0 && c < r->n_classes; c++) {
+    const double weight = r->part * inner_weight(r->loss, c);
+    sum += weight * ((double)x[r->label] - (double)x[c]);
+    *parts += weight;
+  }
+  return sum;
+}
+
+/* The loss, from what it is without f; *slope gets the derivative of f. */
+static double finish(double *slope, const row_loss *r, double inner) {
+  const double e = 1 - log(2);
+  *slope = r->outer;
+  if (r->loss->kind == DG_LOSS_CE) return r->outer * inner;
+  *slope /= e + inner;
+  return r->outer * (log(e + inner) - log(e));
+}
+
+/* Loss of a row of logits, and its gradient times `share` in d, which may be the logits. */
+static double differentiate_row(dg_real *d, const dg_pass *pass, const dg_real *logits, int label, dg_real share,
+                                bool *correct) {
+  const dg_kernels *k = pass->model->layer->kernels;
+  const row_loss r = describe_row(pass, label);
+  double parts, slope;
+  if (!pass->loss) return k->cross_entropy(d, logits, label, r.n_classes, pass->ld_classes, share, correct);
+  const double smooth = smooth_sum(&parts, &r, logits);
+  const double ce = k->cross_entropy(d, logits, label, r.n_classes, pass->ld_classes, share, correct);
+  const double value = finish(&slope, &r, (r.own + parts) * ce + smooth);
+  for (int c = 0; c < r.n_classes; c++) {
+    const double part = r.part > 0 ? r.part * inner_weight(r.loss, c) : 0;
+    d[c] = (dg_real)(slope * ((r.own + parts) * (double)d[c] + (double)share * ((c == label ? parts : 0) - part)));
+  }
+  return value;
+}
+
+/* log of the sum of exp of a row, and its largest entry (the first of equals, as argmax). */
+static double log_sum_exp(const dg_real *row, int n, int *best) {
+  double sum = 0;
+  *best = 0;
+  for (int c = 1; c < n; c++)
+    if (row[c] > row[*best]) *best = c;
+  for (int c = 0; c < n; c++) sum += exp((double)row[c] - (double)row[*best]);
+  return (double)row[*best] + log(sum);
+}
+
+dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
+  dg_metrics m = {0};
+  for (int32_t i = 0; i < pass->field->n_out; i++) {
+    if (!(pass->field->mask[i] & splits)) continue;
+    const dg_real *row = pass->logits + (size_t)i * pass->ld_classes;
+    const row_loss r = describe_row(pass, pass->field->labels[i]);
+    int best;
+    double parts, slope;
+    const double smooth = smooth_sum(&parts, &r, row);
+    const double ce = log_sum_exp(row, r.n_classes, &best) - (double)row[r.label];
+    m.loss_sum += finish(&slope, &r, (r.own + parts) * ce + smooth);
+    m.weight += node_weight(r.loss, r.label);
+    m.correct += best == r.label;
+  }
+  return m;
+}
+
+/* ---- backward ---- */
 
 /* Gradient of a logits row spread over the heads that were averaged. */
 static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int n_classes) {
@@ -22,8 +125,8 @@ static dg_real *logits_gradient(const dg_work *work, const dg_pass *pass) {
   return work->layer->heads == 1 ? work->e.dagg : pass->logits;
 }
 
-/* Rows [begin, end) of the loss and its gradient; `share` is the weight of a row. */
-static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, int split, dg_real share, int32_t begin, int32_t end) {
+/* Training rows among [begin, end): loss and its gradient; `share` is that of a row of weight 1 in the mean. */
+static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, int32_t begin, int32_t end) {
   const dg_layer *l = work->layer;
   const int ldc = pass->ld_classes, n_classes = pass->model->n_classes;
   dg_metrics sum = {0};
@@ -31,8 +134,8 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, int split, dg_re
     const dg_real *logits = pass->logits + (size_t)i * ldc;
     dg_real *d = logits_gradient(work, pass) + (size_t)i * ldc;
     bool correct = false;
-    if (pass->field->mask[i] & split) {
-      sum.loss_sum += l->kernels->cross_entropy(d, logits, pass->field->labels[i], n_classes, ldc, share, &correct);
+    if (pass->field->mask[i] & DG_TRAIN) {
+      sum.loss_sum += differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct);
       sum.correct += correct;
     } else {
       memset(d, 0, (size_t)ldc * sizeof *d);
@@ -43,8 +146,7 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, int split, dg_re
 }
 
 /* The same by blocks; the gradient of the bias is the s-th partial sum. */
-static dg_metrics loss_part(dg_work *work, const dg_pass *pass, int split, dg_real share, int s, int32_t begin,
-                            int32_t end) {
+static dg_metrics loss_part(dg_work *work, const dg_pass *pass, dg_real share, int s, int32_t begin, int32_t end) {
   const int ldc = pass->ld_classes;
   dg_real *block = work->partial + (size_t)s * ldc;
   double *bias = work->sums + (size_t)s * ldc;
@@ -53,7 +155,7 @@ static dg_metrics loss_part(dg_work *work, const dg_pass *pass, int split, dg_re
   memset(bias, 0, (size_t)ldc * sizeof *bias);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(NULL, first, end);
-    const dg_metrics m = loss_rows(work, pass, split, share, first, last);
+    const dg_metrics m = loss_rows(work, pass, share, first, last);
     sum.loss_sum += m.loss_sum, sum.correct += m.correct;
     work->layer->kernels->column_sums(logits_gradient(work, pass), ldc, first, last, block);
     add_block(bias, block, ldc);
@@ -61,16 +163,17 @@ static dg_metrics loss_part(dg_work *work, const dg_pass *pass, int split, dg_re
   return sum;
 }
 
-dg_metrics dg_pass_loss(const dg_pass *pass, int split) {
+dg_metrics dg_pass_loss(const dg_pass *pass) {
   const dg_model *model = pass->model;
   dg_work *work = &pass->work[model->config.layers - 1];
   const int32_t n = work->block->n_dst, rows = sum_rows(n);
   const int sums = n_sums(n);
-  const dg_real share = (dg_real)(1.0 / (double)dg_shard_count(&pass->local->shard, split));
+  const double weight = pass->loss ? pass->loss->train_weight : (double)pass->local->shard.n_train;
+  const dg_real share = (dg_real)(1.0 / weight);
   dg_metrics part[MAX_SUMS] = {{0}}, total = {0};
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++)
-    part[s] = loss_part(work, pass, split, share, s, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
+    part[s] = loss_part(work, pass, share, s, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   add_sums(model->params.grad + work->layer->bias, work->sums, sums, pass->ld_classes);
   for (int s = 0; s < sums; s++) total.loss_sum += part[s].loss_sum, total.correct += part[s].correct;
   dg_timer_lap(pass->timer, DG_PHASE_LOSS);

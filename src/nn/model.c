@@ -10,7 +10,8 @@ const dg_conv *dg_conv_of(dg_model_kind kind) {
   static const dg_conv *const table[] = {[DG_MODEL_GCN] = &dg_conv_gcn,
                                          [DG_MODEL_GAT] = &dg_conv_gat,
                                          [DG_MODEL_GATV2] = &dg_conv_gatv2,
-                                         [DG_MODEL_MLP] = &dg_conv_mlp};
+                                         [DG_MODEL_MLP] = &dg_conv_mlp,
+                                         [DG_MODEL_SAGE] = &dg_conv_sage};
   return table[kind];
 }
 
@@ -55,7 +56,10 @@ static dg_layer make_layer(const dg_model_config *c, int index, int n_classes, c
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;
   l.slope = c->negative_slope;
+  l.norm = last ? DG_NORM_NONE : c->norm;
+  l.input_sums = index > 0 ? dg_norm_n_sums(c->norm) : 0;
   l.w = l.b = l.wr = l.br = l.att = l.att_dst = l.bias = -1;
+  l.skip[0] = l.skip[1] = l.scale = l.shift = l.mean = l.variance = -1;
   return l;
 }
 
@@ -70,10 +74,14 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
     *l = make_layer(config, k, n_classes, &in);
     l->first = model->params.count;
     DG_TRY(l->conv->add_tensors(&model->params, l, in));
+    if (config->residual) DG_TRY(dg_layer_add_skip(&model->params, l, in));
+    if (l->norm != DG_NORM_NONE) DG_TRY(dg_layer_add_norm(&model->params, l));
     l->count = model->params.count - l->first;
     in = (dg_channels){l->heads, l->dim, l->hp, l->ld};
     if (dg_layer_uses_blas(l)) DG_TRY(dg_blas_prepare());
   }
+  for (int k = 0; k < config->layers; k++)
+    if (model->layer[k].norm == DG_NORM_BATCH) DG_TRY(dg_layer_add_statistics(&model->params, &model->layer[k]));
   DG_TRY(dg_params_allocate(&model->params));
 
 cleanup:

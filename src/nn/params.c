@@ -19,6 +19,8 @@ dg_status dg_params_add(dg_params *params, const dg_tensor *tensor) {
   t->offset = params->count;
   t->count = (int64_t)(t->in.dim > 0 ? t->in.ld : 1) * t->out.ld;
   params->count += t->count;
+  DG_CHECK(t->is_statistic || t->offset == params->n_trained);
+  if (!t->is_statistic) params->n_trained = params->count;
   return DG_OK;
 }
 
@@ -95,8 +97,9 @@ static void draw_values(dg_params *params, uint64_t seed, share own) {
     if (t->init == DG_INIT_ZERO) continue;
     for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
       const int64_t position = dg_tensor_position(t, i);
+      const double drawn = (2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound;
       if (position < own.first || position >= own.first + own.n) continue;
-      params->value[position] = (dg_real)((2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound);
+      params->value[position] = (dg_real)(t->init == DG_INIT_ONE ? 1 : drawn);
     }
   }
 }

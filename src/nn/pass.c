@@ -20,6 +20,17 @@ static int64_t largest(int64_t a, size_t b) {
   return a > (int64_t)b ? a : (int64_t)b;
 }
 
+/* Halves of doubles included. */
+static int64_t norm_reals(const dg_model *model) {
+  int64_t reals = 0;
+  for (int k = 0; k < model->config.layers; k++) {
+    const dg_layer *l = &model->layer[k];
+    if (l->norm != DG_NORM_NONE) reals += 14 * (int64_t)l->ld;
+    if (l->n_skips > 1) reals += (int64_t)l->in_ld * l->bias_ld;
+  }
+  return reals;
+}
+
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0;
@@ -28,12 +39,14 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
+    reals += (int64_t)s.skip + (model->layer[k].conv->mean ? counts->layer[k].n_dst : 0);
     words += (int64_t)s.row_bits;
     dagg[k % 2] = largest(dagg[k % 2], s.dagg);
     dz = largest(dz, s.dz), dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     sums = largest(sums, s.sums);
   }
+  reals += norm_reals(model);
   reals += dagg[0] + dagg[1] + dz + dzr + partial + turned;
   return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) + sums * (int64_t)sizeof(double);
 }
@@ -78,6 +91,25 @@ static void forward_rows(const dg_pass *pass, dg_work *w, dg_work *above, enum d
   dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
 }
 
+/* One layer with batch norm in training: its statistics are those of all rows, so nothing above begins before. */
+static void forward_measured(const dg_pass *pass, dg_work *w, dg_work *above) {
+  dg_layer_score(w, DG_INTERIOR);
+  if (w->channel) forward_rows(pass, w, NULL, DG_INTERIOR);
+  dg_halo_pull_end(w->channel);
+  dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
+  dg_layer_score(w, DG_BORDER);
+  if (!w->channel) dg_layer_aggregate(w, DG_INTERIOR);
+  forward_rows(pass, w, NULL, DG_BORDER);
+  dg_norm_measure(w, &pass->model->params);
+  dg_timer_lap(pass->timer, DG_PHASE_ALL_REDUCE);
+  dg_layer_project(above, w, &pass->model->params, DG_BORDER);
+  dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
+  dg_halo_pull_begin(above->channel);
+  dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
+  dg_layer_project(above, w, &pass->model->params, DG_INTERIOR);
+  dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
+}
+
 /* One layer. Rows that need no halo come first while the halo is under way; where nothing is, rows that others wait
    for: the exchange of the layer above begins as soon as these are there. */
 static void forward_layer(const dg_pass *pass, dg_work *w, dg_work *above) {
@@ -107,7 +139,11 @@ void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
   dg_layer_project_input(work, params);
   dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
   dg_halo_pull_begin(work->channel);
-  for (int k = 0; k < layers; k++) forward_layer(pass, &work[k], k + 1 < layers ? &work[k + 1] : NULL);
+  for (int k = 0; k < layers; k++)
+    if (dg_norm_is_measured(work[k].layer, step))
+      forward_measured(pass, &work[k], &work[k + 1]);
+    else
+      forward_layer(pass, &work[k], k + 1 < layers ? &work[k + 1] : NULL);
   dg_layer_output(last, params, pass->logits, pass->model->n_classes, pass->ld_classes);
 }
 
@@ -143,24 +179,7 @@ void dg_pass_backward(const dg_pass *pass, dg_sums *sums) {
   }
 }
 
-/* log of the sum of exp of a row, and whether its largest entry is the label's (the first of equals, as argmax). */
-static double log_sum_exp(const dg_real *row, int n, int *best) {
-  double sum = 0;
-  *best = 0;
-  for (int c = 1; c < n; c++)
-    if (row[c] > row[*best]) *best = c;
-  for (int c = 0; c < n; c++) sum += exp((double)row[c] - (double)row[*best]);
-  return (double)row[*best] + log(sum);
-}
-
-dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
-  dg_metrics m = {0};
-  for (int32_t i = 0; i < pass->field->n_out; i++) {
-    if (!(pass->field->mask[i] & splits)) continue;
-    const dg_real *row = pass->logits + (size_t)i * pass->ld_classes;
-    int best;
-    m.loss_sum += log_sum_exp(row, pass->model->n_classes, &best) - (double)row[pass->field->labels[i]];
-    m.correct += best == pass->field->labels[i];
-  }
-  return m;
+void dg_pass_update_statistics(const dg_pass *pass) {
+  for (int k = 0; k < pass->model->config.layers; k++)
+    dg_norm_update(&pass->work[k].norm, &pass->model->layer[k], &pass->model->params);
 }

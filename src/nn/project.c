@@ -21,8 +21,9 @@ bool dg_layer_uses_blas(const dg_layer *layer) {
   return layer->ld > NARROW;
 }
 
-/* Rows that a layer projects here: its sources but those that come from other ranks. */
+/* Rows that a layer projects here: its sources but those that come from other ranks, or that no target meets. */
 static int32_t project_count(const dg_work *work) {
+  if (!work->layer->conv->edges) return work->block->n_dst;
   return work->channel ? work->block->n_src_owned : work->block->n_src;
 }
 
@@ -61,33 +62,75 @@ static rows_of input_rows(dg_work *w, int32_t begin, int32_t end) {
   return (rows_of){tile, n, n};
 }
 
+/* A product of input rows with weights. */
+typedef struct side {
+  dg_real *out;           /* [n, ld] */
+  const dg_real *d;       /* [n, ld] its gradient */
+  const dg_real *weights; /* [in, ld] */
+  const dg_real *bias;    /* [ld]; NULL where there is none */
+  int ld;
+  int32_t n;
+  int64_t weights_at, bias_at; /* where their gradients go in the block */
+} side;
+
+enum { MAX_SIDES = 3 };
+
+/* Products of a layer: of all sources that are projected here, and of the targets, which are their first rows. */
+static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p, enum dg_sides wanted) {
+  const dg_layer *l = w->layer;
+  const dg_real *value = p->value, *bias = l->b >= 0 ? value + l->b : NULL;
+  const int32_t n_dst = w->block->n_dst;
+  int n = 0;
+  if (wanted & DG_SOURCES) list[n++] = (side){w->e.z, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b};
+  if (wanted & DG_TARGETS && l->wr >= 0)
+    list[n++] = (side){w->e.zr, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br};
+  if (wanted & DG_TARGETS && l->n_skips > 0)
+    list[n++] =
+        (side){w->skip,    w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0], NULL, l->bias_ld, n_dst,
+               l->skip[0], -1};
+  return n;
+}
+
+static int32_t min_row(int32_t a, int32_t b) {
+  return a < b ? a : b;
+}
+
 /* Projects input rows [begin, end). */
 static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t end) {
-  const dg_layer *l = w->layer;
+  side list[MAX_SIDES];
   const rows_of in = input_rows(w, begin, end);
-  const int32_t stop = end < w->block->n_dst ? end : w->block->n_dst;
-  const size_t at = (size_t)begin * l->ld;
-  const dg_real *bias = l->b >= 0 ? p->value + l->b : NULL;
-  multiply(l->kernels, w->e.z + at, in, p->value + l->w, bias, false, l->ld, end - begin);
-  if (l->wr >= 0 && begin < stop)
-    multiply(l->kernels, w->e.zr + at, in, p->value + l->wr, p->value + l->br, false, l->ld, stop - begin);
+  const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  for (int i = 0; i < n; i++) {
+    const side *s = &list[i];
+    const int32_t stop = min_row(end, s->n);
+    if (begin < stop)
+      multiply(w->layer->kernels, s->out + (size_t)begin * s->ld, in, s->weights, s->bias, false, s->ld, stop - begin);
+  }
+}
+
+/* Sides of sparse input that one pass over its rows makes: as many rows are in the first, and the rows are as long. */
+static int paired(const side *list, int n) {
+  return n > 1 && list[1].ld == list[0].ld ? 2 : 1;
 }
 
 /* Projects sparse rows [begin, end); the weight gradient takes their random bits again. */
-static void project_sparse_rows(dg_work *w, const dg_product *products, int32_t begin, int32_t end) {
-  const dg_layer *l = w->layer;
+static void draw_rows(dg_work *w, int32_t begin, int32_t end) {
   for (int32_t i = begin; w->x.drop.threshold && i < end; i++)
     w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
-  l->kernels->sparse_forward(products, l->wr >= 0 ? 2 : 1, &w->x, l->ld, begin, end);
 }
 
 static void project_sparse(dg_work *w, const dg_params *p) {
-  const dg_layer *l = w->layer;
-  const dg_product products[] = {
-      {w->e.z, p->value + l->w, l->b >= 0 ? p->value + l->b : NULL, project_count(w)},
-      {w->e.zr, p->value + l->wr, p->value + l->br, w->block->n_dst},
-  };
-  FOR_TILES(w, project_count(w), project_sparse_rows(w, products, begin, end));
+  side list[MAX_SIDES];
+  dg_product product[MAX_SIDES];
+  const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  for (int i = 0; i < n; i++) product[i] = (dg_product){list[i].out, list[i].weights, list[i].bias, list[i].n};
+  for (int i = 0, k; i < n; i += k) {
+    k = paired(list + i, n - i);
+    FOR_TILES(w, list[i].n, {
+      if (i == 0) draw_rows(w, begin, end);
+      w->layer->kernels->sparse_forward(product + i, k, &w->x, list[i].ld, begin, end);
+    });
+  }
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
@@ -139,72 +182,102 @@ static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) 
   add_sums(grad, w->sums, sums, ld);
 }
 
-/* One tile's share of the gradients of a projection, out [in + 1, ld], whose last row is for blocks, and of its bias.
- */
-static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of x, const dg_real *d, bool add,
+/* Partial results of one sum over rows: of each side its weights' gradient [in, ld] and a row for blocks, and sums of
+   its bias [ld]. */
+typedef struct partial {
+  dg_real *matrix[MAX_SIDES];
+  double *bias[MAX_SIDES];
+} partial;
+
+static int64_t side_size(const dg_layer *l, const side *s) {
+  return (int64_t)(l->in_ld + 1) * s->ld;
+}
+
+/* The s-th of `sums` partial results; *stride gets the distance between two. */
+static partial partial_of(const dg_work *w, const side *list, int n, int s, int sums, int64_t *stride) {
+  partial out = {0};
+  dg_real *next = w->partial;
+  *stride = 0;
+  for (int i = 0; i < n; i++) *stride += side_size(w->layer, &list[i]);
+  next += (int64_t)s * *stride;
+  for (int i = 0; i < n; i++) {
+    out.matrix[i] = next, next += side_size(w->layer, &list[i]);
+    if (list[i].bias) out.bias[i] = w->sums + ((size_t)i * (size_t)sums + (size_t)s) * (size_t)list[i].ld;
+  }
+  return out;
+}
+
+/* One tile's share of the gradients of a projection, out [in + 1, ld], whose last row is for blocks, and of its bias,
+   NULL where there is none. */
+static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of x, const dg_real *d, bool add, int ld,
                           int rows) {
-  dg_real *block = out + (size_t)l->in_ld * l->ld;
-  multiply_transposed(l->kernels, out, x, d, add, l->ld, rows);
-  if (l->b < 0) return;
-  if (!add) memset(block, 0, (size_t)l->ld * sizeof *block);
-  if (!add) memset(bias, 0, (size_t)l->ld * sizeof *bias);
+  dg_real *block = out + (size_t)l->in_ld * ld;
+  multiply_transposed(l->kernels, out, x, d, add, ld, rows);
+  if (!bias) return;
+  if (!add) memset(block, 0, (size_t)ld * sizeof *block);
+  if (!add) memset(bias, 0, (size_t)ld * sizeof *bias);
   add_columns(bias, block, l, d, 0, rows);
 }
 
-/* Gradients of projections and their biases from rows of dz and the targets' rows of dzr, input dense: each tile of it
-   is made once for both. */
-static void dense_weights(dg_work *w, dg_params *p, enum dg_sides sides) {
+/* Gradients of projections and their biases, input dense: each tile of it is made once for all. The sides' rows begin
+   with the same, the first side has most. */
+static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sides) {
   const dg_layer *l = w->layer;
-  const int32_t n_dst = w->block->n_dst, n = sides & DG_SOURCES ? project_count(w) : n_dst;
-  const int32_t sums = n_sums(n), rows = sum_rows(n);
-  const int64_t count = (int64_t)l->in_ld * l->ld, one = count + l->ld, stride = 2 * one;
+  const int32_t n = list[0].n, sums = n_sums(n), rows = sum_rows(n);
+  int64_t stride;
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
-    dg_real *out = w->partial + (size_t)s * stride;
-    double *bias = w->sums + (size_t)s * l->ld, *bias_r = bias + (size_t)sums * l->ld;
-    const int32_t first = s * rows, stop = first + rows < n ? first + rows : n;
+    int64_t unused;
+    const partial out = partial_of(w, list, n_sides, s, sums, &unused);
+    const int32_t first = s * rows, stop = min_row(first + rows, n);
     for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
-      const int32_t end = begin + TILE_ROWS < stop ? begin + TILE_ROWS : stop, targets = end < n_dst ? end : n_dst;
+      const int32_t end = min_row(begin + TILE_ROWS, stop);
       const rows_of x = input_rows(w, begin, end);
-      const size_t at = (size_t)begin * l->ld;
-      if (sides & DG_SOURCES) tile_gradient(out, bias, l, x, w->e.dz + at, begin > first, end - begin);
-      if (sides & DG_TARGETS && (targets > begin || begin == first))
-        tile_gradient(out + one, bias_r, l, x, w->e.dzr + at, begin > first, targets > begin ? targets - begin : 0);
+      for (int i = 0; i < n_sides; i++) {
+        const int32_t last = min_row(end, list[i].n);
+        if (last <= begin && begin > first) continue;
+        tile_gradient(out.matrix[i], out.bias[i], l, x, list[i].d + (size_t)begin * list[i].ld, begin > first,
+                      list[i].ld, last > begin ? last - begin : 0);
+      }
       progress(w->comm, n - end);
     }
   }
-  if (sides & DG_SOURCES) {
-    add_up(p->grad + l->w, w->partial, sums, stride, count);
-    if (l->b >= 0) add_sums(p->grad + l->b, w->sums, sums, l->ld);
-  }
-  if (sides & DG_TARGETS) {
-    add_up(p->grad + l->wr, w->partial + one, sums, stride, count);
-    add_sums(p->grad + l->br, w->sums + (size_t)sums * l->ld, sums, l->ld);
+  const partial out = partial_of(w, list, n_sides, 0, sums, &stride);
+  for (int i = 0; i < n_sides; i++) {
+    add_up(grad + list[i].weights_at, out.matrix[i], sums, stride, (int64_t)l->in_ld * list[i].ld);
+    if (list[i].bias) add_sums(grad + list[i].bias_at, out.bias[i], sums, list[i].ld);
   }
 }
 
 /* The same with sparse input. */
-static void sparse_weights(dg_work *w, dg_params *p) {
+static void sparse_weights(dg_work *w, dg_real *grad, const side *list, int n) {
   const dg_layer *l = w->layer;
   const dg_field *f = w->field;
-  const int32_t n = project_count(w);
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
-  const dg_product products[] = {{p->grad + l->w, w->e.dz, NULL, n},
-                                 {p->grad + l->wr, w->e.dzr, NULL, w->block->n_dst}};
-  FOR_TILES(w, l->n_in, l->kernels->sparse_backward(products, l->wr >= 0 ? 2 : 1, &x, l->ld, begin, end));
-  if (l->b >= 0) sum_columns(w, p->grad + l->b, w->e.dz, n);
-  if (l->wr >= 0) sum_columns(w, p->grad + l->br, w->e.dzr, w->block->n_dst);
+  dg_product product[MAX_SIDES];
+  for (int i = 0; i < n; i++) product[i] = (dg_product){grad + list[i].weights_at, list[i].d, NULL, list[i].n};
+  for (int i = 0, k; i < n; i += k) {
+    k = paired(list + i, n - i);
+    FOR_TILES(w, l->n_in, l->kernels->sparse_backward(product + i, k, &x, list[i].ld, begin, end));
+  }
+  for (int i = 0; i < n; i++)
+    if (list[i].bias) sum_columns(w, grad + list[i].bias_at, list[i].d, list[i].n);
 }
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {
-  /* Dropped features are made anew for every use: both projections share one. */
-  if (work->features) sides = sides & DG_SOURCES ? DG_BOTH_SIDES : 0;
-  if (work->layer->wr < 0) sides &= DG_SOURCES;
-  if (sides == 0) return;
+  const dg_layer *l = work->layer;
+  side list[MAX_SIDES];
+  /* Dropped features are made anew for every use: all projections share one. */
+  if (work->features) sides = sides & DG_SOURCES ? DG_BOTH_SIDES : DG_NO_SIDE;
+  const int n = list_sides(list, work, params, sides);
+  if (n == 0) return;
   if (work->features && work->features->sparse)
-    sparse_weights(work, params);
+    sparse_weights(work, params->grad, list, n);
   else
-    dense_weights(work, params, sides);
+    dense_weights(work, params->grad, list, n);
+  if (l->n_skips > 1 && sides & DG_TARGETS)
+    memcpy(params->grad + l->skip[1], params->grad + l->skip[0],
+           (size_t)l->in_ld * (size_t)l->bias_ld * sizeof *params->grad);
 }
 
 /* out [ld, in] = w [in, ld] transposed. */
@@ -213,41 +286,62 @@ static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
     for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
 }
 
-/* dx rows [begin, end) of the gradient of a layer's input, given transposed weights. */
-static void input_gradient(const dg_work *w, dg_real *dx, const dg_real *turned, const dg_real *turned_r, int32_t begin,
+/* dx rows [begin, end) of the gradient of a layer's input, given the sides' transposed weights one after the other; rows
+   that no side has get none. */
+static void input_gradient(const dg_work *w, dg_real *dx, const side *list, int n, const dg_real *turned, int32_t begin,
                            int32_t end) {
   const dg_layer *l = w->layer;
-  const int32_t stop = end < w->block->n_dst ? end : w->block->n_dst;
-  const size_t at = (size_t)begin * l->ld;
-  dg_real *out = dx + (size_t)begin * l->in_ld;
-  multiply(l->kernels, out, (rows_of){w->e.dz + at, l->ld, l->ld}, turned, NULL, false, l->in_ld, end - begin);
-  if (l->wr >= 0 && begin < stop)
-    multiply(l->kernels, out, (rows_of){w->e.dzr + at, l->ld, l->ld}, turned_r, NULL, true, l->in_ld, stop - begin);
+  const int in = l->in_ld;
+  const int32_t projected = begin > list[0].n ? begin : min_row(end, list[0].n);
+  memset(dx + (size_t)projected * in, 0, (size_t)(end - projected) * (size_t)in * sizeof *dx);
+  for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
+    const side *s = &list[i];
+    const int32_t stop = min_row(end, s->n);
+    const rows_of d = {s->d + (size_t)begin * s->ld, s->ld, s->ld};
+    if (begin < stop) multiply(l->kernels, dx + (size_t)begin * in, d, turned, NULL, i > 0, in, stop - begin);
+  }
+}
+
+static void turn_sides(dg_real *turned, const side *list, int n, int in) {
+  for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++)
+    transpose_weights(turned, list[i].weights, in, list[i].ld);
+}
+
+/* Rows [begin, end) through product and transition; sum [count] gets what the transition sums over rows. */
+static void backward_rows(const dg_work *work, dg_work *below, const side *list, int n, dg_real *block, double *sum,
+                          int32_t begin, int32_t end) {
+  const int64_t count = (int64_t)work->layer->input_sums * work->layer->in_ld;
+  memset(block, 0, (size_t)count * sizeof *block);
+  memset(sum, 0, (size_t)count * sizeof *sum);
+  for (int32_t first = begin; first < end; first += TILE_ROWS) {
+    const int32_t last = min_row(first + TILE_ROWS, end);
+    input_gradient(work, below->e.dagg, list, n, work->turned, first, last);
+    for (int32_t from = first, to; from < last; from = to) {
+      to = block_end(NULL, from, last);
+      dg_transition_backward(&work->in, below->e.dagg, block, from, to);
+      add_block(sum, block, count);
+    }
+  }
 }
 
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
   const dg_layer *l = work->layer;
   const int32_t n = work->block->n_src_owned, rows = sum_rows(n);
-  const int sums = n_sums(n), in = l->in_ld;
-  dg_real *turned = work->turned, *turned_r = turned + (size_t)in * l->ld;
-  transpose_weights(turned, params->value + l->w, in, l->ld);
-  if (l->wr >= 0) transpose_weights(turned_r, params->value + l->wr, in, l->ld);
+  const int sums = n_sums(n);
+  const int64_t count = (int64_t)l->input_sums * l->in_ld;
+  side list[MAX_SIDES];
+  const int n_sides = list_sides(list, work, params, DG_BOTH_SIDES);
+  list[0].n = min_row(list[0].n, n); /* halo rows are not ours */
+  turn_sides(work->turned, list, n_sides, l->in_ld);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++) {
-    const int32_t end = (s + 1) * rows < n ? (s + 1) * rows : n;
-    dg_real *block = work->partial + (size_t)s * in;
-    double *sum = work->sums + (size_t)s * in;
-    memset(block, 0, (size_t)in * sizeof *block);
-    memset(sum, 0, (size_t)in * sizeof *sum);
-    for (int32_t first = s * rows; first < end; first += TILE_ROWS) {
-      const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
-      input_gradient(work, below->e.dagg, turned, turned_r, first, last);
-      for (int32_t from = first, to; from < last; from = to) {
-        to = block_end(NULL, from, last);
-        dg_transition_backward(&work->in, below->e.dagg, block, from, to);
-        add_block(sum, block, in);
-      }
-    }
+  for (int s = 0; s < sums; s++)
+    backward_rows(work, below, list, n_sides, work->partial + s * count, work->sums + s * count, s * rows,
+                  min_row((s + 1) * rows, n));
+  double *total = work->sums + sums * count;
+  for (int64_t i = 0; i < count; i++) {
+    total[i] = 0;
+    for (int s = 0; s < sums; s++) total[i] += work->sums[s * count + i];
   }
-  add_sums(params->grad + below->layer->bias, work->sums, sums, in);
+  dg_norm_gradients(below->layer, params, total);
+  dg_norm_finish_backward(below, total);
 }

@@ -12,23 +12,30 @@ static size_t max_size(size_t a, size_t b) {
 
 /* ---- sizes ---- */
 
+/* Matrices that a layer has of its input's width: of sources, of targets, and of skips. */
+static size_t count_sides(const dg_layer *l) {
+  return l->n_skips > 0 ? 3 : 2;
+}
+
 /* Elements of partial results of the backward pass. */
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
-  const size_t matrix = sparse ? 0 : 2 * (size_t)(l->in_ld + 1) * ld;
+  const size_t matrix = sparse ? 0 : count_sides(l) * (size_t)(l->in_ld + 1) * ld;
   return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * 2 * ld);
 }
 
-/* Partial sums over rows, of both projections, or of the input, or of both attention vectors. */
+/* Partial sums over rows, of both projections, or of the input with those of a norm behind them added up, or of both
+   attention vectors; or over chunks. */
 static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
-  const size_t ld = (size_t)l->ld, in = l->index > 0 ? (size_t)l->in_ld : 0;
-  return max_size((size_t)most_sums((int32_t)n->n_src) * max_size(2 * ld, in), (size_t)n->n_chunks * 2 * ld);
+  const size_t ld = (size_t)l->ld, in = (size_t)l->input_sums * (size_t)l->in_ld;
+  const size_t sums = (size_t)most_sums((int32_t)n->n_src);
+  return max_size(max_size(sums * 2 * ld, (sums + 1) * in), (size_t)n->n_chunks * 2 * ld);
 }
 
 static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   s->dagg = (size_t)n->n_dst * (size_t)l->ld;
   if (l->conv->edges) s->dz = (size_t)n->n_src * (size_t)l->ld;
-  if (l->index > 0) s->turned = 2 * (size_t)l->in_ld * (size_t)l->ld;
+  if (l->index > 0) s->turned = count_sides(l) * (size_t)l->in_ld * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
   s->partial = partial_size(l, n, sparse);
   s->sums = sums_size(l, n);
@@ -42,6 +49,7 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
     s.agg = (size_t)n->n_dst * (size_t)layer->ld;
     s.stat = (size_t)n->n_dst * DG_STATS * (size_t)layer->hp;
   }
+  if (layer->n_skips > 0) s.skip = (size_t)n->n_dst * (size_t)layer->bias_ld;
   if (layer->index > 0)
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else if (!sparse)
@@ -94,6 +102,7 @@ static void borrow_scratch(dg_work *w, const dg_scratch *s) {
   w->e.dagg = s->dagg[w->layer->index % 2];
   w->e.dz = w->layer->conv->edges ? s->dz : w->e.dagg;
   w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned, w->sums = s->sums;
+  w->dskip = w->e.dagg;
 }
 
 /* ---- a layer at work ---- */
@@ -115,8 +124,22 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->in.to, s->input, sizeof(dg_real)));
   DG_TRY(allocate(&w->tile, s->tile, sizeof(dg_real)));
   DG_TRY(allocate(&w->row_bits, s->row_bits, sizeof *w->row_bits));
+  DG_TRY(allocate(&w->skip, s->skip, sizeof(dg_real)));
+  if (w->layer->n_skips > 1)
+    DG_TRY(dg_alloc(&w->skip_weights, (size_t)w->layer->in_ld * (size_t)w->layer->bias_ld, sizeof(dg_real)));
 
 cleanup:
+  return status;
+}
+
+/* Targets are the first sources of all layers below, the first one's included. */
+static dg_status make_shares(dg_work *w, const dg_local *local) {
+  const dg_status status = dg_alloc(&w->share, (size_t)w->block->n_dst, sizeof *w->share);
+  for (dg_row i = 0; status == DG_OK && i < w->block->n_dst; i++) {
+    const int32_t degree = local->degree[w->field->input_local[i]];
+    w->share[i] = degree > 0 ? 1 / (dg_real)degree : 0;
+  }
+  w->e.norm = w->share;
   return status;
 }
 
@@ -147,15 +170,23 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   const dg_comm *comm = &pass->local->comm;
   const dg_block *b = pass->field->block[layer->index];
   *work = (dg_work){.comm = comm, .layer = layer, .block = b, .field = pass->field};
-  DG_TRY(dg_comm_agree(comm, allocate_all(work, sizes)));
+  status = allocate_all(work, sizes);
+  if (status == DG_OK) status = dg_norm_create(&work->norm, layer, pass->local->shard.info.n_nodes);
   describe_edges(&work->e, layer, b);
+  if (status == DG_OK && layer->conv->mean) status = make_shares(work, pass->local);
+  DG_TRY(dg_comm_agree(comm, status));
   if (!layer->conv->edges) work->e.agg = work->e.z;
   if (pass->scratch) borrow_scratch(work, pass->scratch);
+  if (layer->last && layer->heads > 1) work->dskip = pass->logits;
   if (below == NULL) {
     work->features = &pass->local->shard.features;
     describe_input(work);
   } else {
-    work->in.below = below->layer, work->in.from = below->e.agg, work->in.ids = b->folded;
+    work->in = (dg_transition){.below = below->layer,
+                               .norm = &below->norm,
+                               .from = dg_layer_results(below),
+                               .to = work->in.to,
+                               .ids = b->folded};
   }
   if (dg_field_exchanges(pass->field, layer->index))
     DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->e.z, work->e.dz, layer->dim * layer->hp, layer->ld,
@@ -178,5 +209,9 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->in.to);
   dg_free(&work->tile);
   dg_free(&work->row_bits);
+  dg_free(&work->skip);
+  dg_free(&work->skip_weights);
+  dg_free(&work->share);
+  dg_norm_destroy(&work->norm);
   *work = (dg_work){0};
 }

@@ -239,6 +239,7 @@ dg_step_config dg_config_step(const dg_config *config) {
   return (dg_step_config){.layers = m->layers,
                           .edges = dg_conv_of(m->kind)->edges,
                           .all = !config->prune,
+                          .full = dg_model_is_full(m),
                           .width = m->heads * m->hidden,
                           .out_heads = m->out_heads};
 }
@@ -257,12 +258,13 @@ static dg_status describe(char **text, const dg_config *config, const int *but, 
   return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }
 
+/* A cosine is as long as the epochs are many; the runs of all splits are as many as these. */
 dg_status dg_config_describe_run(char **text, const dg_config *config) {
-  static const int free_to_change[] = {RECIPE,       CONFIG,         EPOCHS, PARTITION, BALANCE,    OBJECTIVE,
+  static const int free_to_change[] = {EPOCHS,       RECIPE,         CONFIG, PARTITION, BALANCE,    OBJECTIVE,
                                        PRINT_CONFIG, SAVE,           LOG,    THREADS,   CHECKPOINT, CHECKPOINT_EVERY,
                                        RESUME,       SAVE_GRADIENTS, RUNS};
-  const int n = sizeof free_to_change / sizeof *free_to_change;
-  return describe(text, config, free_to_change, dg_config_all_splits(config) ? n - 1 : n, true); /* not RUNS */
+  const int n = sizeof free_to_change / sizeof *free_to_change, cosine = config->lr_schedule == DG_LR_COSINE;
+  return describe(text, config, free_to_change + cosine, n - cosine - dg_config_all_splits(config), true);
 }
 
 static bool is_same(const dg_option *a, const dg_option *b) {

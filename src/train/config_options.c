@@ -5,8 +5,13 @@
 #include "kernels/kernels.h"
 #include "train/recipes.h"
 
-static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", NULL};
+static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", "sage", NULL};
 static const char *const activation_names[] = {"elu", "relu", NULL};
+static const char *const norm_names[] = {"none", "batch", "layer", NULL};
+static const char *const optimizer_names[] = {"adam", "adamw", "rmsprop", NULL};
+static const char *const lr_schedule_names[] = {"constant", "cosine", NULL};
+static const char *const loss_names[] = {"ce", "log-ce", NULL};
+static const char *const class_weights_names[] = {"none", "balanced", NULL};
 static const char *const normalize_names[] = {"none", "row", "standardize", NULL};
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
 static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
@@ -22,12 +27,12 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[MODEL] = dg_option_choice("model", &v->kind, model_names, "kind of layers (gatv2)");
   options[LAYERS] = dg_option_int("layers", &v->layers, 1, 1000, "L", "number of layers (2)");
   options[HIDDEN] =
-      dg_option_int("hidden", &v->hidden, 1, 1e6, "D", "width of a head in hidden layers (8; gcn, mlp: 16)");
+      dg_option_int("hidden", &v->hidden, 1, 1e6, "D", "width of a head in hidden layers (8; gcn, mlp, sage: 16)");
   options[HEADS] = dg_option_int("heads", &v->heads, 1, DG_MAX_HEADS, "H", "heads of hidden layers, concatenated (8)");
   options[OUT_HEADS] =
       dg_option_int("out-heads", &v->out_heads, 1, DG_MAX_HEADS, "H", "heads of the last layer, averaged (1)");
   options[DROPOUT] =
-      dg_option_real("dropout", &m->dropout, 0, below_one, "P", "on each layer's input (0.6; gcn, mlp: 0.5)");
+      dg_option_real("dropout", &m->dropout, 0, below_one, "P", "on each layer's input (0.6; gcn, mlp, sage: 0.5)");
   options[INPUT_DROPOUT] = dg_option_real("input-dropout", &m->input_dropout, 0, below_one, "P",
                                           "on the first layer's input (as --dropout)");
   options[ATTENTION_DROPOUT] =
@@ -35,7 +40,12 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[NEGATIVE_SLOPE] =
       dg_option_real("negative-slope", &m->negative_slope, -INFINITY, INFINITY, "A", "of LeakyReLU (0.2)");
   options[ACTIVATION] =
-      dg_option_choice("activation", &v->activation, activation_names, "between layers (elu; gcn, mlp: relu)");
+      dg_option_choice("activation", &v->activation, activation_names, "between layers (elu; gcn, mlp, sage: relu)");
+  options[RESIDUAL] = dg_option_flag("residual", &m->residual, "a linear skip beside every layer");
+  options[NORM] =
+      dg_option_choice("norm", &v->norm, norm_names,
+                       "after hidden layers, before the activation: batch over all nodes,\n"
+                       "which training then computes in all layers but the last; layer over channels (none)");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
@@ -44,9 +54,22 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
 static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v) {
   dg_config *c = &v->config;
   options[LR] =
-      dg_option_real("lr", &c->lr, nextafter(0, 1), INFINITY, "X", "learning rate of Adam (0.005; gcn, mlp: 0.01)");
+      dg_option_real("lr", &c->lr, nextafter(0, 1), INFINITY, "X", "learning rate (0.005; gcn, mlp, sage: 0.01)");
   options[WEIGHT_DECAY] =
       dg_option_real("weight-decay", &c->weight_decay, 0, INFINITY, "X", "L2 added to the gradient (5e-4)");
+  options[OPTIMIZER] = dg_option_choice("optimizer", &v->optimizer, optimizer_names,
+                                        "adamw: decay shrinks the weights themselves (adam)");
+  options[WARMUP] = dg_option_int("warmup", &c->warmup, 0, 1e9, "N", "epochs over which the rate grows to --lr (0)");
+  options[LR_SCHEDULE] = dg_option_choice("lr-schedule", &v->lr_schedule, lr_schedule_names,
+                                          "cosine: the rate falls to zero at the end of --epochs (constant)");
+  options[CLIP_NORM] = dg_option_real("clip-norm", &c->clip_norm, 0, INFINITY, "X",
+                                      "the gradient of all weights is made no longer; 0: as it is (0)");
+  options[LOSS] = dg_option_choice("loss", &v->loss, loss_names,
+                                   "ce: cross-entropy; log-ce: log(e + ce) - log(e), e = 1 - log 2 (ce)");
+  options[LABEL_SMOOTHING] = dg_option_real("label-smoothing", &c->label_smoothing, 0, nextafter(1, 0), "E",
+                                            "of a label that all classes share (0)");
+  options[CLASS_WEIGHTS] = dg_option_choice("class-weights", &v->class_weights, class_weights_names,
+                                            "balanced: classes weigh the same in the loss (none)");
   options[EPOCHS] = dg_option_int("epochs", &c->epochs, 0, 1e9, "N", "optimizer steps, full batch (200)");
   options[SEED] = dg_option_int("seed", &v->seed, 0, INFINITY, "S", "of initial weights and dropout (0)");
   options[RUNS] = dg_option_int("runs", &c->runs, 1, 1e6, "N", "repeat with seeds S, S+1, ...; mean and deviation (1)");
@@ -110,9 +133,18 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [ATTENTION_DROPOUT] = "model",
                                                 [NEGATIVE_SLOPE] = "model",
                                                 [ACTIVATION] = "model",
+                                                [RESIDUAL] = "model",
+                                                [NORM] = "model",
                                                 [NORMALIZE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",
+                                                [OPTIMIZER] = "training",
+                                                [WARMUP] = "training",
+                                                [LR_SCHEDULE] = "training",
+                                                [CLIP_NORM] = "training",
+                                                [LOSS] = "training",
+                                                [LABEL_SMOOTHING] = "training",
+                                                [CLASS_WEIGHTS] = "training",
                                                 [EPOCHS] = "training",
                                                 [SEED] = "training",
                                                 [RUNS] = "training",
@@ -156,6 +188,11 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .threads = config->threads,
                             .kind = m->kind,
                             .activation = m->activation,
+                            .norm = m->norm,
+                            .optimizer = config->optimizer,
+                            .lr_schedule = config->lr_schedule,
+                            .loss = config->loss,
+                            .class_weights = config->balance_classes,
                             .normalize = config->normalize,
                             .early_stop = config->early_stop,
                             .select = config->select,
@@ -175,6 +212,11 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->heads = (int)v->heads;
   m->out_heads = (int)v->out_heads;
   m->activation = (dg_activation)v->activation;
+  m->norm = (dg_norm)v->norm;
+  config->optimizer = (dg_optimizer_kind)v->optimizer;
+  config->lr_schedule = (dg_lr_schedule)v->lr_schedule;
+  config->loss = (dg_loss_kind)v->loss;
+  config->balance_classes = v->class_weights;
   config->seed = (uint64_t)v->seed;
   config->normalize = (dg_normalize)v->normalize;
   config->early_stop = (dg_early_stop)v->early_stop;

@@ -16,12 +16,21 @@ enum dg_config_option {
   ATTENTION_DROPOUT,
   NEGATIVE_SLOPE,
   ACTIVATION,
+  RESIDUAL,
+  NORM,
   NORMALIZE,
   N_MODEL_OPTIONS,
   RECIPE = N_MODEL_OPTIONS,
   CONFIG,
   LR,
   WEIGHT_DECAY,
+  OPTIMIZER,
+  WARMUP,
+  LR_SCHEDULE,
+  CLIP_NORM,
+  LOSS,
+  LABEL_SMOOTHING,
+  CLASS_WEIGHTS,
   EPOCHS,
   SEED,
   RUNS,
@@ -53,7 +62,8 @@ enum dg_config_option {
 typedef struct dg_config_values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, seed, threads;
-  int kind, activation, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
+  int kind, activation, norm, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
+  int optimizer, lr_schedule, loss, class_weights;
 } dg_config_values;
 
 /* The rows of the table that describe the model, or all of them; they set `values`. Local. */

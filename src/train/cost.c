@@ -26,17 +26,21 @@ static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
   return l->index == 0 ? (double)entries : (double)rows * l->n_in;
 }
 
+/* Channels that a layer projects of its targets: GATv2's own projection, and skips. */
+static double target_width(const dg_layer *l) {
+  const int results = l->last ? l->dim : l->heads * l->dim;
+  return (l->wr >= 0 ? l->heads * l->dim : 0) + (l->n_skips > 0 ? results : 0);
+}
+
 /* Projection, forward or for the weight gradient: as many flops; input, weights and output once. */
 static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
   const double in = kept * inputs(l, n->n_projected, n->entries);
   work_count c = {2 * in * width,
                   in * (sparse ? 8 : real) + (double)n->n_projected * width * real + l->n_in * width * real};
-  if (l->wr >= 0) {
-    const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst);
-    c.flops += 2 * in_dst * width;
-    c.bytes += (double)n->n_dst * width * real + l->n_in * width * real;
-  }
+  const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst), wide = target_width(l);
+  c.flops += 2 * in_dst * wide;
+  if (wide > 0) c.bytes += (double)n->n_dst * wide * real + l->n_in * wide * real;
   return c;
 }
 
@@ -72,8 +76,8 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
 
 /* Multiply-adds of a layer's projections. */
 static double projected(const dg_layer *l, const dg_layer_counts *n) {
-  const double in_dst = l->wr >= 0 ? inputs(l, n->n_dst, n->entries_dst) : 0;
-  return (inputs(l, n->n_projected, n->entries) + in_dst) * l->heads * l->dim;
+  return inputs(l, n->n_projected, n->entries) * l->heads * l->dim +
+         inputs(l, n->n_dst, n->entries_dst) * target_width(l);
 }
 
 void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_counts *counts) {

@@ -75,13 +75,14 @@ static dg_field_config field_of(const division *d, int splits, bool backward) {
                            .splits = c->prune ? splits : 0,
                            .edges = dg_conv_of(c->model.kind)->edges,
                            .exchange_first = d->point->exchange_first,
-                           .backward = backward};
+                           .backward = backward,
+                           .full = backward && dg_model_is_full(&c->model)};
 }
 
 static dg_status count(dg_counts **counts, const division *d, int splits) {
   dg_status status = DG_OK;
   const int parts = d->point->parts;
-  const dg_field_config config = field_of(d, splits, true);
+  const dg_field_config config = field_of(d, splits, splits == DG_TRAIN);
   DG_TRY(dg_alloc(counts, (size_t)parts, sizeof **counts));
   DG_TRY(dg_counts_of_parts(*counts, d->input->graph, d->part, parts, &config));
 
@@ -197,7 +198,7 @@ static known_rates describe_timing(const dg_plan_point *point, const dg_plan_clu
 static dg_status time_heaviest(known_rates *known, const known_rates *timing, const division *d, const dg_comm *alone) {
   dg_config config = *d->input->config;
   const int p = find_heaviest(d);
-  const dg_piece piece = {d->input->graph, d->part, p};
+  const dg_graph_part piece = {d->input->graph, d->part, p};
   if (p < 0) return dg_fail(DG_INPUT, "the training split is empty; it needs at least one labelled node");
   if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
   *known = *timing;

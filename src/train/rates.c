@@ -122,7 +122,7 @@ cleanup:
   return status;
 }
 
-static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, const dg_piece *of) {
+static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, const dg_graph_part *of) {
   dg_status status = DG_OK;
   piece p = {.graph = of->graph};
   dg_shard shard = {0};
@@ -190,9 +190,9 @@ static void time_phases(double seconds[DG_PHASES], dg_trainer *t) {
 
 /* A trainer on one part, its weights drawn. */
 static dg_status make_trainer(dg_trainer *trainer, dg_local *local, const dg_comm *alone, const dg_config *config,
-                              const dg_graph_info *info, const dg_piece *piece) {
+                              const dg_graph_info *info, const dg_graph_part *of) {
   dg_status status = DG_OK;
-  DG_TRY(make_local(local, alone, info, piece));
+  DG_TRY(make_local(local, alone, info, of));
   DG_TRY(dg_trainer_create(trainer, local, config));
   dg_params_reset(&trainer->model.params, 0);
 
@@ -212,7 +212,7 @@ static dg_status time_among(double seconds[DG_PHASES], dg_trainer *trainer, neig
 }
 
 dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
-                           const dg_piece *piece, int neighbours) {
+                           const dg_graph_part *part, int neighbours) {
   dg_status status = DG_OK;
   atomic_bool over = false;
   dg_local local = {0};
@@ -223,11 +223,11 @@ dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_confi
   int threads;
   *rates = (dg_rates){0};
   DG_TRY(dg_threads_set(&threads, alone, config->threads));
-  DG_TRY(make_trainer(&trainer, &local, alone, config, info, piece));
+  DG_TRY(make_trainer(&trainer, &local, alone, config, info, part));
   DG_TRY(dg_alloc(&others, (size_t)neighbours, sizeof *others));
   for (int i = 0; i < neighbours; i++) {
     others[i].threads = threads, others[i].over = &over;
-    DG_TRY(make_trainer(&others[i].trainer, &others[i].local, alone, config, info, piece));
+    DG_TRY(make_trainer(&others[i].trainer, &others[i].local, alone, config, info, part));
   }
   DG_TRY(time_among(rates->unit, &trainer, others, neighbours, &over));
   DG_TRY(dg_counts_create(&counts, &trainer.local, trainer.train_field));

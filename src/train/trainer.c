@@ -8,6 +8,8 @@
 #include "nn/conv.h"
 #include "par/threads.h"
 #include "train/cost.h"
+#include "train/loss.h"
+#include "train/schedule.h"
 #include "train/work_spread.h"
 
 dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split,
@@ -34,10 +36,12 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
                                   .splits = t->config->prune ? splits : 0,
                                   .edges = dg_conv_of(t->config->model.kind)->edges,
                                   .exchange_first = t->exchange_first,
-                                  .backward = backward};
+                                  .backward = backward,
+                                  .full = backward && dg_model_is_full(&t->config->model)};
   if (*field != NULL) return DG_OK;
   DG_TRY(dg_field_create(field, &t->local, &config));
   DG_TRY(dg_pass_create(pass, &t->model, &t->local, *field, backward, t->config->halo_type));
+  if (!dg_loss_is_plain(t->config)) pass->loss = &t->loss;
 
 cleanup:
   return status;
@@ -69,6 +73,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   DG_TRY(dg_comm_agree(comm, status));
   DG_TRY(dg_sums_create(&trainer->sums, comm, params->count, config->model.layers));
   DG_TRY(dg_comm_agree(comm, dg_params_train(params, &trainer->sums)));
+  DG_TRY(dg_loss_prepare(&trainer->loss, &trainer->class_weight, &trainer->local, config));
   trainer->exchange_first = exchanges_first(trainer);
   if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
@@ -130,6 +135,7 @@ void dg_trainer_destroy(dg_trainer *trainer) {
   dg_field_destroy(&trainer->final_field);
   dg_model_destroy(&trainer->model);
   dg_sums_destroy(&trainer->sums);
+  dg_free(&trainer->class_weight);
   dg_local_destroy(&trainer->local);
   *trainer = (dg_trainer){0};
 }
@@ -137,7 +143,7 @@ void dg_trainer_destroy(dg_trainer *trainer) {
 /* What this rank adds to the figures that travel behind the gradients. */
 static void give_figures(dg_trainer *t, dg_metrics metrics) {
   dg_real *tail = t->sums.grad + t->sums.count;
-  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / (double)t->local.shard.n_train);
+  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / t->loss.train_weight);
   tail[DG_SUM_CORRECT] = (dg_real)metrics.correct;
   tail[DG_SUM_FAILED] = t->failed;
   tail[DG_SUM_STOP] = t->stop, tail[DG_SUM_KEEP] = t->keep;
@@ -151,13 +157,17 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   dg_timer_start(&trainer->timer);
 
   dg_pass_forward(&trainer->train, &step);
-  give_figures(trainer, dg_pass_loss(&trainer->train, DG_TRAIN));
+  give_figures(trainer, dg_pass_loss(&trainer->train));
   dg_pass_backward(&trainer->train, sums);
   dg_sums_end(sums);
   dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
 
-  if (isfinite(sums->figures[DG_SUM_LOSS]))
-    dg_adam_step(&trainer->model.params, config->lr, config->weight_decay, epoch);
+  dg_optimizer optimizer = dg_schedule_optimizer(config, epoch);
+  optimizer.scale = dg_gradient_scale(&trainer->model.params, config->clip_norm);
+  if (isfinite(sums->figures[DG_SUM_LOSS])) {
+    dg_optimizer_step(&trainer->model.params, &optimizer, epoch);
+    dg_pass_update_statistics(&trainer->train);
+  }
   dg_timer_lap(&trainer->timer, DG_PHASE_ADAM);
   dg_sums_settle(sums);
   dg_timer_lap(&trainer->timer, DG_PHASE_ALL_REDUCE);
@@ -170,10 +180,10 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
   const int64_t n = dg_shard_count(&trainer->local.shard, split);
   const dg_metrics m = dg_pass_metrics(pass, split);
-  double sums[2] = {m.loss_sum, m.correct};
-  dg_comm_sum_double(trainer->comm, sums, 2);
+  double sums[3] = {m.loss_sum, m.correct, m.weight};
+  dg_comm_sum_double(trainer->comm, sums, 3);
   if (n == 0) return (dg_score){NAN, NAN};
-  return (dg_score){sums[0] / (double)n, sums[1] / (double)n};
+  return (dg_score){sums[0] / sums[2], sums[1] / (double)n};
 }
 
 dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split) {

@@ -18,7 +18,15 @@ MODELS = {
     "gat": ("--attention-dropout", 0.6, "--out-heads", 2),
     "gcn": (),
     "mlp": (),
+    "sage": (),
 }
+DEEP = (  # what lies beside and between layers, and other losses and optimizers
+    ("--model", "gat", "--layers", 3, "--residual", "--norm", "batch"),
+    ("--model", "gatv2", "--residual", "--norm", "layer", "--out-heads", 2, "--loss", "log-ce", "--optimizer", "adamw"),
+    ("--model", "gcn", "--layers", 3, "--norm", "batch", "--label-smoothing", 0.2, "--class-weights", "balanced"),
+    ("--model", "sage", "--layers", 3, "--residual", "--norm", "layer", "--optimizer", "rmsprop", "--warmup", 2),
+    ("--model", "mlp", "--norm", "batch", "--lr-schedule", "cosine", "--clip-norm", 0.05),
+)
 
 
 class Invariance(program.Case):
@@ -51,6 +59,17 @@ class Invariance(program.Case):
                     got = self.losses("--model", model, *options, ranks=ranks)
                     np.testing.assert_allclose(got, alone, rtol=1e-5)
 
+    def test_deep(self):
+        """The same, and the same test loss, which running statistics enter, of models with skips and norms."""
+        for options in DEEP:
+            alone = self.losses(*options)
+            want = program.read_log(self.path("log.jsonl"), "result")[0]["test_loss"]
+            for ranks in RANKS:
+                with self.subTest(options=options, ranks=ranks):
+                    np.testing.assert_allclose(self.losses(*options, ranks=ranks), alone, rtol=1e-5)
+                    got = program.read_log(self.path("log.jsonl"), "result")[0]["test_loss"]
+                    self.assertAlmostEqual(got / want, 1, delta=1e-4)
+
     def test_long_runs(self):
         """200 epochs on real Cora at 1, 2 and 3 ranks. GCN and MLP keep to rounding. Attention has kinks, and once
         rounding chooses another side of one, Adam takes the runs apart, though not far: as far as shown here."""
@@ -77,12 +96,16 @@ class Invariance(program.Case):
     def test_threads(self):
         """The same bits at one and two threads, and in a second run."""
         for model, options in MODELS.items():
-            for ranks in (1, 3):
-                with self.subTest(model=model, ranks=ranks):
-                    one, two, again = (self.losses("--model", model, *options, "--threads", threads, ranks=ranks)
-                                       for threads in (1, 2, 2))
-                    np.testing.assert_array_equal(one, two)
-                    np.testing.assert_array_equal(two, again)
+            self.check_threads("--model", model, *options)
+        for options in DEEP:
+            self.check_threads(*options)
+
+    def check_threads(self, *options):
+        for ranks in (1, 3):
+            with self.subTest(options=options, ranks=ranks):
+                one, two, again = (self.losses(*options, "--threads", threads, ranks=ranks) for threads in (1, 2, 2))
+                np.testing.assert_array_equal(one, two)
+                np.testing.assert_array_equal(two, again)
 
     def test_seed(self):
         """Another seed draws other weights and masks."""
@@ -90,11 +113,11 @@ class Invariance(program.Case):
 
     def test_prune(self):
         """Training only what its loss depends on changes nothing; three layers, dropout on."""
-        for model in ("gatv2", "gat", "gcn"):
+        for model in (("gatv2",), ("gat", "--residual"), ("gcn", "--norm", "batch"), ("sage", "--norm", "layer")):
             with self.subTest(model=model):
                 found, saved = {}, self.path("gradients.h5")
                 for prune in ("on", "off"):
-                    options = ("--model", model, "--layers", 3, "--prune", prune, "--save-gradients", saved)
+                    options = ("--model", *model, "--layers", 3, "--prune", prune, "--save-gradients", saved)
                     found[prune] = self.losses(*options, ranks=2), graphs.read_weights(saved, "grads")
                 np.testing.assert_allclose(found["on"][0], found["off"][0], rtol=1e-6)
                 for name, value in found["on"][1].items():

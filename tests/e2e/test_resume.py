@@ -19,6 +19,7 @@ import program  # noqa: E402
 TIMES = ("seconds", "step_ms_median", "peak_rss_bytes")
 WATCH = ("--early-stop", "gat", "--patience", 6, "--select", "best-val-loss", "--lr", 0.05)
 TWICE = ("--runs", 2, "--epochs", 30)
+DEEP = ("sage", "--residual", "--norm", "batch", "--optimizer", "rmsprop", "--warmup", 9, "--lr-schedule", "cosine")
 
 
 def without_times(record):
@@ -76,11 +77,11 @@ class Resume(program.Case):
                     np.testing.assert_array_equal(a[group][name][:], b[group][name][:], name)
 
     def test_as_undisturbed(self):
-        for model in ("gcn", "gat", "gatv2", "mlp"):
+        for model in (("gcn",), ("gat",), ("gatv2",), ("mlp",), DEEP):
             for ranks in (None, 2, 3):
                 with self.subTest(model=model, ranks=ranks):
                     self.setUp()
-                    options = ("--model", model, "--threads", 1, *WATCH, *TWICE)
+                    options = ("--model", *model, "--threads", 1, *WATCH, *TWICE)
                     self.undisturbed(*options, ranks=ranks)
                     epochs = [line["run"] for line in lines(self.path("a.jsonl")) if line["event"] == "epoch"]
                     if ranks is None:

@@ -17,7 +17,7 @@ import program  # noqa: E402
 COLUMNS = ("train_loss", "train_acc", "val_loss", "val_acc")
 SELECTIONS = ("best-val-loss", "best-val-acc", "best-val-both")
 QUICK = ("--lr", 0.05, "--threads", 1)  # overfits within some dozen epochs: validation gets better, then worse
-MODELS = ("gatv2", "gat", "gcn", "mlp")
+MODELS = ("gatv2", "gat", "gcn", "mlp", "sage")
 
 
 def best_epoch(rule, val):

@@ -62,7 +62,7 @@ refused "distgat train: unknown option --lrr; did you mean --lr?" train G.h5 --l
 refused "distgat train: --lr must be a finite number, not 'fast'" train G.h5 --lr fast
 refused "distgat train: --epochs must be a whole number, not '1.5'" train G.h5 --epochs=1.5
 refused "distgat train: --dropout must be at least 0 and below 1, not 1" train G.h5 --dropout 1
-refused "distgat train: --model must be gcn, gat, gatv2 or mlp, not 'tree'" train G.h5 --model tree
+refused "distgat train: --model must be gcn, gat, gatv2, mlp or sage, not 'tree'" train G.h5 --model tree
 refused "distgat train: --recipe must be tutorial-gcn, " train G.h5 --recipe magic
 refused "not 'gta'; did you mean gat?" train G.h5 --model gta
 refused "not 'gat-papr'; did you mean gat-paper?" train G.h5 --recipe gat-papr

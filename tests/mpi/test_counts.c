@@ -25,7 +25,8 @@ static void check(const random_graph *g, const dg_model_config *config, bool bac
                                   .splits = backward ? DG_TRAIN : 0,
                                   .edges = config->kind != DG_MODEL_MLP,
                                   .exchange_first = true,
-                                  .backward = backward};
+                                  .backward = backward,
+                                  .full = backward && dg_model_is_full(config)};
   dg_local local;
   dg_model model;
   dg_field *field;
@@ -54,13 +55,15 @@ static void check(const random_graph *g, const dg_model_config *config, bool bac
 
 static void a_pass_asks_for_what_was_counted(void **state) {
   (void)state;
-  static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP};
+  static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP, DG_MODEL_SAGE};
   for (int sparse = 0; sparse < 2; sparse++) {
     random_graph g = {.seed = 1, .n_nodes = 3000, .n_features = 20, .n_classes = 30, .degree = 4, .sparse = sparse};
     assert_int_equal(random_graph_create(&g), DG_OK);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
       for (int backward = 0; backward < 2; backward++) {
-        const dg_model_config config = {.kind = kinds[k], .layers = 3, .hidden = 12, .heads = 8, .out_heads = 2};
+        dg_model_config config = {.kind = kinds[k], .layers = 3, .hidden = 12, .heads = 8, .out_heads = 2};
+        check(&g, &config, backward);
+        config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
         check(&g, &config, backward);
       }
     random_graph_destroy(&g);

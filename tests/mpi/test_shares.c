@@ -11,7 +11,8 @@
 
 #include "par/node.h"
 
-/* Gradients summed over ranks and nodes of all shapes, and Adam on shares, against sums and Adam in double on one. */
+/* Gradients summed over ranks and nodes of all shapes, and optimizers on shares, against sums and steps in double on
+   one. */
 
 static const char *const shapes[] = {"", "1", "2", "3,1", "2,2,3", "1,2"};
 enum { SHAPES = sizeof shapes / sizeof *shapes, EPOCHS = 3, LATE = 3, SMALL = 16384 };
@@ -23,6 +24,8 @@ typedef struct trial {
   dg_sums sums;
   double *value, *m, *v, *grad; /* [count] */
   dg_real *exact;               /* [count] gradients added in the order of ranks, as one node does */
+  dg_optimizer_kind optimizer;
+  double clip_norm;
 } trial;
 
 static void take_shape(const char *shape) {
@@ -91,22 +94,41 @@ static void step(trial *t, int epoch, dg_real loss) {
   be_late(epoch, 1);
   dg_sums_end(s);
   be_late(epoch, 2);
-  if (s->n > 0 && isfinite(s->figures[DG_SUM_LOSS])) dg_adam_step(&t->model.params, lr, decay, epoch);
+  const dg_optimizer optimizer = {t->optimizer, lr, decay, dg_gradient_scale(&t->model.params, t->clip_norm)};
+  if (s->n > 0 && isfinite(s->figures[DG_SUM_LOSS])) dg_optimizer_step(&t->model.params, &optimizer, epoch);
   dg_sums_settle(s);
 }
 
-/* The same in double, on every rank for itself (Kingma and Ba 2015, algorithm 1). */
-static void plain_step(trial *t, int epoch) {
+static void plain_sums(trial *t, int epoch) {
   for (int64_t i = 0; i < t->model.params.count; i++) {
     t->grad[i] = 0, t->exact[i] = 0;
     for (int r = 0; r < test_comm.size; r++) {
       t->grad[i] += (double)gradient(r, epoch, i);
       t->exact[i] = r == 0 ? gradient(r, epoch, i) : t->exact[i] + gradient(r, epoch, i);
     }
-    const double g = t->grad[i] + decay * t->value[i];
+  }
+}
+
+static double plain_scale(const trial *t) {
+  double squares = 0;
+  for (int64_t i = 0; i < t->model.params.count; i++) squares += t->grad[i] * t->grad[i];
+  return t->clip_norm > 0 ? fmin(1, t->clip_norm / (sqrt(squares) + 1e-6)) : 1;
+}
+
+/* The same in double, on every rank for itself: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm
+   2; torch.optim.RMSprop. */
+static void plain_step(trial *t, int epoch) {
+  plain_sums(t, epoch);
+  const double scale = plain_scale(t), keep = t->optimizer == DG_RMSPROP ? 0.99 : 0.999;
+  for (int64_t i = 0; i < t->model.params.count; i++) {
+    const double g = scale * t->grad[i] + (t->optimizer == DG_ADAMW ? 0 : decay * t->value[i]);
     t->m[i] = 0.9 * t->m[i] + 0.1 * g;
-    t->v[i] = 0.999 * t->v[i] + 0.001 * g * g;
-    t->value[i] -= lr * t->m[i] / (1 - pow(0.9, epoch)) / (sqrt(t->v[i] / (1 - pow(0.999, epoch))) + 1e-8);
+    t->v[i] = keep * t->v[i] + (1 - keep) * g * g;
+    if (t->optimizer == DG_ADAMW) t->value[i] -= lr * decay * t->value[i];
+    if (t->optimizer == DG_RMSPROP)
+      t->value[i] -= lr * g / (sqrt(t->v[i]) + 1e-8);
+    else
+      t->value[i] -= lr * t->m[i] / (1 - pow(0.9, epoch)) / (sqrt(t->v[i] / (1 - pow(0.999, epoch))) + 1e-8);
   }
 }
 
@@ -153,6 +175,23 @@ static void nodes_of_all_shapes_sum_and_step_as_one_rank(void **state) {
       trial t;
       trial_create(&t, widths[i], shapes[n]);
       for (int epoch = 1; epoch <= EPOCHS; epoch++) check_step(&t, epoch);
+      trial_destroy(&t);
+    }
+}
+
+/* Clipped, the gradient of the second epoch counts less or more beside that of the first than it is long. */
+static void other_optimizers_step_as_one_rank(void **state) {
+  (void)state;
+  static const dg_optimizer_kind kinds[] = {DG_ADAM, DG_ADAMW, DG_RMSPROP};
+  for (int i = 0; i < 3; i++)
+    for (int n = 0; n < SHAPES; n++) {
+      trial t;
+      trial_create(&t, 40, shapes[n]);
+      t.optimizer = kinds[i];
+      for (int epoch = 1; epoch <= EPOCHS; epoch++) {
+        t.clip_norm = epoch == 2 ? 0.5 : epoch == 3 ? 1e6 : 0;
+        check_step(&t, epoch);
+      }
       trial_destroy(&t);
     }
 }
@@ -234,6 +273,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(nodes_are_those_asked_for),
                                      cmocka_unit_test(shares_divide_what_there_is),
                                      cmocka_unit_test(nodes_of_all_shapes_sum_and_step_as_one_rank),
+                                     cmocka_unit_test(other_optimizers_step_as_one_rank),
                                      cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
                                      cmocka_unit_test(parameters_that_are_put_are_there_on_all_ranks)};
   return mpi_test_main(argc, argv, "shares", tests, sizeof tests / sizeof *tests);

@@ -159,17 +159,20 @@ static void check_model(const dg_model_config *config, bool sparse) {
   random_graph_destroy(&g);
 }
 
-/* Every number of heads and, spread over these, each value of everything else. */
+/* Every number of heads and, spread over these, each value of everything else, without and with what lies beside and
+   between layers. */
 static void check_kind(dg_model_kind kind) {
   static const struct {
     int heads, out_heads, layers;
     dg_activation activation;
-    bool sparse;
+    bool sparse, residual;
+    dg_norm norm;
   } cases[] = {
-      {1, 3, 3, DG_ELU, false},
-      {2, 1, 2, DG_RELU, true},
-      {3, 3, 2, DG_ELU, true},
-      {8, 1, 3, DG_RELU, false},
+      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE},   {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE},
+      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE},    {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE},
+      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH},    {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE},
+      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH},  {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER},
+      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const dg_model_config config = {.kind = kind,
@@ -181,7 +184,9 @@ static void check_kind(dg_model_kind kind) {
                                     .input_dropout = 0.2,
                                     .attention_dropout = 0.25,
                                     .negative_slope = 0.2,
-                                    .activation = cases[i].activation};
+                                    .activation = cases[i].activation,
+                                    .residual = cases[i].residual,
+                                    .norm = cases[i].norm};
     check_model(&config, cases[i].sparse);
   }
 }
@@ -206,8 +211,13 @@ static void mlp(void **state) {
   check_kind(DG_MODEL_MLP);
 }
 
+static void sage(void **state) {
+  (void)state;
+  check_kind(DG_MODEL_SAGE);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(gcn), cmocka_unit_test(gat), cmocka_unit_test(gatv2),
-                                     cmocka_unit_test(mlp)};
+                                     cmocka_unit_test(mlp), cmocka_unit_test(sage)};
   return mpi_test_main(argc, argv, "gradients", tests, sizeof tests / sizeof *tests);
 }

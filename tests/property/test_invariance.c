@@ -109,7 +109,7 @@ static dg_model_config make_config(dg_model_kind kind, int layers, int heads, in
                            .activation = heads % 2 ? DG_ELU : DG_RELU};
 }
 
-static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP};
+static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP, DG_MODEL_SAGE};
 
 static void owners_and_pruning_change_nothing(void **state) {
   (void)state;
@@ -122,6 +122,23 @@ static void owners_and_pruning_change_nothing(void **state) {
       check(&g, &two);
       check(&g, &three);
     }
+    random_graph_destroy(&g);
+  }
+}
+
+static void skips_and_norms_change_nothing(void **state) {
+  (void)state;
+  random_graph g = {.seed = 12, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .hub = true};
+  for (int sparse = 0; sparse < 2; sparse++) {
+    g.sparse = sparse;
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+      for (int norm = DG_NORM_NONE; norm <= DG_NORM_LAYER; norm++) {
+        dg_model_config config = make_config(kinds[k], 2 + (norm + sparse) % 2, 2, sparse ? 1 : 3);
+        config.norm = (dg_norm)norm;
+        config.residual = norm == DG_NORM_NONE || sparse;
+        check(&g, &config);
+      }
     random_graph_destroy(&g);
   }
 }
@@ -164,6 +181,7 @@ static void threads_and_chunks_change_nothing(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(owners_and_pruning_change_nothing),
+                                     cmocka_unit_test(skips_and_norms_change_nothing),
                                      cmocka_unit_test(one_layer_will_do), cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};
   return mpi_test_main(argc, argv, "invariance", tests, sizeof tests / sizeof *tests);

@@ -66,6 +66,7 @@ static void input_gradient(const dg_pass *pass, dg_real *dx) {
   const dg_work *w = &pass->work[0];
   const dg_layer *l = w->layer;
   const dg_real *value = pass->model->params.value;
+  const dg_real *skip = w->skip_weights ? w->skip_weights : value + l->skip[0];
   for (int32_t i = 0; i < (w->channel ? w->block->n_src_owned : w->block->n_src); i++) {
     const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
     for (int f = 0; f < l->n_in; f++) {
@@ -75,6 +76,8 @@ static void input_gradient(const dg_pass *pass, dg_real *dx) {
         if (l->wr >= 0 && i < w->block->n_dst)
           sum += w->e.dzr[(size_t)i * l->ld + c] * value[l->wr + (int64_t)f * l->ld + c];
       }
+      for (int c = 0; l->n_skips > 0 && i < w->block->n_dst && c < l->bias_ld; c++)
+        sum += w->dskip[(size_t)i * l->bias_ld + c] * skip[(int64_t)f * l->bias_ld + c];
       bool keep = dg_rng_column(row, w->x.drop.key, (uint32_t)f) >= w->x.drop.threshold;
       dx[(size_t)i * l->n_in + f] = keep ? sum * w->x.drop.scale : 0;
     }

@@ -163,7 +163,16 @@ def gatv2_layer(x, p, edges, slope, last):
     return merge_heads(edges.gather(alpha, left), p["bias"], last), alpha
 
 
-LAYERS = {"mlp": mlp_layer, "gcn": gcn_layer, "gat": gat_layer, "gatv2": gatv2_layer}
+def sage_layer(x, p, edges, slope, last):
+    """Hamilton et al. 2017, algorithm 1, with the mean over in-neighbours, to which a node itself does not belong."""
+    foreign = edges.src != edges.dst
+    count = np.bincount(edges.dst[foreign], minlength=edges.n)
+    share = (foreign / np.maximum(count, 1)[edges.dst]).astype(p["lin_l.bias"].value.dtype)
+    mean = edges.gather(constant(share[:, None]), reshape(linear(x, p["lin_l.weight"]), edges.n, 1, -1))
+    return reshape(mean, edges.n, -1) + p["lin_l.bias"] + linear(x, p["lin_r.weight"]), None
+
+
+LAYERS = {"mlp": mlp_layer, "gcn": gcn_layer, "gat": gat_layer, "gatv2": gatv2_layer, "sage": sage_layer}
 ACTIVATIONS = {"elu": elu, "relu": relu}
 
 
@@ -248,6 +257,7 @@ def random_weights(kind, features, classes, layers=2, hidden=8, heads=8, out_hea
         shapes = {
             "mlp": {"weight": (d, width), "bias": (d,)},
             "gcn": {"lin.weight": (d, width), "bias": (d,)},
+            "sage": {"lin_l.weight": (d, width), "lin_l.bias": (d,), "lin_r.weight": (d, width)},
             "gat": {"lin.weight": (h * d, width), "att_src": (1, h, d), "att_dst": (1, h, d), "bias": bias},
             "gatv2": {"lin_l.weight": (h * d, width), "lin_l.bias": (h * d,), "lin_r.weight": (h * d, width),
                       "lin_r.bias": (h * d,), "att": (1, h, d), "bias": bias},

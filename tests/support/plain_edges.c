@@ -179,3 +179,18 @@ void plain_gcn(plain_edges *plain, const dg_edges *e) {
       }
     }
 }
+
+/* norm is 1 / neighbours of a target; its self-loop is no neighbour. */
+void plain_mean(plain_edges *plain, const dg_edges *e) {
+  const size_t ld = (size_t)e->ld;
+  start(plain, e);
+  for (int32_t i = 0; i < e->n_dst; i++)
+    for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++) {
+      const size_t ri = (size_t)i * ld, rj = (size_t)e->indices[t] * ld;
+      if (e->indices[t] == i) continue;
+      for (size_t c = 0; c < ld; c++) {
+        plain->agg[ri + c] += (double)e->norm[i] * (double)e->z[rj + c];
+        plain->dz[rj + c] += (double)e->norm[i] * (double)e->dagg[ri + c];
+      }
+    }
+}

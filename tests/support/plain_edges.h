@@ -29,5 +29,6 @@ void plain_edges_destroy(plain_edges *plain);
 void plain_gatv2(plain_edges *plain, const dg_edges *e);
 void plain_gat(plain_edges *plain, const dg_edges *e);
 void plain_gcn(plain_edges *plain, const dg_edges *e);
+void plain_mean(plain_edges *plain, const dg_edges *e);
 
 #endif

@@ -126,3 +126,79 @@ void plain_adam(double *value, double *m, double *v, const dg_real *grad, int64_
     value[i] -= lr * (m[i] / c1) / (sqrt(v[i] / c2) + 1e-8);
   }
 }
+
+static const double eps = 1e-5;
+
+/* Numbers of one column or row: mean and 1 / deviation of those with a weight of 1. */
+static void moments(double *mean, double *rstd, const double *x, const double *weight, size_t n) {
+  double count = 0, squares = 0;
+  *mean = 0;
+  for (size_t i = 0; i < n; i++) count += weight[i], *mean += weight[i] * x[i];
+  *mean /= count;
+  for (size_t i = 0; i < n; i++) squares += weight[i] * (x[i] - *mean) * (x[i] - *mean);
+  *rstd = 1 / sqrt(squares / count + eps);
+}
+
+/* dx of the normalized numbers (x - mean) rstd, given the gradient g of these. */
+static void normalized_gradient(double *dx, const double *x, const double *g, const double *weight, double mean,
+                                double rstd, size_t n) {
+  double count = 0, level = 0, along = 0;
+  for (size_t i = 0; i < n; i++) {
+    count += weight[i], level += weight[i] * g[i];
+    along += weight[i] * g[i] * (x[i] - mean) * rstd;
+  }
+  for (size_t i = 0; i < n; i++)
+    dx[i] = weight[i] * rstd * (g[i] - level / count - (x[i] - mean) * rstd * along / count);
+}
+
+enum { MOST = 2048 }; /* numbers of a row or column */
+
+void plain_batch_norm(double *x, double *columns, double *d_y, double *d_scale, const dg_real *y, const dg_real *d,
+                      const dg_norm_columns *norm, int32_t n) {
+  const size_t ld = (size_t)norm->ld, rows = (size_t)n;
+  double in[MOST], g[MOST], one[MOST], dx[MOST];
+  for (size_t c = 0; c < ld; c++) {
+    double *mean = &columns[c], *rstd = &columns[ld + c];
+    for (size_t r = 0; r < rows; r++)
+      in[r] = (double)y[r * ld + c], one[r] = 1, g[r] = (double)d[r * ld + c] * (double)norm->scale[c];
+    moments(mean, rstd, in, one, rows);
+    normalized_gradient(dx, in, g, one, *mean, *rstd, rows);
+    d_scale[c] = 0;
+    for (size_t r = 0; r < rows; r++) {
+      x[r * ld + c] = (in[r] - *mean) * *rstd * (double)norm->scale[c];
+      d_y[r * ld + c] = dx[r];
+      d_scale[c] += (double)d[r * ld + c] * (in[r] - *mean) * *rstd;
+    }
+  }
+}
+
+void plain_layer_norm(double *x, double *d_y, double *d_scale, double *d_bias, const dg_real *y, const dg_real *d,
+                      const dg_norm_columns *norm, int32_t n) {
+  const size_t ld = (size_t)norm->ld;
+  double in[MOST], g[MOST], inside[MOST];
+  memset(d_scale, 0, ld * sizeof *d_scale);
+  memset(d_bias, 0, ld * sizeof *d_bias);
+  for (int32_t r = 0; r < n; r++) {
+    const size_t at = (size_t)r * ld;
+    double mean, rstd;
+    for (size_t c = 0; c < ld; c++) {
+      in[c] = (double)y[at + c] + (double)norm->bias[c], inside[c] = (double)norm->inside[c];
+      g[c] = (double)d[at + c] * (double)norm->scale[c];
+    }
+    moments(&mean, &rstd, in, inside, ld);
+    normalized_gradient(d_y + at, in, g, inside, mean, rstd, ld);
+    for (size_t c = 0; c < ld; c++) {
+      x[at + c] = inside[c] * (in[c] - mean) * rstd * (double)norm->scale[c];
+      d_scale[c] += inside[c] * (double)d[at + c] * (in[c] - mean) * rstd;
+      d_bias[c] += d_y[at + c];
+    }
+  }
+}
+
+void plain_rmsprop(double *value, double *v, const dg_real *grad, int64_t n, double decay, double lr) {
+  for (int64_t i = 0; i < n; i++) {
+    const double g = (double)grad[i] + decay * value[i];
+    v[i] = 0.99 * v[i] + 0.01 * g * g;
+    value[i] -= lr * g / (sqrt(v[i]) + 1e-8);
+  }
+}

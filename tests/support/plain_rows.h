@@ -38,6 +38,18 @@ double plain_cross_entropy(double *d, const dg_real *logits, int label, int n, i
 void plain_output(double *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,
                   int ldc, int32_t n);
 
+/* Batch norm of y [n, ld] over its rows, variances biased, and its gradients: x gets (y - mean) / deviation * scale,
+   columns what kernels are given of mean and deviation [2, ld], d_y the gradient of y where x has the gradient d, and
+   d_scale that of scale. */
+void plain_batch_norm(double *x, double *columns, double *d_y, double *d_scale, const dg_real *y, const dg_real *d,
+                      const dg_norm_columns *norm, int32_t n);
+
+/* Layer norm of the rows of y + bias, over the n channels that are inside, likewise; d_bias is the sum of d_y. */
+void plain_layer_norm(double *x, double *d_y, double *d_scale, double *d_bias, const dg_real *y, const dg_real *d,
+                      const dg_norm_columns *norm, int32_t n);
+
+void plain_rmsprop(double *value, double *v, const dg_real *grad, int64_t n, double decay, double lr);
+
 /* Step t, 1 the first, with learning rate lr. */
 void plain_adam(double *value, double *m, double *v, const dg_real *grad, int64_t n, double decay, double lr, int t);
 

@@ -95,8 +95,8 @@ static void gcn_and_mlp_differ(void **state) {
 
 static void the_default_is_what_the_command_line_gives(void **state) {
   (void)state;
-  const char *const lines[] = {"--model gcn", "--model gat", "--model gatv2", "--model mlp"};
-  for (int kind = DG_MODEL_GCN; kind <= DG_MODEL_MLP; kind++) {
+  const char *const lines[] = {"--model gcn", "--model gat", "--model gatv2", "--model mlp", "--model sage"};
+  for (int kind = DG_MODEL_GCN; kind <= DG_MODEL_SAGE; kind++) {
     const dg_config d = dg_config_default((dg_model_kind)kind);
     parse(lines[kind]);
     const dg_model_config *a = &config.model, *b = &d.model;
@@ -110,6 +110,9 @@ static void the_default_is_what_the_command_line_gives(void **state) {
     assert_true(config.early_stop == d.early_stop && config.patience == d.patience && config.select == d.select);
     assert_true(config.eval_every == d.eval_every && config.halo_type == d.halo_type && config.prune == d.prune);
     assert_true(config.first_halo == d.first_halo && config.threads == d.threads);
+    assert_true(!a->residual && a->norm == DG_NORM_NONE && !b->residual && b->norm == DG_NORM_NONE);
+    assert_true(config.loss == d.loss && config.optimizer == d.optimizer && config.lr_schedule == d.lr_schedule);
+    assert_true(config.warmup == 0 && config.clip_norm == 0 && config.label_smoothing == 0 && !config.balance_classes);
     assert_true(!d.save && !d.log && !d.init && !d.split && !d.partition && !d.recipe);
   }
 }

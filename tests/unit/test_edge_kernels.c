@@ -229,23 +229,34 @@ static void gat_drops_as_plain_loops_do(void **state) {
   FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4);
 }
 
+typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
+
+/* Sums without attention. */
+static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, edge_kernel *backward,
+                       void (*make)(plain_edges *plain, const dg_edges *e)) {
+  problem p;
+  plain_edges plain;
+  make_problem(&p, shape, 1, 0);
+  assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
+  make(&plain, &p.e);
+  forward(&p.e, 0, 5);
+  forward(&p.e, 5, N_DST);
+  backward(&p.e, 0, 40);
+  backward(&p.e, 40, N_SRC);
+  check_rows(&p, p.agg, plain.agg, N_DST, k->name, "agg");
+  check_rows(&p, p.dz, plain.dz, N_SRC, k->name, "dz");
+  free_problem(&p);
+  plain_edges_destroy(&plain);
+}
+
 static void gcn_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) {
-    problem p;
-    plain_edges plain;
-    make_problem(&p, shape, 1, 0);
-    assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
-    plain_gcn(&plain, &p.e);
-    (*k)->gcn_forward(&p.e, 0, 5);
-    (*k)->gcn_forward(&p.e, 5, N_DST);
-    (*k)->gcn_backward_src(&p.e, 0, 40);
-    (*k)->gcn_backward_src(&p.e, 40, N_SRC);
-    check_rows(&p, p.agg, plain.agg, N_DST, (*k)->name, "agg");
-    check_rows(&p, p.dz, plain.dz, N_SRC, (*k)->name, "dz");
-    free_problem(&p);
-    plain_edges_destroy(&plain);
-  }
+  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->gcn_forward, (*k)->gcn_backward_src, plain_gcn);
+}
+
+static void means_are_what_plain_loops_give(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->mean_forward, (*k)->mean_backward_src, plain_mean);
 }
 
 /* Coefficients of each row sum to one, and an aggregate lies among its sources, within [-1, 1]. */
@@ -303,10 +314,10 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gatv2_is_what_plain_loops_give),        cmocka_unit_test(gatv2_drops_as_plain_loops_do),
-      cmocka_unit_test(gat_is_what_plain_loops_give),          cmocka_unit_test(gat_drops_as_plain_loops_do),
-      cmocka_unit_test(gcn_is_what_plain_loops_give),          cmocka_unit_test(extreme_scores_sum_to_one),
-      cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
+      cmocka_unit_test(gatv2_is_what_plain_loops_give),  cmocka_unit_test(gatv2_drops_as_plain_loops_do),
+      cmocka_unit_test(gat_is_what_plain_loops_give),    cmocka_unit_test(gat_drops_as_plain_loops_do),
+      cmocka_unit_test(means_are_what_plain_loops_give), cmocka_unit_test(gcn_is_what_plain_loops_give),
+      cmocka_unit_test(extreme_scores_sum_to_one),       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
   return cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
 }

@@ -124,6 +124,8 @@ static void check_sparse_backward(const dg_kernels *k, size_t ld, const dg_dropo
   check_block(dw, wanted, N_COLUMNS * ld, 10, k);
   plain_sparse_backward(wanted, t_indptr, t_rows, t_values, drop, ids, dz2, (int)ld, n_second, N_COLUMNS);
   check_block(second, wanted, N_COLUMNS * ld, 10, k);
+  k->sparse_backward(products + 1, 1, &x, (int)ld, 0, N_COLUMNS);
+  check_block(second, wanted, N_COLUMNS * ld, 10, k);
   void *all[] = {dz, dw, dz2, second, wanted};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }

@@ -1,0 +1,161 @@
+#include "nn/layer.h"
+
+#include <math.h>
+
+#include <distgat/memory.h>
+
+#include "nn/parallel.h"
+
+/* Norms between layers. Batch norm: Ioffe and Szegedy 2015, over the nodes of all ranks, statistics and gradients in
+   one small sum each; layer norm: Ba et al. 2016, over the channels of a node. Both as in torch.nn. */
+
+static const double EPS = 1e-5, MOMENTUM = 0.1;
+
+enum { COLUMNS = 6 }; /* of dg_norm_columns that are the norm's own */
+
+/* Where channel d of head h lies, see kernels.h. */
+static void mark_channels(dg_real *inside, const dg_layer *l) {
+  for (int d = 0; d < l->dim; d++)
+    for (int h = 0; h < l->heads; h++) inside[d * l->hp + h] = 1;
+}
+
+dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, int64_t n_nodes) {
+  dg_status status = DG_OK;
+  const size_t ld = (size_t)layer->ld;
+  *norm = (dg_normalizer){.n = (double)n_nodes};
+  if (layer->norm == DG_NORM_NONE) return DG_OK;
+  DG_TRY(dg_alloc(&norm->room, COLUMNS * ld, sizeof *norm->room));
+  DG_TRY(dg_alloc(&norm->sums, 2 * ld, sizeof *norm->sums));
+  DG_TRY(dg_alloc(&norm->moments, 2 * ld, sizeof *norm->moments));
+  mark_channels(norm->room, layer);
+  norm->columns = (dg_norm_columns){.n = layer->heads * layer->dim,
+                                    .ld = layer->ld,
+                                    .inside = norm->room,
+                                    .scale = norm->room + ld,
+                                    .center = norm->room + 2 * ld,
+                                    .rstd = norm->room + 3 * ld,
+                                    .mean = norm->room + 4 * ld,
+                                    .slope = norm->room + 5 * ld};
+
+cleanup:
+  return status;
+}
+
+void dg_norm_destroy(dg_normalizer *norm) {
+  dg_free(&norm->room);
+  dg_free(&norm->sums);
+  dg_free(&norm->moments);
+}
+
+bool dg_norm_is_measured(const dg_layer *layer, const dg_step *step) {
+  return layer->norm == DG_NORM_BATCH && step->training;
+}
+
+/* ---- forward ---- */
+
+/* Column c of batch norm: what is subtracted, and the variance. */
+static void set_column(dg_normalizer *norm, const dg_layer *l, const dg_params *params, int c, double center,
+                       double variance) {
+  const size_t ld = (size_t)l->ld;
+  const double rstd = 1 / sqrt(variance + EPS);
+  dg_real *room = norm->room + c;
+  room[ld] = (dg_real)(rstd * (double)params->value[l->scale + c]);
+  room[2 * ld] = (dg_real)center, room[3 * ld] = (dg_real)rstd;
+}
+
+/* Results lack the bias: the running mean is that of results with it. */
+void dg_norm_begin(dg_normalizer *norm, const dg_layer *layer, const dg_params *params, bool training) {
+  const dg_real *value = params->value;
+  if (layer->norm == DG_NORM_LAYER)
+    norm->columns.bias = value + layer->bias, norm->columns.scale = value + layer->scale;
+  if (layer->norm != DG_NORM_BATCH || training) return;
+  for (int c = 0; c < layer->ld; c++)
+    set_column(norm, layer, params, c, (double)value[layer->mean + c] - (double)value[layer->bias + c],
+               (double)value[layer->variance + c]);
+}
+
+/* sums [2, ld] of the results of this rank and their squares, rows in the order of blocks, whatever the threads. */
+static void add_moments(dg_work *work, const dg_real *results) {
+  const dg_layer *l = work->layer;
+  const int64_t both = 2 * (int64_t)l->ld;
+  const int32_t n = work->block->n_dst, rows = sum_rows(n);
+  const int sums = n_sums(n);
+#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
+  for (int s = 0; s < sums; s++) {
+    double *sum = work->sums + (size_t)s * both;
+    memset(sum, 0, (size_t)both * sizeof *sum);
+    l->kernels->column_moments(sum, results, l->ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
+  }
+  for (int64_t i = 0; i < both; i++) {
+    work->norm.sums[i] = 0;
+    for (int s = 0; s < sums; s++) work->norm.sums[i] += work->sums[s * both + i];
+  }
+}
+
+void dg_norm_measure(dg_work *work, const dg_params *params) {
+  const dg_layer *l = work->layer;
+  dg_normalizer *norm = &work->norm;
+  add_moments(work, dg_layer_results(work));
+  dg_comm_sum_double(work->comm, norm->sums, 2 * (size_t)l->ld);
+  for (int c = 0; c < l->ld; c++) {
+    const double mean = norm->sums[c] / norm->n, variance = norm->sums[l->ld + c] / norm->n - mean * mean;
+    norm->moments[c] = mean + (double)params->value[l->bias + c];
+    norm->moments[l->ld + c] = variance > 0 ? variance : 0;
+    set_column(norm, l, params, c, mean, norm->moments[l->ld + c]);
+  }
+}
+
+/* Moves a column of running statistics where this rank keeps it up. */
+static void move(dg_params *params, int64_t position, double towards) {
+  const dg_sums *sums = params->sums;
+  dg_real *value = &params->value[position];
+  if (position >= sums->first && position < sums->first + sums->n)
+    *value = (dg_real)((1 - MOMENTUM) * (double)*value + MOMENTUM * towards);
+}
+
+/* The variance that runs is the unbiased one. */
+void dg_norm_update(const dg_normalizer *norm, const dg_layer *layer, dg_params *params) {
+  const double unbiased = norm->n > 1 ? norm->n / (norm->n - 1) : 1;
+  if (layer->norm != DG_NORM_BATCH) return;
+  for (int c = 0; c < layer->ld; c++) {
+    if (norm->columns.inside[c] == 0) continue;
+    move(params, layer->mean + c, norm->moments[c]);
+    move(params, layer->variance + c, unbiased * norm->moments[layer->ld + c]);
+  }
+}
+
+/* ---- backward ---- */
+
+int dg_norm_n_sums(dg_norm norm) {
+  return norm == DG_NORM_NONE ? 1 : norm == DG_NORM_BATCH ? 2 : 3;
+}
+
+static void copy_sums(dg_real *out, const double *sums, int n) {
+  for (int c = 0; c < n; c++) out[c] = (dg_real)sums[c];
+}
+
+/* Batch norm takes away what the bias adds: its gradient is zero. */
+void dg_norm_gradients(const dg_layer *layer, dg_params *params, const double *sums) {
+  const int ld = layer->ld;
+  dg_real *grad = params->grad;
+  copy_sums(grad + (layer->norm == DG_NORM_NONE ? layer->bias : layer->shift), sums, ld);
+  if (layer->norm == DG_NORM_NONE) return;
+  copy_sums(grad + layer->scale, sums + ld, ld);
+  if (layer->norm == DG_NORM_LAYER) copy_sums(grad + layer->bias, sums + 2 * ld, ld);
+}
+
+void dg_norm_finish_backward(dg_work *below, const double *sums) {
+  const dg_layer *l = below->layer;
+  dg_normalizer *norm = &below->norm;
+  const size_t ld = (size_t)l->ld;
+  dg_real *mean = norm->room + 4 * ld, *slope = norm->room + 5 * ld;
+  if (l->norm != DG_NORM_BATCH) return;
+  memcpy(norm->sums, sums, 2 * ld * sizeof *sums);
+  dg_comm_sum_double(below->comm, norm->sums, 2 * ld);
+  for (size_t c = 0; c < ld; c++) {
+    mean[c] = (dg_real)(norm->sums[c] / norm->n);
+    slope[c] = (dg_real)(norm->sums[ld + c] / norm->n * (double)norm->columns.rstd[c]);
+  }
+  FOR_TILES(below, below->block->n_dst,
+            l->kernels->batch_norm_backward(below->e.dagg, dg_layer_results(below), &norm->columns, begin, end));
+}

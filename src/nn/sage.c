@@ -1,0 +1,34 @@
+#include "nn/conv.h"
+
+#include "nn/parallel.h"
+
+/* GraphSAGE with the mean of neighbours, to which a linear map of the node itself is added: Hamilton et al. 2017,
+   algorithm 1; as SAGEConv of PyTorch Geometric, which leaves rows at their length. */
+
+static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_layer_add_linear_bias(params, layer, "lin_l.bias"));
+  DG_TRY(dg_layer_add_linear(params, layer, &layer->w, "lin_l.weight", in));
+  DG_TRY(dg_layer_add_linear_skip(params, layer, "lin_r.weight", in));
+
+cleanup:
+  return status;
+}
+
+static void forward(const dg_work *work, int from, int to) {
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->mean_forward(&work->e, begin, end));
+}
+
+static void backward_sources(const dg_work *work, int from, int to) {
+  FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->mean_backward_src(&work->e, begin, end));
+}
+
+const dg_conv dg_conv_sage = {.edges = true,
+                              .mean = true,
+                              .add_tensors = add_tensors,
+                              .forward = forward,
+                              .backward_sources = backward_sources,
+                              .flops = 2,
+                              .flops_backward = 2,
+                              .target_rows = 1,
+                              .gathers_backward = 1};

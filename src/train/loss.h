@@ -1,0 +1,14 @@
+#ifndef DG_TRAIN_LOSS_H
+#define DG_TRAIN_LOSS_H
+
+#include <distgat/config.h>
+
+/* Whether rows of logits need nothing but the plain cross-entropy. Local. */
+bool dg_loss_is_plain(const dg_config *config);
+
+/* The loss of a configuration; *class_weight [n_classes] is the caller's to free, NULL where classes weigh the same.
+   Balanced weights are nodes over classes times nodes of the class, by the training nodes of all ranks; a class without
+   any weighs nothing. Errors: DG_MEMORY. Collective. */
+dg_status dg_loss_prepare(dg_loss *loss, double **class_weight, const dg_local *local, const dg_config *config);
+
+#endif

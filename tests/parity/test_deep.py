@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Layers beyond the tutorial's on real Cora against reference values of PyTorch Geometric, in double precision to the last
+digits that files keep, and in single precision at 1, 2, 4 and 7 ranks, and at 2 in each instruction set."""
+import glob
+import os
+import sys
+import unittest.mock
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+import graphs  # noqa: E402
+import program  # noqa: E402
+
+REFERENCE = os.path.join(program.DATA, "parity-deep")
+RANKS = (2,) if os.environ.get("DISTGAT_SIMD") else (1, 2, 4, 7)
+DOUBLE = os.environ.get("DISTGAT_DOUBLE") or os.path.join(os.path.dirname(program.DISTGAT), "tests", "distgat-double")
+CASES = sorted(os.path.basename(path)[5:-3] for path in glob.glob(os.path.join(REFERENCE, "cora_*.h5")))
+# Weights whose gradient and decay cancel to within rounding go either way in Adam's first step. PyTorch Geometric in
+# single precision ends as far off: 1.1e-4 of the losses and 0.013 of gat_res_layer's logits, 0.017 of sage_res_layer's.
+CANCELLING = ("gat_res_layer", "sage_res_layer")
+UNABLE = ("gat_edge", "gat_multilabel", "gatv2_edge", "gatv2_weight", "gcn_weight")  # not there yet
+
+
+def options(attrs):
+    """What the program is told of a case."""
+    attention = attrs["model_model"].startswith("gat")
+    given = ["--model", attrs["model_model"], "--layers", attrs["layers"], "--hidden", attrs["hidden"],
+             "--activation", attrs["act"], "--norm", attrs["norm"], "--loss", attrs["loss"],
+             "--label-smoothing", attrs["smooth"], "--optimizer", attrs["opt"], "--lr", attrs["lr"],
+             "--weight-decay", attrs["weight_decay"], "--epochs", attrs["steps"], "--dropout", 0, "--input-dropout", 0]
+    if attention:
+        given += ["--heads", attrs["heads"], "--out-heads", attrs["out"], "--negative-slope", attrs["negative_slope"],
+                  "--attention-dropout", 0]
+    return given + ["--residual"] * bool(attrs["res"])
+
+
+class Deep(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cora = program.planetoid("cora", cls.folder.name)
+        if cls.cora is None or not CASES:
+            cls.folder.cleanup()
+            raise program.unittest.SkipTest("needs planetoid/ and parity-deep/ in DISTGAT_DATA")
+
+    def close(self, got, want, bound, what):
+        self.assertEqual(got.shape, want.shape, what)
+        difference = np.abs(got - want).max()
+        self.assertLessEqual(difference, bound, f"{what}: differs by {difference:.2e}")
+
+    def logits(self, model_file, ranks, *weights):
+        out = self.path("prediction.h5")
+        program.distgat("predict", self.cora, "--model-file", model_file, "--out", out, *weights, ranks=ranks)
+        with h5py.File(out) as f:
+            return f["logits"][:]
+
+    def check_gradients(self, got, want, bound):
+        """Against the largest entry of a tensor; where the whole of it vanishes, as the bias before batch norm, against
+        that of all."""
+        self.assertEqual({name for name in got if "running" not in name}, set(want))
+        most = max(np.abs(value[:]).max() for value in want.values())
+        for name, value in want.items():
+            self.close(got[name], value[:], bound * max(np.abs(value[:]).max(), 1e-6 * most), "gradient of " + name)
+
+    def check(self, case, ranks, losses=1e-5, start=2e-5, end=5e-4, gradients_within=1e-4):
+        saved, log, gradients = self.path("model.h5"), self.path("log.jsonl"), self.path("gradients.h5")
+        with h5py.File(os.path.join(REFERENCE, f"cora_{case}.h5")) as f:
+            graphs.write_weights(self.path("init.h5"), {name: value[:] for name, value in f["weights"].items()})
+            program.distgat("train", self.cora, *options(f.attrs), "--init", self.path("init.h5"), "--save", saved,
+                            "--log", log, "--save-gradients", gradients, ranks=ranks)
+            want = f["train/loss"][:]
+            self.check_gradients(graphs.read_weights(gradients, "grads"), f["grads"], gradients_within)
+            self.close(np.array(program.losses(log)) / want, np.ones(len(want)), losses, "losses, relative")
+            if f.attrs["norm"] != "batch":  # else those of training, by the batch's statistics
+                self.close(self.logits(saved, ranks, "--weights", "initial"), f["forward/logits"][:], start, "logits")
+            self.close(self.logits(saved, ranks), f["trained_forward/logits"][:], end, "logits after ten steps")
+            got = graphs.read_weights(saved, "weights")
+            for name, value in f.get("trained", {}).items():
+                bound = 1e-5 if "running" in name else 1e-4
+                self.close(got[name], value[:], bound * max(1, np.abs(value[:]).max()), name + " after ten steps")
+
+
+for case_name in CASES:
+    def test(self, case=case_name):
+        if case in UNABLE:
+            self.skipTest("edge attributes and several labels are not there yet")
+        with self.subTest("double precision"), unittest.mock.patch.object(program, "DISTGAT", DOUBLE):
+            self.check(case, 2, losses=1e-8, start=1e-6, end=2e-6, gradients_within=1e-6)
+        for ranks in RANKS:
+            with self.subTest(ranks=ranks):
+                self.check(case, ranks, **(dict(losses=2e-4, end=3e-2) if case in CANCELLING else {}))
+    setattr(Deep, "test_" + case_name, test)
+del test
+
+if __name__ == "__main__":
+    program.main()
