@@ -98,7 +98,8 @@ def draw_phases(axes, group):
   axes.set_xticks(range(len(rows)), [f"{row['ranks']}×{row['threads']}" for row in rows])
   axes.set(title="A step by phases, mean of ranks", xlabel="ranks × threads", ylabel="ms")
   handles, labels = axes.get_legend_handles_labels()
-  axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=7)
+  axes.set_ylim(top=1.5 * axes.get_ylim()[1])  # room for the names
+  axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=7, ncols=2, loc="upper right")
 
 
 def draw_memory(axes, group):
