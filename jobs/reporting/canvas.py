@@ -66,11 +66,5 @@ def short(name, most=16):
   return (name if len(name) <= most else name[:most - 1] + "…").replace("$", r"\$")
 
 
-def listed(names):
-  """a, b and c"""
-  *first, last = names
-  return f"{', '.join(first)} and {last}" if first else last
-
-
 def percent(share):
   return f"{100 * share:.1f} %"

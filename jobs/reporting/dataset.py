@@ -1,7 +1,7 @@
 """The graph itself: its figures, its classes, and how many neighbours its nodes have."""
 import numpy as np
 
-from .canvas import BLUE, Picture, listed, panel, percent
+from .canvas import BLUE, Picture, panel, percent
 
 MANY_EDGES = 20_000_000  # beyond it what needs all of them is left out
 LAST_BAR = 20
@@ -90,9 +90,8 @@ def degree_words(graph, counts):
   if few > 0.3:
     words += (" A layer of a graph network averages over these few, so a node's class must often be told from one or "
               "two others and from its own features.")
-  notes = []
   if isolated:
-    notes.append(f"{isolated:,} nodes have no neighbour at all and are judged by their features alone")
+    words += f" {isolated:,} nodes have no neighbour at all and are judged by their features alone."
   if len(counts) > LAST_BAR + 2:
-    notes.append("the second picture follows the few nodes with many neighbours, on logarithmic axes")
-  return words + (" " + (listed(notes)[0].upper() + listed(notes)[1:]) + "." if notes else "")
+    words += " The second picture follows the few nodes with many neighbours, on logarithmic axes."
+  return words

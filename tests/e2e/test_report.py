@@ -120,6 +120,7 @@ class Report(unittest.TestCase):
     page, reader = self.read()
     self.assertIn("Neural Networks", page)
     self.assertIn("&lt;b&gt;&amp;", page)
+    self.assertNotIn("<b>", page)
     self.assertIn("Node paper17, of class", page)
     told = self.report(named, self.models["gatv2"], "--node", "paper300", expected=2)
     self.assertIn("no node is called paper300", told)
