@@ -49,7 +49,7 @@ fetch() {
   apt=(apt-get -qq -o Dir::State="$own/state" -o Dir::State::status=/dev/null -o Dir::Cache="$own/cache"
     -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$own/parts" -o APT::Sandbox::User=)
   echo "Fetching the sources of $*"
-  { "${apt[@]}" update && (cd "$work/archives" && "${apt[@]}" source --download-only "$@"); } ||
+  { "${apt[@]}" update && (cd "$work/archives" && "${apt[@]}" source --download-only --tar-only "$@"); } ||
     fail "apt-get cannot fetch the sources of $*; put their archives in a folder and name it by --from" 3
   from=$work/archives
 }
