@@ -35,7 +35,6 @@ done
 [ ${#libraries[@]} -gt 0 ] || libraries=(popt jansson libyaml)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$prefix" && prefix=$(cd "$prefix" && pwd)
 
 # fetch NAME...: Debian's source packages, from where the system has its packages, by lists of its own beside the system's.
 fetch() {
@@ -94,5 +93,6 @@ build() {
 
 [ -n "$from" ] || fetch "${libraries[@]}"
 [ -d "$from" ] || fail "$from: is no folder; --from names that of the source archives"
+mkdir -p "$prefix" && prefix=$(cd "$prefix" && pwd)
 for library in "${libraries[@]}"; do build "$library"; done
 echo "They are in $prefix; now configure: cmake --preset release$([ "$prefix" = "$root/build/deps" ] || echo " -DDISTGAT_DEPS=$prefix")"
