@@ -88,7 +88,7 @@ class Given(program.Case):
         said = dict(line.split(" ") for line in called(["tclsh", self.path("try.tcl")]).splitlines())
         self.assertEqual(said["PATH"], self.path(os.path.join("prefix", "bin")))
         self.assertEqual(said["DISTGAT_JOBS"], self.path(os.path.join("prefix", "share", "distgat", "jobs")))
-        self.assertTrue(said["MANPATH"].startswith(self.path("prefix")))
+        self.assertTrue(said["PKG_CONFIG_PATH"].startswith(self.path("prefix")))
 
     def test_the_debian_package_holds_a_program_that_runs_and_names_what_it_needs(self):
         for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file"):
