@@ -8,6 +8,8 @@ from .files import Failure, Graph, Model, Program, say
 from .page import Page
 from .seen import look, place, tested
 
+TOLD = ("graph", "graph_fingerprint", "num_classes", "num_features")  # elsewhere on the page
+
 
 def make(arguments):
   """`arguments`: what report.py was given."""
@@ -82,7 +84,7 @@ def add_model(page, graph, one, drawn, node):
 def facts(model):
   """Options and how the run ended."""
   result = model.result
-  rows = [(name.replace("_", " "), value) for name, value in sorted(model.options.items())]
+  rows = [(name.replace("_", " "), value) for name, value in sorted(model.options.items()) if name not in TOLD]
   for key, name in (("seed", "seed"), ("epochs", "epochs"), ("stop_reason", "stopped"), ("best_epoch", "weights of "
                                                                                                        "epoch"),
                     ("ranks", "ranks"), ("threads", "threads a rank")):

@@ -128,7 +128,11 @@ def add_pictures(page, graph, seen, limit):
   page.picture(embedding.picture(graph, gat.model, places, chosen, "logits"), graph.name)
   for one in seen:
     made = accuracy.by_degree(graph, one.after["prediction"], one.test)
-    page.picture(made and Picture(f"{made.title}, {KINDS[one.model.kind]}", made.words, made.panels), graph.name)
+    page.picture(named(made, KINDS[one.model.kind]), graph.name)
+
+
+def named(picture, of):
+  return picture and Picture(f"{picture.title}, {of}", picture.words, picture.panels)
 
 
 # All graphs
@@ -165,4 +169,5 @@ def add_results(page, results, ranks):
     print(f"| {' | '.join(map(str, row))} |")
   print(f"\n{source}", flush=True)
   for graph, runs in results:
-    page.picture(compare.picture([Runs(KINDS[kind], kind, found) for kind, found in runs.items()]), graph.name)
+    made = compare.picture([Runs(KINDS[kind], kind, found) for kind, found in runs.items()])
+    page.picture(named(made, graph.name), graph.name)

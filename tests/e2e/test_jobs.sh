@@ -173,7 +173,7 @@ if [ -d "$raw" ]; then
     grep -qF "$line" tutorial/tutorial.md || fail "the tutorial does not print '$line': $(<tutorial/tutorial.md)"
   done
   for words in 'Node degrees' '(conv1): GATv2Conv(1433, 8, heads=8)' 'Embeddings by t-SNE: output' \
-    'Accuracy by node degree, GCN' 'Accuracy by node degree, GATv2' 'Accuracy and time' 'href="cora.html"'; do
+    'Accuracy by node degree, GCN' 'Accuracy by node degree, GATv2' 'Accuracy and time, cora' 'href="cora.html"'; do
     grep -qF "$words" tutorial/tutorial.html || fail "the tutorial's page lacks '$words'"
   done
   [ -s tutorial/cora.html ] || fail "the tutorial wrote no report"
