@@ -52,6 +52,10 @@ typedef struct dg_model {
 dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes);
 void dg_model_destroy(dg_model *model);
 
+/* Sums over all ranks that batch norm makes in a training step, and bytes that a rank gives to them. Local. */
+int dg_model_norm_sums(const dg_model *model);
+int64_t dg_model_norm_bytes(const dg_model *model);
+
 /* A model at work over a field: all buffers of forward and, where asked for, backward passes. Model, local graph and
    field are borrowed. */
 typedef struct dg_pass {

@@ -89,6 +89,17 @@ cleanup:
   return status;
 }
 
+int dg_model_norm_sums(const dg_model *model) {
+  return model->config.norm == DG_NORM_BATCH ? 2 * (model->config.layers - 1) : 0;
+}
+
+int64_t dg_model_norm_bytes(const dg_model *model) {
+  int64_t bytes = 0;
+  for (int k = 0; k < model->config.layers; k++)
+    if (model->layer[k].norm == DG_NORM_BATCH) bytes += 2 * 2 * model->layer[k].ld * (int64_t)sizeof(double);
+  return bytes;
+}
+
 void dg_model_destroy(dg_model *model) {
   dg_params_destroy(&model->params);
   dg_free(&model->layer);

@@ -9,6 +9,7 @@
 #include <distgat/trainer.h>
 
 #include "nn/conv.h"
+#include "par/node.h"
 #include "par/same.h"
 #include "train/cost.h"
 #include "train/work_spread.h"
@@ -126,6 +127,7 @@ static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
 static void count_messages(dg_bench_result *r, const dg_trainer *t) {
   r->halo_bytes_per_epoch = dg_trainer_halo_bytes(t);
   r->allreduce_bytes_per_epoch = dg_sums_bytes(&t->sums);
+  if (t->sums.node->n_nodes > 1) r->allreduce_bytes_per_epoch += dg_model_norm_bytes(&t->model);
   r->message_bytes = (int64_t)t->comm->message_bytes;
   for (int k = 0; k < t->model.config.layers; k++)
     r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel);

@@ -272,6 +272,13 @@ static double time_sum(const division *d, double bytes) {
   return seconds;
 }
 
+/* Seconds of batch norm's sums, which are small and which everything waits for: all ranks of all nodes. */
+static double time_norms(const division *d) {
+  const dg_plan_cluster *c = &d->input->cluster;
+  const double latency = d->point->nodes > 1 ? c->latency : c->node_latency;
+  return dg_model_norm_sums(d->model) * ceil(log2(d->point->parts)) * latency;
+}
+
 /* Threads beyond those that were timed are taken to work as fast. */
 static void predict_time(const division *d, const known_rates *known) {
   dg_plan_point *point = d->point;
@@ -294,8 +301,9 @@ static void predict_time(const division *d, const known_rates *known) {
     }
   }
   point->step_imbalance = point->compute / mean;
-  if (point->nodes > 1) point->sum_bytes = (int64_t)summed_bytes(d) * point->nodes;
-  point->sum = point->parts > 1 ? time_sum(d, summed_bytes(d)) : 0;
+  if (point->nodes > 1)
+    point->sum_bytes = (int64_t)summed_bytes(d) * point->nodes + dg_model_norm_bytes(d->model) * point->parts;
+  point->sum = point->parts > 1 ? time_sum(d, summed_bytes(d)) + time_norms(d) : 0;
   point->step = point->compute + point->halo + point->sum;
 }
 
