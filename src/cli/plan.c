@@ -117,10 +117,20 @@ static int slower_beyond(const dg_plan_point *point, int n) {
   return fastest + 1 < n ? point[fastest].parts : 0;
 }
 
-static void write_sbatch(char *line, size_t size, const dg_plan_point *p, const request *r, const char *graph_path) {
-  const int per_node = (p->parts + p->nodes - 1) / p->nodes;
-  snprintf(line, size, "sbatch -N %d -n %d --ntasks-per-node=%d -c %d train.sbatch %s --model %s", p->nodes, p->parts,
-           per_node, p->threads, graph_path ? graph_path : "G.h5", dg_model_kind_name(r->config.model.kind));
+/* *line from malloc. */
+static dg_status write_sbatch(char **line, const dg_plan_point *p, const request *r, const char *graph_path) {
+  dg_status status = DG_OK;
+  char *options = NULL;
+  size_t length;
+  FILE *out = open_memstream(line, &length);
+  if (out) status = dg_config_describe_step(&options, &r->config);
+  if (out && options)
+    fprintf(out, "sbatch -N %d -n %d --ntasks-per-node=%d -c %d train.sbatch %s %s", p->nodes, p->parts,
+            (p->parts + p->nodes - 1) / p->nodes, p->threads, graph_path ? graph_path : "G.h5", options);
+  const bool written = out && fclose(out) == 0;
+  if (status == DG_OK && !written) status = dg_fail(DG_MEMORY, "out of memory for a line");
+  free(options);
+  return status;
 }
 
 static json_t *memory_json(const dg_plan_point *p) {
@@ -221,7 +231,7 @@ static dg_status work(const request *r, const char *graph_path) {
   dg_plan_graph graph = {0};
   dg_plan_point *point = NULL;
   dg_comm alone = {0};
-  char sbatch[1024];
+  char *sbatch = NULL;
   const int64_t program = dg_memory_peak() + LIBRARY_BYTES;
   dg_memory_alone(true);
   DG_TRY(dg_comm_create(&alone, MPI_COMM_SELF));
@@ -232,13 +242,14 @@ static dg_status work(const request *r, const char *graph_path) {
                                cluster_of(r), program,     PEER_BYTES};
   dividing context = {&graph, &r->config};
   DG_TRY(dg_plan_make(point, &input, r->parts, r->n, &alone, divide, &context));
-  write_sbatch(sbatch, sizeof sbatch, dg_plan_best(point, r->n), r, graph_path);
+  DG_TRY(write_sbatch(&sbatch, dg_plan_best(point, r->n), r, graph_path));
   if (r->json)
     print_json(point, r, &graph, sbatch);
   else
     print_text(point, r, &graph, sbatch);
 
 cleanup:
+  free(sbatch);
   dg_free(&point);
   dg_plan_graph_destroy(&graph);
   dg_comm_destroy(&alone);

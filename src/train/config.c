@@ -148,6 +148,12 @@ static dg_status check_seeds(const values *v) {
                  (long long)v->seed, (long long)v->config.runs, (long long)INT64_MAX);
 }
 
+/* A norm lies between layers. */
+static dg_status check_norm(const values *v, const bool typed[N_OPTIONS]) {
+  if (!typed[NORM] || v->norm == DG_NORM_NONE || v->layers > 1) return DG_OK;
+  return dg_fail(DG_USAGE, "--norm is for hidden layers, and with --layers 1 there are none");
+}
+
 /* From what was typed, in `options`, to a complete configuration. */
 static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   dg_status status = DG_OK;
@@ -162,6 +168,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   if (!whole_runs) DG_TRY(check_runs(options, typed));
   DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
+  DG_TRY(check_norm(v, typed));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_partition(v, typed));
   DG_TRY(check_seeds(v));
@@ -324,6 +331,24 @@ dg_status dg_config_describe_changes(char **text, const dg_config *config) {
     if (!is_among(i, never, sizeof never / sizeof *never) && !is_same(&options[i], &usual[i]) &&
         dg_option_value((char[32]){0}, &options[i]))
       describe_option(out, ftell(out) > 0 ? " " : "", &options[i]);
+  return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
+}
+
+dg_status dg_config_describe_step(char **text, const dg_config *config) {
+  static const int elsewhere[] = {MODEL, RECIPE, CONFIG, PRINT_CONFIG, THREADS};
+  values v = dg_config_to_values(config), d = default_values(config->model.kind);
+  dg_option options[N_OPTIONS], usual[N_OPTIONS];
+  size_t length;
+  FILE *out = open_memstream(text, &length);
+  if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
+  d.config.model.input_dropout = config->model.dropout; /* unless it is said */
+  dg_config_describe(options, &v);
+  dg_config_describe(usual, &d);
+  describe_option(out, "", &options[MODEL]);
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (!is_among(i, elsewhere, sizeof elsewhere / sizeof *elsewhere) && !is_among(i, run_options, N_RUN_OPTIONS) &&
+        !is_same(&options[i], &usual[i]) && dg_option_value((char[32]){0}, &options[i]))
+      describe_option(out, " ", &options[i]);
   return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }
 

@@ -48,6 +48,14 @@ class Plan(program.Case):
                 self.assertLess(abs(planned / (peaks[1] - peaks[0]) - 1), 0.15, (planned, peaks))
                 self.assertEqual(sum(many["memory"].values()), many["memory_bytes"])
 
+    def test_the_line_for_slurm_has_what_was_planned(self):
+        """What differs from the model's defaults, be it typed or a recipe's."""
+        model = "--model gcn --layers 3 --hidden 32 --residual --norm batch".split()
+        self.assertTrue(self.plan("--parts", 2, *model, "--threads", 1)["sbatch"].endswith(
+            "graph.h5 --model gcn --layers 3 --hidden 32 --residual --norm batch"))
+        self.assertTrue(self.plan("--parts", 2, "--recipe", "tutorial-gat")["sbatch"].endswith(
+            "graph.h5 --model gatv2 --input-dropout 0"))
+
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
         self.assertEqual((slow["best_parts"], slow["slower_beyond"]), (1, 1))

@@ -127,6 +127,7 @@ static void heads_need_attention(void **state) {
 
 static void options_that_nobody_uses_are_refused(void **state) {
   (void)state;
+  assert_message("--norm batch --layers 1", "--norm is for hidden layers, and with --layers 1 there are none");
   assert_message("--model gcn --attention-dropout 0.1",
                  "--attention-dropout is for gat and gatv2; gcn has no attention");
   assert_message("--model mlp --negative-slope 0.1", "--negative-slope is for gat and gatv2; mlp has no attention");
