@@ -163,6 +163,8 @@ static void fewer_nodes_than_ranks(void **state) {
   assert_int_equal(random_graph_create(&g), DG_OK);
   dg_model_config config = make_config(DG_MODEL_GATV2, 2, 2, 1);
   check(&g, &config);
+  config.residual = true, config.norm = DG_NORM_BATCH;
+  check(&g, &config);
   random_graph_destroy(&g);
 }
 
@@ -176,6 +178,8 @@ static void threads_and_chunks_change_nothing(void **state) {
     g.sparse = sparse;
     assert_int_equal(random_graph_create(&g), DG_OK);
     dg_model_config config = make_config(sparse ? DG_MODEL_GAT : DG_MODEL_GATV2, 2, 2, 1);
+    check(&g, &config);
+    config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
     check(&g, &config);
     random_graph_destroy(&g);
   }
