@@ -89,9 +89,9 @@ dg_status dg_config_describe_changes(char **text, const dg_config *config);
 /* Whether all splits of the graph are trained on, one after the other: split "all". Local. */
 bool dg_config_all_splits(const dg_config *config);
 
-/* Model and options of a training step, threads aside, as they would be typed: *text from malloc. Errors: DG_MEMORY.
-   Local. */
-dg_status dg_config_describe_step(char **text, const dg_config *config);
+/* Recipe, model and the options that are not as these have them, threads aside, so that they can be typed: *text from
+   malloc. Errors: DG_MEMORY. Local. */
+dg_status dg_config_describe_typed(char **text, const dg_config *config);
 
 /* How often a checkpoint is written: every so many epochs, or where that is 0 minutes. Errors: DG_USAGE. Local. */
 typedef struct dg_period {

@@ -123,7 +123,7 @@ static dg_status write_sbatch(char **line, const dg_plan_point *p, const request
   char *options = NULL;
   size_t length;
   FILE *out = open_memstream(line, &length);
-  if (out) status = dg_config_describe_step(&options, &r->config);
+  if (out) status = dg_config_describe_typed(&options, &r->config);
   if (out && options)
     fprintf(out, "sbatch -N %d -n %d --ntasks-per-node=%d -c %d train.sbatch %s %s", p->nodes, p->parts,
             (p->parts + p->nodes - 1) / p->nodes, p->threads, graph_path ? graph_path : "G.h5", options);

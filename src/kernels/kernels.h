@@ -78,6 +78,9 @@ typedef struct dg_product {
   int32_t n;
 } dg_product;
 
+/* Added to variances before their root, as torch.nn does. */
+#define DG_NORM_EPS 1e-5
+
 /* What a norm knows of its columns, each [ld]; padding is zero in y, bias and scale. */
 typedef struct dg_norm_columns {
   int n, ld;                    /* channels, and elements of a row */

@@ -1,7 +1,5 @@
 /* Kernels of the norms between layers. */
 
-#define NORM_EPS ((dg_real)1e-5) /* as in torch.nn */
-
 static void add_rows(dg_real *y, const dg_real *x, int ld, int32_t begin, int32_t end) {
   for (size_t at = (size_t)begin * ld, stop = (size_t)end * ld; at < stop; at += DG_VL)
     store(y + at, load(y + at) + load(x + at));
@@ -65,7 +63,7 @@ INLINE void row_moments(dg_real *mean, dg_real *rstd, const dg_real *row, const 
     const vf off = centred(row, norm, *mean, c);
     squares += off * off;
   }
-  *rstd = 1 / DG_SQRT(lane_sum(squares) / (dg_real)norm->n + NORM_EPS);
+  *rstd = 1 / DG_SQRT(lane_sum(squares) / (dg_real)norm->n + (dg_real)DG_NORM_EPS);
 }
 
 static void layer_norm(dg_real *x, const dg_real *y, const dg_norm_columns *norm, int32_t begin, int32_t end) {

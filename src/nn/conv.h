@@ -38,7 +38,9 @@ typedef struct dg_layer {
 typedef struct dg_sizes {
   size_t z, zr, agg, stat, score_src; /* see dg_edges; agg 0: it is z itself */
   size_t positive, dscore_dst;        /* with a backward pass */
-  size_t input, tile, row_bits, skip; /* see dg_work */
+  size_t input, tile, row_bits;       /* see dg_work */
+  size_t skip, skip_weights, share;
+  size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
   size_t dagg, dz, dzr, partial, turned;
   size_t sums; /* doubles */
 } dg_sizes;
@@ -57,7 +59,7 @@ typedef struct dg_normalizer {
   dg_norm_columns columns; /* what kernels need of it */
   dg_real *room;           /* owns the columns */
   double *sums;            /* [2, ld] over all rows of all ranks: of results and their squares, or of the gradient and
-                              its product with normalized results */
+                              its product with normalized results; behind them lie the moments */
   double *moments;         /* [2, ld] of the last training step: mean with the bias, variance */
   double n;                /* nodes of the graph */
 } dg_normalizer;
@@ -105,7 +107,6 @@ enum dg_sides { DG_NO_SIDE = 0, DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = 
 struct dg_conv {
   bool edges;     /* rows meet their neighbours */
   bool attention; /* has heads and coefficients */
-  bool mean;      /* edges weigh 1 / neighbours */
   /* Adds the layer's tensors, named and shaped as in PyTorch Geometric, to the table. Errors: DG_MEMORY. */
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */

@@ -18,12 +18,12 @@ static void add_skip_weights(const dg_work *work, const dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_real *first = params->value + l->skip[0], *second = params->value + l->skip[1];
   const size_t n = (size_t)l->in_ld * (size_t)l->bias_ld;
-  for (size_t i = 0; work->skip_weights && i < n; i++) work->skip_weights[i] = first[i] + second[i];
+  for (size_t i = 0; i < n; i++) work->skip_weights[i] = first[i] + second[i];
 }
 
 void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step) {
   const dg_layer *l = work->layer;
-  add_skip_weights(work, params);
+  if (work->skip_weights) add_skip_weights(work, params);
   dg_norm_begin(&work->norm, l, params, step->training);
   work->in.drop = work->x.drop = dg_dropout_of(l->dropout, step, l->index, DG_DROP_INPUT);
   work->e.drop = dg_dropout_of(l->attention_dropout, step, l->index, DG_DROP_ATTENTION);

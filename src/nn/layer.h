@@ -22,7 +22,8 @@ void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step)
 /* The norm behind a layer. Statistics of batch norm are measured over the results of all ranks in a step of training,
    once all rows are aggregated, else they are the running ones; dg_norm_measure is Collective, the others are Local.
    Errors: DG_MEMORY. */
-dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, int64_t n_nodes);
+void dg_norm_size(dg_sizes *sizes, const dg_layer *layer);
+dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, const dg_sizes *sizes, int64_t n_nodes);
 void dg_norm_destroy(dg_normalizer *norm);
 void dg_norm_begin(dg_normalizer *norm, const dg_layer *layer, const dg_params *params, bool training);
 void dg_norm_measure(dg_work *work, const dg_params *params);

@@ -70,13 +70,14 @@ static double finish(double *slope, const row_loss *r, double inner) {
 static double differentiate_row(dg_real *d, const dg_pass *pass, const dg_real *logits, int label, dg_real share,
                                 bool *correct) {
   const dg_kernels *k = pass->model->layer->kernels;
-  const row_loss r = describe_row(pass, label);
+  const int n = pass->model->n_classes;
   double parts, slope;
-  if (!pass->loss) return k->cross_entropy(d, logits, label, r.n_classes, pass->ld_classes, share, correct);
+  if (!pass->loss) return k->cross_entropy(d, logits, label, n, pass->ld_classes, share, correct);
+  const row_loss r = describe_row(pass, label);
   const double smooth = smooth_sum(&parts, &r, logits);
-  const double ce = k->cross_entropy(d, logits, label, r.n_classes, pass->ld_classes, share, correct);
+  const double ce = k->cross_entropy(d, logits, label, n, pass->ld_classes, share, correct);
   const double value = finish(&slope, &r, (r.own + parts) * ce + smooth);
-  for (int c = 0; c < r.n_classes; c++) {
+  for (int c = 0; c < n; c++) {
     const double part = r.part > 0 ? r.part * inner_weight(r.loss, c) : 0;
     d[c] = (dg_real)(slope * ((r.own + parts) * (double)d[c] + (double)share * ((c == label ? parts : 0) - part)));
   }

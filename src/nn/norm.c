@@ -9,9 +9,20 @@
 /* Norms between layers. Batch norm: Ioffe and Szegedy 2015, over the nodes of all ranks, statistics and gradients in
    one small sum each; layer norm: Ba et al. 2016, over the channels of a node. Both as in torch.nn. */
 
-static const double EPS = 1e-5, MOMENTUM = 0.1;
+static const double MOMENTUM = 0.1;
 
-enum { COLUMNS = 6 }; /* of dg_norm_columns that are the norm's own */
+/* The columns that are the norm's own, in the order in which they lie in its room. */
+enum column { INSIDE, SCALE, CENTER, RSTD, MEAN, SLOPE, COLUMNS };
+
+static dg_real *column_of(const dg_normalizer *norm, enum column which) {
+  return norm->room + (size_t)which * (size_t)norm->columns.ld;
+}
+
+void dg_norm_size(dg_sizes *sizes, const dg_layer *layer) {
+  if (layer->norm == DG_NORM_NONE) return;
+  sizes->norm_room = COLUMNS * (size_t)layer->ld;
+  sizes->norm_sums = 4 * (size_t)layer->ld;
+}
 
 /* Where channel d of head h lies, see kernels.h. */
 static void mark_channels(dg_real *inside, const dg_layer *l) {
@@ -19,23 +30,18 @@ static void mark_channels(dg_real *inside, const dg_layer *l) {
     for (int h = 0; h < l->heads; h++) inside[d * l->hp + h] = 1;
 }
 
-dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, int64_t n_nodes) {
+dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, const dg_sizes *sizes, int64_t n_nodes) {
   dg_status status = DG_OK;
-  const size_t ld = (size_t)layer->ld;
   *norm = (dg_normalizer){.n = (double)n_nodes};
   if (layer->norm == DG_NORM_NONE) return DG_OK;
-  DG_TRY(dg_alloc(&norm->room, COLUMNS * ld, sizeof *norm->room));
-  DG_TRY(dg_alloc(&norm->sums, 2 * ld, sizeof *norm->sums));
-  DG_TRY(dg_alloc(&norm->moments, 2 * ld, sizeof *norm->moments));
-  mark_channels(norm->room, layer);
-  norm->columns = (dg_norm_columns){.n = layer->heads * layer->dim,
-                                    .ld = layer->ld,
-                                    .inside = norm->room,
-                                    .scale = norm->room + ld,
-                                    .center = norm->room + 2 * ld,
-                                    .rstd = norm->room + 3 * ld,
-                                    .mean = norm->room + 4 * ld,
-                                    .slope = norm->room + 5 * ld};
+  DG_TRY(dg_alloc(&norm->room, sizes->norm_room, sizeof *norm->room));
+  DG_TRY(dg_alloc(&norm->sums, sizes->norm_sums, sizeof *norm->sums));
+  norm->moments = norm->sums + 2 * (size_t)layer->ld;
+  norm->columns = (dg_norm_columns){.n = layer->heads * layer->dim, .ld = layer->ld};
+  norm->columns.inside = column_of(norm, INSIDE), norm->columns.scale = column_of(norm, SCALE);
+  norm->columns.center = column_of(norm, CENTER), norm->columns.rstd = column_of(norm, RSTD);
+  norm->columns.mean = column_of(norm, MEAN), norm->columns.slope = column_of(norm, SLOPE);
+  mark_channels(column_of(norm, INSIDE), layer);
 
 cleanup:
   return status;
@@ -44,7 +50,6 @@ cleanup:
 void dg_norm_destroy(dg_normalizer *norm) {
   dg_free(&norm->room);
   dg_free(&norm->sums);
-  dg_free(&norm->moments);
 }
 
 bool dg_norm_is_measured(const dg_layer *layer, const dg_step *step) {
@@ -56,11 +61,9 @@ bool dg_norm_is_measured(const dg_layer *layer, const dg_step *step) {
 /* Column c of batch norm: what is subtracted, and the variance. */
 static void set_column(dg_normalizer *norm, const dg_layer *l, const dg_params *params, int c, double center,
                        double variance) {
-  const size_t ld = (size_t)l->ld;
-  const double rstd = 1 / sqrt(variance + EPS);
-  dg_real *room = norm->room + c;
-  room[ld] = (dg_real)(rstd * (double)params->value[l->scale + c]);
-  room[2 * ld] = (dg_real)center, room[3 * ld] = (dg_real)rstd;
+  const double rstd = 1 / sqrt(variance + DG_NORM_EPS);
+  column_of(norm, SCALE)[c] = (dg_real)(rstd * (double)params->value[l->scale + c]);
+  column_of(norm, CENTER)[c] = (dg_real)center, column_of(norm, RSTD)[c] = (dg_real)rstd;
 }
 
 /* Results lack the bias: the running mean is that of results with it. */
@@ -86,10 +89,7 @@ static void add_moments(dg_work *work, const dg_real *results) {
     memset(sum, 0, (size_t)both * sizeof *sum);
     l->kernels->column_moments(sum, results, l->ld, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   }
-  for (int64_t i = 0; i < both; i++) {
-    work->norm.sums[i] = 0;
-    for (int s = 0; s < sums; s++) work->norm.sums[i] += work->sums[s * both + i];
-  }
+  add_doubles(work->norm.sums, work->sums, sums, both);
 }
 
 void dg_norm_measure(dg_work *work, const dg_params *params) {
@@ -148,7 +148,7 @@ void dg_norm_finish_backward(dg_work *below, const double *sums) {
   const dg_layer *l = below->layer;
   dg_normalizer *norm = &below->norm;
   const size_t ld = (size_t)l->ld;
-  dg_real *mean = norm->room + 4 * ld, *slope = norm->room + 5 * ld;
+  dg_real *mean = column_of(norm, MEAN), *slope = column_of(norm, SLOPE);
   if (l->norm != DG_NORM_BATCH) return;
   memcpy(norm->sums, sums, 2 * ld * sizeof *sums);
   dg_comm_sum_double(below->comm, norm->sums, 2 * ld);

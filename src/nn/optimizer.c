@@ -16,17 +16,6 @@ static int64_t count_own(const dg_params *params) {
   return left < sums->n ? (left > 0 ? left : 0) : sums->n;
 }
 
-/* Runs BODY for strips [begin, end) of n elements. */
-#define FOR_STRIPS(count, ...)                                                                                         \
-  do {                                                                                                                 \
-    const int64_t n_ = (count);                                                                                        \
-    _Pragma("omp parallel for schedule(static) if (n_ > FEW_STRIPS * DG_STRIP)") for (int64_t begin = 0; begin < n_;   \
-                                                                                      begin += DG_STRIP) {             \
-      const int64_t end = begin + DG_STRIP < n_ ? begin + DG_STRIP : n_;                                               \
-      __VA_ARGS__;                                                                                                     \
-    }                                                                                                                  \
-  } while (0)
-
 /* ---- the gradient's length ---- */
 
 static double strip_squares(const dg_sums *sums, int64_t begin, int64_t end) {
@@ -97,5 +86,8 @@ void dg_optimizer_step(dg_params *params, const dg_optimizer *optimizer, int64_t
                      .shrink = (dg_real)(1 - lr * optimizer->weight_decay),
                      .rate = (dg_real)(optimizer->kind == DG_RMSPROP ? lr : lr / (1 - pow(beta1, t))),
                      .correction = (dg_real)(1 / sqrt(1 - pow(beta2, t)))};
-  FOR_STRIPS(count_own(params), step_strip(&s, optimizer->kind, begin, end));
+  const int64_t n = count_own(params);
+#pragma omp parallel for schedule(static) if (n > FEW_STRIPS * DG_STRIP)
+  for (int64_t begin = 0; begin < n; begin += DG_STRIP)
+    step_strip(&s, optimizer->kind, begin, begin + DG_STRIP < n ? begin + DG_STRIP : n);
 }

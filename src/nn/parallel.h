@@ -89,6 +89,14 @@ static inline void add_sums(dg_real *out, const double *partial, int n, int64_t 
   }
 }
 
+/* The same in double. */
+static inline void add_doubles(double *out, const double *partial, int n, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    out[i] = 0;
+    for (int s = 0; s < n; s++) out[i] += partial[s * count + i];
+  }
+}
+
 /* The same of partial results in the model's precision, `stride` elements apart. */
 static inline void add_up(dg_real *out, const dg_real *partial, int n, int64_t stride, int64_t count) {
   enum { STRIP = 256 };

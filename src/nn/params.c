@@ -97,8 +97,8 @@ static void draw_values(dg_params *params, uint64_t seed, share own) {
     if (t->init == DG_INIT_ZERO) continue;
     for (int64_t i = dg_tensor_size(t) - 1; i >= 0; i--) {
       const int64_t position = dg_tensor_position(t, i);
-      const double drawn = (2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound;
       if (position < own.first || position >= own.first + own.n) continue;
+      const double drawn = (2 * dg_rng_uniform(key, (uint64_t)i) - 1) * t->bound;
       params->value[position] = (dg_real)(t->init == DG_INIT_ONE ? 1 : drawn);
     }
   }

@@ -20,35 +20,25 @@ static int64_t largest(int64_t a, size_t b) {
   return a > (int64_t)b ? a : (int64_t)b;
 }
 
-/* Halves of doubles included. */
-static int64_t norm_reals(const dg_model *model) {
-  int64_t reals = 0;
-  for (int k = 0; k < model->config.layers; k++) {
-    const dg_layer *l = &model->layer[k];
-    if (l->norm != DG_NORM_NONE) reals += 14 * (int64_t)l->ld;
-    if (l->n_skips > 1) reals += (int64_t)l->in_ld * l->bias_ld;
-  }
-  return reals;
-}
-
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
-  int64_t reals = counts->n_out * ld_classes, words = 0;
+  int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0;
   int64_t dagg[2] = {0}, dz = 0, dzr = 0, partial = 0, turned = 0,
           sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
-    reals += (int64_t)s.skip + (model->layer[k].conv->mean ? counts->layer[k].n_dst : 0);
+    reals += (int64_t)(s.skip + s.skip_weights + s.share + s.norm_room);
+    doubles += (int64_t)s.norm_sums;
     words += (int64_t)s.row_bits;
     dagg[k % 2] = largest(dagg[k % 2], s.dagg);
     dz = largest(dz, s.dz), dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     sums = largest(sums, s.sums);
   }
-  reals += norm_reals(model);
   reals += dagg[0] + dagg[1] + dz + dzr + partial + turned;
-  return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) + sums * (int64_t)sizeof(double);
+  return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) +
+         (doubles + sums) * (int64_t)sizeof(double);
 }
 
 dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,
@@ -94,11 +84,10 @@ static void forward_rows(const dg_pass *pass, dg_work *w, dg_work *above, enum d
 /* One layer with batch norm in training: its statistics are those of all rows, so nothing above begins before. */
 static void forward_measured(const dg_pass *pass, dg_work *w, dg_work *above) {
   dg_layer_score(w, DG_INTERIOR);
-  if (w->channel) forward_rows(pass, w, NULL, DG_INTERIOR);
+  forward_rows(pass, w, NULL, DG_INTERIOR);
   dg_halo_pull_end(w->channel);
   dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
   dg_layer_score(w, DG_BORDER);
-  if (!w->channel) dg_layer_aggregate(w, DG_INTERIOR);
   forward_rows(pass, w, NULL, DG_BORDER);
   dg_norm_measure(w, &pass->model->params);
   dg_timer_lap(pass->timer, DG_PHASE_ALL_REDUCE);

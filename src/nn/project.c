@@ -113,7 +113,7 @@ static int paired(const side *list, int n) {
   return n > 1 && list[1].ld == list[0].ld ? 2 : 1;
 }
 
-/* Projects sparse rows [begin, end); the weight gradient takes their random bits again. */
+/* Random bits of sparse rows [begin, end), which the weight gradient takes again. */
 static void draw_rows(dg_work *w, int32_t begin, int32_t end) {
   for (int32_t i = begin; w->x.drop.threshold && i < end; i++)
     w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
@@ -193,13 +193,17 @@ static int64_t side_size(const dg_layer *l, const side *s) {
   return (int64_t)(l->in_ld + 1) * s->ld;
 }
 
-/* The s-th of `sums` partial results; *stride gets the distance between two. */
-static partial partial_of(const dg_work *w, const side *list, int n, int s, int sums, int64_t *stride) {
+/* Elements from one partial result to the next. */
+static int64_t partial_stride(const dg_layer *l, const side *list, int n) {
+  int64_t stride = 0;
+  for (int i = 0; i < n; i++) stride += side_size(l, &list[i]);
+  return stride;
+}
+
+/* The s-th of `sums` partial results. */
+static partial partial_of(const dg_work *w, const side *list, int n, int s, int sums) {
   partial out = {0};
-  dg_real *next = w->partial;
-  *stride = 0;
-  for (int i = 0; i < n; i++) *stride += side_size(w->layer, &list[i]);
-  next += (int64_t)s * *stride;
+  dg_real *next = w->partial + s * partial_stride(w->layer, list, n);
   for (int i = 0; i < n; i++) {
     out.matrix[i] = next, next += side_size(w->layer, &list[i]);
     if (list[i].bias) out.bias[i] = w->sums + ((size_t)i * (size_t)sums + (size_t)s) * (size_t)list[i].ld;
@@ -224,11 +228,9 @@ static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of
 static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sides) {
   const dg_layer *l = w->layer;
   const int32_t n = list[0].n, sums = n_sums(n), rows = sum_rows(n);
-  int64_t stride;
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
-    int64_t unused;
-    const partial out = partial_of(w, list, n_sides, s, sums, &unused);
+    const partial out = partial_of(w, list, n_sides, s, sums);
     const int32_t first = s * rows, stop = min_row(first + rows, n);
     for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
       const int32_t end = min_row(begin + TILE_ROWS, stop);
@@ -242,7 +244,8 @@ static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sid
       progress(w->comm, n - end);
     }
   }
-  const partial out = partial_of(w, list, n_sides, 0, sums, &stride);
+  const partial out = partial_of(w, list, n_sides, 0, sums);
+  const int64_t stride = partial_stride(l, list, n_sides);
   for (int i = 0; i < n_sides; i++) {
     add_up(grad + list[i].weights_at, out.matrix[i], sums, stride, (int64_t)l->in_ld * list[i].ld);
     if (list[i].bias) add_sums(grad + list[i].bias_at, out.bias[i], sums, list[i].ld);
@@ -286,8 +289,8 @@ static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
     for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
 }
 
-/* dx rows [begin, end) of the gradient of a layer's input, given the sides' transposed weights one after the other; rows
-   that no side has get none. */
+/* dx rows [begin, end) of the gradient of a layer's input, given the sides' transposed weights one after the other;
+   rows that no side has get none. */
 static void input_gradient(const dg_work *w, dg_real *dx, const side *list, int n, const dg_real *turned, int32_t begin,
                            int32_t end) {
   const dg_layer *l = w->layer;
@@ -338,10 +341,7 @@ void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
     backward_rows(work, below, list, n_sides, work->partial + s * count, work->sums + s * count, s * rows,
                   min_row((s + 1) * rows, n));
   double *total = work->sums + sums * count;
-  for (int64_t i = 0; i < count; i++) {
-    total[i] = 0;
-    for (int s = 0; s < sums; s++) total[i] += work->sums[s * count + i];
-  }
+  add_doubles(total, work->sums, sums, count);
   dg_norm_gradients(below->layer, params, total);
   dg_norm_finish_backward(below, total);
 }

@@ -15,6 +15,11 @@ cleanup:
   return status;
 }
 
+static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n) {
+  (void)layer;
+  sizes->share = (size_t)n->n_dst;
+}
+
 static void forward(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->mean_forward(&work->e, begin, end));
 }
@@ -24,8 +29,8 @@ static void backward_sources(const dg_work *work, int from, int to) {
 }
 
 const dg_conv dg_conv_sage = {.edges = true,
-                              .mean = true,
                               .add_tensors = add_tensors,
+                              .add_sizes = add_sizes,
                               .forward = forward,
                               .backward_sources = backward_sources,
                               .flops = 2,

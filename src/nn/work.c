@@ -50,6 +50,8 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
     s.stat = (size_t)n->n_dst * DG_STATS * (size_t)layer->hp;
   }
   if (layer->n_skips > 0) s.skip = (size_t)n->n_dst * (size_t)layer->bias_ld;
+  if (layer->n_skips > 1) s.skip_weights = (size_t)layer->in_ld * (size_t)layer->bias_ld;
+  dg_norm_size(&s, layer);
   if (layer->index > 0)
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else if (!sparse)
@@ -125,22 +127,20 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->tile, s->tile, sizeof(dg_real)));
   DG_TRY(allocate(&w->row_bits, s->row_bits, sizeof *w->row_bits));
   DG_TRY(allocate(&w->skip, s->skip, sizeof(dg_real)));
-  if (w->layer->n_skips > 1)
-    DG_TRY(dg_alloc(&w->skip_weights, (size_t)w->layer->in_ld * (size_t)w->layer->bias_ld, sizeof(dg_real)));
+  DG_TRY(allocate(&w->skip_weights, s->skip_weights, sizeof(dg_real)));
+  DG_TRY(allocate(&w->share, s->share, sizeof(dg_real)));
 
 cleanup:
   return status;
 }
 
 /* Targets are the first sources of all layers below, the first one's included. */
-static dg_status make_shares(dg_work *w, const dg_local *local) {
-  const dg_status status = dg_alloc(&w->share, (size_t)w->block->n_dst, sizeof *w->share);
-  for (dg_row i = 0; status == DG_OK && i < w->block->n_dst; i++) {
+static void fill_shares(dg_work *w, const dg_local *local) {
+  for (dg_row i = 0; i < w->block->n_dst; i++) {
     const int32_t degree = local->degree[w->field->input_local[i]];
     w->share[i] = degree > 0 ? 1 / (dg_real)degree : 0;
   }
   w->e.norm = w->share;
-  return status;
 }
 
 static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
@@ -171,10 +171,10 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   const dg_block *b = pass->field->block[layer->index];
   *work = (dg_work){.comm = comm, .layer = layer, .block = b, .field = pass->field};
   status = allocate_all(work, sizes);
-  if (status == DG_OK) status = dg_norm_create(&work->norm, layer, pass->local->shard.info.n_nodes);
-  describe_edges(&work->e, layer, b);
-  if (status == DG_OK && layer->conv->mean) status = make_shares(work, pass->local);
+  if (status == DG_OK) status = dg_norm_create(&work->norm, layer, sizes, pass->local->shard.info.n_nodes);
   DG_TRY(dg_comm_agree(comm, status));
+  describe_edges(&work->e, layer, b);
+  if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;
   if (pass->scratch) borrow_scratch(work, pass->scratch);
   if (layer->last && layer->heads > 1) work->dskip = pass->logits;

@@ -317,8 +317,11 @@ static void describe_recipe(FILE *out, const dg_option *options, const dg_option
   if (before[1] == '\0') fputc(')', out);
 }
 
-dg_status dg_config_describe_changes(char **text, const dg_config *config) {
-  static const int never[] = {MODEL, RECIPE, CONFIG, PRINT_CONFIG};
+/* Recipe, and options that are not as model and recipe have them: for people with what the recipe sets and the threads,
+   else with the model. */
+static dg_status describe_typed(char **text, const dg_config *config, bool for_people) {
+  static const int never[] = {THREADS, MODEL, RECIPE, CONFIG, PRINT_CONFIG};
+  const int n_never = sizeof never / sizeof *never;
   values v = dg_config_to_values(config), d;
   dg_option options[N_OPTIONS], usual[N_OPTIONS];
   size_t length;
@@ -326,30 +329,22 @@ dg_status dg_config_describe_changes(char **text, const dg_config *config) {
   if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
   dg_config_describe(options, &v);
   describe_usual(usual, &d, &v);
-  if (config->recipe) describe_recipe(out, options, usual, &v);
+  if (config->recipe && for_people) describe_recipe(out, options, usual, &v);
+  if (config->recipe && !for_people) describe_option(out, "", &options[RECIPE]);
+  if (!for_people) describe_option(out, config->recipe ? " " : "", &options[MODEL]);
   for (int i = 0; i < N_OPTIONS; i++)
-    if (!is_among(i, never, sizeof never / sizeof *never) && !is_same(&options[i], &usual[i]) &&
+    if (!is_among(i, never + for_people, n_never - for_people) && !is_same(&options[i], &usual[i]) &&
         dg_option_value((char[32]){0}, &options[i]))
       describe_option(out, ftell(out) > 0 ? " " : "", &options[i]);
   return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
 }
 
-dg_status dg_config_describe_step(char **text, const dg_config *config) {
-  static const int elsewhere[] = {MODEL, RECIPE, CONFIG, PRINT_CONFIG, THREADS};
-  values v = dg_config_to_values(config), d = default_values(config->model.kind);
-  dg_option options[N_OPTIONS], usual[N_OPTIONS];
-  size_t length;
-  FILE *out = open_memstream(text, &length);
-  if (!out) return dg_fail(DG_MEMORY, "out of memory for the options");
-  d.config.model.input_dropout = config->model.dropout; /* unless it is said */
-  dg_config_describe(options, &v);
-  dg_config_describe(usual, &d);
-  describe_option(out, "", &options[MODEL]);
-  for (int i = 0; i < N_OPTIONS; i++)
-    if (!is_among(i, elsewhere, sizeof elsewhere / sizeof *elsewhere) && !is_among(i, run_options, N_RUN_OPTIONS) &&
-        !is_same(&options[i], &usual[i]) && dg_option_value((char[32]){0}, &options[i]))
-      describe_option(out, " ", &options[i]);
-  return fclose(out) == 0 ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the options");
+dg_status dg_config_describe_changes(char **text, const dg_config *config) {
+  return describe_typed(text, config, true);
+}
+
+dg_status dg_config_describe_typed(char **text, const dg_config *config) {
+  return describe_typed(text, config, false);
 }
 
 dg_status dg_config_compare(const dg_comm *comm, const dg_config *config) {

@@ -345,8 +345,7 @@ static dg_status note_sizes(session *s) {
   if (status == DG_OK && z.most >= LARGE)
     snprintf(s->note, sizeof s->note,
              "features are large or of very different size, from %.3g (column %d) to %.3g (column %d) in the root "
-             "mean "
-             "square, and may train no better than chance; try --normalize %s",
+             "mean square, and may train no better than chance; try --normalize %s",
              z.least, z.least_column, z.most, z.most_column, shard->features.sparse ? "row" : "standardize");
   return status;
 }

@@ -53,8 +53,10 @@ class Plan(program.Case):
         model = "--model gcn --layers 3 --hidden 32 --residual --norm batch".split()
         self.assertTrue(self.plan("--parts", 2, *model, "--threads", 1)["sbatch"].endswith(
             "graph.h5 --model gcn --layers 3 --hidden 32 --residual --norm batch"))
-        self.assertTrue(self.plan("--parts", 2, "--recipe", "tutorial-gat")["sbatch"].endswith(
-            "graph.h5 --model gatv2 --input-dropout 0"))
+        self.assertTrue(self.plan("--parts", 2, "--recipe", "tutorial-gat", "--dropout", 0.3)["sbatch"].endswith(
+            "graph.h5 --recipe tutorial-gat --model gatv2 --dropout 0.3"))
+        for line in ("--recipe gat-paper --model gat", "--recipe gat-paper --model gcn"):
+            self.assertTrue(self.plan("--parts", 2, *line.split())["sbatch"].endswith("graph.h5 " + line), line)
 
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
