@@ -100,9 +100,9 @@ double dg_gradient_scale(const dg_params *params, double most);
    dg_sums_settle. Local. */
 void dg_optimizer_step(dg_params *params, const dg_optimizer *optimizer, int64_t epoch);
 
-/* Writes `block` (values, gradients ...) as group/NAME float32; reads it back, checking names and shapes, and that all
-   numbers are finite, unless they are to be restored as they were. Errors: DG_IO, DG_MEMORY; DG_INPUT where a tensor is
-   missing or of another shape. Local. */
+/* Writes `block` (values, gradients ...) as group/NAME float32, gradients without the statistics, which have none;
+   reads it back, checking names and shapes, and that all numbers are finite, unless they are to be restored as they
+   were. Errors: DG_IO, DG_MEMORY; DG_INPUT where a tensor is missing or of another shape. Local. */
 dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *file, const char *group);
 dg_status dg_params_read(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);
 dg_status dg_params_restore(const dg_params *params, dg_real *block, dg_h5 *file, const char *group);

@@ -130,7 +130,7 @@ class Model(Runs):
 
   @property
   def parameters(self):
-    return sum(int(np.prod(shape)) for shape in self.shapes.values())
+    return sum(int(np.prod(shape)) for name, shape in self.shapes.items() if ".running_" not in name)
 
 
 def read_log(path):

@@ -40,9 +40,11 @@ static void print_model(const dg_model_config *m) {
 }
 
 /* As many as the model has in a file: in memory channels are padded. */
+/* Statistics are none. */
 static int64_t count_parameters(const dg_params *params) {
   int64_t count = 0;
-  for (int i = 0; i < params->n_tensors; i++) count += dg_tensor_size(&params->tensor[i]);
+  for (int i = 0; i < params->n_tensors; i++)
+    if (!params->tensor[i].is_statistic) count += dg_tensor_size(&params->tensor[i]);
   return count;
 }
 

@@ -126,6 +126,7 @@ dg_status dg_params_write(const dg_params *params, const dg_real *block, dg_h5 *
   for (int n = 0; n < params->n_tensors; n++) {
     const dg_tensor *t = &params->tensor[n];
     char name[128];
+    if (t->is_statistic && block == params->grad) continue;
     DG_TRY(dg_alloc(&data, (size_t)dg_tensor_size(t), sizeof *data));
     copy_out(data, t, block);
     snprintf(name, sizeof name, "%s/%s", group, t->name);

@@ -39,6 +39,12 @@ class Console(program.Case):
             self.assertEqual(lines[7], "Stopped after all 20 epochs")
             self.assertRegex(lines[8], r"^gat on synthetic: test accuracy [\d.]+%, validation [\d.]+%, [\d.]+ s on ")
 
+    def test_running_statistics_are_no_parameters(self):
+        """As torch counts: batch norm adds a scale and a shift a channel."""
+        count = [int(re.search(r"(\d+) parameters", self.train("--model", "gcn", "--norm", norm, "--epochs", 1)[1])[1])
+                 for norm in ("none", "batch", "layer")]
+        self.assertEqual(count, [40 * 16 + 16 + 16 * 3 + 3, *2 * [40 * 16 + 3 * 16 + 16 * 3 + 3]])
+
     def test_options_of_a_recipe_are_not_as_typed(self):
         for options, line in (((), "--recipe tutorial-gat (--input-dropout 0) --threads 1"),
                               (("--input-dropout", 0.6), "--recipe tutorial-gat --input-dropout 0.6 --threads 1"),

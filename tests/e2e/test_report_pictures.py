@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 from sklearn import metrics  # noqa: E402
 
 from reporting import accuracy, attention, compare, dataset, embedding, parts, training, tsne  # noqa: E402
-from reporting.files import Runs  # noqa: E402
+from reporting.files import Model, Runs  # noqa: E402
 
 NAMES = ["a", "b", "c"]
 
@@ -109,6 +109,11 @@ class Training(unittest.TestCase):
     self.assertEqual(training.printed(model).splitlines(),
                      ["GAT(", "  (conv1): GATConv(10, 8, heads=8)", "  (norm1): BatchNorm(64)",
                       "  (conv2): GATConv(64, 3, heads=8, concat=False, residual=True)", ")", "5 parameters"])
+
+  def test_running_statistics_are_no_parameters(self):
+    model = Model.__new__(Model)
+    model.shapes = {"conv1.lin.weight": (64, 10), "norm1.weight": (64,), "norm1.running_mean": (64,), "norm1.running_var": (64,)}
+    self.assertEqual(model.parameters, 64 * 10 + 64)
 
 
 class Compare(unittest.TestCase):
