@@ -173,8 +173,8 @@ static int find_heaviest(const division *d) {
 /* The rates that are known. */
 typedef struct known_rates {
   dg_rates rates;
-  int parts, threads, neighbours; /* they were measured on one of so many parts, 0: none are known, beside so many ranks
-                                     of a node */
+  int parts, threads; /* they were measured on one of so many parts, 0: none are known */
+  dg_rates_node node;
 } known_rates;
 
 static int fewest(int a, int b) {
@@ -186,12 +186,32 @@ static int ranks_of_node(const dg_plan_point *point, const dg_plan_cluster *clus
   return fewest(point->parts, cluster->ranks_per_node);
 }
 
-/* How a point is timed here: by no more threads than there are cores, and with as many ranks of a node at work as have
-   cores here. */
-static known_rates describe_timing(const dg_plan_point *point, const dg_plan_cluster *cluster) {
-  const int threads = fewest(point->threads, cluster->cores_here);
-  const int ranks = fewest(ranks_of_node(point, cluster), cluster->cores_here / threads);
-  return (known_rates){.parts = point->parts, .threads = threads, .neighbours = ranks - 1};
+/* Threads of a node's ranks for each of its cores, where they are more. */
+static double crowd_of(const dg_plan_point *point, const dg_plan_cluster *cluster) {
+  return fmax(1, (double)ranks_of_node(point, cluster) * point->threads / cluster->cores);
+}
+
+/* Exchanges of a step, there and back. */
+static int count_exchanges(const division *d) {
+  int n = 0;
+  for (int k = 0; k < d->train[0].n_layers; k++) {
+    bool any = false;
+    for (int p = 0; p < d->point->parts; p++) any |= d->train[p].layer[k].n_send_ranks > 0;
+    n += any ? 2 : 0;
+  }
+  return n;
+}
+
+/* How a point is timed here: by no more threads than there are cores, and with as many ranks of a node as have cores
+   here, or share them as they do there. */
+static known_rates describe_timing(const division *d) {
+  const dg_plan_cluster *c = &d->input->cluster;
+  const int threads = fewest(d->point->threads, c->cores_here), local = ranks_of_node(d->point, c);
+  const int abreast = fewest(local, c->cores_here / threads);
+  const int ranks = fewest(local, (int)(crowd_of(d->point, c) * c->cores_here / threads));
+  return (known_rates){.parts = d->point->parts,
+                       .threads = threads,
+                       .node = {ranks > abreast ? ranks : abreast, abreast, count_exchanges(d)}};
 }
 
 /* Times steps on the heaviest part; where it is too large the rates of a smaller one stay. */
@@ -203,7 +223,7 @@ static dg_status time_heaviest(known_rates *known, const known_rates *timing, co
   if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
   *known = *timing;
   config.threads = known->threads;
-  return dg_rates_measure(&known->rates, alone, &config, d->input->info, &piece, known->neighbours);
+  return dg_rates_measure(&known->rates, alone, &config, d->input->info, &piece, &known->node);
 }
 
 /* Rates for the parts of a division. Where a smaller graph stands for a larger one, its parts are too small: then they
@@ -212,10 +232,10 @@ static dg_status find_rates(known_rates *known, const division *d, const dividin
   dg_status status = DG_OK;
   dg_plan_point point = *d->point;
   division fewer = {.input = d->input, .model = d->model, .point = &point};
-  known_rates timing = describe_timing(d->point, &d->input->cluster);
+  known_rates timing = describe_timing(d);
   if (d->input->scale <= 1) return time_heaviest(known, &timing, d, alone);
   timing.parts = point.parts = (int)fmax(1, d->point->parts / d->input->scale);
-  if (known->parts == timing.parts && known->threads == timing.threads && known->neighbours == timing.neighbours)
+  if (known->parts == timing.parts && known->threads == timing.threads && known->node.ranks == timing.node.ranks)
     return DG_OK;
   DG_TRY(divide_graph(&fewer, how));
   DG_TRY(time_heaviest(known, &timing, &fewer, alone));
@@ -261,13 +281,15 @@ static double summed_bytes(const division *d) {
   return (double)(d->model->params.count + (int64_t)count_shares(d->point) * DG_TAIL) * sizeof(dg_real);
 }
 
-/* Seconds of the sum of gradients: inside each node every rank reads its share of all ranks' gradients, and ranks meet
-   twice; between nodes each byte goes there and back. */
-static double time_sum(const division *d, double bytes) {
+/* Seconds of the sum of gradients: inside each node what was measured on one of fewer ranks, the rounds of the others,
+   and their gradients where no two ranks could be tried; between nodes each byte goes there and back. */
+static double time_sum(const division *d, const known_rates *known) {
   const dg_plan_cluster *c = &d->input->cluster;
-  const int nodes = d->point->nodes, local = ranks_of_node(d->point, c);
-  double seconds = 0;
-  if (local > 1) seconds += 2 * ceil(log2(local)) * c->node_latency + bytes / c->node_bandwidth;
+  const int nodes = d->point->nodes, local = ranks_of_node(d->point, c), tried = known->node.ranks;
+  const double bytes = summed_bytes(d);
+  double seconds = known->rates.together;
+  if (local > tried) seconds += 2 * ceil(log2((double)local / tried)) * c->node_latency;
+  if (local > 1 && tried == 1) seconds += bytes / c->node_bandwidth;
   if (nodes > 1) seconds += 2 * ceil(log2(nodes)) * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
   return seconds;
 }
@@ -283,8 +305,7 @@ static double time_norms(const division *d) {
 static void predict_time(const division *d, const known_rates *known) {
   dg_plan_point *point = d->point;
   const dg_plan_cluster *c = &d->input->cluster;
-  const int local = ranks_of_node(point, c);
-  const double crowd = fmax(1, (double)local * point->threads / c->cores); /* threads a core */
+  const double crowd = crowd_of(point, c);
   const double pace = (double)point->threads / known->threads;
   const int shares = count_shares(point);
   double mean = 0;
@@ -303,7 +324,7 @@ static void predict_time(const division *d, const known_rates *known) {
   point->step_imbalance = point->compute / mean;
   if (point->nodes > 1)
     point->sum_bytes = (int64_t)summed_bytes(d) * point->nodes + dg_model_norm_bytes(d->model) * point->parts;
-  point->sum = point->parts > 1 ? time_sum(d, summed_bytes(d)) + time_norms(d) : 0;
+  point->sum = point->parts > 1 ? time_sum(d, known) + time_norms(d) : 0;
   point->step = point->compute + point->halo + point->sum;
 }
 

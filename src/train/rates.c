@@ -1,7 +1,9 @@
 #include "train/rates.h"
 
+#include <math.h>
 #include <omp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,7 @@
 #include "par/threads.h"
 #include "train/cost.h"
 
-enum { WARM_UP = 3, MIN_STEPS = 3, MAX_STEPS = 100 };
+enum { WARM_UP = 3, MIN_STEPS = 3, MAX_STEPS = 100, QUICK_TURNS = 200 };
 enum { KEY_COLUMN = 64, KEY_LABEL };
 
 static const double SECONDS = 1;       /* that steps are timed for, unless MIN_STEPS take longer */
@@ -140,109 +142,196 @@ cleanup:
 
 /* ---- ranks of the same node ---- */
 
-/* A rank at work on the same piece, for as long as the one that is timed: it takes its part of caches and bandwidth. */
-typedef struct neighbour {
+/* Ranks of a node as threads of this program: each steps on the same piece and takes its part of caches and bandwidth.
+   Where ranks would wait for each other, or read each other's gradients, so do these. */
+typedef struct mate {
+  struct company *company;
   dg_local local;
   dg_trainer trainer;
-  int threads;
-  const atomic_bool *over;
+  dg_real *sum; /* [share] */
+  int rank;
   pthread_t thread;
-} neighbour;
+} mate;
+
+enum { WAITING, WORKING, OVER }; /* states of a company */
+
+typedef struct company {
+  mate *mate; /* [n] the first is timed, by the thread that measures */
+  int n, threads, exchanges;
+  atomic_int state, here, meetings;
+} company;
+
+static void meet(company *c) {
+  const int meeting = atomic_load(&c->meetings);
+  if (c->n > 1 && atomic_fetch_add(&c->here, 1) + 1 == c->n) {
+    atomic_store(&c->here, 0);
+    atomic_fetch_add(&c->meetings, 1);
+  }
+  for (int turn = 0; c->n > 1 && atomic_load(&c->meetings) == meeting; turn++)
+    if (turn > QUICK_TURNS) sched_yield();
+}
+
+/* Reads this rank's share of all ranks' gradients. */
+static void add_share(const mate *m) {
+  const company *c = m->company;
+  const int64_t count = m->trainer.sums.count, first = count * m->rank / c->n, n = count * (m->rank + 1) / c->n - first;
+  memcpy(m->sum, c->mate[0].trainer.sums.grad + first, (size_t)n * sizeof *m->sum);
+  for (int r = 1; r < c->n; r++) {
+    const dg_real *restrict in = c->mate[r].trainer.sums.grad + first;
+    for (int64_t i = 0; i < n; i++) m->sum[i] += in[i];
+  }
+}
+
+/* Rows there and gradients back, the sum of gradients, new parameters: ranks wait for each other. */
+static void step_together(mate *m, int64_t epoch) {
+  dg_trainer_step(&m->trainer, 0, epoch);
+  for (int i = 0; i < m->company->exchanges + 1; i++) meet(m->company);
+  if (m->company->n > 1) add_share(m);
+  meet(m->company);
+}
 
 static void *work(void *context) {
-  neighbour *self = context;
-  omp_set_num_threads(self->threads);
-  for (int64_t epoch = 1; !atomic_load(self->over); epoch++) dg_trainer_step(&self->trainer, 0, epoch);
+  mate *self = context;
+  omp_set_num_threads(self->company->threads);
+  while (atomic_load(&self->company->state) == WAITING) sched_yield();
+  for (int64_t epoch = 1; atomic_load(&self->company->state) != OVER; epoch++) {
+    step_together(self, epoch);
+    meet(self->company);
+  }
   return NULL;
 }
 
-static dg_status start_all(neighbour *others, int n, int *started) {
-  int error = 0;
-  for (*started = 0; *started < n && error == 0; *started += error == 0)
-    error = pthread_create(&others[*started].thread, NULL, work, &others[*started]);
-  return error == 0 ? DG_OK : dg_fail(DG_MEMORY, "cannot start a thread: %s", strerror(error));
+static void destroy_company(company *c) {
+  for (int r = 0; c->mate && r < c->n; r++) {
+    dg_free(&c->mate[r].sum);
+    dg_trainer_destroy(&c->mate[r].trainer);
+    dg_local_destroy(&c->mate[r].local);
+  }
+  dg_free(&c->mate);
+}
+
+/* Trainers on one part, their weights drawn. */
+static dg_status make_company(company *c, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
+                              const dg_graph_part *part) {
+  dg_status status = DG_OK;
+  DG_TRY(dg_alloc(&c->mate, (size_t)c->n, sizeof *c->mate));
+  for (int r = 0; r < c->n; r++) {
+    mate *m = &c->mate[r];
+    m->company = c, m->rank = r;
+    DG_TRY(make_local(&m->local, alone, info, part));
+    DG_TRY(dg_trainer_create(&m->trainer, &m->local, config));
+    dg_params_reset(&m->trainer.model.params, 0);
+    DG_TRY(dg_alloc(&m->sum, (size_t)(m->trainer.sums.count / c->n + 1), sizeof *m->sum));
+  }
+
+cleanup:
+  return status;
 }
 
 /* ---- rates ---- */
+
+/* Seconds of steps: each phase, and all, with what ranks of a node do together. */
+typedef struct step_times {
+  double of[DG_PHASES + 1][MAX_STEPS];
+  int n;
+} step_times;
 
 static int compare_times(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-/* Median seconds of each phase. */
-static void time_phases(double seconds[DG_PHASES], dg_trainer *t) {
-  double taken[DG_PHASES][MAX_STEPS];
-  int n = 0;
+static double find_median(step_times *t, int which) {
+  qsort(t->of[which], (size_t)t->n, sizeof **t->of, compare_times);
+  return t->of[which][t->n / 2];
+}
+
+static void time_step(step_times *taken, mate *m, int64_t epoch) {
+  dg_timer *timer = &m->trainer.timer;
+  const double start = dg_time();
+  *timer = (dg_timer){0};
+  step_together(m, epoch);
+  taken->of[DG_PHASES][taken->n] = dg_time() - start;
+  for (int phase = 0; phase < DG_PHASES; phase++) taken->of[phase][taken->n] = timer->seconds[phase];
+  taken->n++;
+}
+
+/* The first of all ranks decides how many steps there are. */
+static void time_steps(step_times *taken, company *c) {
+  mate *m = &c->mate[0];
   double start = dg_time();
-  for (int i = 0; i == 0 || (i < WARM_UP && dg_time() - start < WARM_SECONDS); i++) dg_trainer_step(t, 0, i + 1);
-  start = dg_time();
-  for (; n < MAX_STEPS && (n < MIN_STEPS || dg_time() - start < SECONDS); n++) {
-    t->timer = (dg_timer){0};
-    dg_trainer_step(t, 0, WARM_UP + n + 1);
-    for (int phase = 0; phase < DG_PHASES; phase++) taken[phase][n] = t->timer.seconds[phase];
+  int64_t epoch = 1;
+  taken->n = 0;
+  atomic_store(&c->state, WORKING);
+  for (; epoch == 1 || (epoch <= WARM_UP && dg_time() - start < WARM_SECONDS); epoch++) {
+    step_together(m, epoch);
+    meet(c);
   }
-  for (int phase = 0; phase < DG_PHASES; phase++) {
-    qsort(taken[phase], (size_t)n, sizeof **taken, compare_times);
-    seconds[phase] = taken[phase][n / 2];
+  start = dg_time();
+  for (bool over = false; !over; epoch++) {
+    time_step(taken, m, epoch);
+    over = taken->n == MAX_STEPS || (taken->n >= MIN_STEPS && dg_time() - start >= SECONDS);
+    if (over) atomic_store(&c->state, OVER);
+    meet(c);
   }
 }
 
-/* A trainer on one part, its weights drawn. */
-static dg_status make_trainer(dg_trainer *trainer, dg_local *local, const dg_comm *alone, const dg_config *config,
-                              const dg_graph_info *info, const dg_graph_part *of) {
-  dg_status status = DG_OK;
-  DG_TRY(make_local(local, alone, info, of));
-  DG_TRY(dg_trainer_create(trainer, local, config));
-  dg_params_reset(&trainer->model.params, 0);
+static dg_status start_mates(company *c, int *started) {
+  int error = 0;
+  for (*started = 1; *started < c->n && error == 0; *started += error == 0)
+    error = pthread_create(&c->mate[*started].thread, NULL, work, &c->mate[*started]);
+  return error == 0 ? DG_OK : dg_fail(DG_MEMORY, "cannot start a thread: %s", strerror(error));
+}
 
-cleanup:
+static dg_status time_company(step_times *taken, company *c) {
+  int started;
+  const dg_status status = start_mates(c, &started);
+  if (status == DG_OK) time_steps(taken, c);
+  atomic_store(&c->state, OVER);
+  for (int r = 1; r < started; r++) pthread_join(c->mate[r].thread, NULL);
   return status;
 }
 
-/* Median seconds of the phases of `trainer`, while n others work. */
-static dg_status time_among(double seconds[DG_PHASES], dg_trainer *trainer, neighbour *others, int n,
-                            atomic_bool *over) {
-  int started;
-  const dg_status status = start_all(others, n, &started);
-  if (status == DG_OK) time_phases(seconds, trainer);
-  atomic_store(over, true);
-  for (int i = 0; i < started; i++) pthread_join(others[i].thread, NULL);
+/* Rates of the phases by their median seconds, the sum of which is returned. */
+static dg_status find_rates(dg_rates *rates, double *computing, step_times *taken, company *c) {
+  dg_counts counts = {0};
+  dg_trainer *t = &c->mate[0].trainer;
+  double units[DG_PHASES];
+  const dg_status status = dg_counts_create(&counts, &t->local, t->train_field);
+  *computing = 0;
+  if (status == DG_OK) dg_cost_units(units, &t->model, &counts);
+  for (int phase = 0; status == DG_OK && phase < DG_PHASES; phase++) {
+    const double seconds = find_median(taken, phase);
+    *computing += seconds;
+    rates->unit[phase] = seconds / (units[phase] > 0 ? units[phase] : 1);
+  }
+  dg_counts_destroy(&counts);
   return status;
 }
 
 dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_config *config, const dg_graph_info *info,
-                           const dg_graph_part *part, int neighbours) {
+                           const dg_graph_part *part, const dg_rates_node *node) {
   dg_status status = DG_OK;
-  atomic_bool over = false;
-  dg_local local = {0};
-  dg_trainer trainer = {0};
-  dg_counts counts = {0};
-  neighbour *others = NULL;
-  double units[DG_PHASES];
+  const double crowd = (double)node->ranks / node->abreast;
+  step_times taken;
+  double computing;
   int threads;
   *rates = (dg_rates){0};
   DG_TRY(dg_threads_set(&threads, alone, config->threads));
-  DG_TRY(make_trainer(&trainer, &local, alone, config, info, part));
-  DG_TRY(dg_alloc(&others, (size_t)neighbours, sizeof *others));
-  for (int i = 0; i < neighbours; i++) {
-    others[i].threads = threads, others[i].over = &over;
-    DG_TRY(make_trainer(&others[i].trainer, &others[i].local, alone, config, info, part));
+  company c = {.n = node->abreast, .threads = threads, .exchanges = node->exchanges};
+  DG_TRY(make_company(&c, alone, config, info, part));
+  DG_TRY(time_company(&taken, &c));
+  DG_TRY(find_rates(rates, &computing, &taken, &c));
+  if (node->ranks > node->abreast) {
+    destroy_company(&c);
+    c = (company){.n = node->ranks, .threads = threads, .exchanges = node->exchanges};
+    DG_TRY(make_company(&c, alone, config, info, part));
+    DG_TRY(time_company(&taken, &c));
   }
-  DG_TRY(time_among(rates->unit, &trainer, others, neighbours, &over));
-  DG_TRY(dg_counts_create(&counts, &trainer.local, trainer.train_field));
-  dg_cost_units(units, &trainer.model, &counts);
-  for (int phase = 0; phase < DG_PHASES; phase++) rates->unit[phase] /= units[phase] > 0 ? units[phase] : 1;
+  rates->together = fmax(0, find_median(&taken, DG_PHASES) - crowd * computing);
 
 cleanup:
-  for (int i = 0; others && i < neighbours; i++) {
-    dg_trainer_destroy(&others[i].trainer);
-    dg_local_destroy(&others[i].local);
-  }
-  dg_free(&others);
-  dg_counts_destroy(&counts);
-  dg_trainer_destroy(&trainer);
-  dg_local_destroy(&local);
+  destroy_company(&c);
   return status;
 }
 
