@@ -48,10 +48,6 @@ void dg_comm_bcast(const dg_comm *comm, void *data, size_t bytes, int root);
 
 /* In-place sums, and the largest, over ranks. Collective. */
 void dg_comm_sum_real(const dg_comm *comm, dg_real *values, size_t count);
-/* Starts a sum of reals that dg_comm_sum_end completes; until then `values` is not touched. Sums may be under way at
-   once, started in the same order on all ranks. Collective. */
-MPI_Request dg_comm_sum_begin(const dg_comm *comm, dg_real *values, size_t count);
-void dg_comm_sum_end(MPI_Request *request);
 
 /* Lets messages under way move on, as MPI does only while it is called. From the main thread. Local. */
 void dg_comm_progress(const dg_comm *comm);

@@ -33,8 +33,7 @@ typedef struct dg_sums {
   dg_comm leaders;      /* ranks that have this share, one a node; size 0 where nothing travels */
   bool by_ranges;       /* all nodes are single ranks: sums may begin before all gradients are there */
   int64_t left;         /* elements of `sum` whose sum has not begun */
-  int n_begun;
-  MPI_Request *request; /* [ranges of a step] */
+  struct dg_reduce *reduce; /* sums over `leaders`, see src/par/reduce.h */
 } dg_sums;
 
 /* Makes zero parameters and gradients, to be summed in at most `ranges` ranges a step. Errors: DG_MEMORY. Collective.

@@ -118,19 +118,6 @@ void dg_comm_sum_real(const dg_comm *comm, dg_real *values, size_t count) {
   sum(comm, values, count, sizeof *values, DG_MPI_REAL);
 }
 
-MPI_Request dg_comm_sum_begin(const dg_comm *comm, dg_real *values, size_t count) {
-  MPI_Request request = MPI_REQUEST_NULL;
-  if (count <= PIECE)
-    MPI_Iallreduce(MPI_IN_PLACE, values, (int)count, DG_MPI_REAL, MPI_SUM, comm->mpi, &request);
-  else
-    dg_comm_sum_real(comm, values, count);
-  return request;
-}
-
-void dg_comm_sum_end(MPI_Request *request) {
-  MPI_Wait(request, MPI_STATUS_IGNORE);
-}
-
 void dg_comm_progress(const dg_comm *comm) {
   int flag;
   MPI_Iprobe(MPI_ANY_SOURCE, TAG_NEVER_SENT, comm->mpi, &flag, MPI_STATUS_IGNORE);

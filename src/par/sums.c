@@ -6,6 +6,7 @@
 #include <distgat/memory.h>
 
 #include "par/node.h"
+#include "par/reduce.h"
 
 /* Ranges from this size on are worth a message of their own. */
 enum { RANGE_BYTES = 256 << 10 };
@@ -92,17 +93,28 @@ cleanup:
   return status;
 }
 
+/* Ranges of a step, and what is left with the tail. */
+static dg_status connect(dg_sums *sums, const dg_comm *comm, int ranges) {
+  dg_status status = DG_OK;
+  dg_node *node = sums->node;
+  if (node->n_nodes == 1) return DG_OK;
+  dg_comm_split(&sums->leaders, comm, node->comm.rank < node->fewest ? node->comm.rank : -1);
+  if (sums->leaders.size < 2) return DG_OK;
+  DG_TRY(dg_alloc(&sums->reduce, 1, sizeof *sums->reduce));
+  DG_TRY(dg_reduce_create(sums->reduce, &sums->leaders, sums->n + DG_TAIL, ranges + 1));
+
+cleanup:
+  return status;
+}
+
 dg_status dg_sums_create(dg_sums *sums, const dg_comm *comm, int64_t count, int ranges) {
   dg_status status = DG_OK;
   *sums = (dg_sums){.count = count};
-  status = dg_alloc(&sums->node, 1, sizeof *sums->node);
-  if (status == DG_OK) status = dg_alloc(&sums->request, (size_t)ranges, sizeof *sums->request);
-  DG_TRY(dg_comm_agree(comm, status));
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&sums->node, 1, sizeof *sums->node)));
   share_if_possible(sums, comm);
   DG_TRY(dg_comm_agree(comm, place_own(sums)));
-  const dg_node *node = sums->node;
-  if (node->n_nodes > 1) dg_comm_split(&sums->leaders, comm, node->comm.rank < node->fewest ? node->comm.rank : -1);
-  sums->by_ranges = node->most == 1;
+  DG_TRY(dg_comm_agree(comm, connect(sums, comm, ranges)));
+  sums->by_ranges = sums->node->most == 1;
 
 cleanup:
   if (status != DG_OK) dg_sums_destroy(sums);
@@ -118,10 +130,11 @@ void dg_sums_destroy(dg_sums *sums) {
   } else {
     dg_free(&sums->figures);
   }
+  if (sums->reduce) dg_reduce_destroy(sums->reduce);
+  dg_free(&sums->reduce);
   dg_comm_destroy(&sums->leaders);
   if (sums->node) dg_node_destroy(sums->node);
   dg_free(&sums->node);
-  dg_free(&sums->request);
   *sums = (dg_sums){0};
 }
 
@@ -130,7 +143,7 @@ void dg_sums_destroy(dg_sums *sums) {
 void dg_sums_begin(dg_sums *sums, int64_t first) {
   const size_t n = (size_t)(sums->left - first);
   if (!sums->by_ranges || sums->leaders.size < 2 || first == 0 || n * sizeof *sums->sum < RANGE_BYTES) return;
-  sums->request[sums->n_begun++] = dg_comm_sum_begin(&sums->leaders, sums->sum + first, n);
+  dg_reduce_begin(sums->reduce, sums->sum + first, (int64_t)n);
   sums->left = first;
 }
 
@@ -154,9 +167,10 @@ void dg_sums_end(dg_sums *sums) {
   dg_node_meet(sums->node);
   if (sums->node->comm.size > 1) add_strip(sums->figures, sums, sums->count, DG_TAIL);
   if (sums->node->comm.size > 1 && sums->sum) add_share(sums);
-  if (sums->leaders.size > 1) dg_comm_sum_real(&sums->leaders, sums->sum, (size_t)sums->left);
-  for (int i = 0; i < sums->n_begun; i++) dg_comm_sum_end(&sums->request[i]);
-  sums->n_begun = 0;
+  if (sums->leaders.size > 1) {
+    dg_reduce_begin(sums->reduce, sums->sum, sums->left);
+    dg_reduce_end(sums->reduce);
+  }
   sums->left = sums->n + DG_TAIL;
 }
 

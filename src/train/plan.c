@@ -6,6 +6,7 @@
 #include <distgat/partition.h>
 
 #include "nn/conv.h"
+#include "par/reduce.h"
 #include "train/cost.h"
 #include "train/rates.h"
 
@@ -282,7 +283,8 @@ static double summed_bytes(const division *d) {
 }
 
 /* Seconds of the sum of gradients: inside each node what was measured on one of fewer ranks, the rounds of the others,
-   and their gradients where no two ranks could be tried; between nodes each byte goes there and back. */
+   and their gradients where no two ranks could be tried; between nodes each byte goes there and back, by two messages
+   of each to each where nodes are few. */
 static double time_sum(const division *d, const known_rates *known) {
   const dg_plan_cluster *c = &d->input->cluster;
   const int nodes = d->point->nodes, local = ranks_of_node(d->point, c), tried = known->node.ranks;
@@ -290,7 +292,8 @@ static double time_sum(const division *d, const known_rates *known) {
   double seconds = known->rates.together;
   if (local > tried) seconds += 2 * ceil(log2((double)local / tried)) * c->node_latency;
   if (local > 1 && tried == 1) seconds += bytes / c->node_bandwidth;
-  if (nodes > 1) seconds += 2 * ceil(log2(nodes)) * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
+  const double rounds = nodes <= DG_REDUCE_DIRECT ? 1 : ceil(log2(nodes));
+  if (nodes > 1) seconds += 2 * rounds * c->latency + 2 * bytes * (nodes - 1) / nodes / c->bandwidth;
   return seconds;
 }
 
@@ -384,11 +387,13 @@ static int64_t setup_bytes(const division *d, int p) {
   return alone > loading ? alone : loading;
 }
 
-/* Gradients, weights of the start and the best are each rank's own; weights and moments are shares. */
+/* Gradients, weights of the start and the best are each rank's own; weights and moments are shares, and so is what
+   other nodes send of the gradients that this rank adds. */
 static int64_t weights_bytes(const division *d) {
+  const int nodes = d->point->nodes;
   const int64_t count = d->model->params.count, share = count / count_shares(d->point);
-  return (3 * count + (d->point->nodes > 1 && d->point->parts > d->point->nodes ? 4 : 3) * share) *
-         (int64_t)sizeof(dg_real);
+  const int64_t others = nodes <= DG_REDUCE_DIRECT ? share - share / nodes : 0;
+  return (3 * count + (nodes > 1 && d->point->parts > nodes ? 4 : 3) * share + others) * (int64_t)sizeof(dg_real);
 }
 
 static void predict_memory_of(int64_t memory[DG_PLAN_MEMORIES], const division *d, int p) {
