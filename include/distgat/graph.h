@@ -15,6 +15,9 @@ DG_API_BEGIN
 /* More classes than any graph has; counts of them times what comes with each stay small integers. */
 #define DG_MAX_CLASSES (1 << 20)
 
+/* Features of an edge, at most. */
+#define DG_MAX_EDGE_FEATURES (1 << 16)
+
 /* What a graph file says of itself; the same on every rank. */
 typedef struct dg_graph_info {
   char name[64]; /* UTF-8 without control characters; '?' for other bytes of the file */
@@ -23,8 +26,18 @@ typedef struct dg_graph_info {
   int64_t n_nonzeros; /* of sparse features; n_nodes * n_features where dense */
   int32_t n_features;
   int32_t n_classes;
-  bool sparse; /* features as CSR */
+  bool sparse;           /* features as CSR */
+  bool edge_weights;     /* edges have weights */
+  int32_t edge_features; /* features of an edge; 0: none */
 } dg_graph_info;
+
+/* What layers are told of edges, beside who their ends are. */
+typedef enum dg_edge_attributes { DG_EDGES_PLAIN, DG_EDGES_WEIGHT, DG_EDGES_FEATURES } dg_edge_attributes;
+
+/* Numbers that this is for an edge; 0 where the graph has none. Local. */
+static inline int dg_graph_edge_dim(const dg_graph_info *info, dg_edge_attributes which) {
+  return which == DG_EDGES_PLAIN ? 0 : which == DG_EDGES_WEIGHT ? info->edge_weights : info->edge_features;
+}
 
 /* In-edges of rows by the original ids of their sources, which ascend in a row. */
 typedef struct dg_in_edges {
@@ -71,6 +84,8 @@ typedef struct dg_shard {
   dg_row n, n_halo;               /* nodes owned, and distinct foreign in-neighbours */
   dg_id *ids;                     /* [n + n_halo] original ids: owned ones ascending, then others as they were met */
   dg_csr in;                      /* [n] in-neighbours, as places in ids, in the order of original ids; no self-loops */
+  int edge_dim;                   /* attributes of an edge; 0: none were asked for */
+  float *edge_attributes;         /* [in.indptr[n], edge_dim] in the order of in.indices */
   dg_features features;           /* [n, n_features] */
   int32_t *labels;                /* [n], -1 unknown */
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
@@ -78,6 +93,7 @@ typedef struct dg_shard {
   char split[DG_SPLIT_NAME];      /* its name, as printable as that of the graph; "": none */
   dg_directory owners;            /* of all nodes */
   uint64_t fingerprint;           /* of the graph; see dg_graph_fingerprint */
+  uint64_t edge_checksum;         /* of the attributes of all edges, which the fingerprint leaves out; 0 without them */
 } dg_shard;
 
 /* Nodes of one split over all ranks. Local. */
@@ -89,14 +105,18 @@ static inline int64_t dg_shard_count(const dg_shard *shard, int split) {
    Local. */
 dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path);
 
+/* Whether edges have what a model wants of them; the message says what they have. Errors: DG_INPUT. Local. */
+dg_status dg_graph_check_attributes(const dg_graph_info *info, const char *path, dg_edge_attributes wanted);
+
 /* Reads the whole edge structure and checks it (ids in range, ascending, no self-loops): for METIS and for plans.
    Errors: DG_INPUT, also where there are more nodes than fit int32; DG_MEMORY. Local. */
 dg_status dg_graph_read_edges(dg_h5 *file, const dg_graph_info *info, dg_csr *edges);
 void dg_csr_destroy(dg_csr *csr);
 
-/* One number for what a graph is: its sizes, edges, features and labels, not its name or splits. However a file stores
-   them (integers of either width, chunks, features dense or as CSR), on any number of ranks and for any owners, it is
-   the same; never 0. Reads the file slab by slab and checks it. Errors: DG_INPUT, DG_MEMORY. Local. */
+/* One number for what a graph is: its sizes, edges, features and labels, not its name, splits or attributes of edges.
+   However a file stores them (integers of either width, chunks, features dense or as CSR), on any number of ranks and
+   for any owners, it is the same; never 0. Reads the file slab by slab and checks it. Errors: DG_INPUT, DG_MEMORY.
+   Local. */
 dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
 
 /* Nodes that two lists of a split share; fine for none, a mistake for most. */
@@ -149,13 +169,20 @@ dg_status dg_levels_find(uint16_t *level, const dg_csr *in, int last, int first)
 /* In the place of a split's name: none. No node is marked, and the file needs no splits. Known by its address. */
 extern const char dg_no_split[];
 
+/* What of a file a shard takes. */
+typedef struct dg_shard_config {
+  const char *split; /* as dg_graph_choose_split, or dg_no_split */
+  dg_normalize normalize;
+  dg_edge_attributes edge_attributes;
+} dg_shard_config;
+
 /* Loads the rows that `owners` (NULL: the blocks of a directory) gives to each rank, and takes it over, also on
-   failure; `split` as dg_graph_choose_split, or dg_no_split. Every rank reads a block of nodes, piece by piece, and
-   sends rows to their owners: none ever holds more than its own rows, what comes with each node of its block, and a
-   piece. Checks all of it: ids, labels below n_classes, finite features, all splits; then normalizes features. Errors:
-   DG_INPUT, DG_MEMORY. Collective. */
-dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners, const char *split,
-                        dg_normalize normalize);
+   failure. Every rank reads a block of nodes, piece by piece, and sends rows to their owners, in-edges with the
+   attributes that are asked for among them: none ever holds more than its own rows, what comes with each node of its
+   block, and a piece. Checks all of it: ids, labels below n_classes, finite features and attributes, all splits; then
+   normalizes features. Errors: DG_INPUT, also where the graph lacks the attributes, DG_MEMORY. Collective. */
+dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners,
+                        const dg_shard_config *config);
 void dg_shard_destroy(dg_shard *shard);
 
 /* The nodes whose rows a rank holds. */

@@ -32,10 +32,10 @@ typedef struct dg_trainer {
   bool keep;   /* it wants the run to be written down */
 } dg_trainer;
 
-/* Loads the graph's shard, its rows where `owners` puts them, and finds its halo; `split` as dg_shard_load. Errors:
-   DG_INPUT, DG_MEMORY. Collective. */
-dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split,
-                        dg_normalize normalize, const dg_owners_config *owners);
+/* Loads what of the graph `config` takes, its rows where `owners` puts them, and finds its halo. Errors: DG_INPUT,
+   DG_MEMORY. Collective. */
+dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const dg_shard_config *config,
+                        const dg_owners_config *owners);
 
 /* Takes over the contents of `local` and makes model and training pass, weights zero, for as many threads as OpenMP
    starts in this process; the training split must not be empty. Errors: DG_INPUT, DG_USAGE (a layer too wide),

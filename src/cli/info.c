@@ -33,6 +33,8 @@ static void print_sizes(const dg_graph_summary *s) {
   printf("Number of features: %d (%s, %.2f %% non-zero)\n", info->n_features, info->sparse ? "sparse" : "dense",
          100 * ratio(s->n_nonzeros, cells));
   printf("Number of classes: %d\n", info->n_classes);
+  if (info->edge_weights) printf("Edge weights: True\n");
+  if (info->edge_features > 0) printf("Number of edge features: %d\n", info->edge_features);
   printf("Average node degree: %.2f, largest %" PRId64 "\n", ratio(info->n_edges, (double)info->n_nodes),
          s->max_degree);
   printf("Is undirected: %s\n", truth(s->undirected));
@@ -139,6 +141,8 @@ static dg_status print_json(const dg_graph_summary *s) {
       ratio(info->n_edges, (double)info->n_nodes), "max_degree", (json_int_t)s->max_degree, "sparse_features",
       info->sparse, "nonzero_features", (json_int_t)s->n_nonzeros, "unlabelled_nodes", (json_int_t)s->unlabelled);
   if (object == NULL) return dg_fail(DG_MEMORY, "out of memory for the results");
+  json_object_set_new(object, "edge_weights", json_boolean(info->edge_weights));
+  json_object_set_new(object, "edge_features", json_integer(info->edge_features));
   json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, s->fingerprint));
   json_object_set_new(object, "splits_fingerprint", json_sprintf("%016" PRIx64, s->splits_fingerprint));
   json_object_set_new(object, "splits", json_splits(s));

@@ -141,10 +141,12 @@ static dg_status compare_contents(const dg_comm *comm, dg_h5 *file, const dg_gra
   DG_TRY(group_create(&readers, comm, mine, same_file_here));
   DG_TRY(read_copy(&c, comm, &readers, file, info, split));
   snprintf(facts, sizeof facts,
-           "edges of checksum %016" PRIx64 "\nfeatures of checksum %016" PRIx64 "\nlabels of checksum %016" PRIx64
+           "edges of checksum %016" PRIx64 "\nattributes of edges of checksum %016" PRIx64
+           "\nfeatures of checksum %016" PRIx64 "\nlabels of checksum %016" PRIx64
            "\ntrain nodes of checksum %016" PRIx64 "\nval nodes of checksum %016" PRIx64
            "\ntest nodes of checksum %016" PRIx64 "\nsplits of checksum %016" PRIx64 "\n",
-           c.graph.edges, c.graph.features, c.graph.labels, c.split[0], c.split[1], c.split[2], c.split[3]);
+           c.graph.edges, c.graph.attributes, c.graph.features, c.graph.labels, c.split[0], c.split[1], c.split[2],
+           c.split[3]);
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, ADVICE));
 cleanup:
   dg_comm_destroy(&readers);
@@ -158,9 +160,10 @@ dg_status dg_copies_compare(const dg_comm *comm, dg_h5 *file, const dg_graph_inf
   identity first = mine;
   char facts[512];
   snprintf(facts, sizeof facts,
-           "%" PRId64 " nodes\n%" PRId64 " edges\n%d features\n%d classes\n%s features\nsplit %s\n", info->n_nodes,
-           info->n_edges, info->n_features, info->n_classes, info->sparse ? "sparse" : "dense",
-           split == NULL ? "none" : split);
+           "%" PRId64 " nodes\n%" PRId64 " edges\n%d features\n%d classes\n%s features\n%d weights of an edge\n%d "
+           "features of an edge\nsplit %s\n",
+           info->n_nodes, info->n_edges, info->n_features, info->n_classes, info->sparse ? "sparse" : "dense",
+           info->edge_weights, info->edge_features, split == NULL ? "none" : split);
   DG_TRY(dg_same_facts(comm, DG_INPUT, dg_h5_path(file), facts, ADVICE));
   dg_comm_bcast(comm, &first, sizeof first, 0);
   if (dg_comm_max_int64(comm, !same_file(&mine, &first)) == 0) return DG_OK;

@@ -9,7 +9,7 @@
 /* Columns that are summed before they are mixed. */
 #define TILE 512
 
-enum { EDGES = 1, FEATURES, COLUMNS, LABELS, SIZES };
+enum { EDGES = 1, FEATURES, COLUMNS, LABELS, SIZES, ATTRIBUTES };
 
 /* Finalizer of SplitMix64 (Steele, Lea, Flood 2014). Not that of rng.h: fingerprints are stored, and must not change
    with the random numbers of training. */
@@ -25,12 +25,27 @@ static uint64_t mix_row(uint64_t what, int64_t node, uint64_t value) {
   return mix(mix(mix(0, what), (uint64_t)node), value);
 }
 
+static uint64_t value_bits(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return value == 0 ? 0 : bits;
+}
+
 void dg_content_edges(dg_content *content, const dg_in_edges *edges, int64_t first) {
   for (int64_t i = 0; i < edges->n_rows; i++) {
     uint64_t row = 0;
     for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) row += mix(EDGES, (uint64_t)edges->source[k]);
     content->edges += mix_row(EDGES, first + i, row);
   }
+}
+
+void dg_content_attributes(dg_content *content, const float *values, int dim, const dg_in_edges *edges, int64_t first) {
+  for (int64_t i = 0; i < edges->n_rows; i++)
+    for (int64_t k = edges->indptr[i]; k < edges->indptr[i + 1]; k++) {
+      uint64_t edge = mix(ATTRIBUTES, (uint64_t)edges->source[k]);
+      for (int c = 0; c < dim; c++) edge = mix(edge, value_bits(values[k * dim + c]));
+      content->attributes += mix_row(ATTRIBUTES, first + i, edge);
+    }
 }
 
 void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n) {
@@ -42,12 +57,6 @@ void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first
 
 static uint64_t column_key(int64_t column) {
   return mix(COLUMNS, (uint64_t)column) | 1;
-}
-
-static uint64_t value_bits(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return value == 0 ? 0 : bits;
 }
 
 static uint64_t mix_tile(int64_t node, int64_t tile, uint64_t sum) {
@@ -85,6 +94,17 @@ void dg_content_features(dg_content *content, const dg_features *x, int64_t firs
 
 /* ---- Whole graphs ---- */
 
+dg_status dg_content_read_attributes(dg_content *content, dg_h5 *file, const dg_graph_info *info,
+                                     dg_edge_attributes which, const dg_in_edges *edges, int64_t first) {
+  const int dim = dg_graph_edge_dim(info, which);
+  float *values = NULL;
+  if (dim == 0) return DG_OK;
+  const dg_status status = dg_slab_attributes(&values, file, info, which, edges, first);
+  if (status == DG_OK) dg_content_attributes(content, values, dim, edges, first);
+  dg_free(&values);
+  return status;
+}
+
 static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = DG_OK;
   dg_in_edges edges = {0};
@@ -92,6 +112,8 @@ static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info
   int32_t *labels = NULL;
   DG_TRY(dg_slab_edges(&edges, file, info, first, n));
   dg_content_edges(content, &edges, first);
+  DG_TRY(dg_content_read_attributes(content, file, info, DG_EDGES_WEIGHT, &edges, first));
+  DG_TRY(dg_content_read_attributes(content, file, info, DG_EDGES_FEATURES, &edges, first));
   DG_TRY(dg_slab_features(&x, file, info, first, n));
   dg_content_features(content, &x, first);
   DG_TRY(dg_alloc(&labels, (size_t)n, sizeof *labels));
@@ -113,9 +135,9 @@ dg_status dg_content_read(dg_content *content, dg_h5 *file, const dg_graph_info 
 }
 
 void dg_content_sum(dg_content *content, MPI_Comm comm) {
-  uint64_t sums[3] = {content->edges, content->features, content->labels};
-  MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_UINT64_T, MPI_SUM, comm);
-  *content = (dg_content){sums[0], sums[1], sums[2]};
+  uint64_t sums[4] = {content->edges, content->features, content->labels, content->attributes};
+  MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_UINT64_T, MPI_SUM, comm);
+  *content = (dg_content){sums[0], sums[1], sums[2], sums[3]};
 }
 
 uint64_t dg_content_fingerprint(const dg_content *content, const dg_graph_info *info) {

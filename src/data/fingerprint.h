@@ -7,13 +7,19 @@
    slab by slab and from any rank. */
 typedef struct dg_content {
   uint64_t edges, features, labels;
+  uint64_t attributes; /* of edges; no part of the fingerprint */
 } dg_content;
 
 /* Add the rows of a slab, the first of them node `first`. Features count as a matrix, however they are stored. Local.
  */
 void dg_content_edges(dg_content *content, const dg_in_edges *edges, int64_t first);
+void dg_content_attributes(dg_content *content, const float *values, int dim, const dg_in_edges *edges, int64_t first);
 void dg_content_features(dg_content *content, const dg_features *x, int64_t first);
 void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n);
+
+/* Those of one kind of a slab, read too; none where the graph has none. Errors: DG_INPUT, DG_MEMORY. Local. */
+dg_status dg_content_read_attributes(dg_content *content, dg_h5 *file, const dg_graph_info *info,
+                                     dg_edge_attributes which, const dg_in_edges *edges, int64_t first);
 
 /* Reads nodes [first, first + n) of a file, in pieces of bounded size, and adds them. Errors: DG_INPUT, DG_MEMORY.
    Local. */

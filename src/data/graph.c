@@ -156,6 +156,22 @@ cleanup:
   return status;
 }
 
+static dg_status check_attributes(dg_graph_info *info, dg_h5 *file) {
+  int rank;
+  int64_t extent[DG_H5_MAX_RANK];
+  dg_status status = DG_OK;
+  info->edge_weights = dg_h5_exists(file, "edges/weight");
+  if (info->edge_weights) DG_TRY(expect_length(file, "edges/weight", false, info->n_edges));
+  if (!dg_h5_exists(file, "edges/features")) return DG_OK;
+  DG_TRY(dg_h5_shape(file, "edges/features", &rank, extent));
+  if (rank != 2 || extent[0] != info->n_edges || extent[1] < 1 || extent[1] > DG_MAX_EDGE_FEATURES)
+    DG_TRY(dg_fail(DG_INPUT, "%s: data set edges/features must have the shape [%lld, D]: edges, 1 to %d features",
+                   dg_h5_path(file), (long long)info->n_edges, DG_MAX_EDGE_FEATURES));
+  info->edge_features = (int32_t)extent[1];
+cleanup:
+  return status;
+}
+
 dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path) {
   dg_status status = DG_OK;
   *info = (dg_graph_info){0};
@@ -169,9 +185,25 @@ dg_status dg_graph_open(dg_h5 **file, dg_graph_info *info, const char *path) {
     goto cleanup;
   }
   DG_TRY(info->sparse ? check_sparse(info, *file) : check_dense(info, *file));
+  DG_TRY(check_attributes(info, *file));
 cleanup:
   if (status != DG_OK) dg_h5_close(file);
   return status;
+}
+
+dg_status dg_graph_check_attributes(const dg_graph_info *info, const char *path, dg_edge_attributes wanted) {
+  const bool weights = wanted == DG_EDGES_WEIGHT;
+  if (wanted == DG_EDGES_PLAIN || dg_graph_edge_dim(info, wanted) > 0) return DG_OK;
+  const char *what = weights ? "weights" : "features", *option = weights ? "weight" : "features";
+  if (dg_graph_edge_dim(info, weights ? DG_EDGES_FEATURES : DG_EDGES_WEIGHT) > 0)
+    return dg_fail(DG_INPUT, "%s: edges have %s but no %s, which a model of --edge-attributes %s takes", path,
+                   weights ? "features" : "weights", what, option);
+  return dg_fail(
+      DG_INPUT,
+      "%s: edges have no %s (data set edges/%s), which a model of --edge-attributes %s takes; they come with "
+      "%swrite_graph of the Python module, as %s",
+      path, what, option, option, weights ? "data/import.py --weights, or " : "",
+      weights ? "edge_weight" : "edge_attr");
 }
 
 /* Rows [first, first + n) of the whole. */

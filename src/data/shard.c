@@ -24,13 +24,17 @@ typedef struct loading {
   dg_route route;
   dg_id_map rows;     /* of owned nodes and of in-neighbours met so far, where there are other ranks */
   dg_content content; /* of the block that is read here */
+  dg_edge_attributes attributes;
 } loading;
 
-static dg_status open_graph(dg_h5 **file, dg_graph_info *info, char split[DG_SPLIT_NAME], const char *path,
-                            const char *wanted) {
+static dg_status open_graph(loading *l, const char *path, const dg_shard_config *config) {
   dg_status status = DG_OK;
-  DG_TRY(dg_graph_open(file, info, path));
-  if (wanted != dg_no_split) DG_TRY(dg_graph_choose_split(*file, wanted, split));
+  dg_graph_info *info = &l->shard->info;
+  DG_TRY(dg_graph_open(&l->file, info, path));
+  l->attributes = config->edge_attributes;
+  l->shard->edge_dim = dg_graph_edge_dim(info, l->attributes);
+  DG_TRY(dg_graph_check_attributes(info, path, l->attributes));
+  if (config->split != dg_no_split) DG_TRY(dg_graph_choose_split(l->file, config->split, l->split));
 cleanup:
   return status;
 }
@@ -136,6 +140,37 @@ cleanup:
   return status;
 }
 
+static dg_status take_attributes(int64_t first, const void *entries, int64_t n, void *context) {
+  const loading *l = context;
+  const size_t dim = (size_t)l->shard->edge_dim;
+  if (n > 0) memcpy(l->shard->edge_attributes + (size_t)first * dim, entries, (size_t)n * dim * sizeof(float));
+  return DG_OK;
+}
+
+/* Gives the attributes of a piece's edges to the owners of these. Collective. */
+static dg_status load_attributes(loading *l, const dg_in_edges *piece) {
+  dg_status status = DG_OK;
+  const dg_shard *s = l->shard;
+  float *values = NULL;
+  if (s->edge_dim == 0) return DG_OK;
+  status = dg_slab_attributes(&values, l->file, &s->info, l->attributes, piece, l->route.first);
+  DG_TRY(dg_comm_agree(l->comm, status));
+  dg_content_attributes(&l->content, values, s->edge_dim, piece, l->route.first);
+  const dg_ragged rows = {values, piece->indptr, (size_t)s->edge_dim * sizeof *values};
+  DG_TRY(dg_route_entries(&l->route, s->in.indptr, rows, take_attributes, l));
+cleanup:
+  dg_free(&values);
+  return status;
+}
+
+static dg_status alloc_edges(dg_shard *s) {
+  const size_t n = (size_t)s->in.indptr[s->in.n_rows];
+  dg_status status = dg_alloc(&s->in.indices, n, sizeof *s->in.indices);
+  if (status == DG_OK && s->edge_dim > 0)
+    status = dg_alloc(&s->edge_attributes, n * (size_t)s->edge_dim, sizeof *s->edge_attributes);
+  return status;
+}
+
 static dg_status load_edges(loading *l) {
   dg_status status = DG_OK;
   dg_csr *in = &l->shard->in;
@@ -143,13 +178,14 @@ static dg_status load_edges(loading *l) {
   const int64_t rows = dg_slab_rows(&l->shard->info), n_pieces = count_pieces(l, rows);
   DG_TRY(load_indptr(l, &in->indptr, dg_slab_starts));
   in->n_rows = l->shard->n;
-  DG_TRY(dg_comm_agree(l->comm, dg_alloc(&in->indices, (size_t)in->indptr[in->n_rows], sizeof *in->indices)));
+  DG_TRY(dg_comm_agree(l->comm, alloc_edges(l->shard)));
   for (int64_t k = 0; k < n_pieces; k++) {
     DG_TRY(dg_route_turn(&l->route, k, rows));
     DG_TRY(dg_comm_agree(l->comm, dg_slab_edges(&piece, l->file, &l->shard->info, l->route.first, l->route.n)));
     dg_content_edges(&l->content, &piece, l->route.first);
     const dg_ragged sources = {piece.source, piece.indptr, sizeof *piece.source};
     DG_TRY(dg_route_entries(&l->route, in->indptr, sources, name_sources, l));
+    DG_TRY(load_attributes(l, &piece));
     dg_in_edges_destroy(&piece);
   }
   DG_TRY(dg_comm_agree(l->comm, list_ids(l)));
@@ -252,14 +288,14 @@ static void count_split(dg_shard *shard, const dg_comm *comm, const char *path, 
   if (comm->rank == 0) dg_overlap_warn(&(dg_overlap){count[3], count[4], count[5]}, path, split);
 }
 
-dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners, const char *split,
-                        dg_normalize normalize) {
+dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners,
+                        const dg_shard_config *config) {
   dg_status status = DG_OK;
   loading l = {.comm = comm, .shard = shard};
   *shard = (dg_shard){0};
   DG_TRY(dg_copies_examine(comm, path));
-  DG_TRY(dg_comm_agree(comm, open_graph(&l.file, &shard->info, l.split, path, split)));
-  DG_TRY(dg_copies_compare(comm, l.file, &shard->info, split == dg_no_split ? NULL : l.split));
+  DG_TRY(dg_comm_agree(comm, open_graph(&l, path, config)));
+  DG_TRY(dg_copies_compare(comm, l.file, &shard->info, config->split == dg_no_split ? NULL : l.split));
   DG_TRY(prepare(&l, owners));
   DG_TRY(load_ids(&l));
   DG_TRY(load_edges(&l));
@@ -267,10 +303,11 @@ dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, 
   DG_TRY(load_labels(&l));
   dg_content_sum(&l.content, comm->mpi);
   shard->fingerprint = dg_content_fingerprint(&l.content, &shard->info);
+  shard->edge_checksum = l.content.attributes;
   count_split(shard, comm, path, l.split);
   dg_text_copy(shard->split, sizeof shard->split, l.split);
-  if (normalize == DG_NORMALIZE_ROW) DG_TRY(dg_normalize_rows(&shard->features, comm, path));
-  if (normalize == DG_NORMALIZE_STANDARDIZE)
+  if (config->normalize == DG_NORMALIZE_ROW) DG_TRY(dg_normalize_rows(&shard->features, comm, path));
+  if (config->normalize == DG_NORMALIZE_STANDARDIZE)
     DG_TRY(dg_standardize_columns(&shard->features, shard->info.n_nodes, comm, path));
 cleanup:
   if (owners != NULL) dg_directory_destroy(owners);
@@ -286,6 +323,7 @@ void dg_shard_destroy(dg_shard *shard) {
   dg_features_destroy(&shard->features);
   dg_directory_destroy(&shard->owners);
   dg_free(&shard->ids);
+  dg_free(&shard->edge_attributes);
   dg_free(&shard->labels);
   dg_free(&shard->mask);
   *shard = (dg_shard){0};

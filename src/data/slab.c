@@ -14,7 +14,8 @@ static int64_t min_int64(int64_t a, int64_t b) {
 }
 
 int64_t dg_slab_rows(const dg_graph_info *info) {
-  double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (double)info->n_edges;
+  const int attributes = info->edge_weights + info->edge_features;
+  double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (1 + attributes) * (double)info->n_edges;
   double rows = (double)dg_slab_bytes / (bytes / (double)info->n_nodes + 16);
   return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
 }
@@ -118,6 +119,31 @@ dg_status dg_slab_edges(dg_in_edges *edges, dg_h5 *file, const dg_graph_info *in
   DG_TRY(dg_alloc(&edges->source, (size_t)n_edges, sizeof *edges->source));
   DG_TRY(read_ids(edges->source, file, "graph/indices", info->n_nodes, start, n_edges));
   DG_TRY(check_neighbours(edges, file, first));
+cleanup:
+  return status;
+}
+
+/* Attributes are not finite at edge k of a slab. */
+static dg_status bad_attribute(dg_h5 *file, const char *name, float value, const dg_in_edges *edges, int64_t first,
+                               int64_t k) {
+  int64_t i = 0;
+  while (edges->indptr[i + 1] <= k) i++;
+  return dg_fail(DG_INPUT, "%s: %s: %s at the edge from node %lld to node %lld; attributes must be finite",
+                 dg_h5_path(file), name, isnan(value) ? "NaN" : "infinity", (long long)edges->source[k],
+                 (long long)(first + i));
+}
+
+dg_status dg_slab_attributes(float **values, dg_h5 *file, const dg_graph_info *info, dg_edge_attributes which,
+                             const dg_in_edges *edges, int64_t first) {
+  dg_status status = DG_OK;
+  const char *name = which == DG_EDGES_WEIGHT ? "edges/weight" : "edges/features";
+  const int64_t dim = dg_graph_edge_dim(info, which), n_edges = edges->indptr[edges->n_rows];
+  int64_t start;
+  DG_TRY(dg_h5_read(file, "graph/indptr", DG_H5_I64, first, 1, &start));
+  DG_TRY(dg_alloc(values, (size_t)(n_edges * dim), sizeof **values));
+  DG_TRY(dg_h5_read(file, name, DG_H5_F32, start, n_edges, *values));
+  for (int64_t k = 0; k < n_edges * dim; k++)
+    if (!isfinite((*values)[k])) DG_TRY(bad_attribute(file, name, (*values)[k], edges, first, k / dim));
 cleanup:
   return status;
 }

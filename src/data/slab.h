@@ -19,6 +19,11 @@ dg_status dg_slab_starts(int64_t *indptr, dg_h5 *file, const dg_graph_info *info
 /* In-neighbours of the nodes of a slab. */
 dg_status dg_slab_edges(dg_in_edges *edges, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
+/* Attributes of the in-edges of a slab, whose first node is `first`: *values [edges, edge_dim], which the graph must
+   have. */
+dg_status dg_slab_attributes(float **values, dg_h5 *file, const dg_graph_info *info, dg_edge_attributes which,
+                             const dg_in_edges *edges, int64_t first);
+
 /* Positions of the rows of a slab, [n + 1], among its stored features, which must be sparse. */
 dg_status dg_slab_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 

@@ -35,6 +35,8 @@ static dg_status survey_edges(survey *s, int64_t first, int64_t n) {
     for (int64_t k = edges.indptr[i]; k < edges.indptr[i + 1]; k++) note_edge(s, edges.source[k], first + i);
   }
   if (status == DG_OK) dg_content_edges(&s->content, &edges, first);
+  for (int which = DG_EDGES_WEIGHT; which <= DG_EDGES_FEATURES && status == DG_OK; which++)
+    status = dg_content_read_attributes(&s->content, s->file, &sum->info, (dg_edge_attributes)which, &edges, first);
   dg_in_edges_destroy(&edges);
   return status;
 }

@@ -164,8 +164,9 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
                                    .balance = DG_BALANCE_EDGES,
                                    .objective = DG_PART_CUT,
                                    .seed = p->model_config.seed};
-  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, result->split[0] ? result->split : dg_no_split,
-                       p->model_config.normalize, &owners));
+  const dg_shard_config shard = {.split = result->split[0] ? result->split : dg_no_split,
+                                 .normalize = p->model_config.normalize};
+  DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, &shard, &owners));
   DG_TRY(load_weights(p));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
                                  .edges = dg_conv_of(p->model_config.model.kind)->edges,

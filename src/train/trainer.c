@@ -12,15 +12,15 @@
 #include "train/schedule.h"
 #include "train/work_spread.h"
 
-dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const char *split,
-                        dg_normalize normalize, const dg_owners_config *owners) {
+dg_status dg_load_graph(dg_local *local, const dg_comm *comm, const char *path, const dg_shard_config *config,
+                        const dg_owners_config *owners) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
   dg_directory whose = {0};
   uint64_t made_for;
   *local = (dg_local){0};
   DG_TRY(dg_partition_owners(&whose, &made_for, comm, path, owners));
-  DG_TRY(dg_shard_load(&shard, comm, path, &whose, split, normalize));
+  DG_TRY(dg_shard_load(&shard, comm, path, &whose, config));
   DG_TRY(dg_partition_check_graph(owners->path, made_for, shard.fingerprint));
   DG_TRY(dg_local_create(local, comm, &shard));
 
@@ -103,7 +103,8 @@ dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_con
   DG_TRY(dg_config_compare(comm, config));
   DG_TRY(dg_threads_set(&threads, comm, config->threads)); /* before there is memory that is to lie near them */
   const dg_owners_config owners = choose_owners(config, threads);
-  DG_TRY(dg_load_graph(&local, comm, graph_path, config->split, config->normalize, &owners));
+  const dg_shard_config shard = {.split = config->split, .normalize = config->normalize};
+  DG_TRY(dg_load_graph(&local, comm, graph_path, &shard, &owners));
   DG_TRY(check_split(&local, graph_path));
   DG_TRY(dg_trainer_create(trainer, &local, config));
   if (config->partition) status = dg_work_spread_note(trainer, config->partition);

@@ -12,10 +12,14 @@
 #include "support/owners.h"
 #include "support/support.h"
 
-/* A graph small enough to be written by hand: node i of N is linked with i - 1, i + 1 and, for even i, with node 0. */
-enum { N = 23, F = 5, C = 3 };
+/* A graph small enough to be written by hand: node i of N is linked with i - 1, i + 1 and, for even i, with node 0. Its
+   edges have weights, and D features each. */
+enum { N = 23, F = 5, C = 3, D = 3 };
 
-/* Of this graph: the same at every number of ranks, for every owner and however the file stores it. */
+static const dg_shard_config plain = {0}, by_rows = {.normalize = DG_NORMALIZE_ROW};
+
+/* Of this graph: the same at every number of ranks, for every owner and however the file stores it, whatever the
+   attributes of its edges. */
 #define FINGERPRINT UINT64_C(0xd66f58b6bbf6ad72)
 
 static char path[64];
@@ -43,6 +47,24 @@ static int32_t label(int i) {
 static uint8_t mask(int i) {
   if (label(i) < 0) return 0;
   return (uint8_t)((i % 4 == 0 ? DG_TRAIN : 0) | (i % 4 == 1 ? DG_VAL : 0) | (i % 4 >= 2 ? DG_TEST : 0));
+}
+
+/* Attribute c of the edge from j to i. */
+static float attribute(dg_edge_attributes which, int i, int j, int c) {
+  return which == DG_EDGES_WEIGHT ? (float)(1 + i * N + j) : (float)(i * N + j) / 4 - (float)c;
+}
+
+/* In the order of the edges. */
+static void write_attributes(dg_h5 *file, const int64_t *indptr, const int32_t *indices) {
+  float weight[N * N], features[N * N * D];
+  const int64_t shape[] = {indptr[N], D};
+  for (int i = 0; i < N; i++)
+    for (int64_t k = indptr[i]; k < indptr[i + 1]; k++) {
+      weight[k] = attribute(DG_EDGES_WEIGHT, i, indices[k], 0);
+      for (int c = 0; c < D; c++) features[k * D + c] = attribute(DG_EDGES_FEATURES, i, indices[k], c);
+    }
+  assert_int_equal(dg_h5_write(file, "edges/weight", DG_H5_F32, 1, shape, weight), DG_OK);
+  assert_int_equal(dg_h5_write(file, "edges/features", DG_H5_F32, 2, shape, features), DG_OK);
 }
 
 static void write_list(dg_h5 *file, const char *name, uint8_t bit) {
@@ -96,6 +118,7 @@ static void write_graph(bool sparse, bool wide, int32_t bad_label) {
                    DG_OK);
   assert_int_equal(dg_h5_write(file, "labels", DG_H5_I32, 1, &n, labels), DG_OK);
   write_features(file, sparse);
+  write_attributes(file, indptr, narrow);
   write_list(file, "splits/public/train", DG_TRAIN);
   write_list(file, "splits/public/val", DG_VAL);
   write_list(file, "splits/public/test", DG_TEST);
@@ -115,12 +138,22 @@ static float shard_feature(const dg_features *x, int32_t row, int column) {
   return 0;
 }
 
+static bool same_attributes(const dg_shard *s, int64_t edge, int i, int j) {
+  const dg_edge_attributes which = s->edge_dim == 1 ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES;
+  bool same = true;
+  for (int c = 0; c < s->edge_dim; c++) same &= s->edge_attributes[edge * s->edge_dim + c] == attribute(which, i, j, c);
+  return same;
+}
+
 static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
   const int i = (int)s->ids[row];
   double sum = 0, divisor = 1;
   int64_t k = s->in.indptr[row];
   for (int j = 0; j < N; j++)
-    if (linked(i, j) && (k >= s->in.indptr[row + 1] || s->ids[s->in.indices[k++]] != j)) return false;
+    if (linked(i, j)) {
+      if (k >= s->in.indptr[row + 1] || s->ids[s->in.indices[k]] != j || !same_attributes(s, k, i, j)) return false;
+      k++;
+    }
   for (int j = 0; j < F; j++) sum += above_least(i, j);
   if (normalized) divisor = fmax(sum, 1);
   for (int j = 0; j < F; j++) {
@@ -137,14 +170,24 @@ static bool ascending(const dg_features *x) {
   return true;
 }
 
+/* Of the attributes of all edges, the same however they are loaded: as they are first found. */
+static bool same_checksum(const dg_shard *s, dg_edge_attributes which) {
+  static uint64_t checksum[DG_EDGES_FEATURES + 1];
+  if (checksum[which] == 0) checksum[which] = s->edge_checksum;
+  return s->edge_checksum == checksum[which] && (which == DG_EDGES_PLAIN) == (s->edge_checksum == 0) &&
+         (which == DG_EDGES_PLAIN || checksum[DG_EDGES_WEIGHT] != checksum[DG_EDGES_FEATURES]);
+}
+
 /* Loads, and compares every row with what the graph is by definition. */
-static void check_load(const int32_t *owner, bool normalize) {
+static void check_load(const int32_t *owner, bool normalize, dg_edge_attributes which) {
+  const dg_shard_config config = {.normalize = normalize ? DG_NORMALIZE_ROW : DG_NORMALIZE_NONE,
+                                  .edge_attributes = which};
   dg_shard s;
   dg_directory owners = {0};
   int32_t list[N];
   int64_t expected = 0, sizes[3] = {0};
   if (owner != NULL) assert_all_true(&test_comm, directory_from(&owners, &test_comm, owner, N) == DG_OK);
-  dg_status status = dg_shard_load(&s, &test_comm, path, owner != NULL ? &owners : NULL, NULL, normalize);
+  dg_status status = dg_shard_load(&s, &test_comm, path, owner != NULL ? &owners : NULL, &config);
   if (status == DG_OK) status = directory_list(list, &s.owners, &test_comm);
   assert_all_true(&test_comm, status == DG_OK);
   for (int i = 0; i < N; i++) {
@@ -157,6 +200,8 @@ static void check_load(const int32_t *owner, bool normalize) {
     if (row > 0) same = same && s.ids[row - 1] < s.ids[row];
   }
   assert_all_true(&test_comm, same && ascending(&s.features));
+  const int dims[] = {0, 1, D};
+  assert_all_true(&test_comm, s.edge_dim == dims[which] && same_checksum(&s, which));
   assert_all_true(&test_comm, s.n_train == sizes[0] && s.n_val == sizes[1] && s.n_test == sizes[2]);
   assert_all_true(&test_comm, (s.fingerprint == FINGERPRINT) == (scale == 1 && below == 0));
   assert_all_true(&test_comm, s.info.n_nodes == N && s.info.n_classes == C && strcmp(s.info.name, "ladder") == 0);
@@ -166,14 +211,14 @@ static void check_load(const int32_t *owner, bool normalize) {
 
 static void check_owners(void) {
   int32_t owner[N];
-  check_load(NULL, false);
-  check_load(NULL, true);
+  check_load(NULL, false, DG_EDGES_FEATURES);
+  check_load(NULL, true, DG_EDGES_PLAIN);
   for (int seed = 0; seed < 3; seed++) {
     for (int i = 0; i < N; i++) owner[i] = (int32_t)(dg_rng_uniform((uint64_t)seed, (uint64_t)i) * test_comm.size);
-    check_load(owner, seed == 1);
+    check_load(owner, seed == 1, (dg_edge_attributes)seed);
   }
   for (int i = 0; i < N; i++) owner[i] = test_comm.size - 1; /* all other ranks are empty */
-  check_load(owner, false);
+  check_load(owner, false, DG_EDGES_FEATURES);
 }
 
 static void loads_sparse_features(void **state) {
@@ -218,12 +263,12 @@ static void refuses_rows_that_cannot_be_normalized(void **state) {
   (void)state;
   below = 0.5;
   make_graph(true, false, 0);
-  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, NULL, true) == DG_INPUT);
+  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, &by_rows) == DG_INPUT);
   assert_all_true(&test_comm, strstr(dg_status_message(), "fills a sparse matrix") != NULL);
   dg_status_clear();
   scale = 5e36, below = 3e38;
   make_graph(false, false, 0);
-  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, NULL, true) == DG_INPUT);
+  assert_all_true(&test_comm, dg_shard_load(&s, &test_comm, path, NULL, &by_rows) == DG_INPUT);
   assert_all_true(&test_comm, strstr(dg_status_message(), "beyond single precision") != NULL);
   dg_status_clear();
   scale = 1, below = 0;
@@ -249,7 +294,7 @@ static bool looks_through(void) {
   dg_shard s;
   struct rusage before, after;
   getrusage(RUSAGE_CHILDREN, &before);
-  const dg_status status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  const dg_status status = dg_shard_load(&s, &test_comm, path, NULL, &plain);
   assert_all_true(&test_comm, status == DG_OK);
   getrusage(RUSAGE_CHILDREN, &after);
   dg_shard_destroy(&s);
@@ -306,15 +351,15 @@ static void agrees_on_bad_input(void **state) {
   (void)state;
   dg_shard s;
   make_graph(true, false, C);
-  dg_status status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  dg_status status = dg_shard_load(&s, &test_comm, path, NULL, &plain);
   assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "node 21 has label 3") != NULL);
   assert_all_true(&test_comm, s.n == 0 && s.ids == NULL && s.in.indptr == NULL);
   dg_status_clear();
   make_graph(true, false, -1);
-  status = dg_shard_load(&s, &test_comm, path, NULL, NULL, false);
+  status = dg_shard_load(&s, &test_comm, path, NULL, &plain);
   assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "node 21 has no label") != NULL);
   dg_status_clear();
-  status = dg_shard_load(&s, &test_comm, path, NULL, "private", false);
+  status = dg_shard_load(&s, &test_comm, path, NULL, &(dg_shard_config){.split = "private"});
   assert_all_true(&test_comm, status == DG_INPUT && strstr(dg_status_message(), "choose one of: public") != NULL);
   dg_status_clear();
 }
@@ -324,6 +369,7 @@ static void survives_lack_of_memory(void **state) {
   (void)state;
   int32_t owner[N];
   dg_shard s;
+  const dg_shard_config config = {.edge_attributes = DG_EDGES_FEATURES};
   dg_status status = DG_MEMORY;
   for (int i = 0; i < N; i++) owner[i] = i % test_comm.size;
   make_graph(true, false, 0);
@@ -331,7 +377,7 @@ static void survives_lack_of_memory(void **state) {
     dg_directory owners;
     assert_all_true(&test_comm, directory_from(&owners, &test_comm, owner, N) == DG_OK);
     dg_memory_fail_at(test_comm.rank == test_comm.size / 2 ? n : 0);
-    status = dg_shard_load(&s, &test_comm, path, &owners, NULL, false);
+    status = dg_shard_load(&s, &test_comm, path, &owners, &config);
     dg_memory_fail_at(0);
     assert_all_true(&test_comm, status == DG_OK || status == DG_MEMORY);
     dg_status_clear();

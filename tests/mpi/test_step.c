@@ -19,7 +19,7 @@ static dg_step_part count_here(const random_graph *g, dg_directory *owners, cons
   dg_local local;
   dg_field *field;
   dg_counts counts;
-  assert_all_true(&test_comm, dg_shard_load(&shard, &test_comm, g->path, owners, NULL, false) == DG_OK);
+  assert_all_true(&test_comm, dg_shard_load(&shard, &test_comm, g->path, owners, &(dg_shard_config){0}) == DG_OK);
   assert_all_true(&test_comm, dg_local_create(&local, &test_comm, &shard) == DG_OK);
   assert_all_true(&test_comm, dg_local_fetch_features(&local) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);

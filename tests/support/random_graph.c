@@ -172,7 +172,7 @@ dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_com
   DG_TRY(dg_alloc(&owners.owner, (size_t)owners.n, sizeof *owners.owner));
   for (int64_t i = 0; i < owners.n; i++)
     owners.owner[i] = random_graph_owner(comm, owner_seed, (int32_t)(owners.first + i));
-  DG_TRY(dg_shard_load(&shard, comm, g->path, &owners, NULL, false));
+  DG_TRY(dg_shard_load(&shard, comm, g->path, &owners, &(dg_shard_config){0}));
   DG_TRY(dg_local_create(local, comm, &shard));
   DG_TRY(dg_local_fetch_features(local));
 cleanup:
