@@ -11,14 +11,14 @@ INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, boo
 /* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
    (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
 INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
-                      int32_t j, bool v2, int nv, int q, int hp) {
+                      int32_t j, const float *attributes, bool v2, int nv, int q, int hp) {
   const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
   vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
   if (v2) {
-    gatv2_score(s, zj, zi, (const vf *)e->att, e->slope, nv, q, hp);
+    gatv2_score(s, e, zj, zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
   } else {
     for (int k = 0; k < q; k++) s[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
-    gat_score(s, sign, e, s, j, q, hp);
+    gat_score(s, sign, e, s, j, attributes, q, hp);
   }
   for (int k = 0; k < q; k++) g[k] = splat(0);
   for (int v = 0; v < nv; v++) g[v % q] += dagg[v] * zj[v];
@@ -76,8 +76,8 @@ INLINE void clear_empty(const dg_edges *e, int32_t begin, int32_t end, int nv) {
     if (e->t_indptr[j] == e->t_indptr[j + 1]) memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
 }
 
-/* dzr = d loss / d zr of targets; sum gets the attention vector's gradient. */
-INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
+/* dzr = d loss / d zr of targets; sum gets the attention vector's gradient, and that of lin_edge is added behind it. */
+INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp, vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   const vf *att = (const vf *)e->att;
@@ -90,7 +90,8 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv
       for (int32_t t = from; t < to; t++) {
         const int32_t j = e->indices[t];
         if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
-        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, true, nv, q, hp);
+        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true, nv,
+                  q, hp);
       }
     }
     finish_terms(&tl, e, (s.last - s.first) * hp);
@@ -99,11 +100,14 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv
       vf *acc = begin_row(local, e->dzr + i * ld, from == e->indptr[i], nv);
       for (int32_t t = from; t < to; t++) {
         const vf *zj = (const vf *)(e->z + e->indices[t] * ld);
+        const float *a = attributes_of(e, t, edge);
         for (int v = 0; v < nv; v++) {
-          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, v % q), u = zj[v] + zi[v];
+          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, v % q),
+                   u = gatv2_argument(e, zj, zi, a, v, nv);
           const vf d = where_positive(u, ds, ds * e->slope);
           acc[v] += d;
           datt[v] += d * u;
+          for (int c = 0; a && c < e->edge_dim; c++) sum[(1 + c) * nv + v] += splat((dg_real)a[c]) * d;
         }
       }
       for (int v = 0; to == e->indptr[i + 1] && v < nv; v++) acc[v] *= att[v];
@@ -112,10 +116,16 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, int nv
     s.row = next_row(&s, e->indptr);
   }
   for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] = datt[v];
+  for (int v = nv; edge && v < (1 + e->edge_dim) * nv; v++) sum[v] *= att[v % nv];
+}
+
+/* Attributes of out-edge t; NULL where edges have none. */
+INLINE const float *out_attributes_of(const dg_edges *e, int32_t t, bool edge) {
+  return edge ? attributes_of(e, e->t_edges[t], true) : NULL;
 }
 
 /* Coefficients and gradients of scores of the out-edges in a tile. */
-INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, int nv, int hp) {
+INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, bool edge, int nv, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   FOR_ROWS_OF(*s, e->t_indptr, j, from, to) {
     const vf *zj = (const vf *)(e->z + j * ld);
@@ -123,14 +133,16 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, i
       const int32_t i = e->t_indices[t];
       const vf *zi = v2 ? (const vf *)(e->zr + i * ld) : NULL;
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
-      put_terms(tl, t - s->first, e, zj, zi, (const vf *)(e->dagg + i * ld), i, j, v2, nv, pattern_size(hp), hp);
+      if (e->ahead && edge) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
+      put_terms(tl, t - s->first, e, zj, zi, (const vf *)(e->dagg + i * ld), i, j, out_attributes_of(e, t, edge), v2,
+                nv, pattern_size(hp), hp);
     }
   }
   finish_terms(tl, e, (s->last - s->first) * hp);
 }
 
 /* dz = d loss / d z of sources over their out-edges. */
-INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   const vf *att = (const vf *)e->att;
@@ -138,15 +150,16 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv
   vf local[MAX_FIXED];
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
-    put_out_edges(&tl, &s, e, true, nv, hp);
+    put_out_edges(&tl, &s, e, true, edge, nv, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
       const vf *zj = (const vf *)(e->z + j * ld);
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int32_t t = from; t < to; t++) {
         const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - s.first) * hp;
         const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
+        const float *a = out_attributes_of(e, t, edge);
         for (int v = 0; v < nv; v++) {
-          const vf ds = load_pattern(tl.slope + at, hp, v % q), u = zj[v] + zi[v];
+          const vf ds = load_pattern(tl.slope + at, hp, v % q), u = gatv2_argument(e, zj, zi, a, v, nv);
           acc[v] +=
               load_pattern(tl.weight + at, hp, v % q) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
         }
@@ -171,9 +184,23 @@ INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, co
   }
 }
 
+/* Adds the shares of a tile's out-edges to the gradient of edge_scores: attributes times gradients of LeakyReLU's
+   arguments. */
+INLINE void add_edge_scores(dg_real *sum, const tile *tl, const span *s, const dg_edges *e, int hp) {
+  for (int32_t t = s->first; t < s->last; t++) {
+    const float *attributes = out_attributes_of(e, t, true);
+    for (int c = 0; c < e->edge_dim; c++)
+      for (int k = 0; k < pattern_size(hp); k++) {
+        const vf slope = load_pattern(tl->slope + (size_t)(t - s->first) * hp, hp, k);
+        const vf before = load_pattern(sum + (size_t)c * hp, hp, k);
+        store_pattern(sum + (size_t)c * hp, hp, k, before + splat((dg_real)attributes[c]) * slope);
+      }
+  }
+}
+
 /* dz = d loss / d z of sources (GAT), their own scores' share included; sum [2 nv] gets the gradients of a_src and
-   a_dst. */
-INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp, vf *sum) {
+   a_dst, and that of edge_scores is added behind them. */
+INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp, vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   tile tl;
@@ -181,7 +208,8 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, 
   for (int v = 0; v < 2 * nv; v++) sum[v] = splat(0);
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
-    put_out_edges(&tl, &s, e, false, nv, hp);
+    put_out_edges(&tl, &s, e, false, edge, nv, hp);
+    if (edge) add_edge_scores((dg_real *)(sum + 2 * nv), &tl, &s, e, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);
@@ -211,19 +239,19 @@ static void mean_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
 }
 
 static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, nv, hp, (vf *)partial)
+#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, false, nv, hp, (vf *)partial)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void gatv2_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) gatv2_src_rows(e, begin, end, nv, hp)
+#define CALL(nv, hp) gatv2_src_rows(e, begin, end, false, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void gat_backward_src(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-#define CALL(nv, hp) gat_src_rows(e, begin, end, nv, hp, (vf *)partial)
+#define CALL(nv, hp) gat_src_rows(e, begin, end, false, nv, hp, (vf *)partial)
   FOR_SHAPES(CALL);
 #undef CALL
 }

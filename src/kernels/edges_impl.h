@@ -2,7 +2,7 @@
    the other; exponentials of the tile, whose numbers then lie side by side and fill vectors whatever the heads; sums.
    Functions over rows take the number nv of vectors in a row
    and the heads hp as constants where a fast path exists, and keep sums in registers then; FOR_SHAPES makes the paths.
- */
+   Whether edges have attributes, `edge`, is a constant too: what is made for those without knows nothing of them. */
 
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
@@ -44,24 +44,41 @@ INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, boo
   if (!v2) prefetch(e->score_src + (size_t)j * hp, hp);
 }
 
+/* Attributes of in-edge t; NULL where edges have none. */
+INLINE const float *attributes_of(const dg_edges *e, int32_t t, bool edge) {
+  return edge ? e->attributes + (size_t)t * (size_t)e->edge_dim : NULL;
+}
+
+/* Vector v of the argument of GATv2's LeakyReLU: z_j + zr_i, and what the attributes `a` of the edge add, in an order
+   that backward is that of forward. */
+INLINE vf gatv2_argument(const dg_edges *e, const vf *zj, const vf *zi, const float *a, int v, int nv) {
+  vf u = zj[v] + zi[v];
+  for (int c = 0; a && c < e->edge_dim; c++) u = vfma(splat((dg_real)a[c]), ((const vf *)e->lin_edge)[c * nv + v], u);
+  return u;
+}
+
 /* Score of one edge of GATv2 as a pattern: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u + (1 - slope)
  * / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded otherwise, a large
  * score would pass the maximum by so much that its coefficient were no longer one. */
-INLINE void gatv2_score(vf *s, const vf *zj, const vf *zi, const vf *att, dg_real slope, int nv, int q, int hp) {
+INLINE void gatv2_score(vf *s, const dg_edges *e, const vf *zj, const vf *zi, const vf *att, dg_real slope,
+                        const float *attributes, int nv, int q, int hp) {
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
   const vf a = splat((1 + slope) / 2), b = splat((1 - slope) / 2);
   for (int k = 0; k < q; k++) s[k] = splat(0);
   for (int v = 0; v < nv; v++) {
-    vf u = zj[v] + zi[v];
+    vf u = gatv2_argument(e, zj, zi, attributes, v, nv);
     s[v % q] = vfma(att[v], vfma(a, u, b * (vf)((vi)u & magnitude)), s[v % q]);
   }
   for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
 }
 
 /* The same of GAT, and where its argument is positive. */
-INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t j, int q, int hp) {
+INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t j, const float *attributes, int q,
+                      int hp) {
   for (int k = 0; k < q; k++) {
     vf u = load_pattern(e->score_src + (size_t)j * hp, hp, k) + si[k];
+    for (int c = 0; attributes && c < e->edge_dim; c++)
+      u = vfma(splat((dg_real)attributes[c]), load_pattern(e->edge_scores + (size_t)c * hp, hp, k), u);
     s[k] = where_positive(u, u, u * e->slope);
     sign[k] = where_positive(u, splat(1), splat(0));
   }
@@ -84,16 +101,17 @@ typedef struct softmax {
 
 /* Scores of edges [first, first + n) into the tile; raises the maximum. */
 INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32_t first, int n, const vf *zi, bool v2,
-                       int nv, int q, int hp) {
+                       bool edge, int nv, int q, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   for (int t = 0; t < n; t++) {
     const int32_t j = e->indices[first + t];
+    const float *attributes = attributes_of(e, first + t, edge);
     vf s[MAX_PATTERN], sign[MAX_PATTERN];
     if (e->ahead) prefetch_source(e, first + t, ld, hp, v2);
     if (v2)
-      gatv2_score(s, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, nv, q, hp);
+      gatv2_score(s, e, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
     else
-      gat_score(s, sign, e, zi, j, q, hp);
+      gat_score(s, sign, e, zi, j, attributes, q, hp);
     for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
     put(tl->weight, t, s, q, hp);
     if (!v2 && e->positive) put(tl->sign, t, sign, q, hp);
@@ -144,7 +162,8 @@ INLINE void shrink(softmax *m, const vf *before, vf *acc, vf *acc_positive, int 
 /* Softmax-weighted sum over the in-edges of target i in one pass with running maximum and sum. For the backward pass of
    GAT acc_positive, unless NULL, gets the sum over edges whose score's argument is positive alone, and dscore_dst that
    of their coefficients: row_dots makes the gradient of the target's score of them. */
-INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, int hp, vf *acc, vf *acc_positive) {
+INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int nv, int q, int hp, vf *acc,
+                          vf *acc_positive) {
   const int most = tile_edges(hp);
   tile tl;
   softmax m;
@@ -160,7 +179,7 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, 
     const int n = min_int(e->indptr[i + 1] - first, most);
     vf before[MAX_PATTERN];
     for (int k = 0; k < q; k++) before[k] = m.top[k];
-    score_tile(&tl, &m, e, i, first, n, v2 ? (const vf *)(e->zr + i * (size_t)nv * DG_VL) : si, v2, nv, q, hp);
+    score_tile(&tl, &m, e, i, first, n, v2 ? (const vf *)(e->zr + i * (size_t)nv * DG_VL) : si, v2, edge, nv, q, hp);
     if (first > e->indptr[i]) shrink(&m, before, acc, acc_positive, nv, q);
     weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, q);
     add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
@@ -176,7 +195,7 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, int nv, int q, 
 }
 
 /* Targets of GATv2 or GAT; those of GAT with what its backward pass needs, where there is one. */
-INLINE void attention_rows(const dg_edges *e, int32_t begin, int32_t end, bool v2, int nv, int hp) {
+INLINE void attention_rows(const dg_edges *e, int32_t begin, int32_t end, bool v2, bool edge, int nv, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   const bool positive = !v2 && e->positive;
@@ -185,9 +204,9 @@ INLINE void attention_rows(const dg_edges *e, int32_t begin, int32_t end, bool v
     vf *acc = IS_FIXED(nv) ? local : (vf *)(e->agg + i * ld);
     vf *acc_positive = IS_FIXED(nv) ? local_positive : (vf *)(e->positive + i * ld);
     if (positive)
-      attention_row(e, i, v2, nv, q, hp, acc, acc_positive);
+      attention_row(e, i, v2, edge, nv, q, hp, acc, acc_positive);
     else
-      attention_row(e, i, v2, nv, q, hp, acc, NULL);
+      attention_row(e, i, v2, edge, nv, q, hp, acc, NULL);
     for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)(e->agg + i * ld))[v] = acc[v];
     for (int v = 0; IS_FIXED(nv) && positive && v < nv; v++) ((vf *)(e->positive + i * ld))[v] = acc_positive[v];
   }
@@ -204,13 +223,17 @@ INLINE void end_row(dg_real *out, const vf *acc, int nv) {
   for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)out)[v] = acc[v];
 }
 
-/* How sums over edges weigh their rows: GCN by both ends; means of neighbours by the target, which forward is the row
-   that is summed for and backward the other, and without self-loops. */
-enum sum_kind { SUM_SYMMETRIC, SUM_MEAN, SUM_MEAN_BACKWARD };
+/* How sums over edges weigh their rows: GCN by both ends, and by the edge's weight where it has one; means of
+   neighbours by the target, which forward is the row that is summed for and backward the other, and without self-loops.
+ */
+enum sum_kind { SUM_SYMMETRIC, SUM_WEIGHTED, SUM_WEIGHTED_BACKWARD, SUM_MEAN, SUM_MEAN_BACKWARD };
 
-INLINE dg_real sum_weight(const dg_edges *e, enum sum_kind kind, int32_t row, int32_t other) {
-  if (kind == SUM_SYMMETRIC) return e->norm[row] * e->norm[other];
-  return e->norm[kind == SUM_MEAN ? row : other];
+/* Of edge t, an in-edge or backward an out-edge; a self-loop weighs 1. */
+INLINE dg_real sum_weight(const dg_edges *e, enum sum_kind kind, int32_t row, int32_t other, int32_t t) {
+  if (kind == SUM_MEAN || kind == SUM_MEAN_BACKWARD) return e->norm[kind == SUM_MEAN ? row : other];
+  if (kind == SUM_SYMMETRIC || row == other) return e->norm[row] * e->norm[other];
+  const float weight = e->attributes[kind == SUM_WEIGHTED ? t : e->t_edges[t]];
+  return e->norm[row] * e->norm[other] * (dg_real)weight;
 }
 
 /* out = weighted sum of x_other over rows of `indices`. */
@@ -223,8 +246,8 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
     for (int32_t t = indptr[row]; t < indptr[row + 1]; t++) {
       const vf *other = (const vf *)(x + indices[t] * ld);
       if (e->ahead) prefetch(x + row_ahead(e, indices, t) * ld, (int)ld);
-      if (kind != SUM_SYMMETRIC && indices[t] == row) continue;
-      const vf w = splat(sum_weight(e, kind, row, indices[t]));
+      if (kind >= SUM_MEAN && indices[t] == row) continue;
+      const vf w = splat(sum_weight(e, kind, row, indices[t], t));
       for (int v = 0; v < nv; v++) acc[v] += w * other[v];
     }
     end_row(out + row * ld, acc, nv);
@@ -249,13 +272,13 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
     CALL(e->ld / DG_VL, e->hp)
 
 static void gatv2_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) attention_rows(e, begin, end, true, nv, hp)
+#define CALL(nv, hp) attention_rows(e, begin, end, true, false, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) attention_rows(e, begin, end, false, nv, hp)
+#define CALL(nv, hp) attention_rows(e, begin, end, false, false, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }
@@ -298,7 +321,8 @@ static void gat_scores(const dg_edges *e, int32_t begin, int32_t end) {
 #undef CALL
 }
 
-INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2, int nv, int hp) {
+INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2, bool edge, int nv,
+                       int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   for (int32_t i = begin; i < end; i++) {
@@ -306,12 +330,13 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
     for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++, alpha += hp) {
       vf s[MAX_PATTERN], si[MAX_PATTERN], sign[MAX_PATTERN];
       const int32_t j = e->indices[t];
+      const float *attributes = attributes_of(e, t, edge);
       for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
       if (v2)
-        gatv2_score(s, (const vf *)(e->z + j * ld), (const vf *)(e->zr + i * ld), (const vf *)e->att, e->slope, nv, q,
-                    hp);
+        gatv2_score(s, e, (const vf *)(e->z + j * ld), (const vf *)(e->zr + i * ld), (const vf *)e->att, e->slope,
+                    attributes, nv, q, hp);
       else
-        gat_score(s, sign, e, si, j, q, hp);
+        gat_score(s, sign, e, si, j, attributes, q, hp);
       for (int k = 0; k < q; k++)
         s[k] =
             vexp(s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k)) * load_pattern(stat + DG_STAT_RSUM * hp, hp, k);
@@ -321,13 +346,13 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
 }
 
 static void gatv2_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, true, nv, hp)
+#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, true, false, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void gat_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, false, nv, hp)
+#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, false, false, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }

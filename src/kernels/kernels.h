@@ -31,23 +31,28 @@ typedef struct dg_edges {
   const int32_t *t_indptr, *t_indices; /* out-edges of sources [n_src + 1] */
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
-  int32_t n_edges, ahead; /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
-  dg_real *z;             /* [n_src, ld] projected sources */
-  dg_real *zr;            /* [n_dst, ld] projected targets (GATv2) */
-  const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
-  const dg_real *att_dst; /* [ld] a_dst (GAT) */
-  dg_real *score_src;     /* [n_src, hp] (GAT) */
-  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
-  dg_real slope;          /* of LeakyReLU */
-  dg_dropout drop;        /* of attention */
-  dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
-  dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
-                             without a backward pass */
-  dg_real *stat;          /* [n_dst, DG_STATS * hp] */
-  dg_real *dagg;          /* [n_dst, ld] */
-  dg_real *dz;            /* [n_src, ld] */
-  dg_real *dzr;           /* [n_dst, ld] (GATv2) */
-  dg_real *dscore_dst;    /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */
+  int32_t n_edges, ahead;     /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
+  dg_real *z;                 /* [n_src, ld] projected sources */
+  dg_real *zr;                /* [n_dst, ld] projected targets (GATv2) */
+  const dg_real *att;         /* [ld] (GATv2), a_src (GAT) */
+  const dg_real *att_dst;     /* [ld] a_dst (GAT) */
+  dg_real *score_src;         /* [n_src, hp] (GAT) */
+  const dg_real *norm;        /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
+  dg_real slope;              /* of LeakyReLU */
+  dg_dropout drop;            /* of attention */
+  dg_real *agg;               /* [n_dst, ld] aggregated rows, before the bias */
+  dg_real *positive;          /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
+                                 without a backward pass */
+  dg_real *stat;              /* [n_dst, DG_STATS * hp] */
+  dg_real *dagg;              /* [n_dst, ld] */
+  dg_real *dz;                /* [n_src, ld] */
+  dg_real *dzr;               /* [n_dst, ld] (GATv2) */
+  dg_real *dscore_dst;        /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */
+  int edge_dim;               /* attributes of an edge; 0: none, and NULL below */
+  const float *attributes;    /* [n_edges, edge_dim] of the in-edges */
+  const int32_t *t_edges;     /* [n_edges] in-edge of each out-edge */
+  const dg_real *lin_edge;    /* [edge_dim, ld] what attributes add to the argument of LeakyReLU (GATv2) */
+  const dg_real *edge_scores; /* [edge_dim, hp] the same (GAT) */
 } dg_edges;
 
 /* Rows of a sparse or dense input of the first layer. */
@@ -93,8 +98,14 @@ typedef struct dg_norm_columns {
 } dg_norm_columns;
 
 /* All functions treat rows [begin, end) and are Local; sums over rows go to `partial`, which they overwrite. */
-typedef struct dg_kernels {
+typedef struct dg_kernels dg_kernels;
+struct dg_kernels {
   const char *name;
+
+  /* The same table for edges with attributes, NULL in that one. There GCN multiplies by an edge's attribute, its
+     weight, self-loops weighing 1; attention adds them to scores, as edge_dim of PyTorch Geometric's GATConv and
+     GATv2Conv. Means take no attributes. */
+  const dg_kernels *with_attributes;
 
   /* Aggregation forward: agg and stat of targets. GATv2: Brody et al. 2022, eq. 7; GAT: Velickovic et al. 2018, eq.
      3-4; GCN: Kipf and Welling 2017, eq. 2; mean over neighbours, self-loops left out: Hamilton et al. 2017, sec. 3.3.
@@ -110,11 +121,12 @@ typedef struct dg_kernels {
   /* <dagg, agg> of each head into stat, for targets; for GAT also dscore_dst. */
   void (*row_dots)(const dg_edges *e, int32_t begin, int32_t end);
 
-  /* Backward over in-edges of targets: dzr and partial [ld] of att. GAT needs no such pass, see row_dots. */
+  /* Backward over in-edges of targets: dzr and partial [(1 + edge_dim) * ld] of att and lin_edge. GAT needs no such
+     pass, see row_dots. */
   void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
 
-  /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld] of a_src and a_dst, `target` saying whether
-     the rows below n_dst take their own target's share. */
+  /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld + edge_dim * hp] of a_src, a_dst and
+     edge_scores. */
   void (*gatv2_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
   void (*gat_backward_src)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
   void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
@@ -191,7 +203,7 @@ typedef struct dg_kernels {
   /* y = exp(x), or exp(x) - 1, as the kernels above make it, n a multiple of 16; for tests. */
   void (*exp)(dg_real *y, const dg_real *x, int64_t n);
   void (*expm1)(dg_real *y, const dg_real *x, int64_t n);
-} dg_kernels;
+};
 
 /* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,
    avx512) where it runs. Local. */

@@ -3,6 +3,7 @@
 #include "kernels/vector_impl.h"
 #include "kernels/edges_impl.h"
 #include "kernels/edges_backward_impl.h"
+#include "kernels/edges_attributes_impl.h"
 #include "kernels/dense_impl.h"
 #include "kernels/sparse_impl.h"
 #ifdef DG_REAL_DOUBLE
@@ -18,41 +19,40 @@
 #define DG_TEXT_(a) #a
 #define DG_TEXT(a) DG_TEXT_(a)
 
+/* What does not go over edges, or takes no attributes of them. */
+#define DG_COMMON                                                                                                      \
+  .name = DG_TEXT(DG_VARIANT), .mean_forward = mean_forward, .gat_scores = gat_scores, .row_dots = row_dots,           \
+  .mean_backward_src = mean_backward_src, .sparse_forward = sparse_forward, .sparse_backward = sparse_backward,        \
+  .dense_dropout = dense_dropout, .multiply = multiply, .multiply_transposed = multiply_transposed,                    \
+  .activate = activate, .activate_backward = activate_backward, .add_rows = add_rows,                                  \
+  .column_moments = column_moments, .batch_norm = batch_norm, .batch_norm_sums = batch_norm_sums,                      \
+  .batch_norm_backward = batch_norm_backward, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,    \
+  .column_sums = column_sums, .output = output, .cross_entropy = cross_entropy, .adam = adam, .rmsprop = rmsprop,      \
+  .fma_flops = fma_flops, .exp = vector_exp, .expm1 = vector_expm1
+
+static const dg_kernels with_attributes = {
+    DG_COMMON,
+    .gatv2_forward = gatv2_edge_forward,
+    .gat_forward = gat_edge_forward,
+    .gcn_forward = gcn_edge_forward,
+    .gatv2_backward_dst = gatv2_edge_backward_dst,
+    .gatv2_backward_src = gatv2_edge_backward_src,
+    .gat_backward_src = gat_edge_backward_src,
+    .gcn_backward_src = gcn_edge_backward_src,
+    .gatv2_alpha = gatv2_edge_alpha,
+    .gat_alpha = gat_edge_alpha,
+};
+
 const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
-    .name = DG_TEXT(DG_VARIANT),
+    DG_COMMON,
+    .with_attributes = &with_attributes,
     .gatv2_forward = gatv2_forward,
     .gat_forward = gat_forward,
     .gcn_forward = gcn_forward,
-    .mean_forward = mean_forward,
-    .gat_scores = gat_scores,
-    .row_dots = row_dots,
     .gatv2_backward_dst = gatv2_backward_dst,
     .gatv2_backward_src = gatv2_backward_src,
     .gat_backward_src = gat_backward_src,
     .gcn_backward_src = gcn_backward_src,
-    .mean_backward_src = mean_backward_src,
     .gatv2_alpha = gatv2_alpha,
     .gat_alpha = gat_alpha,
-    .sparse_forward = sparse_forward,
-    .sparse_backward = sparse_backward,
-    .dense_dropout = dense_dropout,
-    .multiply = multiply,
-    .multiply_transposed = multiply_transposed,
-    .activate = activate,
-    .activate_backward = activate_backward,
-    .add_rows = add_rows,
-    .column_moments = column_moments,
-    .batch_norm = batch_norm,
-    .batch_norm_sums = batch_norm_sums,
-    .batch_norm_backward = batch_norm_backward,
-    .layer_norm = layer_norm,
-    .layer_norm_backward = layer_norm_backward,
-    .column_sums = column_sums,
-    .output = output,
-    .cross_entropy = cross_entropy,
-    .adam = adam,
-    .rmsprop = rmsprop,
-    .fma_flops = fma_flops,
-    .exp = vector_exp,
-    .expm1 = vector_expm1,
 };

@@ -21,14 +21,15 @@ dg_status plain_edges_create(plain_edges *plain, const dg_edges *e, int32_t n_sr
   DG_TRY(dg_alloc(&plain->dzr, n_dst * ld, sizeof(double)));
   DG_TRY(dg_alloc(&plain->dscore_dst, n_dst * hp, sizeof(double)));
   DG_TRY(dg_alloc(&plain->datt, 2 * ld, sizeof(double)));
+  DG_TRY(dg_alloc(&plain->dedge, (size_t)e->edge_dim * ld, sizeof(double)));
 cleanup:
   if (status != DG_OK) plain_edges_destroy(plain);
   return status;
 }
 
 void plain_edges_destroy(plain_edges *plain) {
-  double **all[] = {&plain->alpha, &plain->score_src, &plain->stat, &plain->agg,        &plain->positive,
-                    &plain->share, &plain->dz,        &plain->dzr,  &plain->dscore_dst, &plain->datt};
+  double **all[] = {&plain->alpha, &plain->score_src, &plain->stat,       &plain->agg,  &plain->positive, &plain->share,
+                    &plain->dz,    &plain->dzr,       &plain->dscore_dst, &plain->datt, &plain->dedge};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
 }
 
@@ -42,6 +43,7 @@ static void start(plain_edges *p, const dg_edges *e) {
   memset(p->dzr, 0, (size_t)e->n_dst * row);
   memset(p->dscore_dst, 0, (size_t)e->n_dst * (size_t)e->hp * sizeof(double));
   memset(p->datt, 0, 2 * row);
+  memset(p->dedge, 0, (size_t)e->edge_dim * row);
 }
 
 static double leaky(const dg_edges *e, double u) {
@@ -70,17 +72,37 @@ static double dot(const dg_edges *e, const dg_real *x, int32_t r, const dg_real 
   return sum;
 }
 
-/* Score of GAT before LeakyReLU. */
-static double gat_sum(const plain_edges *p, const dg_edges *e, int32_t i, int32_t j, int h) {
-  return p->score_src[(size_t)j * (size_t)e->hp + (size_t)h] + stat_of(p, e, i, DG_STAT_SCORE)[h];
+static double attribute(const dg_edges *e, int32_t t, int c) {
+  return (double)e->attributes[(size_t)t * (size_t)e->edge_dim + (size_t)c];
 }
 
-static double score(const plain_edges *p, const dg_edges *e, bool v2, int32_t i, int32_t j, int h) {
+/* The in-edge t from j to i. */
+typedef struct edge {
+  int32_t i, j, t;
+} edge;
+
+/* Score of GAT before LeakyReLU. */
+static double gat_sum(const plain_edges *p, const dg_edges *e, edge at, int h) {
+  const size_t hp = (size_t)e->hp;
+  double sum = p->score_src[(size_t)at.j * hp + (size_t)h] + stat_of(p, e, at.i, DG_STAT_SCORE)[h];
+  for (int c = 0; c < e->edge_dim; c++)
+    sum += attribute(e, at.t, c) * (double)e->edge_scores[(size_t)c * hp + (size_t)h];
+  return sum;
+}
+
+/* Channel d of what GATv2 gives to LeakyReLU. */
+static double gatv2_sum(const dg_edges *e, edge at, size_t d) {
   const size_t ld = (size_t)e->ld;
+  double sum = (double)e->z[(size_t)at.j * ld + d] + (double)e->zr[(size_t)at.i * ld + d];
+  for (int c = 0; c < e->edge_dim; c++) sum += attribute(e, at.t, c) * (double)e->lin_edge[(size_t)c * ld + d];
+  return sum;
+}
+
+static double score(const plain_edges *p, const dg_edges *e, bool v2, edge at, int h) {
   double sum = 0;
-  if (!v2) return leaky(e, gat_sum(p, e, i, j, h));
-  for (size_t c = (size_t)h; c < ld; c += (size_t)e->hp)
-    sum += (double)e->att[c] * leaky(e, (double)e->z[(size_t)j * ld + c] + (double)e->zr[(size_t)i * ld + c]);
+  if (!v2) return leaky(e, gat_sum(p, e, at, h));
+  for (size_t c = (size_t)h; c < (size_t)e->ld; c += (size_t)e->hp)
+    sum += (double)e->att[c] * leaky(e, gatv2_sum(e, at, c));
   return sum;
 }
 
@@ -88,11 +110,12 @@ static void forward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int h
   const size_t ld = (size_t)e->ld, hp = (size_t)e->hp;
   const int32_t begin = e->indptr[i], end = e->indptr[i + 1];
   double top = -INFINITY, sum = 0, *alpha = p->alpha + h;
-  for (int32_t t = begin; t < end; t++) top = fmax(top, alpha[t * hp] = score(p, e, v2, i, e->indices[t], h));
+  for (int32_t t = begin; t < end; t++)
+    top = fmax(top, alpha[t * hp] = score(p, e, v2, (edge){i, e->indices[t], t}, h));
   for (int32_t t = begin; t < end; t++) sum += alpha[t * hp] = exp(alpha[t * hp] - top);
   for (int32_t t = begin; t < end; t++) {
     const double weight = (alpha[t * hp] /= sum) * mask(e, i, e->indices[t], h);
-    const bool positive = !v2 && gat_sum(p, e, i, e->indices[t], h) > 0;
+    const bool positive = !v2 && gat_sum(p, e, (edge){i, e->indices[t], t}, h) > 0;
     if (positive) p->share[(size_t)i * hp + (size_t)h] += alpha[t * hp];
     for (size_t c = (size_t)h; c < ld; c += hp) {
       const double term = weight * (double)e->z[(size_t)e->indices[t] * ld + c];
@@ -104,15 +127,17 @@ static void forward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int h
   stat_of(p, e, i, DG_STAT_RSUM)[h] = 1 / sum;
 }
 
-/* Gradient of one score to z, zr and the attention vectors. */
-static void score_backward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int32_t j, int h, double ds) {
-  const size_t ld = (size_t)e->ld, ri = (size_t)i * ld, rj = (size_t)j * ld;
-  if (!v2) ds *= leaky_slope(e, gat_sum(p, e, i, j, h));
-  if (!v2) p->dscore_dst[(size_t)i * (size_t)e->hp + (size_t)h] += ds;
+/* Gradient of one score to z, zr, the attention vectors, and what attributes are multiplied by. */
+static void score_backward(plain_edges *p, const dg_edges *e, bool v2, edge at, int h, double ds) {
+  const size_t ld = (size_t)e->ld, ri = (size_t)at.i * ld, rj = (size_t)at.j * ld;
+  if (!v2) ds *= leaky_slope(e, gat_sum(p, e, at, h));
+  if (!v2) p->dscore_dst[(size_t)at.i * (size_t)e->hp + (size_t)h] += ds;
+  for (int c = 0; !v2 && c < e->edge_dim; c++) p->dedge[c * e->hp + h] += ds * attribute(e, at.t, c);
   for (size_t c = (size_t)h; c < ld; c += (size_t)e->hp) {
     const double att = (double)e->att[c], zj = (double)e->z[rj + c];
     if (v2) {
-      const double u = zj + (double)e->zr[ri + c], du = ds * att * leaky_slope(e, u);
+      const double u = gatv2_sum(e, at, c), du = ds * att * leaky_slope(e, u);
+      for (int f = 0; f < e->edge_dim; f++) p->dedge[(size_t)f * ld + c] += du * attribute(e, at.t, f);
       p->dz[rj + c] += du;
       p->dzr[ri + c] += du;
       p->datt[c] += ds * leaky(e, u);
@@ -139,7 +164,7 @@ static void backward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int 
       }
       for (size_t c = (size_t)h; c < ld; c += hp)
         p->dz[(size_t)j * ld + c] += alpha * m * (double)e->dagg[(size_t)i * ld + c];
-      score_backward(p, e, v2, i, j, h, alpha * (dalpha - mean));
+      score_backward(p, e, v2, (edge){i, j, t}, h, alpha * (dalpha - mean));
     }
   stat_of(p, e, i, DG_STAT_DOT)[h] = mean;
 }
@@ -172,7 +197,8 @@ void plain_gcn(plain_edges *plain, const dg_edges *e) {
   for (int32_t i = 0; i < e->n_dst; i++)
     for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++) {
       const size_t ri = (size_t)i * ld, rj = (size_t)e->indices[t] * ld;
-      const double norm = (double)e->norm[i] * (double)e->norm[e->indices[t]];
+      const double weight = e->edge_dim == 0 || e->indices[t] == i ? 1 : attribute(e, t, 0);
+      const double norm = weight * (double)e->norm[i] * (double)e->norm[e->indices[t]];
       for (size_t c = 0; c < ld; c++) {
         plain->agg[ri + c] += norm * (double)e->z[rj + c];
         plain->dz[rj + c] += norm * (double)e->dagg[ri + c];

@@ -19,13 +19,15 @@ typedef struct plain_edges {
   double *dzr;        /* [n_dst, ld] (GATv2) */
   double *dscore_dst; /* [n_dst, hp] (GAT) */
   double *datt;       /* [2 * ld]: gradients of att, and of att_dst (GAT) */
+  double *dedge;      /* [edge_dim * ld] of lin_edge (GATv2), or [edge_dim * hp] of edge_scores (GAT) */
 } plain_edges;
 
 /* Makes room for a block with n_src sources. Errors: DG_MEMORY. */
 dg_status plain_edges_create(plain_edges *plain, const dg_edges *e, int32_t n_src);
 void plain_edges_destroy(plain_edges *plain);
 
-/* Forward and backward pass over all edges, from what `e` gives: z, zr, att, att_dst, norm, dagg, slope and drop. */
+/* Forward and backward pass over all edges, from what `e` gives: z, zr, att, att_dst, norm, dagg, slope and drop; and
+   attributes, lin_edge and edge_scores, where edges have some. */
 void plain_gatv2(plain_edges *plain, const dg_edges *e);
 void plain_gat(plain_edges *plain, const dg_edges *e);
 void plain_gcn(plain_edges *plain, const dg_edges *e);

@@ -26,13 +26,16 @@ static const struct {
     {200, 2, 208, 416}, {1, 100, 1, 112},
 };
 
-static int32_t indptr[N_DST + 1], indices[N_EDGES], t_indptr[N_SRC + 1], t_indices[N_EDGES], ids[N_SRC];
+static int32_t indptr[N_DST + 1], indices[N_EDGES], t_indptr[N_SRC + 1], t_indices[N_EDGES], t_edges[N_EDGES];
+static int32_t ids[N_SRC];
 
 /* One problem: what kernels are given and make. */
 typedef struct problem {
   dg_edges e;
   int heads, dim;
   dg_real *z, *zr, *att, *att_dst, *norm, *dagg; /* given */
+  float *attributes;
+  dg_real *lin_edge, *edge_scores;
   dg_real *score_src, *agg, *positive, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
 } problem;
 
@@ -53,7 +56,7 @@ static int make_graph(void **state) {
     ids[j] = (int32_t)(1 + 9999991 * (int64_t)j % 2000000011);
     for (int32_t i = 0; i < N_DST; i++)
       for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
-        if (indices[t] == j) t_indices[at++] = i;
+        if (indices[t] == j) t_indices[at] = i, t_edges[at++] = t;
     t_indptr[j + 1] = at;
   }
   return indptr[N_DST] != N_EDGES || at != N_EDGES;
@@ -78,7 +81,21 @@ static dg_real *draw_rows(const problem *p, int n, uint64_t what, double size) {
   return x;
 }
 
-static void make_problem(problem *p, size_t shape, double size_of_scores, double dropout) {
+/* Attributes of edges, and for each of them a row of channels and a number for each head. */
+static void draw_attributes(problem *p, int edge_dim, double size_of_scores) {
+  const size_t hp = (size_t)p->e.hp, dim = (size_t)edge_dim;
+  p->e.edge_dim = edge_dim;
+  p->e.t_edges = t_edges;
+  p->e.attributes = p->attributes = room(N_EDGES * dim, sizeof *p->attributes);
+  for (size_t i = 0; i < N_EDGES * dim; i++) p->attributes[i] = (float)draw(6000, i);
+  p->e.lin_edge = p->lin_edge = draw_rows(p, edge_dim, 7000, 1);
+  p->e.edge_scores = p->edge_scores = room(dim * hp, sizeof *p->edge_scores);
+  for (size_t c = 0; c < dim; c++)
+    for (int h = 0; h < p->heads; h++)
+      p->edge_scores[c * hp + (size_t)h] = (dg_real)(size_of_scores * draw(8000 + c, (uint64_t)h));
+}
+
+static void make_problem(problem *p, size_t shape, double size_of_scores, double dropout, int edge_dim) {
   *p = (problem){.heads = shapes[shape].heads, .dim = shapes[shape].dim};
   const size_t hp = (size_t)shapes[shape].hp, ld = (size_t)shapes[shape].ld;
   p->e = (dg_edges){.hp = (int)hp,
@@ -110,13 +127,16 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
   p->e.dzr = p->dzr = room(N_DST * ld, sizeof *p->dzr);
   p->e.dscore_dst = p->dscore_dst = room(N_DST * hp, sizeof *p->dscore_dst);
   p->alpha = room(N_EDGES * hp, sizeof *p->alpha);
-  p->datt = room(2 * ld, sizeof *p->datt);
+  p->datt = room((size_t)(2 + edge_dim) * ld, sizeof *p->datt);
+  if (edge_dim > 0) draw_attributes(p, edge_dim, size_of_scores);
 }
 
 static void free_problem(problem *p) {
-  dg_real **all[] = {&p->z,        &p->zr,   &p->att, &p->att_dst, &p->norm,       &p->dagg,  &p->score_src, &p->agg,
-                     &p->positive, &p->stat, &p->dz,  &p->dzr,     &p->dscore_dst, &p->alpha, &p->datt};
+  dg_real **all[] = {&p->z,          &p->zr,    &p->att,      &p->att_dst,  &p->norm,       &p->dagg,
+                     &p->score_src,  &p->agg,   &p->positive, &p->stat,     &p->dz,         &p->dzr,
+                     &p->dscore_dst, &p->alpha, &p->datt,     &p->lin_edge, &p->edge_scores};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
+  dg_free(&p->attributes);
 }
 
 /* Rows as kernels lay them out are `wanted` to single precision of terms about 1, and their padding zero. */
@@ -164,7 +184,7 @@ static void run_gatv2(problem *p, const dg_kernels *k) {
   k->gatv2_forward(e, 5, N_DST);
   k->gatv2_alpha(e, 0, N_DST, p->alpha);
   k->row_dots(e, 0, N_DST);
-  run_summing(p, k->gatv2_backward_dst, N_DST, 4, (size_t)e->ld);
+  run_summing(p, k->gatv2_backward_dst, N_DST, 4, (size_t)(1 + e->edge_dim) * (size_t)e->ld);
   k->gatv2_backward_src(e, 0, 40);
   k->gatv2_backward_src(e, 40, N_SRC);
 }
@@ -178,13 +198,27 @@ static void run_gat(problem *p, const dg_kernels *k) {
   k->gat_forward(e, 5, N_DST);
   k->gat_alpha(e, 0, N_DST, p->alpha);
   k->row_dots(e, 0, N_DST);
-  run_summing(p, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e->ld);
+  run_summing(p, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e->ld + (size_t)e->edge_dim * (size_t)e->hp);
 }
 
-static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout) {
+/* The gradient of what attributes are multiplied by: rows of channels, or of a number for each head. */
+static void check_edge_gradient(problem *p, const plain_edges *plain, const char *variant, bool v2) {
+  const dg_real *is = p->datt + (v2 ? 1 : 2) * p->e.ld;
+  if (v2) {
+    check_rows(p, is, plain->dedge, p->e.edge_dim, variant, "gradient of lin_edge");
+    return;
+  }
+  const int ld = p->e.ld, dim = p->dim;
+  p->e.ld = p->e.hp, p->dim = 1;
+  check_rows(p, is, plain->dedge, p->e.edge_dim, variant, "gradient of edge_scores");
+  p->e.ld = ld, p->dim = dim;
+}
+
+static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout, int edge_dim) {
   problem p;
   plain_edges plain;
-  make_problem(&p, shape, 1, dropout);
+  make_problem(&p, shape, 1, dropout, edge_dim);
+  if (edge_dim > 0) k = k->with_attributes;
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   if (v2) {
     plain_gatv2(&plain, &p.e);
@@ -201,6 +235,7 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
     check_rows(&p, p.dzr, plain.dzr, N_DST, k->name, "dzr");
   else
     check_rows(&p, p.datt + p.e.ld, plain.datt + p.e.ld, 1, k->name, "gradient of att_dst");
+  check_edge_gradient(&p, &plain, k->name, v2);
   free_problem(&p);
   plain_edges_destroy(&plain);
 }
@@ -211,32 +246,48 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
 
 static void gatv2_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, true, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0, 0);
 }
 
 static void gatv2_drops_as_plain_loops_do(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, true, 0.4);
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0.4, 0);
 }
 
 static void gat_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, false, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0, 0);
 }
 
 static void gat_drops_as_plain_loops_do(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4);
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4, 0);
+}
+
+static void gatv2_sees_attributes_of_edges(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    check_attention(*k, shape, true, 0, 3);
+    check_attention(*k, shape, true, 0.4, 1);
+  }
+}
+
+static void gat_sees_attributes_of_edges(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    check_attention(*k, shape, false, 0, 3);
+    check_attention(*k, shape, false, 0.4, 1);
+  }
 }
 
 typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
 
 /* Sums without attention. */
 static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, edge_kernel *backward,
-                       void (*make)(plain_edges *plain, const dg_edges *e)) {
+                       void (*make)(plain_edges *plain, const dg_edges *e), int edge_dim) {
   problem p;
   plain_edges plain;
-  make_problem(&p, shape, 1, 0);
+  make_problem(&p, shape, 1, 0, edge_dim);
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   make(&plain, &p.e);
   forward(&p.e, 0, 5);
@@ -251,12 +302,20 @@ static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, 
 
 static void gcn_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->gcn_forward, (*k)->gcn_backward_src, plain_gcn);
+  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->gcn_forward, (*k)->gcn_backward_src, plain_gcn, 0);
+}
+
+static void gcn_weighs_edges(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    const dg_kernels *w = (*k)->with_attributes;
+    check_sums(w, shape, w->gcn_forward, w->gcn_backward_src, plain_gcn, 1);
+  }
 }
 
 static void means_are_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->mean_forward, (*k)->mean_backward_src, plain_mean);
+  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->mean_forward, (*k)->mean_backward_src, plain_mean, 0);
 }
 
 /* Coefficients of each row sum to one, and an aggregate lies among its sources, within [-1, 1]. */
@@ -275,12 +334,15 @@ static void extreme_scores_sum_to_one(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
     problem p;
-    make_problem(&p, shape, 1e4, 0);
-    run_gatv2(&p, *k);
-    check_extreme(&p, (*k)->name);
-    run_gat(&p, *k);
-    check_extreme(&p, (*k)->name);
-    free_problem(&p);
+    for (int edge_dim = 0; edge_dim < 2; edge_dim++) {
+      const dg_kernels *kernels = edge_dim > 0 ? (*k)->with_attributes : *k;
+      make_problem(&p, shape, 1e4, 0, edge_dim);
+      run_gatv2(&p, kernels);
+      check_extreme(&p, kernels->name);
+      run_gat(&p, kernels);
+      check_extreme(&p, kernels->name);
+      free_problem(&p);
+    }
   }
 }
 
@@ -302,7 +364,7 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
   const int32_t j = indices[indptr[4] + 20];
   FOR_ALL(k, shape) {
     problem p;
-    make_problem(&p, shape, 1, 0);
+    make_problem(&p, shape, 1, 0, 0);
     p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
     run_gatv2(&p, *k);
     check_reached(&p, j, (*k)->name);
@@ -314,10 +376,17 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gatv2_is_what_plain_loops_give),  cmocka_unit_test(gatv2_drops_as_plain_loops_do),
-      cmocka_unit_test(gat_is_what_plain_loops_give),    cmocka_unit_test(gat_drops_as_plain_loops_do),
-      cmocka_unit_test(means_are_what_plain_loops_give), cmocka_unit_test(gcn_is_what_plain_loops_give),
-      cmocka_unit_test(extreme_scores_sum_to_one),       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
+      cmocka_unit_test(gatv2_is_what_plain_loops_give),
+      cmocka_unit_test(gatv2_drops_as_plain_loops_do),
+      cmocka_unit_test(gat_is_what_plain_loops_give),
+      cmocka_unit_test(gat_drops_as_plain_loops_do),
+      cmocka_unit_test(means_are_what_plain_loops_give),
+      cmocka_unit_test(gcn_is_what_plain_loops_give),
+      cmocka_unit_test(gatv2_sees_attributes_of_edges),
+      cmocka_unit_test(gat_sees_attributes_of_edges),
+      cmocka_unit_test(gcn_weighs_edges),
+      cmocka_unit_test(extreme_scores_sum_to_one),
+      cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
   return cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
 }
