@@ -16,7 +16,7 @@ typedef struct dg_local {
   dg_row n, n_halo;
   dg_csr in;       /* [n] in-neighbours as local rows, in the order of original ids; no self-loops */
   dg_id *ids;      /* [n + n_halo] original ids */
-  int32_t *degree; /* [n + n_halo] in-edges in the graph, without self-loop */
+  dg_real *degree; /* [n + n_halo] in-edges in the graph, without self-loop; where these have weights, their sum */
   dg_row *order;   /* [n] owned rows, neighbours near each other: fields number their rows so */
 } dg_local;
 
@@ -43,9 +43,13 @@ typedef struct dg_block {
   dg_row *indices; /* in-edges of targets, in the order of original ids */
   int32_t *t_indptr;
   dg_row *t_indices; /* out-edges of sources, ascending targets */
+  int edge_dim;      /* attributes of an edge, 0: none */
+  float *attributes; /* [indptr[n_dst], edge_dim] in the order of indices; those of a self-loop are the means of its
+                        node's other in-edges, 0 where there are none */
+  int32_t *t_edges;  /* [indptr[n_dst]] place in indices of each of t_indices; NULL where edges have no attributes */
   dg_id *ids;        /* [n_src] original ids */
   int32_t *folded;   /* [n_src] them in 32 bits, see dg_id_fold */
-  dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1) */
+  dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1); 0 where that is no number */
   dg_halo_plan plan; /* of the source rows */
   dg_chunks dst;     /* targets; first those that need no halo row and that no other rank needs */
   dg_chunks src;     /* sources; first the halo rows */

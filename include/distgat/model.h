@@ -21,17 +21,18 @@ typedef enum dg_norm { DG_NORM_NONE, DG_NORM_BATCH, DG_NORM_LAYER } dg_norm;
 /* What a model is; widths of data are added when it is made. */
 typedef struct dg_model_config {
   dg_model_kind kind;
-  int layers;               /* >= 1 */
-  int hidden;               /* width of a head in hidden layers */
-  int heads;                /* heads of hidden layers, concatenated */
-  int out_heads;            /* heads of the last layer, averaged */
-  double dropout;           /* on each layer's input, in [0, 1) */
-  double input_dropout;     /* on the first layer's input */
-  double attention_dropout; /* on attention coefficients */
-  double negative_slope;    /* of LeakyReLU in attention scores */
-  dg_activation activation; /* between layers */
-  bool residual;            /* a linear skip beside every layer */
-  dg_norm norm;             /* after each hidden layer, before the activation */
+  int layers;                         /* >= 1 */
+  int hidden;                         /* width of a head in hidden layers */
+  int heads;                          /* heads of hidden layers, concatenated */
+  int out_heads;                      /* heads of the last layer, averaged */
+  double dropout;                     /* on each layer's input, in [0, 1) */
+  double input_dropout;               /* on the first layer's input */
+  double attention_dropout;           /* on attention coefficients */
+  double negative_slope;              /* of LeakyReLU in attention scores */
+  dg_activation activation;           /* between layers */
+  bool residual;                      /* a linear skip beside every layer */
+  dg_norm norm;                       /* after each hidden layer, before the activation */
+  dg_edge_attributes edge_attributes; /* that GCN weighs edges by, and attention adds to scores */
 } dg_model_config;
 
 /* Whether a training step needs all nodes in all layers but the last, since it takes their statistics. Local. */
@@ -43,14 +44,19 @@ static inline bool dg_model_is_full(const dg_model_config *config) {
 typedef struct dg_model {
   dg_model_config config;
   int n_features, n_classes;
+  int edge_dim;           /* attributes of an edge */
   struct dg_layer *layer; /* [config.layers], see src/nn/conv.h */
   dg_params params;
 } dg_model;
 
-/* Makes a model for graphs of n_features and n_classes, with zero weights. Errors: DG_USAGE where a layer is too
-   wide, DG_MEMORY. Local. */
-dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes);
+/* Makes a model for graphs of n_features and n_classes and, where the configuration takes attributes of edges, edge_dim
+   of these, else 0; with zero weights. Errors: DG_USAGE where a layer is too wide, DG_MEMORY. Local. */
+dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes, int edge_dim);
 void dg_model_destroy(dg_model *model);
+
+/* Whether the model can be taken to a graph: weights of edges that GCN sums must not be below zero. Errors: DG_INPUT.
+   Local. */
+dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local);
 
 /* Sums over all ranks that batch norm makes in a training step, and bytes that a rank gives to them. Local. */
 int dg_model_norm_sums(const dg_model *model);

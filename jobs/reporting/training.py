@@ -32,6 +32,8 @@ def layer_sizes(model, k):
   words = [str(weight[1]), str(weight[0] // heads)]
   if model.has_attention:
     words.append(f"heads={heads}" + (", concat=False" if k == model.layers and heads > 1 else ""))
+  if "lin_edge.weight" in of_layer:
+    words.append(f"edge_dim={of_layer['lin_edge.weight'][1]}")
   return words + ["residual=True"] * ("res.weight" in of_layer)
 
 

@@ -94,6 +94,8 @@ static dg_status parse(request *r, const char **graph_path, bool *help, int argc
   if (*help) return DG_OK;
   if (r->config.partition)
     DG_TRY(dg_fail(DG_USAGE, "--partition is for train and bench; plan divides the graph itself"));
+  if (numbers && r->config.model.edge_attributes == DG_EDGES_FEATURES)
+    DG_TRY(dg_fail(DG_USAGE, "--edge-attributes features needs a graph file, which says how many an edge has"));
   DG_TRY(check_sizes(r, numbers));
   DG_TRY(parse_parts(r));
   if (s->train_share <= 0) s->train_share = 0.1;
@@ -237,6 +239,7 @@ static dg_status work(const request *r, const char *graph_path) {
   DG_TRY(dg_comm_create(&alone, MPI_COMM_SELF));
   DG_TRY(graph_path ? dg_plan_graph_read(&graph, graph_path, r->config.split)
                     : dg_plan_graph_imagine(&graph, &alone, &r->sizes));
+  DG_TRY(dg_graph_check_attributes(&graph.info, graph.info.name, r->config.model.edge_attributes));
   DG_TRY(dg_alloc(&point, (size_t)r->n, sizeof *point));
   const dg_plan_input input = {&r->config,    &graph.info, &graph.outline, graph.scale,
                                cluster_of(r), program,     PEER_BYTES};

@@ -96,6 +96,7 @@ dg_status dg_plan_graph_imagine(dg_plan_graph *graph, const dg_comm *alone, cons
                                     .n_edges = sizes->edges,
                                     .n_nonzeros = sizes->nodes * sizes->features,
                                     .n_features = (int32_t)sizes->features,
+                                    .edge_weights = true, /* where a model asks for them */
                                     .n_classes = (int32_t)sizes->classes}};
   snprintf(graph->info.name, sizeof graph->info.name, "%lld nodes", (long long)sizes->nodes);
   DG_TRY(check_sizes(sizes));

@@ -1,6 +1,7 @@
 #include "field/builder.h"
 
 #include <math.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 
@@ -73,6 +74,26 @@ static int32_t fill_row(const dg_builder *b, const dg_block *k, int32_t *out, dg
   return n;
 }
 
+/* Attributes of the in-edges of target row i, which fill_row has put in order. */
+static void fill_attributes(const dg_builder *b, dg_block *k, dg_row i) {
+  const dg_local *l = b->local;
+  const size_t dim = (size_t)k->edge_dim;
+  const int64_t first = l->in.indptr[b->order[i]], n = l->in.indptr[b->order[i] + 1] - first;
+  const float *all = l->shard.edge_attributes + (size_t)first * dim, *next = all;
+  for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) {
+    float *out = k->attributes + (size_t)t * dim;
+    if (k->indices[t] != i) {
+      memcpy(out, next, dim * sizeof *out), next += dim;
+      continue;
+    }
+    for (size_t c = 0; c < dim; c++) {
+      double sum = 0;
+      for (int64_t s = 0; s < n; s++) sum += all[(size_t)s * dim + c];
+      out[c] = n > 0 ? (float)(sum / (double)n) : 0;
+    }
+  }
+}
+
 static dg_status fill_edges(dg_builder *b, dg_block *k) {
   dg_status status = DG_OK;
   const dg_csr *in = &b->local->in;
@@ -83,6 +104,9 @@ static dg_status fill_edges(dg_builder *b, dg_block *k) {
   DG_TRY(dg_alloc(&k->indptr, (size_t)k->n_dst + 1, sizeof *k->indptr));
   DG_TRY(dg_alloc(&k->indices, (size_t)edges, sizeof *k->indices));
   for (dg_row i = 0; i < k->n_dst; i++) k->indptr[i + 1] = k->indptr[i] + fill_row(b, k, k->indices + k->indptr[i], i);
+  if (k->edge_dim == 0) return DG_OK;
+  DG_TRY(dg_alloc(&k->attributes, (size_t)edges * (size_t)k->edge_dim, sizeof *k->attributes));
+  for (dg_row i = 0; i < k->n_dst; i++) fill_attributes(b, k, i);
 
 cleanup:
   return status;
@@ -93,14 +117,24 @@ static dg_status transpose(dg_block *k) {
   const int32_t edges = k->indptr[k->n_dst];
   DG_TRY(dg_alloc(&k->t_indptr, (size_t)k->n_src + 2, sizeof *k->t_indptr));
   DG_TRY(dg_alloc(&k->t_indices, (size_t)edges, sizeof *k->t_indices));
+  if (k->edge_dim > 0) DG_TRY(dg_alloc(&k->t_edges, (size_t)edges, sizeof *k->t_edges));
   int32_t *next = k->t_indptr + 1; /* becomes the end of each row while it is filled */
   for (int32_t t = 0; t < edges; t++) k->t_indptr[k->indices[t] + 2]++;
   for (dg_row j = 0; j < k->n_src; j++) next[j + 1] += next[j];
   for (dg_row i = 0; i < k->n_dst; i++)
-    for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) k->t_indices[next[k->indices[t]]++] = i;
+    for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) {
+      const int32_t at = next[k->indices[t]]++;
+      k->t_indices[at] = i;
+      if (k->edge_dim > 0) k->t_edges[at] = t;
+    }
 
 cleanup:
   return status;
+}
+
+/* Of a row that has so many in-edges, or edges of such weight; a sum of weights may be no degree. */
+static dg_real norm_of(dg_real degree) {
+  return (double)degree + 1 > 0 ? 1 / (dg_real)sqrt((double)degree + 1) : 0;
 }
 
 static dg_status name_rows(dg_builder *b, dg_block *k) {
@@ -111,13 +145,13 @@ static dg_status name_rows(dg_builder *b, dg_block *k) {
   DG_TRY(dg_alloc(&k->norm, (size_t)k->n_src, sizeof *k->norm));
   for (dg_row i = 0; i < k->n_src_owned; i++) {
     k->ids[i] = l->ids[b->order[i]];
-    k->norm[i] = 1 / (dg_real)sqrt((double)l->degree[b->order[i]] + 1);
+    k->norm[i] = norm_of(l->degree[b->order[i]]);
   }
   for (dg_row h = 0; h < l->n_halo; h++)
     if (b->halo_at[h] >= 0) {
       dg_row row = k->n_src_owned + b->halo_at[h];
       k->ids[row] = l->ids[l->n + h];
-      k->norm[row] = 1 / (dg_real)sqrt((double)l->degree[l->n + h] + 1);
+      k->norm[row] = norm_of(l->degree[l->n + h]);
     }
   for (dg_row i = 0; i < k->n_src; i++) k->folded[i] = dg_id_fold(k->ids[i]);
 
@@ -158,6 +192,8 @@ void dg_block_destroy(dg_block **block) {
   dg_free(&k->indices);
   dg_free(&k->t_indptr);
   dg_free(&k->t_indices);
+  dg_free(&k->attributes);
+  dg_free(&k->t_edges);
   dg_free(&k->norm);
   dg_free(&k->ids);
   dg_free(&k->folded);
@@ -177,6 +213,7 @@ dg_status dg_block_create(dg_builder *b, int layer) {
     dg_reach_mark(b, layer);
     for (dg_row h = 0; h < b->local->n_halo; h++)
       if (b->halo_at[h] >= 0) b->halo_at[h] = n_halo++;
+    k->edge_dim = b->config.edges ? b->local->shard.edge_dim : 0;
     k->n_dst = b->count[layer + 1], k->n_src_owned = b->count[layer], k->n_src = k->n_src_owned + n_halo;
     status = fill_edges(b, k);
   }

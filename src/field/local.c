@@ -152,6 +152,15 @@ cleanup:
   return status;
 }
 
+/* What the in-edges of an owned row count, each 1 or its weight. */
+static dg_real degree_of(const dg_local *local, dg_row i) {
+  const int64_t begin = local->in.indptr[i], end = local->in.indptr[i + 1];
+  double sum = 0;
+  if (local->shard.edge_dim != 1) return (dg_real)(end - begin);
+  for (int64_t t = begin; t < end; t++) sum += local->shard.edge_attributes[t];
+  return (dg_real)sum;
+}
+
 dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard) {
   dg_status status = DG_OK;
   int32_t *owner = NULL;
@@ -162,7 +171,7 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   DG_TRY(find_owners(local, &owner));
   status = dg_alloc(&local->degree, (size_t)local->n + (size_t)local->n_halo, sizeof *local->degree);
   DG_TRY(dg_comm_agree(comm, status));
-  for (dg_row i = 0; i < local->n; i++) local->degree[i] = (int32_t)(local->in.indptr[i + 1] - local->in.indptr[i]);
+  for (dg_row i = 0; i < local->n; i++) local->degree[i] = degree_of(local, i);
   DG_TRY(
       dg_halo_plan_create(&local->plan, comm, local->n, local->ids, NULL, local->n_halo, owner, local->ids + local->n));
   DG_TRY(fetch(comm, &local->plan, local->degree, NULL, sizeof *local->degree));

@@ -24,6 +24,9 @@ typedef struct dg_layer {
   int64_t w, b;         /* projection of sources */
   int64_t wr, br;       /* projection of targets (GATv2) */
   int64_t att, att_dst;
+  int edge_dim;               /* attributes of an edge; 0: none */
+  int64_t lin_edge, att_edge; /* what attention makes of them */
+  int64_t chunk_sums;         /* numbers that a chunk of rows sums for gradients of these four */
   int64_t bias;
   int bias_ld; /* elements of the bias, and of a row of results: ld, last layer classes padded */
   int n_skips; /* linear maps of a target's own input that are added to its result */
@@ -38,6 +41,7 @@ typedef struct dg_layer {
 typedef struct dg_sizes {
   size_t z, zr, agg, stat, score_src; /* see dg_edges; agg 0: it is z itself */
   size_t positive, dscore_dst;        /* with a backward pass */
+  size_t edge_scores;                 /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
@@ -89,6 +93,7 @@ typedef struct dg_work {
   const dg_real *dskip;  /* [n_dst, bias_ld] gradient of the results */
   dg_real *skip_weights; /* [in, bias_ld] sum of both skips' */
   dg_real *share;        /* [n_dst] 1 / neighbours (means) */
+  dg_real *edge_scores;  /* [2, edge_dim, hp] what each attribute adds to scores, and its gradient (GAT) */
   dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */
   double *sums;              /* of dg_scratch */
@@ -111,6 +116,8 @@ struct dg_conv {
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */
   void (*add_sizes)(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n);
+  /* What follows from the weights alone, at the beginning of a step; NULL: nothing. */
+  void (*begin)(const dg_work *work, const dg_params *params);
   /* Scores of source rows [begin, end); NULL: none are made ahead of the edges. */
   void (*score)(const dg_work *work, int32_t begin, int32_t end);
   /* Aggregates over the in-edges of chunks of targets; NULL: what was projected is the result. */
@@ -139,6 +146,9 @@ dg_status dg_layer_add_attention(dg_params *params, dg_layer *layer, int64_t *po
 dg_status dg_layer_add_projection(dg_params *params, dg_layer *layer, int64_t *position, const char *what,
                                   dg_channels in);
 dg_status dg_layer_add_projection_bias(dg_params *params, dg_layer *layer, int64_t *position, const char *what);
+
+/* The same of the map of an edge's attributes to the layer's channels. */
+dg_status dg_layer_add_edge_map(dg_params *params, dg_layer *layer);
 
 /* The same of a linear layer of torch, its start uniform in +-1/sqrt(fan_in): bias of the results, projection, skip. */
 dg_status dg_layer_add_linear_bias(dg_params *params, dg_layer *layer, const char *what);

@@ -10,6 +10,10 @@ static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in)
   DG_TRY(dg_layer_add_attention(params, layer, &layer->att_dst, "att_dst"));
   DG_TRY(dg_layer_add_bias(params, layer));
   DG_TRY(dg_layer_add_projection(params, layer, &layer->w, "lin.weight", in));
+  if (layer->edge_dim == 0) return DG_OK;
+  DG_TRY(dg_layer_add_edge_map(params, layer));
+  DG_TRY(dg_layer_add_attention(params, layer, &layer->att_edge, "att_edge"));
+  layer->chunk_sums += ((int64_t)layer->edge_dim * layer->hp + 15) / 16 * 16; /* those of edge_scores */
 
 cleanup:
   return status;
@@ -19,6 +23,36 @@ static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_cou
   sizes->score_src = (size_t)n->n_src * (size_t)layer->hp;
   sizes->positive = (size_t)n->n_dst * (size_t)layer->ld;
   sizes->dscore_dst = (size_t)n->n_dst * (size_t)layer->hp;
+  sizes->edge_scores = 2 * (size_t)layer->edge_dim * (size_t)layer->hp;
+}
+
+/* Scores are linear in attributes: of each, the score of its map. */
+static void begin(const dg_work *work, const dg_params *params) {
+  const dg_layer *l = work->layer;
+  for (int c = 0; c < l->edge_dim; c++)
+    for (int h = 0; h < l->hp; h++) {
+      const dg_real *map = params->value + l->lin_edge + (int64_t)c * l->ld, *att = params->value + l->att_edge;
+      double sum = 0;
+      for (int i = h; i < l->ld; i += l->hp) sum += (double)map[i] * (double)att[i];
+      work->edge_scores[c * l->hp + h] = (dg_real)sum;
+    }
+}
+
+/* Gradients of the map and of its attention vector, from those of the scores. */
+static void backward_edge_scores(const dg_work *work, dg_params *params) {
+  const dg_layer *l = work->layer;
+  const dg_real *dscores = work->edge_scores + l->edge_dim * l->hp;
+  const dg_real *map = params->value + l->lin_edge, *att = params->value + l->att_edge;
+  dg_real *dmap = params->grad + l->lin_edge, *datt = params->grad + l->att_edge;
+  for (int i = 0; i < l->ld; i++) {
+    double sum = 0;
+    for (int c = 0; c < l->edge_dim; c++) {
+      const dg_real d = dscores[c * l->hp + i % l->hp];
+      dmap[(int64_t)c * l->ld + i] = d * att[i];
+      sum += (double)d * (double)map[(int64_t)c * l->ld + i];
+    }
+    datt[i] = (dg_real)sum;
+  }
 }
 
 static void score(const dg_work *work, int32_t first, int32_t stop) {
@@ -33,16 +67,16 @@ static void backward_begin(const dg_work *work) {
   FOR_TILES(work, work->block->n_dst, work->layer->kernels->row_dots(&work->e, begin, end));
 }
 
-/* dz of a chunk of sources, and its share of the attention vectors' gradients. */
+/* dz of a chunk of sources, and its share of the gradients of attention vectors and edge_scores. */
 static void backward_chunk(const dg_work *work, int chunk, int32_t begin, int32_t end) {
-  const size_t both = 2 * (size_t)work->layer->ld;
-  dg_real *block = work->partial + (size_t)chunk * both;
-  double *sum = work->sums + (size_t)chunk * both;
-  memset(sum, 0, both * sizeof *sum);
+  const size_t count = (size_t)work->layer->chunk_sums;
+  dg_real *block = work->partial + (size_t)chunk * count;
+  double *sum = work->sums + (size_t)chunk * count;
+  memset(sum, 0, count * sizeof *sum);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(NULL, first, end);
     work->layer->kernels->gat_backward_src(&work->e, first, last, block);
-    add_block(sum, block, (int64_t)both);
+    add_block(sum, block, (int64_t)count);
   }
 }
 
@@ -52,9 +86,12 @@ static void backward_sources(const dg_work *work, int from, int to) {
 
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
-  const int64_t both = 2 * (int64_t)l->ld;
+  const int64_t both = 2 * (int64_t)l->ld, n_scores = (int64_t)l->edge_dim * l->hp;
   DG_CHECK(l->att_dst == l->att + l->ld); /* a_src and a_dst lie side by side in the block */
-  add_sums(params->grad + l->att, work->sums, work->block->src.n, both);
+  add_parts(params->grad + l->att, work->sums, work->block->src.n, l->chunk_sums, both);
+  if (l->edge_dim == 0) return;
+  add_parts(work->edge_scores + n_scores, work->sums + both, work->block->src.n, l->chunk_sums, n_scores);
+  backward_edge_scores(work, params);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
@@ -65,6 +102,7 @@ const dg_conv dg_conv_gat = {.edges = true,
                              .attention = true,
                              .add_tensors = add_tensors,
                              .add_sizes = add_sizes,
+                             .begin = begin,
                              .score = score,
                              .forward = forward,
                              .backward_begin = backward_begin,

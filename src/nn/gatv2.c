@@ -12,6 +12,8 @@ static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in)
   DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->b, "lin_l.bias"));
   DG_TRY(dg_layer_add_projection(params, layer, &layer->wr, "lin_r.weight", in));
   DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->br, "lin_r.bias"));
+  if (layer->edge_dim > 0) DG_TRY(dg_layer_add_edge_map(params, layer));
+  layer->chunk_sums = (1 + (int64_t)layer->edge_dim) * layer->ld;
 
 cleanup:
   return status;
@@ -33,16 +35,17 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->gatv2_backward_src(&work->e, begin, end));
 }
 
-/* dzr of a chunk of targets, and its share of the attention vector's gradient. */
+/* dzr of a chunk of targets, and its share of the gradients of the attention vector and of the map of attributes. */
 static void backward_targets(const dg_work *work, int chunk, int32_t begin, int32_t end) {
   const dg_layer *l = work->layer;
-  dg_real *block = work->partial + (size_t)chunk * (size_t)l->ld;
-  double *sum = work->sums + (size_t)chunk * (size_t)l->ld;
-  memset(sum, 0, (size_t)l->ld * sizeof *sum);
+  const size_t count = (size_t)l->chunk_sums;
+  dg_real *block = work->partial + (size_t)chunk * count;
+  double *sum = work->sums + (size_t)chunk * count;
+  memset(sum, 0, count * sizeof *sum);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(work->e.indptr, first, end);
     l->kernels->gatv2_backward_dst(&work->e, first, last, block);
-    add_block(sum, block, l->ld);
+    add_block(sum, block, (int64_t)count);
   }
 }
 
@@ -50,7 +53,9 @@ static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_chunks *dst = &work->block->dst;
   FOR_CHUNKS(work, *dst, 0, dst->n, backward_targets(work, c_, begin, end));
-  add_sums(params->grad + l->att, work->sums, dst->n, l->ld);
+  add_parts(params->grad + l->att, work->sums, dst->n, l->chunk_sums, l->ld);
+  if (l->edge_dim > 0)
+    add_parts(params->grad + l->lin_edge, work->sums + l->ld, dst->n, l->chunk_sums, (int64_t)l->edge_dim * l->ld);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {

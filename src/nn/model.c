@@ -39,7 +39,8 @@ static dg_status check_width(const dg_model_config *c, int index, int n_classes)
                  index + 1, heads, dim, last ? "classes" : "hidden units", (long long)width, MAX_WIDTH);
 }
 
-static dg_layer make_layer(const dg_model_config *c, int index, int n_classes, const dg_channels *in) {
+static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) {
+  const dg_model_config *c = &m->config;
   const bool last = index + 1 == c->layers;
   dg_layer l = {.conv = dg_conv_of(c->kind),
                 .kernels = dg_kernels_get(),
@@ -47,31 +48,33 @@ static dg_layer make_layer(const dg_model_config *c, int index, int n_classes, c
                 .last = last,
                 .elu = c->activation == DG_ELU};
   l.heads = last ? c->out_heads : c->heads;
-  l.dim = last ? n_classes : c->hidden;
+  l.dim = last ? m->n_classes : c->hidden;
   l.hp = padded_heads(l.heads);
   l.ld = round_up(l.dim * l.hp, 16);
   l.bias_ld = last ? round_up(l.dim, 16) : l.ld;
   l.n_in = in->heads * in->dim;
   l.in_ld = in->ld;
+  if (l.conv->edges && m->edge_dim > 0) l.edge_dim = m->edge_dim, l.kernels = l.kernels->with_attributes;
+  l.chunk_sums = 2 * l.ld;
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;
   l.slope = c->negative_slope;
   l.norm = last ? DG_NORM_NONE : c->norm;
   l.input_sums = index > 0 ? dg_norm_n_sums(c->norm) : 0;
-  l.w = l.b = l.wr = l.br = l.att = l.att_dst = l.bias = -1;
+  l.w = l.b = l.wr = l.br = l.att = l.att_dst = l.lin_edge = l.att_edge = l.bias = -1;
   l.skip[0] = l.skip[1] = l.scale = l.shift = l.mean = l.variance = -1;
   return l;
 }
 
-dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes) {
+dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_features, int n_classes, int edge_dim) {
   dg_status status = DG_OK;
-  *model = (dg_model){.config = *config, .n_features = n_features, .n_classes = n_classes};
+  *model = (dg_model){.config = *config, .n_features = n_features, .n_classes = n_classes, .edge_dim = edge_dim};
   for (int k = 0; k < config->layers; k++) DG_TRY(check_width(config, k, n_classes));
   DG_TRY(dg_alloc(&model->layer, (size_t)config->layers, sizeof *model->layer));
   dg_channels in = {1, n_features, 1, n_features};
   for (int k = 0; k < config->layers; k++) {
     dg_layer *l = &model->layer[k];
-    *l = make_layer(config, k, n_classes, &in);
+    *l = make_layer(model, k, &in);
     l->first = model->params.count;
     DG_TRY(l->conv->add_tensors(&model->params, l, in));
     if (config->residual) DG_TRY(dg_layer_add_skip(&model->params, l, in));
@@ -87,6 +90,20 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
 cleanup:
   if (status != DG_OK) dg_model_destroy(model);
   return status;
+}
+
+dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local) {
+  if (config->kind != DG_MODEL_GCN || local->shard.edge_dim == 0) return DG_OK;
+  if (local->shard.edge_dim > 1)
+    return dg_fail(DG_INPUT, "%s: has %d features an edge; GCN takes one weight", local->shard.info.name,
+                   local->shard.edge_dim);
+  for (dg_row i = 0; i < local->n; i++)
+    if (local->degree[i] < -1)
+      return dg_fail(DG_INPUT,
+                     "%s: weights of edges to node %lld sum to %g; with 1 of its self-loop a sum must not be below 0, "
+                     "for GCN divides by its root",
+                     local->shard.info.name, (long long)local->ids[i], (double)local->degree[i]);
+  return DG_OK;
 }
 
 int dg_model_norm_sums(const dg_model *model) {

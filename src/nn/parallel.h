@@ -80,13 +80,18 @@ static inline int32_t block_end(const int32_t *indptr, int32_t begin, int32_t en
   return last;
 }
 
-/* out[count] = sum of n partial results of as many elements each, in order. */
-static inline void add_sums(dg_real *out, const double *partial, int n, int64_t count) {
+/* out[count] = sum of n partial results, `stride` elements apart, in order. */
+static inline void add_parts(dg_real *out, const double *partial, int n, int64_t stride, int64_t count) {
   for (int64_t i = 0; i < count; i++) {
     double sum = 0;
-    for (int s = 0; s < n; s++) sum += partial[s * count + i];
+    for (int s = 0; s < n; s++) sum += partial[s * stride + i];
     out[i] = (dg_real)sum;
   }
+}
+
+/* The same of partial results that follow each other. */
+static inline void add_sums(dg_real *out, const double *partial, int n, int64_t count) {
+  add_parts(out, partial, n, count, count);
 }
 
 /* The same in double. */

@@ -31,15 +31,15 @@ static double linear_bound(const dg_layer *l) {
   return 1 / sqrt(l->n_in > 0 ? l->n_in : 1);
 }
 
-/* A matrix from the layer's input to `out`, of Glorot's bound. */
-static dg_tensor matrix(const dg_layer *l, dg_channels in, dg_channels out) {
-  const int64_t n_out = (int64_t)out.heads * out.dim;
+/* A matrix of Glorot's bound. */
+static dg_tensor matrix(dg_channels in, dg_channels out) {
+  const int64_t n_in = (int64_t)in.heads * in.dim, n_out = (int64_t)out.heads * out.dim;
   return (dg_tensor){.in = in,
                      .out = out,
                      .rank = 2,
-                     .shape = {n_out, l->n_in},
+                     .shape = {n_out, n_in},
                      .init = DG_INIT_GLOROT,
-                     .bound = sqrt(6.0 / (double)(l->n_in + n_out))};
+                     .bound = sqrt(6.0 / (double)(n_in + n_out))};
 }
 
 static dg_tensor vector(dg_channels out) {
@@ -67,7 +67,12 @@ dg_status dg_layer_add_attention(dg_params *params, dg_layer *layer, int64_t *po
 
 dg_status dg_layer_add_projection(dg_params *params, dg_layer *layer, int64_t *position, const char *what,
                                   dg_channels in) {
-  return add(params, layer, position, what, matrix(layer, in, outputs(layer)));
+  return add(params, layer, position, what, matrix(in, outputs(layer)));
+}
+
+dg_status dg_layer_add_edge_map(dg_params *params, dg_layer *layer) {
+  const dg_channels in = {1, layer->edge_dim, 1, layer->edge_dim};
+  return add(params, layer, &layer->lin_edge, "lin_edge.weight", matrix(in, outputs(layer)));
 }
 
 dg_status dg_layer_add_projection_bias(dg_params *params, dg_layer *layer, int64_t *position, const char *what) {
@@ -79,15 +84,15 @@ dg_status dg_layer_add_linear_bias(dg_params *params, dg_layer *layer, const cha
 }
 
 dg_status dg_layer_add_linear(dg_params *params, dg_layer *layer, int64_t *position, const char *what, dg_channels in) {
-  return add(params, layer, position, what, linear(layer, matrix(layer, in, outputs(layer))));
+  return add(params, layer, position, what, linear(layer, matrix(in, outputs(layer))));
 }
 
 dg_status dg_layer_add_linear_skip(dg_params *params, dg_layer *layer, const char *what, dg_channels in) {
-  return add(params, layer, &layer->skip[layer->n_skips++], what, linear(layer, matrix(layer, in, results(layer))));
+  return add(params, layer, &layer->skip[layer->n_skips++], what, linear(layer, matrix(in, results(layer))));
 }
 
 dg_status dg_layer_add_skip(dg_params *params, dg_layer *layer, dg_channels in) {
-  return add(params, layer, &layer->skip[layer->n_skips++], "res.weight", matrix(layer, in, results(layer)));
+  return add(params, layer, &layer->skip[layer->n_skips++], "res.weight", matrix(in, results(layer)));
 }
 
 /* ---- norms ---- */

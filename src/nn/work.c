@@ -21,15 +21,16 @@ static size_t count_sides(const dg_layer *l) {
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t matrix = sparse ? 0 : count_sides(l) * (size_t)(l->in_ld + 1) * ld;
-  return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * 2 * ld);
+  return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
 }
 
-/* Partial sums over rows, of both projections, or of the input with those of a norm behind them added up, or of both
-   attention vectors; or over chunks. */
+/* Partial sums over rows, of both projections, or of the input with those of a norm behind them added up; or over
+   chunks. */
 static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
   const size_t ld = (size_t)l->ld, in = (size_t)l->input_sums * (size_t)l->in_ld;
   const size_t sums = (size_t)most_sums((int32_t)n->n_src);
-  return max_size(max_size(sums * 2 * ld, (sums + 1) * in), (size_t)n->n_chunks * 2 * ld);
+  const size_t chunks = (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums);
+  return max_size(max_size(sums * 2 * ld, (sums + 1) * in), chunks);
 }
 
 static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_counts *n, bool sparse) {
@@ -129,6 +130,7 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->skip, s->skip, sizeof(dg_real)));
   DG_TRY(allocate(&w->skip_weights, s->skip_weights, sizeof(dg_real)));
   DG_TRY(allocate(&w->share, s->share, sizeof(dg_real)));
+  DG_TRY(allocate(&w->edge_scores, s->edge_scores, sizeof(dg_real)));
 
 cleanup:
   return status;
@@ -137,8 +139,8 @@ cleanup:
 /* Targets are the first sources of all layers below, the first one's included. */
 static void fill_shares(dg_work *w, const dg_local *local) {
   for (dg_row i = 0; i < w->block->n_dst; i++) {
-    const int32_t degree = local->degree[w->field->input_local[i]];
-    w->share[i] = degree > 0 ? 1 / (dg_real)degree : 0;
+    const dg_real degree = local->degree[w->field->input_local[i]];
+    w->share[i] = degree > 0 ? 1 / degree : 0;
   }
   w->e.norm = w->share;
 }
@@ -151,6 +153,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->t_indptr = b->t_indptr, e->t_indices = b->t_indices;
   e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
+  e->edge_dim = b->edge_dim, e->attributes = b->attributes, e->t_edges = b->t_edges;
   e->ahead = (size_t)b->n_src * (size_t)l->ld * sizeof(dg_real) > CACHED_BYTES ? ahead : 0;
 }
 
@@ -173,7 +176,9 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   status = allocate_all(work, sizes);
   if (status == DG_OK) status = dg_norm_create(&work->norm, layer, sizes, pass->local->shard.info.n_nodes);
   DG_TRY(dg_comm_agree(comm, status));
+  DG_CHECK(layer->edge_dim == b->edge_dim);
   describe_edges(&work->e, layer, b);
+  work->e.edge_scores = work->edge_scores;
   if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;
   if (pass->scratch) borrow_scratch(work, pass->scratch);
@@ -212,6 +217,7 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->skip);
   dg_free(&work->skip_weights);
   dg_free(&work->share);
+  dg_free(&work->edge_scores);
   dg_norm_destroy(&work->norm);
   *work = (dg_work){0};
 }

@@ -15,7 +15,7 @@
 #include "train/run_file.h"
 
 /* Raised whenever the file, or the numbers of a run, become others: a run is gone on with as it began. */
-enum { VERSION = 4 };
+enum { VERSION = 5 };
 
 static const char format[] = "distgat-checkpoint";
 
@@ -32,7 +32,7 @@ dg_origin dg_origin_of(const dg_local *local, bool exchange_first) {
     sums[1] += dg_rng_key((uint64_t)local->ids[i], (uint64_t)local->comm.rank);
   }
   dg_comm_sum_int64(&local->comm, (int64_t *)sums, 2);
-  return (dg_origin){.graph = shard->fingerprint,
+  return (dg_origin){.graph = shard->fingerprint + shard->edge_checksum,
                      .split = sums[0],
                      .partition = sums[1],
                      .ranks = local->comm.size,

@@ -154,6 +154,18 @@ static dg_status check_norm(const values *v, const bool typed[N_OPTIONS]) {
   return dg_fail(DG_USAGE, "--norm is for hidden layers, and with --layers 1 there are none");
 }
 
+/* Means and rows that meet nobody have no use for edges' attributes, and GCN for no more than a weight. */
+static dg_status check_edges(const values *v) {
+  const dg_model_kind kind = (dg_model_kind)v->kind;
+  if (v->edge_attributes == DG_EDGES_PLAIN || has_attention(kind)) return DG_OK;
+  if (kind != DG_MODEL_GCN)
+    return dg_fail(DG_USAGE, "--edge-attributes is for gcn, gat and gatv2; %s has no use for them",
+                   dg_model_kind_name(kind));
+  if (v->edge_attributes == DG_EDGES_WEIGHT) return DG_OK;
+  return dg_fail(DG_USAGE, "--edge-attributes features is for gat and gatv2; gcn takes a weight: --edge-attributes "
+                           "weight");
+}
+
 /* From what was typed, in `options`, to a complete configuration. */
 static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   dg_status status = DG_OK;
@@ -169,6 +181,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
   DG_TRY(check_norm(v, typed));
+  DG_TRY(check_edges(v));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_partition(v, typed));
   DG_TRY(check_seeds(v));

@@ -67,7 +67,7 @@ dg_status dg_config_load(dg_h5 *file, dg_config *config) {
   dg_config_describe_model(options, &v);
   dg_status status = DG_OK;
   for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++)
-    status = load_option(file, &options[i], i == RESIDUAL || i == NORM);
+    status = load_option(file, &options[i], i == RESIDUAL || i == NORM || i == EDGE_ATTRIBUTES);
   dg_config_from_values(config, &v);
   return status;
 }

@@ -8,6 +8,7 @@
 static const char *const model_names[] = {"gcn", "gat", "gatv2", "mlp", "sage", NULL};
 static const char *const activation_names[] = {"elu", "relu", NULL};
 static const char *const norm_names[] = {"none", "batch", "layer", NULL};
+static const char *const edge_attributes_names[] = {"none", "weight", "features", NULL};
 static const char *const optimizer_names[] = {"adam", "adamw", "rmsprop", NULL};
 static const char *const lr_schedule_names[] = {"constant", "cosine", NULL};
 static const char *const loss_names[] = {"ce", "log-ce", NULL};
@@ -46,6 +47,9 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
       dg_option_choice("norm", &v->norm, norm_names,
                        "after hidden layers, before the activation: batch over all nodes,\n"
                        "which training then computes in all layers but the last; layer over channels (none)");
+  options[EDGE_ATTRIBUTES] = dg_option_choice("edge-attributes", &v->edge_attributes, edge_attributes_names,
+                                              "of the graph's edges: gcn sums by their weight; gat, gatv2: scores see\n"
+                                              "their weight or features, self-loops the means of these (none)");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
@@ -135,6 +139,7 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [ACTIVATION] = "model",
                                                 [RESIDUAL] = "model",
                                                 [NORM] = "model",
+                                                [EDGE_ATTRIBUTES] = "model",
                                                 [NORMALIZE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",
@@ -189,6 +194,7 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .kind = m->kind,
                             .activation = m->activation,
                             .norm = m->norm,
+                            .edge_attributes = m->edge_attributes,
                             .optimizer = config->optimizer,
                             .lr_schedule = config->lr_schedule,
                             .loss = config->loss,
@@ -213,6 +219,7 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->out_heads = (int)v->out_heads;
   m->activation = (dg_activation)v->activation;
   m->norm = (dg_norm)v->norm;
+  m->edge_attributes = (dg_edge_attributes)v->edge_attributes;
   config->optimizer = (dg_optimizer_kind)v->optimizer;
   config->lr_schedule = (dg_lr_schedule)v->lr_schedule;
   config->loss = (dg_loss_kind)v->loss;

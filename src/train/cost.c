@@ -44,6 +44,12 @@ static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool s
   return c;
 }
 
+/* What attributes of edges add: their map, forward and for its gradient; each is read once a pass. */
+static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool backward) {
+  const double numbers = (double)n->n_edges * l->edge_dim, width = (double)l->heads * (l->att_edge >= 0 ? 1 : l->dim);
+  return (work_count){l->lin_edge >= 0 ? 2 * numbers * width * (backward ? 2 : 1) : numbers, numbers * sizeof(float)};
+}
+
 static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
   const double n_edges = (double)n->n_edges, width = (double)l->heads * l->dim, real = sizeof(dg_real);
   const double n_src = (double)n->n_src, n_dst = (double)n->n_dst;
@@ -56,7 +62,8 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
     if (l->conv->gathers_backward == 2) /* a second pass gathers zr and dOut over the transpose */
       c.bytes += n_edges * 4 + gathered(n_edges, n_dst, 2 * width, m) + n_dst * width * real;
   }
-  return c;
+  const work_count more = attributes(l, n, backward);
+  return (work_count){c.flops + more.flops, c.bytes + more.bytes};
 }
 
 double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {

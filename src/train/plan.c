@@ -336,7 +336,7 @@ static void predict_time(const division *d, const known_rates *known) {
 static int64_t graph_bytes(const division *d, int p) {
   const int64_t n = scaled(d->input, d->each[p].nodes), halo = scaled(d->input, d->each[p].halo);
   const int64_t edges = scaled(d->input, d->each[p].edges), boundary = scaled(d->input, d->each[p].boundary);
-  return 12 * (n + halo) + 17 * n + 4 * edges + 4 * boundary;
+  return 12 * (n + halo) + 17 * n + 4 * (1 + d->model->edge_dim) * edges + 4 * boundary;
 }
 
 static int64_t features_bytes(const division *d, int p) {
@@ -347,9 +347,9 @@ static int64_t features_bytes(const division *d, int p) {
   return 8 * rows + (int64_t)(8.0 * (double)rows * (double)info->n_nonzeros / (double)info->n_nodes);
 }
 
-static int64_t block_bytes(const dg_layer_counts *n, bool backward) {
-  const int64_t ways = backward ? 2 : 1;
-  return 16 * n->n_src + 4 * (n->n_dst + n->n_edges) + (ways - 1) * 4 * (n->n_src + n->n_edges) + 4 * n->n_sent;
+static int64_t block_bytes(const dg_layer_counts *n, int edge_dim, bool backward) {
+  const int64_t forward = n->n_dst + (1 + edge_dim) * n->n_edges, back = n->n_src + (edge_dim > 0 ? 2 : 1) * n->n_edges;
+  return 16 * n->n_src + 4 * forward + (backward ? 4 * back : 0) + 4 * n->n_sent;
 }
 
 static int64_t field_bytes(const division *d, const dg_counts *counts, int splits, bool backward) {
@@ -357,7 +357,7 @@ static int64_t field_bytes(const division *d, const dg_counts *counts, int split
   const int64_t entries = counts->layer[0].entries;
   int64_t bytes = 9 * counts->n_out + 4 * counts->layer[0].n_src;
   for (int k = config.splits ? 0 : counts->n_layers - 1; k < counts->n_layers; k++)
-    bytes += block_bytes(&counts->layer[k], backward);
+    bytes += block_bytes(&counts->layer[k], d->model->edge_dim, backward);
   if (backward && d->input->info->sparse) bytes += 8 * (d->input->info->n_features + entries);
   return bytes;
 }
@@ -379,7 +379,7 @@ static int64_t dividing_bytes(const division *d) {
 static int64_t loading_bytes(const division *d, int p) {
   const int64_t n = scaled(d->input, d->each[p].nodes), rows = n + scaled(d->input, d->each[p].halo);
   const int64_t named = d->point->parts > 1 ? MAP_ROW * rows : 0;
-  return 4 * scaled(d->input, d->each[p].edges) + 8 * rows + 8 * n + named;
+  return 4 * (1 + d->model->edge_dim) * scaled(d->input, d->each[p].edges) + 8 * rows + 8 * n + named;
 }
 
 static int64_t setup_bytes(const division *d, int p) {
@@ -461,7 +461,8 @@ dg_status dg_plan_make(dg_plan_point *point, const dg_plan_input *input, const i
   const dividing how = {divide, context};
   dg_model model = {0};
   known_rates known = {0};
-  DG_TRY(dg_model_create(&model, &input->config->model, input->info->n_features, input->info->n_classes));
+  const int edge_dim = dg_graph_edge_dim(input->info, input->config->model.edge_attributes);
+  DG_TRY(dg_model_create(&model, &input->config->model, input->info->n_features, input->info->n_classes, edge_dim));
   for (int i = n - 1; i >= 0; i--) { /* small pieces first: their rates serve for those that are too large */
     place(&point[i], input, parts[i]);
     DG_TRY(plan_point(&point[i], &known, input, &model, &how, alone));

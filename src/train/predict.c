@@ -76,11 +76,15 @@ static dg_status share_config(dg_predictor *p) {
 static dg_status load_weights(dg_predictor *p) {
   const dg_graph_info *info = &p->local.shard.info;
   const char *group = p->config->initial ? "initial_weights" : "weights";
-  const dg_status status =
-      dg_comm_agree(p->comm, dg_model_create(&p->model, &p->model_config.model, info->n_features, info->n_classes));
-  return status == DG_OK
-             ? dg_model_share_weights(p->model.params.value, &p->model, p->comm, p->config->model_path, group)
-             : status;
+  dg_status status = dg_model_check_graph(&p->model_config.model, &p->local);
+  if (status == DG_OK)
+    status =
+        dg_model_create(&p->model, &p->model_config.model, info->n_features, info->n_classes, p->local.shard.edge_dim);
+  DG_TRY(dg_comm_agree(p->comm, status));
+  DG_TRY(dg_model_share_weights(p->model.params.value, &p->model, p->comm, p->config->model_path, group));
+
+cleanup:
+  return status;
 }
 
 static const char *or_none(const char *text) {
@@ -165,7 +169,8 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
                                    .objective = DG_PART_CUT,
                                    .seed = p->model_config.seed};
   const dg_shard_config shard = {.split = result->split[0] ? result->split : dg_no_split,
-                                 .normalize = p->model_config.normalize};
+                                 .normalize = p->model_config.normalize,
+                                 .edge_attributes = p->model_config.model.edge_attributes};
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, &shard, &owners));
   DG_TRY(load_weights(p));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,

@@ -16,7 +16,7 @@
 #include "train/cost.h"
 
 enum { WARM_UP = 3, MIN_STEPS = 3, MAX_STEPS = 100, QUICK_TURNS = 200 };
-enum { KEY_COLUMN = 64, KEY_LABEL };
+enum { KEY_COLUMN = 64, KEY_LABEL, KEY_EDGE };
 
 static const double SECONDS = 1;       /* that steps are timed for, unless MIN_STEPS take longer */
 static const double WARM_SECONDS = .2; /* steps as long as this are warm after one */
@@ -101,7 +101,14 @@ static dg_status draw_dense(dg_features *x, const piece *p) {
   return status;
 }
 
-/* Shard of a single rank. */
+static dg_status draw_attributes(dg_shard *s, const piece *p) {
+  const size_t n = (size_t)p->n_edges * (size_t)s->edge_dim;
+  const dg_status status = dg_alloc(&s->edge_attributes, n, sizeof *s->edge_attributes);
+  for (size_t t = 0; status == DG_OK && t < n; t++) s->edge_attributes[t] = (float)dg_rng_uniform(KEY_EDGE, t);
+  return status;
+}
+
+/* Shard of a single rank, but for attributes of edges. */
 static dg_status make_shard(dg_shard *s, const piece *p, const dg_graph_info *info, const int32_t *part, int which) {
   dg_status status = DG_OK;
   const size_t n = (size_t)p->n;
@@ -124,13 +131,16 @@ cleanup:
   return status;
 }
 
-static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, const dg_graph_part *of) {
+static dg_status make_local(dg_local *local, const dg_comm *alone, const dg_graph_info *info, int edge_dim,
+                            const dg_graph_part *of) {
   dg_status status = DG_OK;
   piece p = {.graph = of->graph};
   dg_shard shard = {0};
   *local = (dg_local){0};
   DG_TRY(find_nodes(&p, of->part, of->which));
   DG_TRY(make_shard(&shard, &p, info, of->part, of->which));
+  shard.edge_dim = edge_dim;
+  if (edge_dim > 0) DG_TRY(draw_attributes(&shard, &p));
   DG_TRY(dg_local_create(local, alone, &shard));
 
 cleanup:
@@ -218,7 +228,7 @@ static dg_status make_company(company *c, const dg_comm *alone, const dg_config 
   for (int r = 0; r < c->n; r++) {
     mate *m = &c->mate[r];
     m->company = c, m->rank = r;
-    DG_TRY(make_local(&m->local, alone, info, part));
+    DG_TRY(make_local(&m->local, alone, info, dg_graph_edge_dim(info, config->model.edge_attributes), part));
     DG_TRY(dg_trainer_create(&m->trainer, &m->local, config));
     dg_params_reset(&m->trainer.model.params, 0);
     DG_TRY(dg_alloc(&m->sum, (size_t)(m->trainer.sums.count / c->n + 1), sizeof *m->sum));

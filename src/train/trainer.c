@@ -69,7 +69,9 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   dg_params *params = &trainer->model.params;
   trainer->threads = omp_get_max_threads();
   DG_TRY(check_split(&trainer->local, info->name));
-  status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes);
+  DG_TRY(dg_comm_agree(comm, dg_model_check_graph(&config->model, &trainer->local)));
+  status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes,
+                           trainer->local.shard.edge_dim);
   DG_TRY(dg_comm_agree(comm, status));
   DG_TRY(dg_sums_create(&trainer->sums, comm, params->count, config->model.layers));
   DG_TRY(dg_comm_agree(comm, dg_params_train(params, &trainer->sums)));
@@ -103,7 +105,8 @@ dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_con
   DG_TRY(dg_config_compare(comm, config));
   DG_TRY(dg_threads_set(&threads, comm, config->threads)); /* before there is memory that is to lie near them */
   const dg_owners_config owners = choose_owners(config, threads);
-  const dg_shard_config shard = {.split = config->split, .normalize = config->normalize};
+  const dg_shard_config shard = {
+      .split = config->split, .normalize = config->normalize, .edge_attributes = config->model.edge_attributes};
   DG_TRY(dg_load_graph(&local, comm, graph_path, &shard, &owners));
   DG_TRY(check_split(&local, graph_path));
   DG_TRY(dg_trainer_create(trainer, &local, config));

@@ -21,9 +21,11 @@ MODELS = {
     "sage": (),
 }
 DEEP = (  # what lies beside and between layers, and other losses and optimizers
-    ("--model", "gat", "--layers", 3, "--residual", "--norm", "batch"),
+    ("--model", "gat", "--layers", 3, "--residual", "--norm", "batch", "--edge-attributes", "features"),
     ("--model", "gatv2", "--residual", "--norm", "layer", "--out-heads", 2, "--loss", "log-ce", "--optimizer", "adamw"),
+    ("--model", "gatv2", "--edge-attributes", "weight"),
     ("--model", "gcn", "--layers", 3, "--norm", "batch", "--label-smoothing", 0.2, "--class-weights", "balanced"),
+    ("--model", "gcn", "--edge-attributes", "weight"),
     ("--model", "sage", "--layers", 3, "--residual", "--norm", "layer", "--optimizer", "rmsprop", "--warmup", 2),
     ("--model", "mlp", "--norm", "batch", "--lr-schedule", "cosine", "--clip-norm", 0.05),
 )
@@ -37,6 +39,9 @@ class Invariance(program.Case):
         if cls.graph is None:
             cls.graph = cls.path("generated.h5")
             program.distgat("generate", "--preset", "cora", "--seed", 1, "--out", cls.graph)
+        with h5py.File(cls.graph, "a") as f:
+            draws, n = np.random.default_rng(5), len(f["graph/indices"])
+            f["edges/weight"], f["edges/features"] = (draws.random(shape, np.float32) for shape in (n, (n, 4)))
 
     def losses(self, *options, ranks=None, epochs=3, graph=None):
         log = self.path("log.jsonl")
@@ -113,7 +118,7 @@ class Invariance(program.Case):
 
     def test_prune(self):
         """Training only what its loss depends on changes nothing; three layers, dropout on."""
-        for model in (("gatv2",), ("gat", "--residual"), ("gcn", "--norm", "batch"), ("sage", "--norm", "layer")):
+        for model in (("gatv2",), ("gat", "--residual", "--edge-attributes", "features"), ("gcn", "--norm", "batch"), ("sage", "--norm", "layer")):
             with self.subTest(model=model):
                 found, saved = {}, self.path("gradients.h5")
                 for prune in ("on", "off"):
@@ -147,12 +152,13 @@ class Invariance(program.Case):
         graph = graphs.read(self.graph)
         new = np.random.default_rng(3).permutation(graph.n)
         graph.relabelled(new).write(self.path("renamed.h5"))
-        for model in ("gatv2", "gcn"):
-            weights = oracle.random_weights(model, graph.x.shape[1], graph.classes, hidden=8)
+        for model, edge_dim in (("gatv2", 0), ("gcn", 0), ("gat", graph.edge_features.shape[1])):
+            weights = oracle.random_weights(model, graph.x.shape[1], graph.classes, hidden=8, edge_dim=edge_dim)
             graphs.write_weights(self.path("init.h5"), weights)
             found = {}
             for path in (self.graph, self.path("renamed.h5")):
-                options = ("--model", model, "--hidden", 8, "--init", self.path("init.h5"), "--dropout", 0)
+                options = ("--model", model, "--hidden", 8, "--init", self.path("init.h5"), "--dropout", 0,
+                           "--edge-attributes", "features" if edge_dim else "none")
                 losses = self.losses(*options, "--save", self.path("model.h5"), ranks=3, graph=path)
                 found[path] = losses, self.logits(path, self.path("model.h5"), ranks=3)
             (losses, logits), (renamed_losses, renamed_logits) = found.values()

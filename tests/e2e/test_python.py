@@ -284,6 +284,20 @@ class Weights(program.Case):
                 trained = distgat.state_dict({key: value[:] for key, value in file["trained"].items()})
                 self.assertEqual(set(trained), set(weights))
 
+    def test_weights_tell_that_edges_have_attributes(self):
+        cora = program.planetoid("cora", self.folder.name)
+        if cora is None or not os.path.isdir(REFERENCE + "-deep"):
+            self.skipTest("needs planetoid/ and parity-deep/ in DISTGAT_DATA")
+        for name, which in (("gat_edge", "features"), ("gatv2_edge", "features"), ("gatv2_weight", "weight")):
+            with self.subTest(name), h5py.File(os.path.join(REFERENCE + "-deep", f"cora_{name}.h5")) as file:
+                with h5py.File(cora, "a") as graph:
+                    graph.pop(f"edges/{which}", None)
+                    graph[f"edges/{which}"] = file[f"edges/{which}"][:]
+                weights = {key: value[:] for key, value in file["weights"].items()}
+                model = distgat.train(cora, init=weights, epochs=0, progress=False)
+                self.assertEqual(model.options["edge_attributes"], which)
+                self.assertLess(np.abs(model.predict().logits - file["forward/logits"][:]).max(), 2e-5)
+
 
 class Shown(program.Case):
     """What the README and the example show runs as it stands."""

@@ -104,10 +104,11 @@ class Training(unittest.TestCase):
 
   def test_models_are_printed_by_the_shapes_of_their_weights(self):
     shapes = {"conv1.lin.weight": (64, 10), "conv1.att_src": (1, 8, 8), "norm1.weight": (64,),
-              "norm1.running_mean": (64,), "conv2.lin.weight": (24, 64), "conv2.att_src": (1, 8, 3), "conv2.res.weight": (3, 64)}
+              "norm1.running_mean": (64,), "conv2.lin.weight": (24, 64), "conv2.att_src": (1, 8, 3), "conv2.res.weight": (3, 64),
+              "conv1.lin_edge.weight": (64, 2)}
     model = types.SimpleNamespace(kind="gat", layers=2, shapes=shapes, has_attention=True, parameters=5)
     self.assertEqual(training.printed(model).splitlines(),
-                     ["GAT(", "  (conv1): GATConv(10, 8, heads=8)", "  (norm1): BatchNorm(64)",
+                     ["GAT(", "  (conv1): GATConv(10, 8, heads=8, edge_dim=2)", "  (norm1): BatchNorm(64)",
                       "  (conv2): GATConv(64, 3, heads=8, concat=False, residual=True)", ")", "5 parameters"])
 
   def test_running_statistics_are_no_parameters(self):

@@ -32,8 +32,9 @@ static void check(const random_graph *g, const dg_model_config *config, bool bac
   dg_field *field;
   dg_pass pass;
   dg_counts counts;
-  assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, 2) == DG_OK);
-  assert_all_true(&test_comm, dg_model_create(&model, config, g->n_features, g->n_classes) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, 2, config->edge_attributes) == DG_OK);
+  assert_all_true(&test_comm,
+                  dg_model_create(&model, config, g->n_features, g->n_classes, local.shard.edge_dim) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &wanted) == DG_OK);
   assert_all_true(&test_comm, dg_counts_create(&counts, &local, field) == DG_OK);
   const int64_t before = dg_memory_requested();
@@ -58,12 +59,15 @@ static void a_pass_asks_for_what_was_counted(void **state) {
   static const dg_model_kind kinds[] = {DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODEL_MLP, DG_MODEL_SAGE};
   for (int sparse = 0; sparse < 2; sparse++) {
     random_graph g = {.seed = 1, .n_nodes = 3000, .n_features = 20, .n_classes = 30, .degree = 4, .sparse = sparse};
+    g.edge_dim = 40;
     assert_int_equal(random_graph_create(&g), DG_OK);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
       for (int backward = 0; backward < 2; backward++) {
         dg_model_config config = {.kind = kinds[k], .layers = 3, .hidden = 12, .heads = 8, .out_heads = 2};
         check(&g, &config, backward);
         config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
+        check(&g, &config, backward);
+        config.edge_attributes = kinds[k] == DG_MODEL_GCN ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES;
         check(&g, &config, backward);
       }
     random_graph_destroy(&g);
@@ -79,7 +83,7 @@ static void counts_add_up_to_the_graph(void **state) {
   dg_field *field;
   dg_counts counts;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3, DG_EDGES_PLAIN) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &wanted) == DG_OK);
   assert_all_true(&test_comm, dg_counts_create(&counts, &local, field) == DG_OK);
   const dg_layer_counts *n = &counts.layer[0];
@@ -141,7 +145,7 @@ static void check_all_parts(random_graph g) {
   dg_outline outline;
   int64_t *entries;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 3, DG_EDGES_PLAIN) == DG_OK);
   assert_int_equal(dg_alloc(&entries, (size_t)g.n_nodes, sizeof *entries), DG_OK);
   gather_entries(entries, &g, &local);
   assert_int_equal(random_graph_outline(&outline, &g), DG_OK);

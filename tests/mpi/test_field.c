@@ -90,10 +90,34 @@ static bool edges_are_right(const dg_block *b, const oracle *o) {
   return b->indptr[b->n_dst] == at;
 }
 
-static bool norms_are_right(const dg_block *b, const random_graph *g) {
+/* Attribute c of the edge from j to i; of a self-loop the mean of those to i. */
+static double attribute(const random_graph *g, dg_edge_attributes which, dg_id i, dg_id j, int c) {
+  double sum = 0;
+  for (int64_t k = g->indptr[i]; k < g->indptr[i + 1]; k++) {
+    const double one = random_graph_attribute(g, which, k, c);
+    if (g->indices[k] == j) return one;
+    sum += one / (double)(g->indptr[i + 1] - g->indptr[i]);
+  }
+  return sum;
+}
+
+static bool attributes_are_right(const dg_block *b, const random_graph *g, dg_edge_attributes which) {
+  bool right = b->edge_dim == (which == DG_EDGES_PLAIN ? 0 : which == DG_EDGES_WEIGHT ? 1 : g->edge_dim);
+  for (int32_t i = 0; i < b->n_dst; i++)
+    for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++)
+      for (int c = 0; c < b->edge_dim; c++) {
+        const double wanted = attribute(g, which, b->ids[i], b->ids[b->indices[t]], c);
+        right &= fabs((double)b->attributes[t * b->edge_dim + c] - wanted) < 1e-6;
+      }
+  return right;
+}
+
+static bool norms_are_right(const dg_block *b, const random_graph *g, dg_edge_attributes which) {
   bool right = true;
   for (int32_t r = 0; r < b->n_src; r++) {
-    double degree = (double)(g->indptr[b->ids[r] + 1] - g->indptr[b->ids[r]]);
+    double degree = 0;
+    for (int64_t k = g->indptr[b->ids[r]]; k < g->indptr[b->ids[r] + 1]; k++)
+      degree += which == DG_EDGES_WEIGHT ? (double)random_graph_attribute(g, which, k, 0) : 1;
     right &= fabs((double)b->norm[r] * sqrt(degree + 1) - 1) < 1e-6;
   }
   return right;
@@ -108,6 +132,7 @@ static bool transpose_is_right(const dg_block *b) {
     for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) {
       int32_t j = b->indices[t];
       right &= next[j] < b->t_indptr[j + 1] && b->t_indices[next[j]] == i;
+      right &= b->edge_dim == 0 ? b->t_edges == NULL : b->t_edges[next[j]] == t;
       next[j]++;
     }
   return right;
@@ -156,11 +181,12 @@ static void check_exchange(const dg_block *b) {
   dg_free(&value);
 }
 
-static void check_block(const dg_block *b, const oracle *o, int k) {
+static void check_block(const dg_block *b, const oracle *o, int k, dg_edge_attributes which) {
   assert_all_true(&test_comm, rows_are_right(b, o, k));
   assert_all_true(&test_comm, halo_is_grouped(b, o->owner));
   assert_all_true(&test_comm, edges_are_right(b, o));
-  assert_all_true(&test_comm, norms_are_right(b, o->graph));
+  assert_all_true(&test_comm, norms_are_right(b, o->graph, which));
+  assert_all_true(&test_comm, attributes_are_right(b, o->graph, o->config.edges ? which : DG_EDGES_PLAIN));
   assert_all_true(&test_comm, chunks_cover(&b->dst, b->n_dst));
   assert_all_true(&test_comm, chunks_are_timely(b, o->config.backward));
   assert_all_true(&test_comm, (b->t_indptr != NULL) == o->config.backward);
@@ -210,9 +236,10 @@ static bool sent_rows_are_border(const dg_block *below, const dg_block *b) {
 }
 
 static void check_field(const random_graph *g, dg_field_config config, uint64_t owner_seed) {
+  const dg_edge_attributes which = (dg_edge_attributes)(owner_seed % 3);
   dg_local local;
   dg_field *field;
-  assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, owner_seed) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, owner_seed, which) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
   int32_t owner[NODES];
   for (int32_t i = 0; i < g->n_nodes; i++) owner[i] = random_graph_owner(&test_comm, owner_seed, i);
@@ -220,7 +247,7 @@ static void check_field(const random_graph *g, dg_field_config config, uint64_t 
   find_sources(&o);
   for (int k = 1; k <= config.n_layers; k++) {
     const dg_block *b = field->block[k - 1];
-    check_block(b, &o, k);
+    check_block(b, &o, k, which);
     if (config.splits == 0) assert_ptr_equal(b, field->block[config.n_layers - 1]);
     /* What a layer makes is what the next one takes. */
     if (k > 1) assert_all_true(&test_comm, field->block[k - 2]->n_dst == b->n_src_owned);
@@ -237,13 +264,14 @@ static void check_field(const random_graph *g, dg_field_config config, uint64_t 
 
 /* Degree 1.2 leaves rows out of every layer; a hub draws all in. */
 static const random_graph thin = {
-    .seed = 12, .n_nodes = NODES, .n_features = 6, .n_classes = 3, .degree = 1.2, .sparse = true};
-static const random_graph hub = {.seed = 13, .n_nodes = 40, .n_features = 2, .n_classes = 3, .degree = 3, .hub = true};
+    .seed = 12, .n_nodes = NODES, .n_features = 6, .n_classes = 3, .degree = 1.2, .sparse = true, .edge_dim = 2};
+static const random_graph hub = {
+    .seed = 13, .n_nodes = 40, .n_features = 2, .n_classes = 3, .degree = 3, .hub = true, .edge_dim = 3};
 
 static void check_graph(const random_graph *description, dg_field_config config) {
   random_graph g = *description;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  for (uint64_t owner_seed = 0; owner_seed < 3; owner_seed++) check_field(&g, config, owner_seed);
+  for (uint64_t owner_seed = 0; owner_seed < 6; owner_seed++) check_field(&g, config, owner_seed);
   random_graph_destroy(&g);
 }
 
@@ -288,7 +316,7 @@ static void pruning_leaves_rows_out(void **state) {
   dg_field *field;
   int64_t rows[4] = {0};
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0, DG_EDGES_FEATURES) == DG_OK);
   const dg_field_config config = {.n_layers = 3, .splits = DG_TRAIN, .edges = true};
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
   for (int k = 0; k < 3; k++) rows[k] = field->block[k]->n_dst;
@@ -307,7 +335,7 @@ static void memory_of_one_rank_stops_all(void **state) {
   dg_field *field;
   const dg_field_config config = {.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true};
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0) == DG_OK);
+  assert_all_true(&test_comm, random_graph_load(&local, &g, &test_comm, 0, DG_EDGES_FEATURES) == DG_OK);
   for (int64_t n = 1; n <= 64; n += 3) {
     if (test_comm.rank == test_comm.size - 1) dg_memory_fail_at(n);
     dg_status status = dg_field_create(&field, &local, &config);

@@ -52,7 +52,7 @@ static void trial_create(trial *t, int n_features, const char *shape) {
   dg_params *params = &t->model.params;
   *t = (trial){0};
   take_shape(shape);
-  assert_all_true(&test_comm, dg_model_create(&t->model, &config, n_features, 3) == DG_OK);
+  assert_all_true(&test_comm, dg_model_create(&t->model, &config, n_features, 3, 0) == DG_OK);
   assert_all_true(&test_comm, allocate(t, (size_t)params->count) == DG_OK);
   assert_all_true(&test_comm, dg_sums_create(&t->sums, &test_comm, params->count, config.layers) == DG_OK);
   assert_all_true(&test_comm, dg_params_train(params, &t->sums) == DG_OK);

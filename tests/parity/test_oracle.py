@@ -59,6 +59,13 @@ CASES = [
     ("single", "gat", dict(hidden=3, heads=2)),
     ("single", "gatv2", dict(hidden=3, heads=2, layers=3)),
     ("one_class", "gatv2", dict(hidden=3, heads=2)),
+    ("hub", "gat", dict(edge_attributes="features")),
+    ("directed", "gat", dict(layers=3, hidden=3, heads=5, out_heads=2, edge_attributes="weight")),
+    ("hub", "gatv2", dict(edge_attributes="features")),
+    ("complete", "gatv2", dict(layers=3, hidden=5, heads=3, out_heads=3, edge_attributes="weight")),
+    ("directed", "gcn", dict(layers=3, edge_attributes="weight")),
+    ("hub", "gcn", dict(edge_attributes="weight")),
+    ("no_edges", "gat", dict(edge_attributes="features")),
 ]
 
 
@@ -126,12 +133,16 @@ class Oracle(program.Case):
         np.testing.assert_allclose(sums, 1, atol=1e-5, err_msg=f"{name}: rows must sum to one")
 
     def check(self, graph_name, kind, options, ranks):
-        graph, graph_file = GRAPHS[graph_name](), self.path(graph_name + ".h5")
+        graph, graph_file = graphs.with_attributes(GRAPHS[graph_name]()), self.path(graph_name + ".h5")
         graph.write(graph_file)
+        which = options.get("edge_attributes")
+        attributes = getattr(graph, f"edge_{which}") if which else None
         sizes = {name: options[name] for name in ("layers", "hidden", "heads", "out_heads") if name in options}
         sizes.setdefault("hidden", 16 if kind in ("gcn", "mlp") else 8)
+        sizes["edge_dim"] = {"weight": 1, "features": 3}.get(which, 0)
         weights = oracle.random_weights(kind, graph.x.shape[1], graph.classes, seed=len(graph_name), **sizes)
-        net = oracle.Model(kind, weights, graph, options.get("activation"), options.get("negative_slope", 0.2))
+        net = oracle.Model(kind, weights, graph, options.get("activation"), options.get("negative_slope", 0.2),
+                           attributes=attributes)
         self.train(graph_file, kind, options, weights, ranks)
 
         extras = self.extras(kind, options)

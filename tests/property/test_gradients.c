@@ -134,7 +134,7 @@ static void add_input(variables *v, test_job *job) {
 }
 
 static void check_model(const dg_model_config *config, bool sparse) {
-  random_graph g = {.seed = 5, .n_nodes = 40, .n_features = 9, .n_classes = 3, .degree = 2, .hub = true};
+  random_graph g = {.seed = 5, .n_nodes = 40, .n_features = 9, .n_classes = 3, .degree = 2, .hub = true, .edge_dim = 2};
   test_job job;
   variables v = {0};
   g.sparse = sparse;
@@ -160,21 +160,31 @@ static void check_model(const dg_model_config *config, bool sparse) {
 }
 
 /* Every number of heads and, spread over these, each value of everything else, without and with what lies beside and
-   between layers. */
-static void check_kind(dg_model_kind kind) {
+   between layers, and attributes of edges up to `most`. */
+static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
   static const struct {
     int heads, out_heads, layers;
     dg_activation activation;
     bool sparse, residual;
     dg_norm norm;
+    dg_edge_attributes edges;
   } cases[] = {
-      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE},   {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE},
-      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE},    {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE},
-      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH},    {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE},
-      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH},  {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER},
-      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER},
+      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN},
+      {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN},
+      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN},
+      {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN},
+      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH, DG_EDGES_PLAIN},
+      {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE, DG_EDGES_PLAIN},
+      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH, DG_EDGES_PLAIN},
+      {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER, DG_EDGES_PLAIN},
+      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_PLAIN},
+      {1, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_WEIGHT},
+      {3, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_WEIGHT},
+      {8, 3, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_FEATURES},
+      {2, 1, 3, DG_ELU, false, true, DG_NORM_LAYER, DG_EDGES_FEATURES},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    if (cases[i].edges > most) continue;
     const dg_model_config config = {.kind = kind,
                                     .layers = cases[i].layers,
                                     .hidden = 4,
@@ -186,34 +196,35 @@ static void check_kind(dg_model_kind kind) {
                                     .negative_slope = 0.2,
                                     .activation = cases[i].activation,
                                     .residual = cases[i].residual,
-                                    .norm = cases[i].norm};
+                                    .norm = cases[i].norm,
+                                    .edge_attributes = cases[i].edges};
     check_model(&config, cases[i].sparse);
   }
 }
 
 static void gcn(void **state) {
   (void)state;
-  check_kind(DG_MODEL_GCN);
+  check_kind(DG_MODEL_GCN, DG_EDGES_WEIGHT);
 }
 
 static void gat(void **state) {
   (void)state;
-  check_kind(DG_MODEL_GAT);
+  check_kind(DG_MODEL_GAT, DG_EDGES_FEATURES);
 }
 
 static void gatv2(void **state) {
   (void)state;
-  check_kind(DG_MODEL_GATV2);
+  check_kind(DG_MODEL_GATV2, DG_EDGES_FEATURES);
 }
 
 static void mlp(void **state) {
   (void)state;
-  check_kind(DG_MODEL_MLP);
+  check_kind(DG_MODEL_MLP, DG_EDGES_PLAIN);
 }
 
 static void sage(void **state) {
   (void)state;
-  check_kind(DG_MODEL_SAGE);
+  check_kind(DG_MODEL_SAGE, DG_EDGES_PLAIN);
 }
 
 int main(int argc, char **argv) {

@@ -146,6 +146,25 @@ static void skips_and_norms_change_nothing(void **state) {
   }
 }
 
+static void attributes_of_edges_change_nothing(void **state) {
+  (void)state;
+  random_graph g = {
+      .seed = 13, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .hub = true, .edge_dim = 3};
+  for (int sparse = 0; sparse < 2; sparse++) {
+    g.sparse = sparse;
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    for (dg_model_kind kind = DG_MODEL_GCN; kind <= DG_MODEL_GATV2; kind++)
+      for (int which = DG_EDGES_WEIGHT; which <= (kind == DG_MODEL_GCN ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES);
+           which++) {
+        dg_model_config config = make_config(kind, 2 + (which + sparse) % 2, sparse ? 8 : 3, which);
+        config.edge_attributes = (dg_edge_attributes)which;
+        config.norm = sparse ? DG_NORM_BATCH : DG_NORM_NONE;
+        check(&g, &config);
+      }
+    random_graph_destroy(&g);
+  }
+}
+
 static void one_layer_will_do(void **state) {
   (void)state;
   random_graph g = {.seed = 2, .n_nodes = 30, .n_features = 7, .n_classes = 3, .degree = 3, .hub = true};
@@ -159,11 +178,12 @@ static void one_layer_will_do(void **state) {
 
 static void fewer_nodes_than_ranks(void **state) {
   (void)state;
-  random_graph g = {.seed = 3, .n_nodes = 4, .n_features = 3, .n_classes = 2, .degree = 2, .sparse = true};
+  random_graph g = {
+      .seed = 3, .n_nodes = 4, .n_features = 3, .n_classes = 2, .degree = 2, .sparse = true, .edge_dim = 2};
   assert_int_equal(random_graph_create(&g), DG_OK);
   dg_model_config config = make_config(DG_MODEL_GATV2, 2, 2, 1);
   check(&g, &config);
-  config.residual = true, config.norm = DG_NORM_BATCH;
+  config.residual = true, config.norm = DG_NORM_BATCH, config.edge_attributes = DG_EDGES_FEATURES;
   check(&g, &config);
   random_graph_destroy(&g);
 }
@@ -175,11 +195,12 @@ static void threads_and_chunks_change_nothing(void **state) {
   omp_set_num_threads(3);
   for (int sparse = 0; sparse < 2; sparse++) {
     random_graph g = {.seed = 6, .n_nodes = 2500, .n_features = 12, .n_classes = 3, .degree = 6, .hub = true};
-    g.sparse = sparse;
+    g.sparse = sparse, g.edge_dim = 2;
     assert_int_equal(random_graph_create(&g), DG_OK);
     dg_model_config config = make_config(sparse ? DG_MODEL_GAT : DG_MODEL_GATV2, 2, 2, 1);
     check(&g, &config);
     config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
+    config.edge_attributes = DG_EDGES_FEATURES;
     check(&g, &config);
     random_graph_destroy(&g);
   }
@@ -189,7 +210,9 @@ static void threads_and_chunks_change_nothing(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(owners_and_pruning_change_nothing),
                                      cmocka_unit_test(skips_and_norms_change_nothing),
-                                     cmocka_unit_test(one_layer_will_do), cmocka_unit_test(fewer_nodes_than_ranks),
+                                     cmocka_unit_test(attributes_of_edges_change_nothing),
+                                     cmocka_unit_test(one_layer_will_do),
+                                     cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};
   return mpi_test_main(argc, argv, "invariance", tests, sizeof tests / sizeof *tests);
 }

@@ -5,7 +5,10 @@ import scipy.sparse as sp
 
 
 class Graph:
-    """In-neighbours as CSR (indptr, indices), features x (dense array or CSR), labels, and the ids of each split."""
+    """In-neighbours as CSR (indptr, indices), features x (dense array or CSR), labels, and the ids of each split;
+    edge_weight [E] and edge_features [E, D], in the order of indices, where edges have them."""
+
+    edge_weight = edge_features = None
 
     def __init__(self, indptr, indices, x, labels, train, val, test, classes, name="test"):
         self.indptr, self.indices = np.asarray(indptr, np.int64), np.asarray(indices, np.int32)
@@ -28,17 +31,25 @@ class Graph:
             else:
                 f["features/dense"] = self.x.astype(np.float32)
             f["labels"] = self.labels
+            for which in ("weight", "features"):
+                if getattr(self, f"edge_{which}") is not None:
+                    f[f"edges/{which}"] = getattr(self, f"edge_{which}").astype(np.float32)
             for split in ("train", "val", "test"):
                 f[f"splits/public/{split}"] = getattr(self, split)
 
     def relabelled(self, new):
         """The same graph where node i is called new[i]."""
         old = np.argsort(new)
-        rows = [np.sort(new[self.indices[self.indptr[i]:self.indptr[i + 1]]]) for i in old]
+        rows = [np.arange(self.indptr[i], self.indptr[i + 1]) for i in old]
+        edges = np.concatenate([row[np.argsort(new[self.indices[row]])] for row in rows])
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
         x = self.x[old]
-        return Graph(indptr, np.concatenate(rows), x, self.labels[old], new[self.train], new[self.val], new[self.test],
-                     self.classes, self.name)
+        found = Graph(indptr, new[self.indices[edges]], x, self.labels[old], new[self.train], new[self.val],
+                      new[self.test], self.classes, self.name)
+        for which in ("edge_weight", "edge_features"):
+            if getattr(self, which) is not None:
+                setattr(found, which, getattr(self, which)[edges])
+        return found
 
 
 def read(path, split="public"):
@@ -50,7 +61,10 @@ def read(path, split="public"):
             parts = [f["features/" + part][:] for part in ("values", "indices", "indptr")]
             x = sp.csr_matrix(tuple(parts), (n, columns))
         ids = [f[f"splits/{split}/{part}"][:] for part in ("train", "val", "test")]
-        return Graph(f["graph/indptr"][:], f["graph/indices"][:], x, f["labels"][:], *ids, f.attrs["num_classes"])
+        graph = Graph(f["graph/indptr"][:], f["graph/indices"][:], x, f["labels"][:], *ids, f.attrs["num_classes"])
+        for which in f.get("edges", ()):
+            setattr(graph, f"edge_{which}", f[f"edges/{which}"][:])
+        return graph
 
 
 def random_graph(n, features=6, classes=3, degree=3.0, dense=False, isolated=0, hub=False, symmetric=False, seed=0):
@@ -74,6 +88,14 @@ def random_graph(n, features=6, classes=3, degree=3.0, dense=False, isolated=0, 
     part = max(n // 3, 1)
     return Graph(csr.indptr, csr.indices, x, rng.integers(0, classes, n), np.sort(order[:part]),
                  np.sort(order[part:2 * part]), np.sort(order[2 * part:]), classes)
+
+
+def with_attributes(graph, features=3, seed=0):
+    """The graph, its edges with weights in [0, 1) and features in [-1, 1)."""
+    rng, n = np.random.default_rng(seed), len(graph.indices)
+    graph.edge_weight = rng.random(n).astype(np.float32)
+    graph.edge_features = rng.uniform(-1, 1, (n, features)).astype(np.float32)
+    return graph
 
 
 def write_weights(path, weights):

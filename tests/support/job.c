@@ -35,7 +35,7 @@ dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *co
                             .threads = omp_get_max_threads(),
                             .prune = prune,
                             .first_halo = exchange_first ? DG_FIRST_EXCHANGE : DG_FIRST_FETCH};
-  DG_TRY(random_graph_load(&local, graph, comm, owner_seed));
+  DG_TRY(random_graph_load(&local, graph, comm, owner_seed, config->edge_attributes));
   DG_TRY(dg_trainer_create(&job->trainer, &local, &job->config));
   job->local = &job->trainer.local, job->params = &job->trainer.model.params;
   draw_weights(job);

@@ -102,7 +102,8 @@ def constant(value):
 class Edges:
     """In-edges of each node with its self-loop, sorted by target, then source: message k flows src[k] -> dst[k]."""
 
-    def __init__(self, indptr, indices, dtype=np.float64):
+    def __init__(self, indptr, indices, dtype=np.float64, attributes=None):
+        """`attributes` [E, D] of the edges of indices; a self-loop gets the mean of its node's others, or zeros."""
         n = len(indptr) - 1
         dst = np.concatenate([np.repeat(np.arange(n), np.diff(indptr)), np.arange(n)])
         src = np.concatenate([indices, np.arange(n)]).astype(np.int64)
@@ -112,6 +113,11 @@ class Edges:
         row, one = np.arange(len(src)), np.ones(len(src), dtype)
         self.at_src = sp.csr_matrix((one, (row, self.src)), shape=(len(src), n))
         self.at_dst = sp.csr_matrix((one, (row, self.dst)), shape=(len(src), n))
+        if attributes is not None:
+            means = [attributes[a:b].sum(axis=0) / max(b - a, 1) for a, b in zip(indptr, indptr[1:])]
+            self.attributes = np.concatenate([attributes, means])[order].astype(dtype)
+        else:
+            self.attributes = None
 
     def softmax(self, score):
         """Coefficients [E, H] over the in-edges of each node."""
@@ -130,9 +136,12 @@ def mlp_layer(x, p, edges, slope, last):
 
 
 def gcn_layer(x, p, edges, slope, last):
-    """Kipf and Welling 2017, equation 2; degrees are in-degrees with the self-loop, at both ends."""
-    degree = np.bincount(edges.dst, minlength=edges.n).astype(p["bias"].value.dtype)
-    norm = 1 / np.sqrt(degree[edges.src] * degree[edges.dst])
+    """Kipf and Welling 2017, equation 2; degrees are in-degrees with the self-loop, at both ends, weighted where edges
+    have weights, and that of a self-loop is 1."""
+    weight = np.ones(len(edges.dst)) if edges.attributes is None else edges.attributes[:, 0]
+    weight = np.where(edges.src == edges.dst, 1, weight).astype(p["bias"].value.dtype)
+    degree = np.bincount(edges.dst, weight, minlength=edges.n).astype(p["bias"].value.dtype)
+    norm = weight / np.sqrt(degree[edges.src] * degree[edges.dst])
     z = linear(x, p["lin.weight"])
     out = edges.gather(constant(norm[:, None]), reshape(z, edges.n, 1, -1))
     return reshape(out, edges.n, -1) + p["bias"], None
@@ -145,11 +154,19 @@ def merge_heads(out, bias, last):
     return out + bias
 
 
+def edge_terms(p, edges, shape):
+    """[E, H, D]: the map of each edge's attributes."""
+    return reshape(linear(constant(edges.attributes), p["lin_edge.weight"]), len(edges.dst), *shape)
+
+
 def gat_layer(x, p, edges, slope, last):
     """Velickovic et al. 2018, equations 1 to 6, with the attention vector split in its two halves."""
     z = reshape(linear(x, p["lin.weight"]), edges.n, *p["att_src"].value.shape[1:])
     source, target = total(z * p["att_src"], 2), total(z * p["att_dst"], 2)
-    alpha = edges.softmax(leaky_relu(spread(edges.at_src, source) + spread(edges.at_dst, target), slope))
+    score = spread(edges.at_src, source) + spread(edges.at_dst, target)
+    if edges.attributes is not None:
+        score = score + total(edge_terms(p, edges, p["att_src"].value.shape[1:]) * p["att_edge"], 2)
+    alpha = edges.softmax(leaky_relu(score, slope))
     return merge_heads(edges.gather(alpha, z), p["bias"], last), alpha
 
 
@@ -158,8 +175,10 @@ def gatv2_layer(x, p, edges, slope, last):
     shape = (edges.n,) + p["att"].value.shape[1:]
     left = reshape(linear(x, p["lin_l.weight"]) + p["lin_l.bias"], *shape)
     right = reshape(linear(x, p["lin_r.weight"]) + p["lin_r.bias"], *shape)
-    both = leaky_relu(spread(edges.at_src, left) + spread(edges.at_dst, right), slope)
-    alpha = edges.softmax(total(both * p["att"], 2))
+    both = spread(edges.at_src, left) + spread(edges.at_dst, right)
+    if edges.attributes is not None:
+        both = both + edge_terms(p, edges, shape[1:])
+    alpha = edges.softmax(total(leaky_relu(both, slope) * p["att"], 2))
     return merge_heads(edges.gather(alpha, left), p["bias"], last), alpha
 
 
@@ -177,14 +196,17 @@ ACTIVATIONS = {"elu": elu, "relu": relu}
 
 
 class Model:
-    """A model with its weights on a graph; `dtype` float32 shows what rounding alone does."""
+    """A model with its weights on a graph; `dtype` float32 shows what rounding alone does; `attributes` [E, D] or [E] are
+    those of edges that it takes."""
 
-    def __init__(self, kind, weights, graph, activation=None, negative_slope=0.2, dtype=np.float64):
+    def __init__(self, kind, weights, graph, activation=None, negative_slope=0.2, dtype=np.float64, attributes=None):
         self.kind, self.dtype, self.slope = kind, dtype, dtype(negative_slope)
         self.activation = ACTIVATIONS[activation or ("elu" if kind.startswith("gat") else "relu")]
         self.weights = {name: np.array(w, dtype) for name, w in weights.items()}
         self.graph, self.x = graph, sp.csr_matrix(graph.x, dtype=dtype)
-        self.edges = Edges(graph.indptr, graph.indices, dtype)
+        if attributes is not None and attributes.ndim == 1:
+            attributes = attributes[:, None]
+        self.edges = Edges(graph.indptr, graph.indices, dtype, attributes)
 
     def run(self):
         """Parameters, outputs of each layer before its activation, and after it, and attention of each layer."""
@@ -246,7 +268,7 @@ def cross_entropy(logits, pick):
     return Var(-(pick * log_p).sum(), [(logits, lambda g: g * slope)])
 
 
-def random_weights(kind, features, classes, layers=2, hidden=8, heads=8, out_heads=1, seed=0):
+def random_weights(kind, features, classes, layers=2, hidden=8, heads=8, out_heads=1, seed=0, edge_dim=0):
     """Float32 weights for a model of these sizes, biases not zero so that tests see them."""
     rng, weights, width = np.random.default_rng(seed), {}, features
     attention = kind.startswith("gat")
@@ -262,6 +284,9 @@ def random_weights(kind, features, classes, layers=2, hidden=8, heads=8, out_hea
             "gatv2": {"lin_l.weight": (h * d, width), "lin_l.bias": (h * d,), "lin_r.weight": (h * d, width),
                       "lin_r.bias": (h * d,), "att": (1, h, d), "bias": bias},
         }[kind]
+        if attention and edge_dim:
+            shapes["lin_edge.weight"] = (h * d, edge_dim)
+            shapes.update({"att_edge": (1, h, d)} if kind == "gat" else {})
         for name, shape in shapes.items():
             scale = np.sqrt(6 / (shape[0] + shape[-1])) if len(shape) > 1 else 0.3
             weights[f"conv{k}.{name}"] = rng.uniform(-scale, scale, shape).astype(np.float32)

@@ -11,7 +11,7 @@
 #include "support/support.h"
 
 enum { HUB = 1 };
-enum { EDGES = 1, FEATURES, PRESENT, LABELS, SPLITS };
+enum { EDGES = 1, FEATURES, PRESENT, LABELS, SPLITS, ATTRIBUTES };
 
 static double draw(const random_graph *g, uint64_t what, int64_t row, int64_t column) {
   return dg_rng_uniform(dg_rng_key(dg_rng_key(g->seed, what), (uint64_t)row), (uint64_t)column);
@@ -98,6 +98,29 @@ cleanup:
   return status;
 }
 
+float random_graph_attribute(const random_graph *g, dg_edge_attributes which, int64_t k, int c) {
+  return which == DG_EDGES_WEIGHT ? (float)draw(g, ATTRIBUTES, k, 0) : (float)(2 * draw(g, ATTRIBUTES, k, 1 + c) - 1);
+}
+
+static dg_status write_attributes(dg_h5 *file, const random_graph *g) {
+  dg_status status = DG_OK;
+  float *weight = NULL, *features = NULL;
+  const int64_t n = g->indptr[g->n_nodes], shape[] = {n, g->edge_dim};
+  DG_TRY(dg_alloc(&weight, (size_t)n, sizeof *weight));
+  DG_TRY(dg_alloc(&features, (size_t)(n * g->edge_dim), sizeof *features));
+  for (int64_t k = 0; k < n; k++) {
+    weight[k] = random_graph_attribute(g, DG_EDGES_WEIGHT, k, 0);
+    for (int c = 0; c < g->edge_dim; c++)
+      features[k * g->edge_dim + c] = random_graph_attribute(g, DG_EDGES_FEATURES, k, c);
+  }
+  DG_TRY(dg_h5_write(file, "edges/weight", DG_H5_F32, 1, shape, weight));
+  DG_TRY(dg_h5_write(file, "edges/features", DG_H5_F32, 2, shape, features));
+cleanup:
+  dg_free(&weight);
+  dg_free(&features);
+  return status;
+}
+
 static dg_status write_splits(dg_h5 *file, const random_graph *g) {
   static const char *const names[] = {"splits/public/train", "splits/public/val", "splits/public/test"};
   dg_status status = DG_OK;
@@ -127,6 +150,7 @@ static dg_status write_file(const random_graph *g) {
   DG_TRY(dg_h5_write(file, "graph/indptr", DG_H5_I64, 1, &n_rows, g->indptr));
   DG_TRY(dg_h5_write(file, "graph/indices", DG_H5_I32, 1, &g->indptr[n_nodes], g->indices));
   DG_TRY(g->sparse ? write_sparse(file, g) : write_dense(file, g));
+  if (g->edge_dim > 0) DG_TRY(write_attributes(file, g));
   DG_TRY(dg_h5_write(file, "labels", DG_H5_I32, 1, &n_nodes, g->labels));
   DG_TRY(write_splits(file, g));
   DG_TRY(dg_h5_commit(&file));
@@ -163,7 +187,8 @@ int32_t random_graph_owner(const dg_comm *comm, uint64_t owner_seed, int32_t nod
   return (rank + (int)(owner_seed % 5)) % comm->size;
 }
 
-dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_comm *comm, uint64_t owner_seed) {
+dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_comm *comm, uint64_t owner_seed,
+                            dg_edge_attributes attributes) {
   dg_status status = DG_OK;
   dg_shard shard = {0};
   dg_directory owners = {0};
@@ -172,7 +197,7 @@ dg_status random_graph_load(dg_local *local, const random_graph *g, const dg_com
   DG_TRY(dg_alloc(&owners.owner, (size_t)owners.n, sizeof *owners.owner));
   for (int64_t i = 0; i < owners.n; i++)
     owners.owner[i] = random_graph_owner(comm, owner_seed, (int32_t)(owners.first + i));
-  DG_TRY(dg_shard_load(&shard, comm, g->path, &owners, &(dg_shard_config){0}));
+  DG_TRY(dg_shard_load(&shard, comm, g->path, &owners, &(dg_shard_config){.edge_attributes = attributes}));
   DG_TRY(dg_local_create(local, comm, &shard));
   DG_TRY(dg_local_fetch_features(local));
 cleanup:

@@ -10,6 +10,7 @@ typedef struct random_graph {
   double degree; /* mean in-degree */
   bool hub;      /* node 1 has edges to and from all that are not isolated */
   bool sparse;   /* features, multiples of 1/16 */
+  int edge_dim;  /* features of an edge, beside its weight; 0: neither */
   int64_t *indptr;
   int32_t *indices; /* in-neighbours, ascending */
   int32_t *labels;  /* [n_nodes], -1 in no split */
@@ -22,7 +23,11 @@ dg_status random_graph_create(random_graph *graph);
 void random_graph_destroy(random_graph *graph);
 
 /* Loads it for random owners; with an odd seed one rank of several stays empty. Collective over comm. */
-dg_status random_graph_load(dg_local *local, const random_graph *graph, const dg_comm *comm, uint64_t owner_seed);
+dg_status random_graph_load(dg_local *local, const random_graph *graph, const dg_comm *comm, uint64_t owner_seed,
+                            dg_edge_attributes attributes);
+
+/* Attribute c of its edge k, counted along indices. Local. */
+float random_graph_attribute(const random_graph *graph, dg_edge_attributes which, int64_t k, int c);
 
 /* Reads its outline from the file. Local. */
 dg_status random_graph_outline(dg_outline *outline, const random_graph *graph);

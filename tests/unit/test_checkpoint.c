@@ -32,7 +32,7 @@ static const dg_origin origin = {
     .graph = 0xfedcba9876543210u, .split = 17, .partition = 23, .ranks = 3, .exchange_first = true};
 
 static void make_state(state *s) {
-  assert_int_equal(dg_model_create(&s->model, &config.model, FEATURES, CLASSES), DG_OK);
+  assert_int_equal(dg_model_create(&s->model, &config.model, FEATURES, CLASSES, 0), DG_OK);
   assert_int_equal(dg_state_create(&s->blocks, &s->model.params), DG_OK);
   assert_int_equal(dg_run_create(&s->run, &s->model.params), DG_OK);
   assert_int_equal(dg_run_create(&s->kept, &s->model.params), DG_OK);

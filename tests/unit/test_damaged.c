@@ -96,7 +96,7 @@ static void write_model(const char *path) {
   dg_model model;
   const dg_config config = dg_config_default(DG_MODEL_GATV2);
   dg_run run;
-  assert_int_equal(dg_model_create(&model, &config.model, FEATURES, CLASSES), DG_OK);
+  assert_int_equal(dg_model_create(&model, &config.model, FEATURES, CLASSES, 0), DG_OK);
   assert_int_equal(dg_run_create(&run, &model.params), DG_OK);
   dg_run_start(&run, &config, 0);
   assert_int_equal(
@@ -124,7 +124,7 @@ static void read_model(const char *path) {
   dg_config config = {0};
   dg_model model = {0};
   if (dg_h5_open(&file, path) == DG_OK && dg_config_load(file, &config) == DG_OK && config.model.layers < 10 &&
-      config.model.hidden < 1000 && dg_model_create(&model, &config.model, FEATURES, CLASSES) == DG_OK)
+      config.model.hidden < 1000 && dg_model_create(&model, &config.model, FEATURES, CLASSES, 0) == DG_OK)
     (void)dg_model_load_weights(model.params.value, &model, path, "weights");
   dg_model_destroy(&model);
   dg_h5_close(&file);

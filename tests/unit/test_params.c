@@ -16,7 +16,7 @@ static int make_model(void **state) {
   dg_status_clear();
   const dg_model_config config = {
       .kind = DG_MODEL_GATV2, .layers = 2, .hidden = HIDDEN, .heads = HEADS, .out_heads = 2, .activation = DG_ELU};
-  return dg_model_create(&model, &config, FEATURES, CLASSES) != DG_OK;
+  return dg_model_create(&model, &config, FEATURES, CLASSES, 0) != DG_OK;
 }
 
 static int free_model(void **state) {

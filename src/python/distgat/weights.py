@@ -69,6 +69,8 @@ def sizes(weights):
     found.update({"heads": weights[f"conv1.{att}"].shape[1]} if count > 1 else {})
   if "conv1.res.weight" in weights:
     found["residual"] = True
+  if "conv1.lin_edge.weight" in weights:
+    found["edge_attributes"] = "weight" if weights["conv1.lin_edge.weight"].shape[1] == 1 else "features"
   if "norm1.weight" in weights:
     found["norm"] = "batch" if "norm1.running_mean" in weights else "layer"
   return found
