@@ -18,6 +18,11 @@ typedef struct dg_generate_config {
   int32_t train_per_class; /* split "public": so many a class, then val, test; 0: all that are in neither of these */
   int64_t n_val, n_test;
   uint64_t seed;
+  double class_skew;   /* class k of 1, 2, ... has a share of nodes near k^(-skew) and may lie in several communities;
+                          0: all are as large */
+  double label_noise;  /* share of nodes that have the label of another, drawn from all */
+  double topic_noise;  /* features of a topic's nodes are those of another class, of up to this share of its nodes */
+  double feature_gain; /* features tell classes 2^gain times as far apart as otherwise */
 } dg_generate_config;
 
 /* The names of the presets, data sets that are known, ended by NULL. Local. */

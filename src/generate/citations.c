@@ -44,7 +44,7 @@ static int64_t step_from(int64_t position, int64_t length, double u, bool back) 
 /* Among whom a node of `topic` seeks a partner; false where there is nobody. Topics at the same place of their rings
    are near each other too, so that the graph can be cut well. */
 static bool choose(dg_pick *pick, const dg_topics *t, int64_t topic, uint64_t key, int attempt) {
-  const int64_t length = t->graph->class_topics;
+  const int64_t length = t->graph->field_topics;
   const int32_t n_classes = t->graph->config->n_classes;
   int32_t class = (int32_t)(topic / length);
   const double kind = dg_rng_uniform(key, 1), reach = dg_rng_uniform(key, 2), where = dg_rng_uniform(key, 3);

@@ -101,10 +101,10 @@ static void sort_lists(lists *l) {
 /* One list a class. */
 static void list_classes(lists *l, const dg_synthetic *g, const dg_directory *nodes) {
   l->n = g->config->n_classes;
-  for (int64_t k = 0; k < nodes->n; k++) l->start[dg_synthetic_class(g, nodes->first + k) + 1]++;
+  for (int64_t k = 0; k < nodes->n; k++) l->start[dg_synthetic_label(g, nodes->first + k) + 1]++;
   for (int32_t i = 0; i < l->n; i++) l->start[i + 1] += l->start[i];
   for (int64_t k = 0; k < nodes->n; k++)
-    l->tickets[l->start[dg_synthetic_class(g, nodes->first + k)]++] = ticket_of(g, nodes->first + k);
+    l->tickets[l->start[dg_synthetic_label(g, nodes->first + k)]++] = ticket_of(g, nodes->first + k);
   for (int32_t i = l->n; i > 0; i--) l->start[i] = l->start[i - 1];
   l->start[0] = 0;
   sort_lists(l);

@@ -16,14 +16,18 @@
 #include "par/same.h"
 
 #define MAX_NODES ((int64_t)1 << 40)
+#define MAX_SKEW 3.0
+#define MAX_GAIN 10.0
 
 /* Sizes of the data sets after which they are named, splits included. */
 static const dg_generate_config presets[] = {
-    {"cora", 2708, 10556.0 / 2708, 1433, 7, 0.81, 0.0127, 20, 500, 1000, 0},
-    {"citeseer", 3327, 9104.0 / 3327, 3703, 6, 0.74, 0.0086, 20, 500, 1000, 0},
-    {"pubmed", 19717, 88648.0 / 19717, 500, 3, 0.80, 0.10, 20, 500, 1000, 0},
-    {"arxiv", 169343, 2315598.0 / 169343, 128, 40, 0.65, 1, 0, 29799, 48603, 0},
-    {"products", 2449029, 123718280.0 / 2449029, 100, 47, 0.81, 1, 0, 39323, 2213091, 0},
+    {"cora", 2708, 10556.0 / 2708, 1433, 7, 0.81, 0.0127, 20, 500, 1000, 0, 0, 0, 0, 0},
+    {"citeseer", 3327, 9104.0 / 3327, 3703, 6, 0.74, 0.0086, 20, 500, 1000, 0, 0, 0, 0, 0},
+    {"pubmed", 19717, 88648.0 / 19717, 500, 3, 0.80, 0.10, 20, 500, 1000, 0, 0, 0, 0, 0},
+    {"arxiv", 169343, 2315598.0 / 169343, 128, 40, 0.65, 1, 0, 29799, 48603, 0, 0, 0, 0, 0},
+    {"products", 2449029, 123718280.0 / 2449029, 100, 47, 0.81, 1, 0, 39323, 2213091, 0, 0, 0, 0, 0},
+    /* As large, and as hard to tell apart as the real graphs' classes are. */
+    {"arxiv-hard", 169343, 2315598.0 / 169343, 128, 40, 0.9, 1, 0, 29799, 48603, 0, 0.8, 0.3, 0.45, 1.4},
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 
@@ -58,6 +62,14 @@ static dg_status check_config(const dg_generate_config *c) {
     return dg_fail(DG_USAGE, "a homophily of %g is not possible: 0 to 1 is", c->homophily);
   if (!(c->feature_density > 0 && c->feature_density <= 1))
     return dg_fail(DG_USAGE, "a feature density of %g is not possible: above 0 and up to 1 is", c->feature_density);
+  if (!(c->class_skew >= 0 && c->class_skew <= MAX_SKEW))
+    return dg_fail(DG_USAGE, "a class skew of %g is not possible: 0 to %g is", c->class_skew, MAX_SKEW);
+  if (!(c->label_noise >= 0 && c->label_noise <= 1))
+    return dg_fail(DG_USAGE, "a label noise of %g is not possible: 0 to 1 is", c->label_noise);
+  if (!(c->topic_noise >= 0 && c->topic_noise <= 1))
+    return dg_fail(DG_USAGE, "a topic noise of %g is not possible: 0 to 1 is", c->topic_noise);
+  if (!(fabs(c->feature_gain) <= MAX_GAIN))
+    return dg_fail(DG_USAGE, "a feature gain of %g is not possible: -%g to %g is", c->feature_gain, MAX_GAIN, MAX_GAIN);
   if (c->train_per_class < 0 || c->n_val < 0 || c->n_test < 0)
     return dg_fail(DG_USAGE, "sizes of splits must not be negative");
   return DG_OK;
@@ -98,7 +110,7 @@ cleanup:
 static void make_labels(void *rows, int64_t first, int64_t count, void *context) {
   const output *o = context;
   int32_t *labels = rows;
-  for (int64_t i = 0; i < count; i++) labels[i] = dg_synthetic_class(o->graph, o->nodes.first + first + i);
+  for (int64_t i = 0; i < count; i++) labels[i] = dg_synthetic_label(o->graph, o->nodes.first + first + i);
 }
 
 static dg_status write_labels(output *o) {
@@ -262,13 +274,14 @@ static dg_status open_output(dg_h5 **file, const dg_comm *comm, const dg_generat
 
 /* Whether all ranks are asked for the same graph. Collective. */
 static dg_status compare(const dg_comm *comm, const dg_generate_config *c, const char *path) {
-  return dg_same_options(comm, "all ranks must be given the same",
-                         "--out %s\n--nodes %" PRId64
-                         "\n--avg-degree %.17g\n--features %d\n--classes %d\n--homophily %.17g\n"
-                         "--feature-density %.17g\n%d training nodes a class\n%" PRId64 " validation nodes\n%" PRId64
-                         " test nodes\n--seed %" PRIu64 "\n",
-                         path, c->n_nodes, c->avg_degree, c->n_features, c->n_classes, c->homophily, c->feature_density,
-                         c->train_per_class, c->n_val, c->n_test, c->seed);
+  return dg_same_options(
+      comm, "all ranks must be given the same",
+      "--out %s\n--nodes %" PRId64 "\n--avg-degree %.17g\n--features %d\n--classes %d\n--homophily %.17g\n"
+      "--feature-density %.17g\n--class-skew %.17g\n--label-noise %.17g\n--topic-noise %.17g\n--feature-gain %.17g\n%d "
+      "training nodes a "
+      "class\n%" PRId64 " validation nodes\n%" PRId64 " test nodes\n--seed %" PRIu64 "\n",
+      path, c->n_nodes, c->avg_degree, c->n_features, c->n_classes, c->homophily, c->feature_density, c->class_skew,
+      c->label_noise, c->topic_noise, c->feature_gain, c->train_per_class, c->n_val, c->n_test, c->seed);
 }
 
 dg_status dg_generate(const dg_comm *comm, const dg_generate_config *config, const char *path) {

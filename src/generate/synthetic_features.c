@@ -28,18 +28,20 @@ static int32_t word_of(const dg_synthetic *g, uint64_t owner, double size, doubl
                    g->config->n_features);
 }
 
-/* The class whose words a topic uses: its own, or now and then another one, always the same. */
-static int32_t borrowed_class(const dg_synthetic *g, int64_t topic, double u) {
-  int32_t class = (int32_t)(topic / g->class_topics), n_classes = g->config->n_classes;
+/* The class that a topic looks like: its own, or now and then, where u is below a share of its own of at most `most`,
+   another one, always the same. */
+static int32_t borrowed_class(const dg_synthetic *g, int64_t topic, double most, double u) {
+  int32_t class = dg_synthetic_class(g, topic), n_classes = g->config->n_classes;
   uint64_t key = dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_BORROWED), (uint64_t)topic);
-  if (n_classes == 1 || u >= BORROWED * dg_rng_uniform(key, 0)) return class;
+  if (n_classes == 1 || u >= most * dg_rng_uniform(key, 0)) return class;
   return (class + 1 + (int32_t)(dg_rng_uniform(key, 1) * (n_classes - 1))) % n_classes;
 }
 
 static int32_t draw_word(const dg_synthetic *g, int64_t topic, uint64_t key) {
-  double kind = dg_rng_uniform(key, 0), u = dg_rng_uniform(key, 1), n = g->config->n_features;
+  double kind = dg_rng_uniform(key, 0) / exp2(g->config->feature_gain), u = dg_rng_uniform(key, 1);
+  double n = g->config->n_features;
   if (kind < SHARE_CLASS) {
-    int32_t class = borrowed_class(g, topic, kind / SHARE_CLASS);
+    int32_t class = borrowed_class(g, topic, BORROWED, kind / SHARE_CLASS);
     return word_of(g, 2 * (uint64_t) class, n * 0.05 + 1, u);
   }
   if (kind < SHARE_CLASS + SHARE_TOPIC) return word_of(g, 2 * (uint64_t)topic + 1, n * 0.03 + 1, u);
@@ -81,11 +83,14 @@ static double bell(uint64_t bits) {
 void dg_synthetic_dense(float *row, const dg_synthetic *g, dg_id node) {
   int64_t topic = dg_synthetic_topic(g, node);
   int32_t n = g->config->n_features;
+  double u = g->config->topic_noise > 0 ? dg_synthetic_draw(g, DG_KEY_LOOKS, node, 0) : 1;
+  int32_t looks_like = borrowed_class(g, topic, g->config->topic_noise, u);
   uint64_t means = dg_rng_key(g->config->seed, DG_KEY_MEAN);
-  uint64_t class_key = dg_rng_key(means, 2 * (uint64_t)(topic / g->class_topics));
+  uint64_t class_key = dg_rng_key(means, 2 * (uint64_t)looks_like);
   uint64_t topic_key = dg_rng_key(means, 2 * (uint64_t)topic + 1);
   uint64_t noise_key = dg_rng_key(dg_rng_key(g->config->seed, DG_KEY_NOISE), (uint64_t)node);
-  double class_scale = CLASS_SPREAD / sqrt(2.0 * n), topic_scale = TOPIC_SPREAD / sqrt(2.0 * n);
+  double told = exp2(g->config->feature_gain);
+  double class_scale = told * CLASS_SPREAD / sqrt(2.0 * n), topic_scale = told * TOPIC_SPREAD / sqrt(2.0 * n);
   for (int32_t j = 0; j < n; j++) {
     uint64_t column = (uint64_t)j;
     row[j] = (float)(class_scale * bell(dg_rng_key(class_key, column)) +

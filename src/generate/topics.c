@@ -71,7 +71,7 @@ static void sum_weights(dg_topics *t, int64_t *members_before) {
 static void tell_starts(dg_topics *t, int64_t members_before) {
   const int32_t n_classes = t->graph->config->n_classes;
   for (int32_t c = 0; c < n_classes; c++) {
-    const int64_t topic = c * t->graph->class_topics;
+    const int64_t topic = c * t->graph->field_topics;
     if (!dg_directory_here(&t->blocks, topic)) continue;
     t->class_start[c] = members_before + t->start[topic - t->blocks.first];
     t->class_weight[c] = t->weight[t->start[topic - t->blocks.first]];

@@ -63,6 +63,8 @@ static void every_number_of_ranks_makes_the_same_file(void **state) {
   check_same_bytes(&config);
   config = sizes(300, 12, 8, 3);
   check_same_bytes(&config);
+  config.class_skew = 0.7, config.label_noise = 0.2, config.topic_noise = 0.5, config.feature_gain = 1;
+  check_same_bytes(&config);
 }
 
 static void one_writer_and_all_make_the_same_file(void **state) {
@@ -76,18 +78,25 @@ static void one_writer_and_all_make_the_same_file(void **state) {
 }
 
 /* What is written of these graphs was measured on them. */
-static void presets_stay_the_graphs_they_are(void **state) {
-  (void)state;
+static uint64_t fingerprint_of(const char *preset, int64_t nodes) {
   dg_generate_config config;
   dg_h5 *file = NULL;
   dg_graph_info info;
   uint64_t fingerprint = 0;
-  dg_status status = dg_generate_preset(&config, "cora");
+  dg_status status = dg_generate_preset(&config, preset);
+  if (nodes > 0) config.n_nodes = nodes;
   if (status == DG_OK) status = dg_generate(&test_comm, &config, shared_path);
   if (status == DG_OK) status = dg_graph_open(&file, &info, shared_path);
   if (status == DG_OK) status = dg_graph_fingerprint(&fingerprint, file, &info);
   dg_h5_close(&file);
-  assert_all_true(&test_comm, status == DG_OK && fingerprint == 0x261d656e496196bdu);
+  assert_all_true(&test_comm, status == DG_OK);
+  return fingerprint;
+}
+
+static void presets_stay_the_graphs_they_are(void **state) {
+  (void)state;
+  assert_all_true(&test_comm, fingerprint_of("cora", 0) == 0x261d656e496196bdu);
+  assert_all_true(&test_comm, fingerprint_of("arxiv-hard", 5000) == 0x1634eecbb75fb64au);
 }
 
 static int compare_words(const void *a, const void *b) {
@@ -198,6 +207,7 @@ static void tiny_graphs_are_possible(void **state) {
   all[8].homophily = 0;
   all[9].homophily = 1;
   all[10].feature_density = 0.97;
+  all[3].class_skew = 3, all[3].label_noise = 1, all[6].class_skew = 1, all[6].topic_noise = 1, all[7].class_skew = 0.5;
   for (size_t k = 0; k < sizeof all / sizeof all[0]; k++) check_valid(&all[k]);
 }
 
@@ -254,6 +264,18 @@ static void impossible_graphs_are_refused(void **state) {
   config = sizes(10, 2, 3, 2);
   config.homophily = NAN;
   check_failure(&config, shared_path, DG_USAGE, "homophily");
+  config = sizes(10, 2, 3, 2);
+  config.class_skew = -1;
+  check_failure(&config, shared_path, DG_USAGE, "class skew");
+  config = sizes(10, 2, 3, 2);
+  config.label_noise = 1.5;
+  check_failure(&config, shared_path, DG_USAGE, "label noise");
+  config = sizes(10, 2, 3, 2);
+  config.topic_noise = NAN;
+  check_failure(&config, shared_path, DG_USAGE, "topic noise");
+  config = sizes(10, 2, 3, 2);
+  config.feature_gain = NAN;
+  check_failure(&config, shared_path, DG_USAGE, "feature gain");
   config = sizes(10, 2, 3, 2);
   check_failure(&config, "absent/graph.h5", DG_IO, "absent/graph.h5: cannot be written");
   dg_status status = dg_generate_preset(&config, "reddit");
