@@ -60,6 +60,8 @@ class Generate(program.Case):
         with h5py.File(self.path("again.h5")) as file:
             for key in SETS:
                 np.testing.assert_array_equal(graph[key], file[key][:])
+        with open(os.path.join(folder, "raw", "edge.csv")) as pairs:
+            self.assertEqual(2 * len(list(pairs)), len(graph["graph/indices"]))
         self.assertFalse([name for name in os.listdir(self.folder.name) if "partial" in name])
         other = self.generate("other", "--format", "ogb", ranks=3)
         self.assertEqual(filecmp.dircmp(folder, other).diff_files, [])
