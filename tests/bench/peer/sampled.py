@@ -1,0 +1,119 @@
+"""Runs inside a peer's environment: trains on sampled neighbourhoods as its users do; after each epoch one JSON line.
+
+usage: sampled.py LIBRARY MODEL GRAPH --hidden D --heads H --epochs N --fanout A,B --batch N ...; LIBRARY is dgl or pyg
+"""
+import argparse
+import json
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+import data
+
+SKIPPED = 77
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    for name in ("library", "model", "graph"):
+        parser.add_argument(name)
+    for name in ("--hidden", "--heads", "--threads", "--epochs", "--batch", "--seed"):
+        parser.add_argument(name, type=int, required=True)
+    for name in ("--dropout", "--lr"):
+        parser.add_argument(name, type=float, required=True)
+    parser.add_argument("--fanout", type=lambda text: [int(n) for n in text.split(",")], required=True)
+    return parser.parse_args()
+
+
+class Dgl:
+    """Two layers on DGL's blocks."""
+    def __init__(self, options, graph):
+        import dgl
+        from dgl.nn import GATConv, GATv2Conv, GraphConv
+        self.graph, self.options = dgl.add_self_loop(dgl.graph((graph.src, graph.dst), num_nodes=graph.nodes)), options
+        self.graph.create_formats_()
+        self.x, self.y = graph.x, graph.y
+        if options.model == "gcn":
+            layers = [GraphConv(graph.features, options.hidden, activation=F.relu), GraphConv(options.hidden, graph.classes)]
+        else:
+            conv = GATConv if options.model == "gat" else GATv2Conv
+            layers = [conv(graph.features, options.hidden, options.heads, activation=F.elu),
+                      conv(options.hidden * options.heads, graph.classes, 1)]
+        self.net = torch.nn.ModuleList(layers)
+        sampler = dgl.dataloading.NeighborSampler(options.fanout)
+        self.loader = dgl.dataloading.DataLoader(self.graph, graph.train, sampler, batch_size=options.batch, shuffle=True)
+
+    def forward(self, blocks, x):
+        for k, (layer, block) in enumerate(zip(self.net, blocks)):
+            x = layer(block, F.dropout(x, self.options.dropout, self.net.training) if k else x).flatten(1)
+        return x
+
+    def batches(self):
+        for sources, targets, blocks in self.loader:
+            yield self.forward(blocks, self.x[sources]), self.y[targets]
+
+    def logits(self):
+        return self.forward([self.graph] * 2, self.x)
+
+
+class Pyg:
+    """Two layers on PyTorch Geometric's NeighborLoader, which needs pyg-lib or torch-sparse beside it."""
+    def __init__(self, options, graph):
+        from torch_geometric.data import Data
+        from torch_geometric.loader import NeighborLoader
+        from torch_geometric.nn import GATConv, GATv2Conv, GCNConv
+        self.data = Data(x=graph.x, y=graph.y, edge_index=torch.stack([graph.src, graph.dst]))
+        self.options = options
+        if options.model == "gcn":
+            layers = [GCNConv(graph.features, options.hidden), GCNConv(options.hidden, graph.classes)]
+        else:
+            conv = GATConv if options.model == "gat" else GATv2Conv
+            layers = [conv(graph.features, options.hidden, options.heads), conv(options.hidden * options.heads, graph.classes)]
+        self.net = torch.nn.ModuleList(layers)
+        self.loader = NeighborLoader(self.data, options.fanout, graph.train, batch_size=options.batch, shuffle=True)
+
+    def forward(self, part):
+        act = F.relu if self.options.model == "gcn" else F.elu
+        x = F.dropout(act(self.net[0](part.x, part.edge_index)), self.options.dropout, self.net.training)
+        return self.net[1](x, part.edge_index)
+
+    def batches(self):
+        for part in self.loader:
+            yield self.forward(part)[:part.batch_size], part.y[:part.batch_size]
+
+    def logits(self):
+        return self.forward(self.data)
+
+
+def main():
+    options = parse()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    graph = data.read(options.graph)
+    try:
+        model = {"dgl": Dgl, "pyg": Pyg}[options.library](options, graph)
+        next(iter(model.loader))
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        sys.exit(SKIPPED)
+    optimizer = torch.optim.Adam(model.net.parameters(), lr=options.lr)
+    seconds = 0
+    for epoch in range(1, options.epochs + 1):
+        start = time.perf_counter()
+        model.net.train()
+        for logits, y in model.batches():
+            optimizer.zero_grad()
+            F.cross_entropy(logits, y).backward()
+            optimizer.step()
+        seconds += time.perf_counter() - start
+        model.net.eval()
+        with torch.no_grad():
+            right = (model.logits().argmax(1) == graph.y).float()
+        print(json.dumps(dict(epoch=epoch, seconds=seconds, val_acc=float(right[graph.val].mean()),
+                              test_acc=float(right[graph.test].mean()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
