@@ -1,6 +1,7 @@
 #include "blocks.h"
 
 #include <math.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 #include <distgat/rng.h>
@@ -128,20 +129,29 @@ cleanup:
 }
 
 /* A part projects a source once, however many of its targets have it; the shares take it for as many times as targets
-   anywhere. So what parts project is measured, and rows move by that. Collective. */
+   anywhere. So what parts project is measured, and rows move by that, while it helps. Collective. */
 static dg_status balance_nonzeros(int32_t *rows, dg_level *level, const dg_blocks *b, const dg_multilevel_config *how) {
   dg_status status = DG_OK;
   correction c = {0};
-  double imbalance = 0;
-  DG_TRY(dg_comm_agree(level->comm, create_correction(&c, how->parts)));
-  for (uint64_t k = 0; k < CORRECTIONS; k++) {
+  double imbalance = 0, least = INFINITY;
+  const size_t bytes = (size_t)level->n * sizeof *rows;
+  int32_t *best = NULL;
+  status = create_correction(&c, how->parts);
+  if (status == DG_OK) status = dg_alloc(&best, (size_t)level->n, sizeof *best);
+  DG_TRY(dg_comm_agree(level->comm, status));
+  for (uint64_t k = 0; k <= CORRECTIONS; k++) {
     const dg_spread_config spread = {
         .parts = how->parts, .rounds = 4, .share = how->share, .seed = dg_rng_key(dg_rng_key(how->seed, 0), k)};
     DG_TRY(correct_weights(&imbalance, level, b, &c, rows, how->parts));
-    if (!how->share && imbalance <= WELL_BALANCED) break;
+    if (!how->share && imbalance >= least) break;
+    least = imbalance;
+    memcpy(best, rows, bytes);
+    if (k == CORRECTIONS || (!how->share && imbalance <= WELL_BALANCED)) break;
     DG_TRY(dg_level_spread(rows, level, &spread));
   }
+  memcpy(rows, best, bytes);
 cleanup:
+  dg_free(&best);
   destroy_correction(&c);
   return status;
 }

@@ -5,7 +5,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-enum { CLUSTER_ROUNDS = 6, SPREAD_ROUNDS = 12 };
+enum { CLUSTER_ROUNDS = 6, SPREAD_ROUNDS = 40 };
 
 /* A contraction that leaves more of the nodes than this is the last. */
 static const double enough = 0.9;

@@ -10,6 +10,9 @@
    some such pieces may have. */
 enum { GAINS = 16, CHANCES = 8, CLASSES = GAINS * CHANCES };
 
+/* A round that moves less of the rows than this is the last, but for those that must go. */
+static const double FEW = 1e-3;
+
 /* A move that a row would like; class -1: none. */
 typedef struct wish {
   int32_t to;
@@ -140,9 +143,11 @@ static void let_in(spreader *s) {
   drop_refused(s, false);
 }
 
-/* One round. Of rows that may move half do, so that neighbours do not change places. Collective. */
-static dg_status move_rows(spreader *s, bool forced, uint64_t key) {
+/* One round. Of rows that may move half do, so that neighbours do not change places; *moved of all ranks' did.
+   Collective. */
+static dg_status move_rows(int64_t *moved, spreader *s, bool forced, uint64_t key) {
   dg_status status = DG_OK;
+  *moved = 0;
   for (dg_row i = 0; i < s->level->n; i++) {
     const uint64_t luck = dg_rng_key(key, (uint64_t)dg_level_id(s->level, i));
     const bool may = forced ? is_excess(s, i) : (luck & 1) != 0;
@@ -151,7 +156,8 @@ static dg_status move_rows(spreader *s, bool forced, uint64_t key) {
   if (forced) let_go(s);
   let_in(s);
   for (dg_row i = 0; i < s->level->n; i++)
-    if (s->wishes[i].class >= 0) s->part[i] = s->wishes[i].to;
+    if (s->wishes[i].class >= 0) s->part[i] = s->wishes[i].to, ++*moved;
+  dg_comm_sum_int64(s->level->comm, moved, 1);
   DG_TRY(dg_level_pull(s->level, s->part, sizeof *s->part));
   find_loads(s);
 cleanup:
@@ -184,9 +190,13 @@ dg_status dg_level_spread(int32_t *part, const dg_level *level, const dg_spread_
   set_limits(&s);
   DG_TRY(dg_level_pull(level, part, sizeof *part));
   find_loads(&s);
+  bool worth = true;
   for (int r = 0; r < 2 * config->rounds; r++) {
-    if (!is_balanced(&s)) DG_TRY(move_rows(&s, true, dg_rng_key(config->seed, (uint64_t)(2 * r))));
-    if (r < config->rounds) DG_TRY(move_rows(&s, false, dg_rng_key(config->seed, (uint64_t)(2 * r + 1))));
+    int64_t moved;
+    if (!is_balanced(&s)) DG_TRY(move_rows(&moved, &s, true, dg_rng_key(config->seed, (uint64_t)(2 * r))));
+    if (!worth || r >= config->rounds) continue;
+    DG_TRY(move_rows(&moved, &s, false, dg_rng_key(config->seed, (uint64_t)(2 * r + 1))));
+    worth = moved >= FEW * (double)level->nodes.n_nodes;
   }
 cleanup:
   dg_free(&s.load);
