@@ -21,17 +21,19 @@ typedef enum dg_norm { DG_NORM_NONE, DG_NORM_BATCH, DG_NORM_LAYER } dg_norm;
 /* What a model is; widths of data are added when it is made. */
 typedef struct dg_model_config {
   dg_model_kind kind;
-  int layers;                         /* >= 1 */
-  int hidden;                         /* width of a head in hidden layers */
-  int heads;                          /* heads of hidden layers, concatenated */
-  int out_heads;                      /* heads of the last layer, averaged */
-  double dropout;                     /* on each layer's input, in [0, 1) */
-  double input_dropout;               /* on the first layer's input */
-  double attention_dropout;           /* on attention coefficients */
-  double negative_slope;              /* of LeakyReLU in attention scores */
-  dg_activation activation;           /* between layers */
-  bool residual;                      /* a linear skip beside every layer */
-  dg_norm norm;                       /* after each hidden layer, before the activation */
+  int layers;               /* >= 1 */
+  int hidden;               /* width of a head in hidden layers */
+  int heads;                /* heads of hidden layers, concatenated */
+  int out_heads;            /* heads of the last layer, averaged */
+  double dropout;           /* on each layer's input, in [0, 1) */
+  double input_dropout;     /* on the first layer's input */
+  double attention_dropout; /* on attention coefficients */
+  double edge_dropout;      /* share of edges that attention does not see in a training step, self-loops aside */
+  bool source_only;         /* attention scores of GAT are made of the source alone */
+  double negative_slope;    /* of LeakyReLU in attention scores */
+  dg_activation activation; /* between layers */
+  bool residual;            /* a linear skip beside every layer */
+  dg_norm norm;             /* after each hidden layer, before the activation */
   dg_edge_attributes edge_attributes; /* that GCN weighs edges by, and attention adds to scores */
 } dg_model_config;
 

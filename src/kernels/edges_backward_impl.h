@@ -11,7 +11,7 @@ INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, boo
 /* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
    (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
 INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
-                      int32_t j, const float *attributes, bool v2, int nv, int q, int hp) {
+                      int32_t j, const float *attributes, bool v2, bool edge, int nv, int q, int hp) {
   const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
   vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
   if (v2) {
@@ -20,6 +20,7 @@ INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf
     for (int k = 0; k < q; k++) s[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
     gat_score(s, sign, e, s, j, attributes, q, hp);
   }
+  if (edge) drop_edge(s, e, i, j, q);
   for (int k = 0; k < q; k++) g[k] = splat(0);
   for (int v = 0; v < nv; v++) g[v % q] += dagg[v] * zj[v];
   for (int k = 0; k < q; k++) {
@@ -90,8 +91,8 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
       for (int32_t t = from; t < to; t++) {
         const int32_t j = e->indices[t];
         if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
-        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true, nv,
-                  q, hp);
+        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true,
+                  edge, nv, q, hp);
       }
     }
     finish_terms(&tl, e, (s.last - s.first) * hp);
@@ -121,7 +122,7 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
 
 /* Attributes of out-edge t; NULL where edges have none. */
 INLINE const float *out_attributes_of(const dg_edges *e, int32_t t, bool edge) {
-  return edge ? attributes_of(e, e->t_edges[t], true) : NULL;
+  return edge && e->edge_dim > 0 ? attributes_of(e, e->t_edges[t], true) : NULL;
 }
 
 /* Coefficients and gradients of scores of the out-edges in a tile. */
@@ -133,9 +134,9 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, b
       const int32_t i = e->t_indices[t];
       const vf *zi = v2 ? (const vf *)(e->zr + i * ld) : NULL;
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
-      if (e->ahead && edge) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
+      if (e->ahead && edge && e->edge_dim > 0) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
       put_terms(tl, t - s->first, e, zj, zi, (const vf *)(e->dagg + i * ld), i, j, out_attributes_of(e, t, edge), v2,
-                nv, pattern_size(hp), hp);
+                edge, nv, pattern_size(hp), hp);
     }
   }
   finish_terms(tl, e, (s->last - s->first) * hp);

@@ -46,7 +46,16 @@ INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, boo
 
 /* Attributes of in-edge t; NULL where edges have none. */
 INLINE const float *attributes_of(const dg_edges *e, int32_t t, bool edge) {
-  return edge ? e->attributes + (size_t)t * (size_t)e->edge_dim : NULL;
+  return edge && e->edge_dim > 0 ? e->attributes + (size_t)t * (size_t)e->edge_dim : NULL;
+}
+
+/* The score of an edge that is dropped becomes one that weighs nothing beside that of the self-loop. */
+INLINE void drop_edge(vf *s, const dg_edges *e, int32_t i, int32_t j, int q) {
+  const dg_dropout *drop = &e->edge_drop;
+  if (!drop->threshold || i == j) return;
+  const uint32_t row = dg_rng_row(drop->key, (uint32_t)e->ids[i]);
+  if (dg_rng_column(row, drop->key, (uint32_t)e->ids[j]) >= drop->threshold) return;
+  for (int k = 0; k < q; k++) s[k] = splat((dg_real)-1e30);
 }
 
 /* Vector v of the argument of GATv2's LeakyReLU: z_j + zr_i, and what the attributes `a` of the edge add, in an order
@@ -112,6 +121,7 @@ INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32
       gatv2_score(s, e, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
     else
       gat_score(s, sign, e, zi, j, attributes, q, hp);
+    if (edge) drop_edge(s, e, i, j, q);
     for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
     put(tl->weight, t, s, q, hp);
     if (!v2 && e->positive) put(tl->sign, t, sign, q, hp);
@@ -337,6 +347,7 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
                     attributes, nv, q, hp);
       else
         gat_score(s, sign, e, si, j, attributes, q, hp);
+      if (edge) drop_edge(s, e, i, j, q);
       for (int k = 0; k < q; k++)
         s[k] =
             vexp(s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k)) * load_pattern(stat + DG_STAT_RSUM * hp, hp, k);

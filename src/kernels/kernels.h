@@ -53,6 +53,7 @@ typedef struct dg_edges {
   const int32_t *t_edges;     /* [n_edges] in-edge of each out-edge */
   const dg_real *lin_edge;    /* [edge_dim, ld] what attributes add to the argument of LeakyReLU (GATv2) */
   const dg_real *edge_scores; /* [edge_dim, hp] the same (GAT) */
+  dg_dropout edge_drop;       /* of edges themselves, before the softmax; self-loops stay; attention alone */
 } dg_edges;
 
 /* Rows of a sparse or dense input of the first layer. */
@@ -102,9 +103,9 @@ typedef struct dg_kernels dg_kernels;
 struct dg_kernels {
   const char *name;
 
-  /* The same table for edges with attributes, NULL in that one. There GCN multiplies by an edge's attribute, its
-     weight, self-loops weighing 1; attention adds them to scores, as edge_dim of PyTorch Geometric's GATConv and
-     GATv2Conv. Means take no attributes. */
+  /* The same table for edges with attributes, and for edges of which some are dropped; NULL in that one. There GCN
+     multiplies by an edge's attribute, its weight, self-loops weighing 1; attention adds them to scores, as edge_dim of
+     PyTorch Geometric's GATConv and GATv2Conv. Means take no attributes. */
   const dg_kernels *with_attributes;
 
   /* Aggregation forward: agg and stat of targets. GATv2: Brody et al. 2022, eq. 7; GAT: Velickovic et al. 2018, eq.

@@ -19,7 +19,8 @@ typedef struct dg_layer {
   bool last, elu;
   int heads, dim, hp, ld; /* output channels, see kernels.h */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
-  double dropout, attention_dropout, slope;
+  double dropout, attention_dropout, edge_dropout, slope;
+  bool source_only;     /* scores know nothing of the target (GAT) */
   int64_t first, count; /* the layer's part of the block */
   int64_t w, b;         /* projection of sources */
   int64_t wr, br;       /* projection of targets (GATv2) */
@@ -41,7 +42,7 @@ typedef struct dg_layer {
 typedef struct dg_sizes {
   size_t z, zr, agg, stat, score_src; /* see dg_edges; agg 0: it is z itself */
   size_t positive, dscore_dst;        /* with a backward pass */
-  size_t edge_scores;                 /* see dg_work */
+  size_t edge_scores, no_target;      /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
@@ -94,6 +95,7 @@ typedef struct dg_work {
   dg_real *skip_weights; /* [in, bias_ld] sum of both skips' */
   dg_real *share;        /* [n_dst] 1 / neighbours (means) */
   dg_real *edge_scores;  /* [2, edge_dim, hp] what each attribute adds to scores, and its gradient (GAT) */
+  dg_real *no_target;    /* [ld] zero, in the place of a_dst where scores know nothing of the target (GAT) */
   dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */
   double *sums;              /* of dg_scratch */

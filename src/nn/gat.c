@@ -7,7 +7,7 @@
 static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
   dg_status status = DG_OK;
   DG_TRY(dg_layer_add_attention(params, layer, &layer->att, "att_src"));
-  DG_TRY(dg_layer_add_attention(params, layer, &layer->att_dst, "att_dst"));
+  if (!layer->source_only) DG_TRY(dg_layer_add_attention(params, layer, &layer->att_dst, "att_dst"));
   DG_TRY(dg_layer_add_bias(params, layer));
   DG_TRY(dg_layer_add_projection(params, layer, &layer->w, "lin.weight", in));
   if (layer->edge_dim == 0) return DG_OK;
@@ -24,6 +24,7 @@ static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_cou
   sizes->positive = (size_t)n->n_dst * (size_t)layer->ld;
   sizes->dscore_dst = (size_t)n->n_dst * (size_t)layer->hp;
   sizes->edge_scores = 2 * (size_t)layer->edge_dim * (size_t)layer->hp;
+  sizes->no_target = layer->source_only ? (size_t)layer->ld : 0;
 }
 
 /* Scores are linear in attributes: of each, the score of its map. */
@@ -87,8 +88,8 @@ static void backward_sources(const dg_work *work, int from, int to) {
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const int64_t both = 2 * (int64_t)l->ld, n_scores = (int64_t)l->edge_dim * l->hp;
-  DG_CHECK(l->att_dst == l->att + l->ld); /* a_src and a_dst lie side by side in the block */
-  add_parts(params->grad + l->att, work->sums, work->block->src.n, l->chunk_sums, both);
+  DG_CHECK(l->source_only || l->att_dst == l->att + l->ld); /* they lie side by side in the block */
+  add_parts(params->grad + l->att, work->sums, work->block->src.n, l->chunk_sums, l->source_only ? l->ld : both);
   if (l->edge_dim == 0) return;
   add_parts(work->edge_scores + n_scores, work->sums + both, work->block->src.n, l->chunk_sums, n_scores);
   backward_edge_scores(work, params);

@@ -54,11 +54,14 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.bias_ld = last ? round_up(l.dim, 16) : l.ld;
   l.n_in = in->heads * in->dim;
   l.in_ld = in->ld;
-  if (l.conv->edges && m->edge_dim > 0) l.edge_dim = m->edge_dim, l.kernels = l.kernels->with_attributes;
+  l.edge_dim = l.conv->edges ? m->edge_dim : 0;
+  l.edge_dropout = l.conv->attention ? c->edge_dropout : 0;
+  if (l.edge_dim > 0 || l.edge_dropout > 0) l.kernels = l.kernels->with_attributes;
   l.chunk_sums = 2 * l.ld;
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;
   l.slope = c->negative_slope;
+  l.source_only = c->source_only;
   l.norm = last ? DG_NORM_NONE : c->norm;
   l.input_sums = index > 0 ? dg_norm_n_sums(c->norm) : 0;
   l.w = l.b = l.wr = l.br = l.att = l.att_dst = l.lin_edge = l.att_edge = l.bias = -1;

@@ -28,7 +28,7 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
-    reals += (int64_t)(s.skip + s.skip_weights + s.share + s.edge_scores + s.norm_room);
+    reals += (int64_t)(s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;
     words += (int64_t)s.row_bits;
     dagg[k % 2] = largest(dagg[k % 2], s.dagg);

@@ -131,6 +131,7 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->skip_weights, s->skip_weights, sizeof(dg_real)));
   DG_TRY(allocate(&w->share, s->share, sizeof(dg_real)));
   DG_TRY(allocate(&w->edge_scores, s->edge_scores, sizeof(dg_real)));
+  DG_TRY(allocate(&w->no_target, s->no_target, sizeof(dg_real)));
 
 cleanup:
   return status;
@@ -178,7 +179,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   DG_TRY(dg_comm_agree(comm, status));
   DG_CHECK(layer->edge_dim == b->edge_dim);
   describe_edges(&work->e, layer, b);
-  work->e.edge_scores = work->edge_scores;
+  work->e.edge_scores = work->edge_scores, work->e.att_dst = work->no_target;
   if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;
   if (pass->scratch) borrow_scratch(work, pass->scratch);
@@ -218,6 +219,7 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->skip_weights);
   dg_free(&work->share);
   dg_free(&work->edge_scores);
+  dg_free(&work->no_target);
   dg_norm_destroy(&work->norm);
   *work = (dg_work){0};
 }

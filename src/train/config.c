@@ -89,6 +89,7 @@ static dg_status check_checkpoint(const dg_config *config) {
 static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
   const values d = default_values((dg_model_kind)v->kind);
   const dg_model_config *m = &v->config.model, *dm = &d.config.model;
+  const bool is_gat = v->kind == DG_MODEL_GAT;
   const struct {
     int option;
     bool differs;
@@ -96,7 +97,11 @@ static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
   } used[] = {{HEADS, v->heads != d.heads, "heads", "heads"},
               {OUT_HEADS, v->out_heads != d.out_heads, "out-heads", "heads"},
               {ATTENTION_DROPOUT, m->attention_dropout != dm->attention_dropout, "attention-dropout", "attention"},
+              {EDGE_DROPOUT, m->edge_dropout != dm->edge_dropout, "edge-dropout", "attention"},
               {NEGATIVE_SLOPE, m->negative_slope != dm->negative_slope, "negative-slope", "attention"}};
+  if (typed[ATTENTION_TARGET] && !v->attention_target && !is_gat)
+    return dg_fail(DG_USAGE, "--attention-target off is for gat; %s has no score of the target's own",
+                   dg_model_kind_name((dg_model_kind)v->kind));
   if (has_attention((dg_model_kind)v->kind)) return DG_OK;
   for (size_t i = 0; i < sizeof used / sizeof *used; i++)
     if (typed[used[i].option] && used[i].differs)

@@ -21,15 +21,21 @@ static dg_status save_option(dg_h5 *file, const dg_option *option) {
   return dg_h5_set_string(file, name, option->choices[*(const int *)option->target]);
 }
 
-/* Goes through text, so that a file is checked as strictly as a command line. Where it says nothing of a flag or a
-   choice that older versions did not have, the default holds. */
-static dg_status load_option(dg_h5 *file, dg_option *option, bool is_new) {
+/* Whether older versions did not have the option. */
+static bool is_new(int option) {
+  return option == RESIDUAL || option == NORM || option == EDGE_ATTRIBUTES || option == EDGE_DROPOUT ||
+         option == ATTENTION_TARGET;
+}
+
+/* Goes through text, so that a file is checked as strictly as a command line. Where it says nothing of an
+   option that older versions did not have, the default holds. */
+static dg_status load_option(dg_h5 *file, dg_option *option, bool optional) {
   char name[64], number[64], *text = NULL;
   int64_t integer;
   double real;
   dg_status status = DG_OK;
   name_attribute(name, option);
-  if (is_new && !dg_h5_attribute_exists(file, name)) return DG_OK;
+  if (optional && !dg_h5_attribute_exists(file, name)) return DG_OK;
   if (option->kind == DG_OPTION_FLAG) {
     DG_TRY(dg_h5_get_int64(file, name, &integer));
     *(bool *)option->target = integer != 0;
@@ -66,8 +72,7 @@ dg_status dg_config_load(dg_h5 *file, dg_config *config) {
   dg_option options[N_MODEL_OPTIONS];
   dg_config_describe_model(options, &v);
   dg_status status = DG_OK;
-  for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++)
-    status = load_option(file, &options[i], i == RESIDUAL || i == NORM || i == EDGE_ATTRIBUTES);
+  for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = load_option(file, &options[i], is_new(i));
   dg_config_from_values(config, &v);
   return status;
 }

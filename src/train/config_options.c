@@ -38,6 +38,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
                                           "on the first layer's input (as --dropout)");
   options[ATTENTION_DROPOUT] =
       dg_option_real("attention-dropout", &m->attention_dropout, 0, below_one, "P", "on attention coefficients (0)");
+  options[EDGE_DROPOUT] = dg_option_real("edge-dropout", &m->edge_dropout, 0, below_one, "P",
+                                         "gat, gatv2: share of edges that attention does not see in a step (0)");
   options[NEGATIVE_SLOPE] =
       dg_option_real("negative-slope", &m->negative_slope, -INFINITY, INFINITY, "A", "of LeakyReLU (0.2)");
   options[ACTIVATION] =
@@ -50,6 +52,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[EDGE_ATTRIBUTES] = dg_option_choice("edge-attributes", &v->edge_attributes, edge_attributes_names,
                                               "of the graph's edges: gcn sums by their weight; gat, gatv2: scores see\n"
                                               "their weight or features, self-loops the means of these (none)");
+  options[ATTENTION_TARGET] = dg_option_choice("attention-target", &v->attention_target, switch_names,
+                                               "gat: off: scores are made of the source alone (on)");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
@@ -135,11 +139,13 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [DROPOUT] = "model",
                                                 [INPUT_DROPOUT] = "model",
                                                 [ATTENTION_DROPOUT] = "model",
+                                                [EDGE_DROPOUT] = "model",
                                                 [NEGATIVE_SLOPE] = "model",
                                                 [ACTIVATION] = "model",
                                                 [RESIDUAL] = "model",
                                                 [NORM] = "model",
                                                 [EDGE_ATTRIBUTES] = "model",
+                                                [ATTENTION_TARGET] = "model",
                                                 [NORMALIZE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",
@@ -195,6 +201,7 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .activation = m->activation,
                             .norm = m->norm,
                             .edge_attributes = m->edge_attributes,
+                            .attention_target = !m->source_only,
                             .optimizer = config->optimizer,
                             .lr_schedule = config->lr_schedule,
                             .loss = config->loss,
@@ -220,6 +227,7 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->activation = (dg_activation)v->activation;
   m->norm = (dg_norm)v->norm;
   m->edge_attributes = (dg_edge_attributes)v->edge_attributes;
+  m->source_only = !v->attention_target;
   config->optimizer = (dg_optimizer_kind)v->optimizer;
   config->lr_schedule = (dg_lr_schedule)v->lr_schedule;
   config->loss = (dg_loss_kind)v->loss;

@@ -14,11 +14,13 @@ enum dg_config_option {
   DROPOUT,
   INPUT_DROPOUT,
   ATTENTION_DROPOUT,
+  EDGE_DROPOUT,
   NEGATIVE_SLOPE,
   ACTIVATION,
   RESIDUAL,
   NORM,
   EDGE_ATTRIBUTES,
+  ATTENTION_TARGET,
   NORMALIZE,
   N_MODEL_OPTIONS,
   RECIPE = N_MODEL_OPTIONS,
@@ -64,7 +66,7 @@ typedef struct dg_config_values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, seed, threads;
   int kind, activation, norm, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
-  int optimizer, lr_schedule, loss, class_weights, edge_attributes;
+  int optimizer, lr_schedule, loss, class_weights, edge_attributes, attention_target;
 } dg_config_values;
 
 /* The rows of the table that describe the model, or all of them; they set `values`. Local. */

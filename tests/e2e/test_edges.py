@@ -158,6 +158,43 @@ class Edges(program.Case):
         program.distgat(*run, "--epochs", 6, self.path("edges.h5"), ranks=2)
         np.testing.assert_array_equal(program.losses(self.path("b.jsonl")), want)
 
+    def test_dropping_edges(self):
+        """All but self-loops gone, what is left is a graph without edges; other epochs and layers drop others; evaluation
+        drops none."""
+        lonely = graphs.read(self.path("edges.h5"))
+        lonely.indptr, lonely.indices = np.zeros_like(lonely.indptr), lonely.indices[:0]
+        lonely.edge_weight = lonely.edge_features = None
+        lonely.write(self.path("lonely.h5"))
+        still = ("--dropout", 0, "--lr", 1e-9)
+        for model in ("gat", "gatv2"):
+            for which in ("none", "features"):
+                with self.subTest(model=model, which=which):
+                    want = self.train("edges.h5", model, which, *still)
+                    logits = self.predict(self.path("edges.h5"))
+                    some = self.train("edges.h5", model, which, *still, "--edge-dropout", 0.3)
+                    self.assertGreater(np.ptp(some), 1e-3)
+                    self.assertLess(np.abs(np.mean(some) - want[0]), 0.2)
+                    np.testing.assert_allclose(self.predict(self.path("edges.h5")), logits, atol=1e-5)
+                    np.testing.assert_allclose(self.train("edges.h5", model, which, *still, "--edge-dropout", 0.3, ranks=3),
+                                               some, rtol=1e-5)
+                if which == "none":
+                    np.testing.assert_allclose(self.train("edges.h5", model, which, *still, "--edge-dropout", 0.9999999),
+                                               self.train("lonely.h5", model, which, *still), rtol=1e-6)
+
+    def test_scores_of_the_source_alone(self):
+        """GAT's half of the target is not there; others have no such half."""
+        self.train("plain.h5", "gat", "none", "--attention-target", "off")
+        with h5py.File(self.path("model.h5")) as f:
+            self.assertNotIn("conv1.att_dst", f["weights"])
+            self.assertIn("conv1.att_src", f["weights"])
+        self.predict(self.path("plain.h5"), ranks=2)
+        for model in ("gatv2", "gcn", "sage", "mlp"):
+            self.refused("train", self.path("plain.h5"), "--model", model, "--attention-target", "off",
+                         words=("is for gat", model))
+        for model in ("gcn", "sage", "mlp"):
+            self.refused("bench", self.path("plain.h5"), "--model", model, "--edge-dropout", 0.1,
+                         words=("is for gat and gatv2", model))
+
     def test_plans(self):
         """Of a file as of numbers alone, which cannot say how many features an edge has."""
         sizes = ("--nodes", 5000, "--edges", 40000, "--features", 16, "--classes", 5, "--parts", 2, "--quiet")

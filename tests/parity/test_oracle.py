@@ -66,6 +66,8 @@ CASES = [
     ("directed", "gcn", dict(layers=3, edge_attributes="weight")),
     ("hub", "gcn", dict(edge_attributes="weight")),
     ("no_edges", "gat", dict(edge_attributes="features")),
+    ("hub", "gat", dict(attention_target="off")),
+    ("directed", "gat", dict(layers=3, hidden=5, heads=3, attention_target="off", edge_attributes="weight")),
 ]
 
 
@@ -141,6 +143,8 @@ class Oracle(program.Case):
         sizes.setdefault("hidden", 16 if kind in ("gcn", "mlp") else 8)
         sizes["edge_dim"] = {"weight": 1, "features": 3}.get(which, 0)
         weights = oracle.random_weights(kind, graph.x.shape[1], graph.classes, seed=len(graph_name), **sizes)
+        if options.get("attention_target") == "off":
+            weights = {name: value for name, value in weights.items() if not name.endswith("att_dst")}
         net = oracle.Model(kind, weights, graph, options.get("activation"), options.get("negative_slope", 0.2),
                            attributes=attributes)
         self.train(graph_file, kind, options, weights, ranks)

@@ -168,20 +168,24 @@ static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
     bool sparse, residual;
     dg_norm norm;
     dg_edge_attributes edges;
+    double edge_dropout;
+    bool source_only;
   } cases[] = {
-      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN},
-      {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN},
-      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN},
-      {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN},
-      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH, DG_EDGES_PLAIN},
-      {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE, DG_EDGES_PLAIN},
-      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH, DG_EDGES_PLAIN},
-      {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER, DG_EDGES_PLAIN},
-      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_PLAIN},
-      {1, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_WEIGHT},
-      {3, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_WEIGHT},
-      {8, 3, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_FEATURES},
-      {2, 1, 3, DG_ELU, false, true, DG_NORM_LAYER, DG_EDGES_FEATURES},
+      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
+      {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
+      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
+      {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
+      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false},
+      {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
+      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false},
+      {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false},
+      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false},
+      {1, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_WEIGHT, 0, false},
+      {3, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_WEIGHT, 0, false},
+      {8, 3, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_FEATURES, 0, false},
+      {3, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0.3, true},
+      {1, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_FEATURES, 0.2, true},
+      {2, 1, 3, DG_ELU, false, true, DG_NORM_LAYER, DG_EDGES_FEATURES, 0, false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (cases[i].edges > most) continue;
@@ -197,7 +201,9 @@ static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
                                     .activation = cases[i].activation,
                                     .residual = cases[i].residual,
                                     .norm = cases[i].norm,
-                                    .edge_attributes = cases[i].edges};
+                                    .edge_attributes = cases[i].edges,
+                                    .edge_dropout = cases[i].edge_dropout,
+                                    .source_only = cases[i].source_only};
     check_model(&config, cases[i].sparse);
   }
 }

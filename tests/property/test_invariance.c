@@ -146,7 +146,7 @@ static void skips_and_norms_change_nothing(void **state) {
   }
 }
 
-static void attributes_of_edges_change_nothing(void **state) {
+static void what_attention_sees_of_edges_changes_nothing(void **state) {
   (void)state;
   random_graph g = {
       .seed = 13, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .hub = true, .edge_dim = 3};
@@ -160,6 +160,10 @@ static void attributes_of_edges_change_nothing(void **state) {
         config.edge_attributes = (dg_edge_attributes)which;
         config.norm = sparse ? DG_NORM_BATCH : DG_NORM_NONE;
         check(&g, &config);
+        config.edge_dropout = 0.3, config.source_only = true;
+        if (kind != DG_MODEL_GCN) check(&g, &config);
+        config.edge_attributes = DG_EDGES_PLAIN;
+        if (kind != DG_MODEL_GCN) check(&g, &config);
       }
     random_graph_destroy(&g);
   }
@@ -210,7 +214,7 @@ static void threads_and_chunks_change_nothing(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(owners_and_pruning_change_nothing),
                                      cmocka_unit_test(skips_and_norms_change_nothing),
-                                     cmocka_unit_test(attributes_of_edges_change_nothing),
+                                     cmocka_unit_test(what_attention_sees_of_edges_changes_nothing),
                                      cmocka_unit_test(one_layer_will_do),
                                      cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};

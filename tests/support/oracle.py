@@ -160,10 +160,12 @@ def edge_terms(p, edges, shape):
 
 
 def gat_layer(x, p, edges, slope, last):
-    """Velickovic et al. 2018, equations 1 to 6, with the attention vector split in its two halves."""
+    """Velickovic et al. 2018, equations 1 to 6, with the attention vector split in its two halves; of which the target's
+    may be missing."""
     z = reshape(linear(x, p["lin.weight"]), edges.n, *p["att_src"].value.shape[1:])
-    source, target = total(z * p["att_src"], 2), total(z * p["att_dst"], 2)
-    score = spread(edges.at_src, source) + spread(edges.at_dst, target)
+    score = spread(edges.at_src, total(z * p["att_src"], 2))
+    if "att_dst" in p:
+        score = score + spread(edges.at_dst, total(z * p["att_dst"], 2))
     if edges.attributes is not None:
         score = score + total(edge_terms(p, edges, p["att_src"].value.shape[1:]) * p["att_edge"], 2)
     alpha = edges.softmax(leaky_relu(score, slope))

@@ -98,8 +98,14 @@ static double gatv2_sum(const dg_edges *e, edge at, size_t d) {
   return sum;
 }
 
+/* Whether the edge takes no part. */
+static bool is_dropped(const dg_edges *e, edge at) {
+  return at.i != at.j && !plain_kept(&e->edge_drop, e->ids[at.i], (uint32_t)e->ids[at.j]);
+}
+
 static double score(const plain_edges *p, const dg_edges *e, bool v2, edge at, int h) {
   double sum = 0;
+  if (is_dropped(e, at)) return -INFINITY;
   if (!v2) return leaky(e, gat_sum(p, e, at, h));
   for (size_t c = (size_t)h; c < (size_t)e->ld; c += (size_t)e->hp)
     sum += (double)e->att[c] * leaky(e, gatv2_sum(e, at, c));

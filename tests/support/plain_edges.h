@@ -27,7 +27,7 @@ dg_status plain_edges_create(plain_edges *plain, const dg_edges *e, int32_t n_sr
 void plain_edges_destroy(plain_edges *plain);
 
 /* Forward and backward pass over all edges, from what `e` gives: z, zr, att, att_dst, norm, dagg, slope and drop; and
-   attributes, lin_edge and edge_scores, where edges have some. */
+   attributes, lin_edge, edge_scores and edge_drop, where there are some. */
 void plain_gatv2(plain_edges *plain, const dg_edges *e);
 void plain_gat(plain_edges *plain, const dg_edges *e);
 void plain_gcn(plain_edges *plain, const dg_edges *e);

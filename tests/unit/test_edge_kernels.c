@@ -214,11 +214,13 @@ static void check_edge_gradient(problem *p, const plain_edges *plain, const char
   p->e.ld = ld, p->dim = dim;
 }
 
-static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout, int edge_dim) {
+static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout, int edge_dim,
+                            double edge_dropout) {
   problem p;
   plain_edges plain;
   make_problem(&p, shape, 1, dropout, edge_dim);
-  if (edge_dim > 0) k = k->with_attributes;
+  if (edge_dim > 0 || edge_dropout > 0) k = k->with_attributes;
+  p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   if (v2) {
     plain_gatv2(&plain, &p.e);
@@ -246,37 +248,46 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
 
 static void gatv2_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, true, 0, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0, 0, 0);
 }
 
 static void gatv2_drops_as_plain_loops_do(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, true, 0.4, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, true, 0.4, 0, 0);
 }
 
 static void gat_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, false, 0, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0, 0, 0);
 }
 
 static void gat_drops_as_plain_loops_do(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4, 0);
+  FOR_ALL(k, shape) check_attention(*k, shape, false, 0.4, 0, 0);
 }
 
 static void gatv2_sees_attributes_of_edges(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
-    check_attention(*k, shape, true, 0, 3);
-    check_attention(*k, shape, true, 0.4, 1);
+    check_attention(*k, shape, true, 0, 3, 0);
+    check_attention(*k, shape, true, 0.4, 1, 0);
   }
 }
 
 static void gat_sees_attributes_of_edges(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
-    check_attention(*k, shape, false, 0, 3);
-    check_attention(*k, shape, false, 0.4, 1);
+    check_attention(*k, shape, false, 0, 3, 0);
+    check_attention(*k, shape, false, 0.4, 1, 0);
+  }
+}
+
+static void edges_are_dropped_before_the_softmax(void **state) {
+  (void)state;
+  FOR_ALL(k, shape)
+  for (int v2 = 0; v2 < 2; v2++) {
+    check_attention(*k, shape, v2, 0, 0, 0.3);
+    check_attention(*k, shape, v2, 0.4, 2, 0.6);
   }
 }
 
@@ -385,6 +396,7 @@ int main(void) {
       cmocka_unit_test(gatv2_sees_attributes_of_edges),
       cmocka_unit_test(gat_sees_attributes_of_edges),
       cmocka_unit_test(gcn_weighs_edges),
+      cmocka_unit_test(edges_are_dropped_before_the_softmax),
       cmocka_unit_test(extreme_scores_sum_to_one),
       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };

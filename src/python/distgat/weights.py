@@ -69,6 +69,8 @@ def sizes(weights):
     found.update({"heads": weights[f"conv1.{att}"].shape[1]} if count > 1 else {})
   if "conv1.res.weight" in weights:
     found["residual"] = True
+  if model == "gat" and "conv1.att_dst" not in weights:
+    found["attention_target"] = "off"
   if "conv1.lin_edge.weight" in weights:
     found["edge_attributes"] = "weight" if weights["conv1.lin_edge.weight"].shape[1] == 1 else "features"
   if "norm1.weight" in weights:
