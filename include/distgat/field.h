@@ -65,7 +65,7 @@ typedef struct dg_field {
   dg_block **block;    /* [n_layers], first layer first; layers of equal blocks share one */
   dg_row n_out;        /* output rows on this rank */
   dg_row *out_local;   /* [n_out] their local rows */
-  int32_t *labels;     /* [n_out] */
+  int32_t *labels;     /* [n_out]; NULL where nodes have several: those are found by out_local */
   uint8_t *mask;       /* [n_out] splits of the row */
   dg_row *input_local; /* [block[0]->n_src] local row of each source of the first layer */
   int64_t *t_indptr;   /* transpose of sparse input rows [n_features + 1], NULL unless asked for */

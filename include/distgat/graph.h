@@ -27,6 +27,7 @@ typedef struct dg_graph_info {
   int32_t n_features;
   int32_t n_classes;
   bool sparse;           /* features as CSR */
+  bool multilabel;       /* a node has any number of classes, not one */
   bool edge_weights;     /* edges have weights */
   int32_t edge_features; /* features of an edge; 0: none */
 } dg_graph_info;
@@ -87,7 +88,8 @@ typedef struct dg_shard {
   int edge_dim;                   /* attributes of an edge; 0: none were asked for */
   float *edge_attributes;         /* [in.indptr[n], edge_dim] in the order of in.indices */
   dg_features features;           /* [n, n_features] */
-  int32_t *labels;                /* [n], -1 unknown */
+  int32_t *labels;                /* [n], -1 unknown; NULL where nodes have several */
+  uint8_t *classes;               /* [n, n_classes] 1 where a node has the class; NULL where nodes have one */
   uint8_t *mask;                  /* [n] bits of the split; a node may be in none */
   int64_t n_train, n_val, n_test; /* sizes of the split over all ranks */
   char split[DG_SPLIT_NAME];      /* its name, as printable as that of the graph; "": none */
@@ -179,7 +181,7 @@ typedef struct dg_shard_config {
 /* Loads the rows that `owners` (NULL: the blocks of a directory) gives to each rank, and takes it over, also on
    failure. Every rank reads a block of nodes, piece by piece, and sends rows to their owners, in-edges with the
    attributes that are asked for among them: none ever holds more than its own rows, what comes with each node of its
-   block, and a piece. Checks all of it: ids, labels below n_classes, finite features and attributes, all splits; then
+   block, and a piece. Checks all of it: ids, labels, finite features and attributes, all splits; then
    normalizes features. Errors: DG_INPUT, also where the graph lacks the attributes, DG_MEMORY. Collective. */
 dg_status dg_shard_load(dg_shard *shard, const dg_comm *comm, const char *path, dg_directory *owners,
                         const dg_shard_config *config);

@@ -101,29 +101,44 @@ void dg_pass_forward(const dg_pass *pass, const dg_step *step);
 void dg_pass_evaluate(const dg_pass *pass);
 
 /* The loss of a row of logits, with its label's class: cross-entropy, or log(e + cross-entropy) - log(e), e = 1 - log
-   2, where single large losses pull less. Wang et al. 2021, Bag of Tricks for Node Classification, loge loss. */
-typedef enum dg_loss_kind { DG_LOSS_CE, DG_LOSS_LOG_CE } dg_loss_kind;
+   2, where single large losses pull less. Wang et al. 2021, Bag of Tricks for Node Classification, loge loss. Where
+   nodes have several labels, the sum over classes of the binary cross-entropy of the sigmoid of a logit. AUTO, of a
+   configuration, is that of these which the labels call for. */
+typedef enum dg_loss_kind { DG_LOSS_AUTO, DG_LOSS_CE, DG_LOSS_LOG_CE, DG_LOSS_BCE } dg_loss_kind;
 
 /* How losses are made and averaged. As torch.nn.CrossEntropyLoss, smoothed labels give every class an equal part of
-   `smoothing`, and a mean over nodes weighs each by its class, smoothed ones class by class. */
+   `smoothing`, and a mean over nodes weighs each by its class, smoothed ones class by class. As
+   torch.nn.BCEWithLogitsLoss, a mean is one over nodes and classes, and a class weighs where a node has it: pos_weight.
+ */
 typedef struct dg_loss {
   dg_loss_kind kind;
   double smoothing;           /* in [0, 1) */
   const double *class_weight; /* [n_classes], borrowed; NULL: all 1 */
-  double train_weight;        /* sum of the weights of all training nodes, on all ranks */
+  double train_weight;        /* sum of the weights of all training nodes, on all ranks; with BCE nodes times classes */
+  double train_labels;        /* labels of all training nodes, on all ranks */
 } dg_loss;
 
-/* Loss and accuracy over all ranks; NaN where there are no nodes. */
+/* Loss and accuracy over all ranks; NaN where there are no nodes. With several labels a node the accuracy is micro-F1:
+   of all pairs of node and class. */
 typedef struct dg_score {
   double loss, acc;
 } dg_score;
 
 /* Loss summed over this rank's output rows of the splits, each by its weight, the sum of weights, and how many rows are
-   classified right. Local. */
+   classified right; with several labels a node how many labels are found, how many were guessed, and how many there
+   are. Local. */
 typedef struct dg_metrics {
   double loss_sum, weight, correct;
+  double guesses, labels; /* of several */
 } dg_metrics;
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
+
+/* From sums over all ranks; `n` nodes. Local. */
+static inline double dg_accuracy(const dg_metrics *sum, int64_t n, bool multilabel) {
+  if (!multilabel) return sum->correct / (double)n;
+  const double all = sum->guesses + sum->labels;
+  return all > 0 ? 2 * sum->correct / all : 0;
+}
 
 /* The same for the training nodes after a forward pass of training, and begins the backward pass: the gradient of the
    mean loss over all of them, on all ranks, with respect to the last layer's results; the logits are lost. Local. */

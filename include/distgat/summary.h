@@ -18,7 +18,8 @@ typedef struct dg_graph_summary {
   dg_graph_info info;
   bool undirected;             /* every edge is there both ways */
   int64_t isolated;            /* nodes without any edge */
-  int64_t unlabelled;          /* nodes of label -1 */
+  int64_t unlabelled;          /* nodes of label -1, or of no class */
+  int64_t n_labels;            /* of all nodes together */
   int64_t n_nonzeros;          /* of the features, dense ones included */
   int64_t max_degree;          /* in-neighbours */
   int64_t *degree_count;       /* [max_degree + 1] nodes of each degree */
@@ -30,7 +31,7 @@ typedef struct dg_graph_summary {
 } dg_graph_summary;
 
 /* Checks every split of a file, as dg_graph_check_splits does, and calls take(split, context) for each in order of
-   names until that fails; labels [n_nodes]. Errors: DG_INPUT, DG_MEMORY. Local. */
+   names until that fails; labels [n_nodes], NULL where nodes have several. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_splits_each(dg_h5 *file, const dg_graph_info *info, const int32_t *labels,
                          dg_status (*take)(const dg_split_summary *split, void *context), void *context);
 

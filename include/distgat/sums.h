@@ -11,8 +11,9 @@
 DG_API_BEGIN
 
 /* Numbers that a training step sums over ranks behind its gradients: the loss, the nodes classified right, the ranks
-   that cannot go on, those that were told to stop, and those that want the run to be written down. */
-enum { DG_SUM_LOSS, DG_SUM_CORRECT, DG_SUM_FAILED, DG_SUM_STOP, DG_SUM_KEEP, DG_TAIL = 16 };
+   that cannot go on, those that were told to stop, and those that want the run to be written down; the labels guessed,
+   where nodes have several. */
+enum { DG_SUM_LOSS, DG_SUM_CORRECT, DG_SUM_FAILED, DG_SUM_STOP, DG_SUM_KEEP, DG_SUM_GUESSES, DG_TAIL = 16 };
 
 /* Parameters and their gradients, which are summed over ranks. The ranks of a node share one block of parameters. Each
    keeps up its share of it: adds the node's gradients of the share from shared memory, over nodes with those who have
@@ -22,17 +23,17 @@ enum { DG_SUM_LOSS, DG_SUM_CORRECT, DG_SUM_FAILED, DG_SUM_STOP, DG_SUM_KEEP, DG_
        new parameters of the share into `value`, from the gradients of dg_sums_strip, dg_sums_settle.
    In between, parameters of other shares and other ranks' gradients are left alone. */
 typedef struct dg_sums {
-  int64_t count;        /* parameters */
-  dg_real *value;       /* [count] all parameters, one block of the node */
-  dg_real *grad;        /* [count + DG_TAIL] this rank's part of the gradients, then of the tail */
-  int64_t first, n;     /* the share of this rank is elements [first, first + n) */
-  dg_real *sum;         /* [n + DG_TAIL] sums of the share and the tail; NULL where dg_sums_strip adds them */
-  dg_real *figures;     /* [DG_TAIL] after dg_sums_end the sums of the tail, on ranks with a share */
-  dg_real *tail;        /* [DG_TAIL] after dg_sums_settle the same, on all ranks */
-  struct dg_node *node; /* the ranks of this node, see src/par/node.h */
-  dg_comm leaders;      /* ranks that have this share, one a node; size 0 where nothing travels */
-  bool by_ranges;       /* all nodes are single ranks: sums may begin before all gradients are there */
-  int64_t left;         /* elements of `sum` whose sum has not begun */
+  int64_t count;            /* parameters */
+  dg_real *value;           /* [count] all parameters, one block of the node */
+  dg_real *grad;            /* [count + DG_TAIL] this rank's part of the gradients, then of the tail */
+  int64_t first, n;         /* the share of this rank is elements [first, first + n) */
+  dg_real *sum;             /* [n + DG_TAIL] sums of the share and the tail; NULL where dg_sums_strip adds them */
+  dg_real *figures;         /* [DG_TAIL] after dg_sums_end the sums of the tail, on ranks with a share */
+  dg_real *tail;            /* [DG_TAIL] after dg_sums_settle the same, on all ranks */
+  struct dg_node *node;     /* the ranks of this node, see src/par/node.h */
+  dg_comm leaders;          /* ranks that have this share, one a node; size 0 where nothing travels */
+  bool by_ranges;           /* all nodes are single ranks: sums may begin before all gradients are there */
+  int64_t left;             /* elements of `sum` whose sum has not begun */
   struct dg_reduce *reduce; /* sums over `leaders`, see src/par/reduce.h */
 } dg_sums;
 

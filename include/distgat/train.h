@@ -18,6 +18,15 @@ typedef struct dg_history {
   double step_seconds; /* of the training step alone */
 } dg_history;
 
+/* What is said of a split beside its accuracy, as scikit-learn has it; NaN where there are no nodes. With one label a
+   node a prediction is the class of the largest logit, micro-F1 is the accuracy, and macro-F1 is over the classes that
+   occur among labels or predictions; with several it is every class of a positive logit, macro-F1 is over all classes,
+   and F1 is 0 where nothing is there and nothing guessed. The area under the ROC curve, of probabilities one class
+   against the others, is the mean over classes that some nodes have and some lack; NaN without any. */
+typedef struct dg_quality {
+  double micro_f1, macro_f1, roc_auc;
+} dg_quality;
+
 /* What a run of training found; NaN where unknown. */
 typedef struct dg_result {
   char dataset[64], split[DG_SPLIT_NAME]; /* as printable as they can be */
@@ -29,7 +38,9 @@ typedef struct dg_result {
   int64_t best_epoch; /* whose weights are reported, and saved; 0: before the first step */
   char stop_reason[200];
   bool diverged;             /* a loss or weight was not finite: no scores, and the last finite weights are saved */
+  bool multilabel;           /* accuracies are micro-F1 */
   dg_score train, val, test; /* of the reported weights */
+  dg_quality test_quality;
   double seconds, step_ms_median;
   int64_t halo_bytes_per_epoch, peak_rss_bytes; /* sum over ranks; largest of any */
 } dg_result;
@@ -108,7 +119,8 @@ typedef struct dg_predict_result {
   char dataset[64], split[DG_SPLIT_NAME]; /* split "": none, and no accuracies */
   const char *model;                      /* name of its kind */
   int64_t nodes;
-  double train_acc, val_acc, test_acc; /* NaN where the split has no such nodes */
+  bool multilabel;             /* accuracies are micro-F1 */
+  dg_quality train, val, test; /* NaN where the split has no such nodes; micro_f1 is the accuracy */
   int ranks, threads;
   double seconds; /* of the forward pass and of writing */
 } dg_predict_result;

@@ -16,7 +16,10 @@ def card(graph, fingerprint=None):
           ("largest degree", f"{graph.degree.max(initial=0):,}"),
           ("nodes without neighbours", f"{(graph.degree == 0).sum():,}")]
   unknown = int((graph.labels < 0).sum())
-  if unknown:
+  if graph.matrix is not None:
+    rows.append(("labels per node", f"{graph.matrix.sum() / max(graph.nodes, 1):.2f}; what is shown by the class of a node "
+                                    "is left out, and accuracy is micro-F1"))
+  elif unknown:
     rows.append(("nodes without a label", f"{unknown:,}"))
   same = homophily(graph)
   if same is not None:
@@ -38,8 +41,11 @@ def homophily(graph):
 
 def class_rows(graph, split):
   """Name, nodes and nodes of each part of the split, for each class."""
-  counts = [np.bincount(labels[labels >= 0], minlength=graph.classes)
-            for labels in (graph.labels, *(graph.labels[ids] for ids in split.values()))]
+  parts = (slice(None), *split.values())
+  if graph.matrix is not None:
+    counts = [graph.matrix[ids].sum(axis=0, dtype=np.int64) for ids in parts]
+  else:
+    counts = [np.bincount(labels[labels >= 0], minlength=graph.classes) for labels in (graph.labels[ids] for ids in parts)]
   return [(graph.class_names[k], *(f"{count[k]:,}" for count in counts)) for k in largest(counts[0])]
 
 

@@ -50,13 +50,15 @@ class Graph:
       self.name = text(file.attrs.get("name")) or path.stem
       self.classes, self.features = int(file.attrs["num_classes"]), int(file.attrs["num_features"])
       self.indptr = file["graph/indptr"][:]
-      self.labels = file["labels"][:]
+      labels = file["labels"][:]
       self.splits = {name: {part: ids[:] for part, ids in split.items()}
                      for name, split in file.get("splits", {}).items()}
       self.ids = file["nodes/id"][:] if "nodes/id" in file else None
       names = [text(name) for name in file["classes/name"][:]] if "classes/name" in file else []
       filled = file["features/values"].shape[0] if "features/values" in file else None
     self.class_names = [name.replace("_", " ") for name in names] or [f"class {k}" for k in range(self.classes)]
+    self.matrix = labels if labels.ndim == 2 else None  # of several labels a node: no node has the class
+    self.labels = labels if labels.ndim == 1 else np.full(len(labels), -1)
     self.degree = np.diff(self.indptr)
     self.nodes, self.edges = len(self.degree), int(self.indptr[-1])
     self.density = filled / max(self.nodes * self.features, 1) if filled is not None else None

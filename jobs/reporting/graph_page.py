@@ -73,12 +73,17 @@ def add_model(page, graph, one, drawn, node):
   page.card(facts(model))
   page.picture(training.curves(model, one.start), model.name)
   add_embeddings(page, graph, one, drawn)
+  if graph.matrix is None:
+    add_accuracy(page, graph, one, model)
+  add_attention(page, graph, one, node)
+
+
+def add_accuracy(page, graph, one, model):
   page.picture(accuracy.by_degree(graph, one.after["prediction"], one.test), model.name)
   ids, which = tested(one, graph)
   page.picture(accuracy.confusion(graph, one.after["prediction"], ids, which), model.name)
   page.table(f"Classes, {which}", ("class", "nodes", "precision %", "recall %", "F1 %"),
              accuracy.class_rows(graph, one.after["prediction"], ids))
-  add_attention(page, graph, one, node)
 
 
 def facts(model):

@@ -35,7 +35,7 @@ def look(graph, models, program):
     after = program.predict(graph, model, *hidden, *with_attention)
     before = program.predict(graph, model, "--weights", "initial", *hidden) if model.has_initial else None
     split = graph.split(model.split)
-    start = {part: training.evaluate(before["logits"], graph.labels, split[part]) for part in PARTS} if before else None
+    start = {part: training.evaluate(before["logits"], graph.labels, split[part]) for part in PARTS} if before and graph.matrix is None else None
     seen.append(Seen(model, after, before, start, split))
   return seen
 

@@ -23,6 +23,13 @@ static double ratio(int64_t part, double whole) {
   return whole > 0 ? (double)part / whole : 0;
 }
 
+/* Of several a node. */
+static void print_labels(const dg_graph_summary *s) {
+  printf("Labels per node: %.2f\nNodes of each class:", ratio(s->n_labels, (double)s->info.n_nodes));
+  for (int32_t c = 0; c < s->info.n_classes; c++) printf("%s %" PRId64, c > 0 ? "," : "", s->class_count[c]);
+  printf("\n");
+}
+
 static void print_sizes(const dg_graph_summary *s) {
   const dg_graph_info *info = &s->info;
   double cells = (double)info->n_nodes * info->n_features;
@@ -32,7 +39,8 @@ static void print_sizes(const dg_graph_summary *s) {
   printf("Number of edges: %" PRId64 " (directed)\n", info->n_edges);
   printf("Number of features: %d (%s, %.2f %% non-zero)\n", info->n_features, info->sparse ? "sparse" : "dense",
          100 * ratio(s->n_nonzeros, cells));
-  printf("Number of classes: %d\n", info->n_classes);
+  printf("Number of classes: %d%s\n", info->n_classes, info->multilabel ? ", several a node" : "");
+  if (info->multilabel) print_labels(s);
   if (info->edge_weights) printf("Edge weights: True\n");
   if (info->edge_features > 0) printf("Number of edge features: %d\n", info->edge_features);
   printf("Average node degree: %.2f, largest %" PRId64 "\n", ratio(info->n_edges, (double)info->n_nodes),
@@ -41,7 +49,8 @@ static void print_sizes(const dg_graph_summary *s) {
   printf("Has isolated nodes: %s (%" PRId64 ")\n", truth(s->isolated > 0), s->isolated);
   printf("Has self-loops: False\n");
   printf("Fingerprint: %016" PRIx64 "\n", s->fingerprint);
-  if (s->unlabelled > 0) printf("Nodes without a label: %" PRId64 "\n", s->unlabelled);
+  if (s->unlabelled > 0)
+    printf("Nodes %s: %" PRId64 "\n", info->multilabel ? "of no class" : "without a label", s->unlabelled);
 }
 
 static void print_overlap(const dg_overlap *o) {
@@ -143,6 +152,7 @@ static dg_status print_json(const dg_graph_summary *s) {
   if (object == NULL) return dg_fail(DG_MEMORY, "out of memory for the results");
   json_object_set_new(object, "edge_weights", json_boolean(info->edge_weights));
   json_object_set_new(object, "edge_features", json_integer(info->edge_features));
+  json_object_set_new(object, "multilabel", json_boolean(info->multilabel));
   json_object_set_new(object, "fingerprint", json_sprintf("%016" PRIx64, s->fingerprint));
   json_object_set_new(object, "splits_fingerprint", json_sprintf("%016" PRIx64, s->splits_fingerprint));
   json_object_set_new(object, "splits", json_splits(s));

@@ -34,12 +34,13 @@ static dg_status parse(request *req, int argc, char **argv) {
                      "only those of edges to these nodes, rows of the graph from 0: 3,17,100-120"),
       dg_option_text("ids", &req->ids, "LIST", "the same by the ids that the graph gives its nodes: ann,bob"),
       dg_option_text("csv", &req->csv_path, "FILE",
-                     "a table as well: node, class, label, list of the split, and the\nprobabilities if asked for"),
+                     "a table as well: node, class, label, list of the split, and the\nprobabilities if asked for; of "
+                     "several labels a node a column a class"),
       dg_option_text("split", &req->split, "NAME", "whose accuracies are told (the model's, public, or the only one)"),
       dg_option_choice("weights", &req->weights, weights_names, "which weights of the model file (trained)"),
       dg_option_text("partition", &req->partition, "FILE", "who owns which node (divided by METIS)"),
       dg_option_int("threads", &req->threads, 1, 4096, "T", "OpenMP threads of each rank (cores per rank)"),
-      dg_option_flag("json", &req->json, "print the accuracies as one JSON object"),
+      dg_option_flag("json", &req->json, "print accuracies, F1 and ROC-AUC as one JSON object"),
       dg_option_flag("quiet", &req->quiet, "no progress on standard error"),
       dg_option_end()};
   dg_status status = dg_options_parse(options, argc, argv, usage, &req->graph_path, 1, &req->help);
@@ -51,15 +52,28 @@ static dg_status parse(request *req, int argc, char **argv) {
   return DG_OK;
 }
 
+static void add_figure(json_t *object, const char *list, const char *name, double value) {
+  char key[32];
+  snprintf(key, sizeof key, "%s_%s", list, name);
+  json_object_set_new(object, key, json_number(value));
+}
+
+static void add_quality(json_t *object, const char *list, const dg_quality *q) {
+  add_figure(object, list, "acc", q->micro_f1);
+  add_figure(object, list, "micro_f1", q->micro_f1);
+  add_figure(object, list, "macro_f1", q->macro_f1);
+  add_figure(object, list, "roc_auc", q->roc_auc);
+}
+
 static void print_json(const dg_predict_result *r, const request *req) {
   json_t *object =
       json_pack("{s:s, s:s, s:I, s:i, s:i, s:o}", "dataset", r->dataset, "model", r->model, "nodes",
                 (json_int_t)r->nodes, "ranks", r->ranks, "threads", r->threads, "seconds", json_number(r->seconds));
-  json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:s}", "split", r->split[0] ? json_string(r->split) : json_null(),
-                           "train_acc", json_number(r->train_acc), "val_acc", json_number(r->val_acc), "test_acc",
-                           json_number(r->test_acc), "out", req->out_path);
-  json_object_update(object, rest);
-  json_decref(rest);
+  json_object_set_new(object, "split", r->split[0] ? json_string(r->split) : json_null());
+  add_quality(object, "train", &r->train);
+  add_quality(object, "val", &r->val);
+  add_quality(object, "test", &r->test);
+  json_object_set_new(object, "out", json_string(req->out_path));
   json_write_line(stdout, object);
 }
 
@@ -68,13 +82,23 @@ static void print_accuracy(const char *before, const char *name, double accuracy
   if (!isnan(accuracy)) printf("%s%s %.2f%%", before, name, 100 * accuracy);
 }
 
+/* What else is told, of the test nodes. */
+static void print_quality(const dg_predict_result *r) {
+  if (isnan(r->test.macro_f1)) return;
+  printf("; macro-F1 %.4f", r->test.macro_f1);
+  if (!isnan(r->test.roc_auc)) printf(", ROC-AUC %.4f", r->test.roc_auc);
+  printf(" of test");
+}
+
 static void print_text(const dg_predict_result *r, const request *req) {
   printf("%s on %s, %lld nodes: ", r->model, r->dataset, (long long)r->nodes);
   if (r->split[0]) {
-    printf("accuracy of split %s:", r->split);
-    print_accuracy(" ", "test", r->test_acc);
-    print_accuracy(isnan(r->test_acc) ? " " : ", ", "validation", r->val_acc);
-    print_accuracy(isnan(r->test_acc) && isnan(r->val_acc) ? " " : ", ", "training", r->train_acc);
+    const double test = r->test.micro_f1, val = r->val.micro_f1;
+    printf("%s of split %s:", r->multilabel ? "micro-F1" : "accuracy", r->split);
+    print_accuracy(" ", "test", test);
+    print_accuracy(isnan(test) ? " " : ", ", "validation", val);
+    print_accuracy(isnan(test) && isnan(val) ? " " : ", ", "training", r->train.micro_f1);
+    print_quality(r);
   } else {
     printf("no split to tell the accuracy of; --split names one");
   }

@@ -67,6 +67,7 @@ static dg_status print_beginning(report *r, const dg_beginning *b) {
   printf(", %lld parameters, on %d rank%s of %d thread%s\n", (long long)count_parameters(&b->model->params), b->ranks,
          plural(b->ranks), b->threads, plural(b->threads));
   if (*changes) printf("Options: %s\n", changes);
+  if (b->graph->multilabel) printf("Nodes have several labels: Acc is micro-F1\n");
   if (*b->note) printf("Note: %s\n", b->note);
   print_gap(r);
   free(changes);
@@ -112,14 +113,17 @@ static dg_status report_epoch(void *context, int64_t run, int64_t epoch, const d
 
 static json_t *result_json(const dg_result *r) {
   return json_pack(
-      "{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+      "{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+      "s:I, s:I}",
       "event", "result", "dataset", r->dataset, "split", r->split, "model", r->model, "ranks", r->ranks, "threads",
       r->threads, "seed", (json_int_t)r->seed, "run", (json_int_t)r->run, "epochs", (json_int_t)r->epochs,
       "stop_reason", r->stop_reason, "best_epoch", (json_int_t)r->best_epoch, "diverged", r->diverged, "train_acc",
       json_number(r->train.acc), "val_acc", json_number(r->val.acc), "val_loss", json_number(r->val.loss), "test_acc",
-      json_number(r->test.acc), "test_loss", json_number(r->test.loss), "seconds", json_number(r->seconds),
-      "step_ms_median", json_number(r->step_ms_median), "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch,
-      "peak_rss_bytes", (json_int_t)r->peak_rss_bytes);
+      json_number(r->test.acc), "test_loss", json_number(r->test.loss), "test_micro_f1",
+      json_number(r->test_quality.micro_f1), "test_macro_f1", json_number(r->test_quality.macro_f1), "test_roc_auc",
+      json_number(r->test_quality.roc_auc), "seconds", json_number(r->seconds), "step_ms_median",
+      json_number(r->step_ms_median), "halo_bytes_per_epoch", (json_int_t)r->halo_bytes_per_epoch, "peak_rss_bytes",
+      (json_int_t)r->peak_rss_bytes);
 }
 
 static char *describe(void *context, const dg_result *result) {
@@ -148,8 +152,8 @@ static void print_result(report *how, const dg_result *r) {
   if (r->diverged)
     printf(": diverged");
   else
-    printf(": test accuracy %s, validation %s", figure(a, "%.2f%%", 100 * r->test.acc),
-           figure(b, "%.2f%%", 100 * r->val.acc));
+    printf(": test %s %s, validation %s", r->multilabel ? "micro-F1" : "accuracy",
+           figure(a, "%.2f%%", 100 * r->test.acc), figure(b, "%.2f%%", 100 * r->val.acc));
   printf(", %.2f s on %d rank%s of %d thread%s", r->seconds, r->ranks, plural(r->ranks), r->threads,
          plural(r->threads));
   if (r->epochs > 0) printf(", %.3f ms a step", r->step_ms_median);
@@ -207,7 +211,8 @@ static void print_summary(const report *how, const dg_result *results, const dg_
   if (s->diverged == s->runs)
     printf("all diverged");
   else
-    printf("test accuracy %.2f +- %.2f %%", 100 * s->test_acc_mean, 100 * s->test_acc_std);
+    printf("test %s %.2f +- %.2f %%", results->multilabel ? "micro-F1" : "accuracy", 100 * s->test_acc_mean,
+           100 * s->test_acc_std);
   if (s->diverged > 0 && s->diverged < s->runs) printf(" without %lld that diverged", (long long)s->diverged);
   printf("\n");
 }

@@ -4,8 +4,6 @@
 
 #include <distgat/memory.h>
 
-#include "data/slab.h"
-
 /* Columns that are summed before they are mixed. */
 #define TILE 512
 
@@ -48,10 +46,6 @@ void dg_content_attributes(dg_content *content, const float *values, int dim, co
     }
 }
 
-void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n) {
-  for (int64_t i = 0; i < n; i++) content->labels += mix_row(LABELS, first + i, (uint64_t)labels[i]);
-}
-
 /* ---- Features: a tile of a row is the sum of its entries, each times the odd key of its column (multilinear hashing,
    Lemire and Kaser 2014); zeros of either sign add nothing, so that dense and sparse rows agree. */
 
@@ -92,6 +86,16 @@ void dg_content_features(dg_content *content, const dg_features *x, int64_t firs
   x->sparse ? add_sparse(content, x, first) : add_dense(content, x, first);
 }
 
+/* ---- Labels ---- */
+
+void dg_content_labels(dg_content *content, const dg_labels *labels, int n_classes, int64_t first, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    uint64_t row = labels->one ? (uint64_t)labels->one[i] : mix(LABELS, (uint64_t)n_classes);
+    for (int c = 0; labels->many && c < n_classes; c++) row += labels->many[i * n_classes + c] * column_key(c);
+    content->labels += mix_row(LABELS, first + i, row);
+  }
+}
+
 /* ---- Whole graphs ---- */
 
 dg_status dg_content_read_attributes(dg_content *content, dg_h5 *file, const dg_graph_info *info,
@@ -109,18 +113,17 @@ static dg_status read_slab(dg_content *content, dg_h5 *file, const dg_graph_info
   dg_status status = DG_OK;
   dg_in_edges edges = {0};
   dg_features x = {0};
-  int32_t *labels = NULL;
+  dg_labels labels = {0};
   DG_TRY(dg_slab_edges(&edges, file, info, first, n));
   dg_content_edges(content, &edges, first);
   DG_TRY(dg_content_read_attributes(content, file, info, DG_EDGES_WEIGHT, &edges, first));
   DG_TRY(dg_content_read_attributes(content, file, info, DG_EDGES_FEATURES, &edges, first));
   DG_TRY(dg_slab_features(&x, file, info, first, n));
   dg_content_features(content, &x, first);
-  DG_TRY(dg_alloc(&labels, (size_t)n, sizeof *labels));
-  DG_TRY(dg_slab_labels(labels, file, info, first, n));
-  dg_content_labels(content, labels, first, n);
+  DG_TRY(dg_slab_labels(&labels, file, info, first, n));
+  dg_content_labels(content, &labels, info->n_classes, first, n);
 cleanup:
-  dg_free(&labels);
+  dg_labels_destroy(&labels);
   dg_features_destroy(&x);
   dg_in_edges_destroy(&edges);
   return status;

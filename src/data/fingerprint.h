@@ -3,6 +3,8 @@
 
 #include <distgat/graph.h>
 
+#include "data/slab.h"
+
 /* What rows add to a graph's fingerprint, by what they say: sums that wrap around, so that rows may come in any order,
    slab by slab and from any rank. */
 typedef struct dg_content {
@@ -15,7 +17,7 @@ typedef struct dg_content {
 void dg_content_edges(dg_content *content, const dg_in_edges *edges, int64_t first);
 void dg_content_attributes(dg_content *content, const float *values, int dim, const dg_in_edges *edges, int64_t first);
 void dg_content_features(dg_content *content, const dg_features *x, int64_t first);
-void dg_content_labels(dg_content *content, const int32_t *labels, int64_t first, int64_t n);
+void dg_content_labels(dg_content *content, const dg_labels *labels, int n_classes, int64_t first, int64_t n);
 
 /* Those of one kind of a slab, read too; none where the graph has none. Errors: DG_INPUT, DG_MEMORY. Local. */
 dg_status dg_content_read_attributes(dg_content *content, dg_h5 *file, const dg_graph_info *info,

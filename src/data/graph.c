@@ -102,7 +102,7 @@ dg_status dg_list_length(int64_t *length, dg_h5 *file, const char *name, bool in
   }
   *length = extent[0];
   DG_TRY(dg_h5_type_of(file, name, &type));
-  if (integers && *length > 0 && type != DG_H5_I32 && type != DG_H5_I64)
+  if (integers && *length > 0 && type != DG_H5_I32 && type != DG_H5_I64 && type != DG_H5_U8)
     status = dg_fail(DG_INPUT, "%s: data set %s must hold integers", dg_h5_path(file), name);
 cleanup:
   return status;
@@ -114,6 +114,45 @@ static dg_status expect_length(dg_h5 *file, const char *name, bool integers, int
   if (status != DG_OK || length == good) return status;
   return dg_fail(DG_INPUT, "%s: data set %s has %lld entries, it must have %lld", dg_h5_path(file), name,
                  (long long)length, (long long)good);
+}
+
+/* The task that the file names, where it names one; from malloc. */
+static dg_status read_task(char **task, dg_h5 *file) {
+  *task = NULL;
+  return dg_h5_attribute_exists(file, "task") ? dg_h5_get_string(file, "task", task) : DG_OK;
+}
+
+/* Several labels a node are a matrix, and the task says so; one is a list. */
+static dg_status check_labels(dg_graph_info *info, dg_h5 *file) {
+  int rank;
+  int64_t extent[DG_H5_MAX_RANK];
+  dg_h5_type type;
+  char *task = NULL;
+  dg_status status = DG_OK;
+  const char *path = dg_h5_path(file);
+  DG_TRY(read_task(&task, file));
+  DG_TRY(dg_h5_shape(file, "labels", &rank, extent));
+  DG_TRY(dg_h5_type_of(file, "labels", &type));
+  info->multilabel = task && strcmp(task, "multilabel") == 0;
+  if (rank == 2 && !info->multilabel)
+    DG_TRY(dg_fail(DG_INPUT,
+                   "%s: data set labels has 2 dimensions, as for several labels a node, where root attribute task must "
+                   "be multilabel",
+                   path));
+  if (!info->multilabel) DG_TRY(expect_length(file, "labels", true, info->n_nodes));
+  if (!info->multilabel) goto cleanup;
+  if (rank != 2 || extent[0] != info->n_nodes || extent[1] != info->n_classes)
+    DG_TRY(dg_fail(DG_INPUT,
+                   "%s: data set labels must have the shape [%lld, %d]: nodes, num_classes, for root attribute task is "
+                   "multilabel",
+                   path, (long long)info->n_nodes, info->n_classes));
+  if (type != DG_H5_U8)
+    DG_TRY(
+        dg_fail(DG_INPUT, "%s: data set labels must hold uint8, 0 or 1, for root attribute task is multilabel", path));
+
+cleanup:
+  free(task);
+  return status;
 }
 
 static dg_status check_graph(dg_graph_info *info, dg_h5 *file) {
@@ -130,7 +169,7 @@ static dg_status check_graph(dg_graph_info *info, dg_h5 *file) {
                    "%s: has no labels: data set labels, the class of each node from 0, or -1 where it is unknown; "
                    "data/import.py takes them by --labels, write_graph of the Python module as y",
                    dg_h5_path(file)));
-  DG_TRY(expect_length(file, "labels", true, info->n_nodes));
+  DG_TRY(check_labels(info, file));
 cleanup:
   return status;
 }

@@ -141,7 +141,9 @@ static bool nearest_type(dg_h5_type *type, hid_t stored) {
   H5T_class_t kind = H5Tget_class(stored);
   size_t bytes = H5Tget_size(stored);
   if (!dg_h5check_number(stored)) return false;
-  if (kind == H5T_INTEGER)
+  if (kind == H5T_INTEGER && bytes == 1 && H5Tget_sign(stored) == H5T_SGN_NONE)
+    *type = DG_H5_U8;
+  else if (kind == H5T_INTEGER)
     *type = bytes < 4 || (bytes == 4 && H5Tget_sign(stored) != H5T_SGN_NONE) ? DG_H5_I32 : DG_H5_I64;
   else
     *type = bytes <= 4 ? DG_H5_F32 : DG_H5_F64;

@@ -20,7 +20,7 @@ typedef struct marker {
   const dg_directory *blocks;
   dg_h5 *file;
   const dg_graph_info *info;
-  const int32_t *labels; /* [blocks->n] */
+  const int32_t *labels; /* [blocks->n], or NULL */
   uint8_t *mask, *now;   /* [blocks->n] of the split wanted, and of the one at hand */
   const char *wanted;
   dg_id *read; /* [piece_length()] or fewer, and the ranks of their blocks */
@@ -36,7 +36,7 @@ static dg_status mark(marker *m, const char *split, int list, bool as_long) {
     const int64_t i = come[k] - m->blocks->first;
     if (m->now[i] & bit) return dg_split_twice(m->file, split, dg_split_lists[list], come[k], as_long);
     m->now[i] |= bit;
-    if (m->labels[i] < 0) return dg_split_unlabelled(m->file, split, dg_split_lists[list], come[k]);
+    if (m->labels && m->labels[i] < 0) return dg_split_unlabelled(m->file, split, dg_split_lists[list], come[k]);
   }
   return DG_OK;
 }

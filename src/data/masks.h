@@ -5,7 +5,7 @@
 
 /* Checks all splits of a file, which all ranks share: ids in range, each once in a list, with a label; and marks the
    nodes of the split `wanted` ("": of none). Each rank reads a part of every list. labels and mask [blocks->n]
-   are those of this rank's block. Errors: DG_INPUT, DG_MEMORY. Collective. */
+   are those of this rank's block; labels NULL where nodes have several. Errors: DG_INPUT, DG_MEMORY. Collective. */
 dg_status dg_masks_load(uint8_t *mask, const dg_comm *comm, const dg_directory *blocks, dg_h5 *file,
                         const dg_graph_info *info, const int32_t *labels, const char *wanted);
 

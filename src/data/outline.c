@@ -71,14 +71,13 @@ void dg_outline_destroy(dg_outline *outline) {
 /* ---- blocks ---- */
 
 /* All but the mask; labels [blocks.n] are for its check. Local. */
-static dg_status read_block(dg_outline_block *b, int32_t **labels, dg_h5 *file, const dg_graph_info *info) {
+static dg_status read_block(dg_outline_block *b, dg_labels *labels, dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
   const int64_t first = b->blocks.first, n = b->blocks.n;
   DG_TRY(dg_slab_edges(&b->in, file, info, first, n));
   DG_TRY(dg_alloc(&b->entries, (size_t)n, sizeof *b->entries));
   DG_TRY(read_entries(b->entries, file, info, first, n));
-  DG_TRY(dg_alloc(labels, (size_t)n, sizeof **labels));
-  DG_TRY(dg_slab_labels(*labels, file, info, first, n));
+  DG_TRY(dg_slab_labels(labels, file, info, first, n));
   DG_TRY(dg_alloc(&b->mask, (size_t)n, sizeof *b->mask));
 
 cleanup:
@@ -89,7 +88,7 @@ dg_status dg_outline_block_load(dg_outline_block *block, const dg_comm *comm, co
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   dg_graph_info info;
-  int32_t *labels = NULL;
+  dg_labels labels = {0};
   char chosen[DG_SPLIT_NAME] = "";
   *block = (dg_outline_block){0};
   DG_TRY(dg_copies_examine(comm, path));
@@ -100,10 +99,10 @@ dg_status dg_outline_block_load(dg_outline_block *block, const dg_comm *comm, co
   block->n_classes = info.n_classes;
   block->blocks = dg_directory_blocks(comm, info.n_nodes);
   DG_TRY(dg_comm_agree(comm, read_block(block, &labels, file, &info)));
-  DG_TRY(dg_masks_load(block->mask, comm, &block->blocks, file, &info, labels, chosen));
+  DG_TRY(dg_masks_load(block->mask, comm, &block->blocks, file, &info, labels.one, chosen));
 
 cleanup:
-  dg_free(&labels);
+  dg_labels_destroy(&labels);
   dg_h5_close(&file);
   if (status != DG_OK) dg_outline_block_destroy(block);
   return status;

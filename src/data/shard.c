@@ -250,26 +250,47 @@ cleanup:
   return status;
 }
 
-/* Labels, and the masks of nodes that splits name. */
+/* The classes of nodes that have several, a piece at a time. */
+static dg_status load_classes(loading *l) {
+  dg_status status = DG_OK;
+  dg_shard *s = l->shard;
+  const size_t row = (size_t)s->info.n_classes;
+  const int64_t rows = dg_slab_rows(&s->info), n_pieces = count_pieces(l, rows);
+  dg_labels piece = {0};
+  DG_TRY(dg_comm_agree(l->comm, dg_alloc(&s->classes, (size_t)s->n * row, 1)));
+  for (int64_t k = 0; k < n_pieces; k++) {
+    DG_TRY(dg_route_turn(&l->route, k, rows));
+    DG_TRY(dg_comm_agree(l->comm, dg_slab_labels(&piece, l->file, &s->info, l->route.first, l->route.n)));
+    dg_content_labels(&l->content, &piece, s->info.n_classes, l->route.first, l->route.n);
+    DG_TRY(dg_route_rows(&l->route, s->classes, piece.many, row));
+    dg_labels_destroy(&piece);
+  }
+cleanup:
+  dg_labels_destroy(&piece);
+  return status;
+}
+
+/* The masks of nodes that splits name, and labels where each node has one. */
 static dg_status load_labels(loading *l) {
   dg_status status = DG_OK;
   dg_shard *s = l->shard;
   const dg_directory *d = &s->owners;
-  int32_t *labels = NULL;
+  const bool one = !s->info.multilabel;
+  dg_labels labels = {0};
   uint8_t *mask = NULL;
-  status = dg_alloc(&labels, (size_t)d->n, sizeof *labels);
-  if (status == DG_OK) status = dg_alloc(&mask, (size_t)d->n, sizeof *mask);
-  if (status == DG_OK) status = dg_alloc(&s->labels, (size_t)s->n, sizeof *s->labels);
+  status = dg_alloc(&mask, (size_t)d->n, sizeof *mask);
   if (status == DG_OK) status = dg_alloc(&s->mask, (size_t)s->n, sizeof *s->mask);
-  if (status == DG_OK) status = dg_slab_labels(labels, l->file, &s->info, d->first, d->n);
+  if (status == DG_OK && one) status = dg_alloc(&s->labels, (size_t)s->n, sizeof *s->labels);
+  if (status == DG_OK && one) status = dg_slab_labels(&labels, l->file, &s->info, d->first, d->n);
   DG_TRY(dg_comm_agree(l->comm, status));
-  dg_content_labels(&l->content, labels, d->first, d->n);
-  DG_TRY(dg_masks_load(mask, l->comm, d, l->file, &s->info, labels, l->split));
+  if (one) dg_content_labels(&l->content, &labels, s->info.n_classes, d->first, d->n);
+  DG_TRY(dg_masks_load(mask, l->comm, d, l->file, &s->info, labels.one, l->split));
   DG_TRY(turn_to_block(l));
-  DG_TRY(dg_route_rows(&l->route, s->labels, labels, sizeof *labels));
+  if (one) DG_TRY(dg_route_rows(&l->route, s->labels, labels.one, sizeof *labels.one));
   DG_TRY(dg_route_rows(&l->route, s->mask, mask, sizeof *mask));
+  if (!one) DG_TRY(load_classes(l));
 cleanup:
-  dg_free(&labels);
+  dg_labels_destroy(&labels);
   dg_free(&mask);
   return status;
 }
@@ -325,6 +346,7 @@ void dg_shard_destroy(dg_shard *shard) {
   dg_free(&shard->ids);
   dg_free(&shard->edge_attributes);
   dg_free(&shard->labels);
+  dg_free(&shard->classes);
   dg_free(&shard->mask);
   *shard = (dg_shard){0};
 }

@@ -16,7 +16,8 @@ static int64_t min_int64(int64_t a, int64_t b) {
 int64_t dg_slab_rows(const dg_graph_info *info) {
   const int attributes = info->edge_weights + info->edge_features;
   double bytes = 8.0 * (double)info->n_nonzeros + 4.0 * (1 + attributes) * (double)info->n_edges;
-  double rows = (double)dg_slab_bytes / (bytes / (double)info->n_nodes + 16);
+  double labels = info->multilabel ? info->n_classes : 0;
+  double rows = (double)dg_slab_bytes / (bytes / (double)info->n_nodes + labels + 16);
   return rows < 1 ? 1 : rows < (double)info->n_nodes ? (int64_t)rows : info->n_nodes;
 }
 
@@ -220,13 +221,42 @@ dg_status dg_slab_features(dg_features *features, dg_h5 *file, const dg_graph_in
   return info->sparse ? read_sparse(features, file, info, first, n) : read_dense(features, file, info, first, n);
 }
 
-dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+static dg_status read_one(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
   dg_status status = dg_h5_read(file, "labels", DG_H5_I32, first, n, labels);
   for (int64_t i = 0; i < n && status == DG_OK; i++)
     if (labels[i] < -1 || labels[i] >= info->n_classes)
       status = dg_fail(DG_INPUT, "%s: labels: node %lld has label %d, but classes go from 0 to %d (-1: unknown)",
                        dg_h5_path(file), (long long)(first + i), labels[i], info->n_classes - 1);
   return status;
+}
+
+static dg_status read_many(uint8_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = dg_h5_read(file, "labels", DG_H5_U8, first, n, labels);
+  for (int64_t k = 0; k < n * info->n_classes && status == DG_OK; k++)
+    if (labels[k] > 1)
+      status = dg_fail(
+          DG_INPUT, "%s: labels: node %lld has %d for class %lld, but it is 1 where a node has a class, else 0",
+          dg_h5_path(file), (long long)(first + k / info->n_classes), labels[k], (long long)(k % info->n_classes));
+  return status;
+}
+
+dg_status dg_slab_labels(dg_labels *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n) {
+  dg_status status = DG_OK;
+  *labels = (dg_labels){0};
+  if (info->multilabel) {
+    DG_TRY(dg_alloc(&labels->many, (size_t)n * (size_t)info->n_classes, sizeof *labels->many));
+    DG_TRY(read_many(labels->many, file, info, first, n));
+  } else {
+    DG_TRY(dg_alloc(&labels->one, (size_t)n, sizeof *labels->one));
+    DG_TRY(read_one(labels->one, file, info, first, n));
+  }
+cleanup:
+  return status;
+}
+
+void dg_labels_destroy(dg_labels *labels) {
+  dg_free(&labels->one);
+  dg_free(&labels->many);
 }
 
 dg_status dg_split_twice(dg_h5 *file, const char *split, const char *list, dg_id node, bool as_long) {

@@ -30,8 +30,15 @@ dg_status dg_slab_entries(int64_t *indptr, dg_h5 *file, const dg_graph_info *inf
 /* Features of a slab; columns ascend in a sparse row, whatever their order in the file. */
 dg_status dg_slab_features(dg_features *features, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
 
-/* Labels of a slab, labels [n]. */
-dg_status dg_slab_labels(int32_t *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
+/* Labels of rows: one of the two. */
+typedef struct dg_labels {
+  int32_t *one;  /* [n] -1 unknown */
+  uint8_t *many; /* [n, n_classes] 1 where the node has the class, else 0 */
+} dg_labels;
+
+/* Allocates the labels of a slab, and reads them. */
+dg_status dg_slab_labels(dg_labels *labels, dg_h5 *file, const dg_graph_info *info, int64_t first, int64_t n);
+void dg_labels_destroy(dg_labels *labels);
 
 /* Names of the lists of a split, in the order of their bits. */
 extern const char *const dg_split_lists[3];

@@ -55,7 +55,7 @@ dg_status dg_graph_choose_split(dg_h5 *file, const char *wanted, char chosen[DG_
 typedef struct check {
   dg_h5 *file;
   const dg_graph_info *info;
-  const int32_t *labels; /* [n_nodes] */
+  const int32_t *labels; /* [n_nodes], or NULL */
   uint8_t *mask;         /* [n_nodes] bits of the split at hand */
   dg_status (*take)(const dg_split_summary *split, void *context);
   void *context;
@@ -66,7 +66,7 @@ typedef struct check {
 static dg_status check_node(dg_id node, void *context) {
   const check *c = context;
   c->mask[node] |= c->bit;
-  if (c->labels[node] >= 0) return DG_OK;
+  if (!c->labels || c->labels[node] >= 0) return DG_OK;
   return dg_split_unlabelled(c->file, c->split, c->list, node);
 }
 
@@ -111,12 +111,11 @@ dg_status dg_splits_each(dg_h5 *file, const dg_graph_info *info, const int32_t *
 
 dg_status dg_graph_check_splits(dg_h5 *file, const dg_graph_info *info) {
   dg_status status = DG_OK;
-  int32_t *labels = NULL;
-  DG_TRY(dg_alloc(&labels, (size_t)info->n_nodes, sizeof *labels));
-  DG_TRY(dg_slab_labels(labels, file, info, 0, info->n_nodes));
-  DG_TRY(dg_splits_each(file, info, labels, NULL, NULL));
+  dg_labels labels = {0};
+  if (!info->multilabel) DG_TRY(dg_slab_labels(&labels, file, info, 0, info->n_nodes));
+  DG_TRY(dg_splits_each(file, info, labels.one, NULL, NULL));
 cleanup:
-  dg_free(&labels);
+  dg_labels_destroy(&labels);
   return status;
 }
 

@@ -12,7 +12,7 @@ typedef struct survey {
   dg_graph_summary *summary;
   dg_h5 *file;
   uint8_t *touched; /* [n_nodes] whether the node has an edge */
-  int32_t *labels;  /* [n_nodes] */
+  dg_labels labels; /* of all nodes where each has one, else of a slab */
   dg_content content;
   uint64_t balance; /* sum over edges of a key of the pair, with the sign of their direction: 0 if undirected */
 } survey;
@@ -54,16 +54,37 @@ static dg_status survey_features(survey *s, int64_t first, int64_t n) {
   return status;
 }
 
+/* Counts the classes of node i of the labels at hand; returns how many there are. */
+static int64_t count_classes(survey *s, int64_t i) {
+  const int n_classes = s->summary->info.n_classes;
+  int64_t *count = s->summary->class_count, found = 0;
+  if (s->labels.one && s->labels.one[i] >= 0) count[s->labels.one[i]]++, found++;
+  for (int c = 0; s->labels.many && c < n_classes; c++)
+    if (s->labels.many[i * n_classes + c]) count[c]++, found++;
+  return found;
+}
+
+static dg_status survey_label_rows(survey *s, int64_t first, int64_t n) {
+  dg_labels_destroy(&s->labels);
+  const dg_graph_info *info = &s->summary->info;
+  const dg_status status = dg_slab_labels(&s->labels, s->file, info, first, n);
+  if (status != DG_OK) return status;
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t found = count_classes(s, i);
+    s->summary->n_labels += found;
+    s->summary->unlabelled += found == 0;
+  }
+  dg_content_labels(&s->content, &s->labels, info->n_classes, first, n);
+  return DG_OK;
+}
+
+/* Splits are checked by the labels of all nodes; several a node are checked slab by slab. */
 static dg_status survey_labels(survey *s) {
   const dg_graph_info *info = &s->summary->info;
-  dg_status status = dg_slab_labels(s->labels, s->file, info, 0, info->n_nodes);
-  for (int64_t i = 0; i < info->n_nodes && status == DG_OK; i++) {
-    if (s->labels[i] < 0)
-      s->summary->unlabelled++;
-    else
-      s->summary->class_count[s->labels[i]]++;
-  }
-  if (status == DG_OK) dg_content_labels(&s->content, s->labels, 0, info->n_nodes);
+  const int64_t n = info->n_nodes, step = info->multilabel ? dg_slab_rows(info) : n;
+  dg_status status = DG_OK;
+  for (int64_t first = 0; first < n && status == DG_OK; first += step)
+    status = survey_label_rows(s, first, step < n - first ? step : n - first);
   return status;
 }
 
@@ -88,7 +109,7 @@ static dg_status survey_splits(survey *s) {
   if (!dg_h5_exists(s->file, "splits")) return DG_OK;
   DG_TRY(dg_h5_each_group(s->file, "splits", count_split, &n));
   DG_TRY(dg_alloc(&sum->splits, (size_t)n, sizeof *sum->splits));
-  DG_TRY(dg_splits_each(s->file, &sum->info, s->labels, keep_split, sum));
+  DG_TRY(dg_splits_each(s->file, &sum->info, s->labels.one, keep_split, sum));
   DG_TRY(dg_masks_checksum(sums, s->file, &sum->info, NULL, &alone));
   sum->splits_fingerprint = sums[3];
 cleanup:
@@ -100,7 +121,6 @@ static dg_status survey_alloc(survey *s) {
   size_t n = (size_t)sum->info.n_nodes;
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&s->touched, n, sizeof *s->touched));
-  DG_TRY(dg_alloc(&s->labels, n, sizeof *s->labels));
   DG_TRY(dg_alloc(&sum->degree_count, n, sizeof *sum->degree_count));
   DG_TRY(dg_alloc(&sum->class_count, (size_t)sum->info.n_classes, sizeof *sum->class_count));
 cleanup:
@@ -126,7 +146,7 @@ dg_status dg_graph_summarize(dg_graph_summary *summary, const char *path) {
   for (int64_t i = 0; i < n; i++) summary->isolated += !s.touched[i];
 cleanup:
   dg_free(&s.touched);
-  dg_free(&s.labels);
+  dg_labels_destroy(&s.labels);
   dg_h5_close(&s.file);
   if (status != DG_OK) dg_graph_summary_destroy(summary);
   return status;

@@ -12,11 +12,11 @@ static dg_status describe_outputs(dg_builder *b) {
   dg_field *f = b->field;
   f->n_out = b->count[b->config.n_layers + 1];
   DG_TRY(dg_alloc(&f->out_local, (size_t)f->n_out, sizeof *f->out_local));
-  DG_TRY(dg_alloc(&f->labels, (size_t)f->n_out, sizeof *f->labels));
+  if (b->local->shard.labels) DG_TRY(dg_alloc(&f->labels, (size_t)f->n_out, sizeof *f->labels));
   DG_TRY(dg_alloc(&f->mask, (size_t)f->n_out, sizeof *f->mask));
   for (dg_row i = 0; i < f->n_out; i++) {
     f->out_local[i] = b->order[i];
-    f->labels[i] = b->local->shard.labels[b->order[i]];
+    if (f->labels) f->labels[i] = b->local->shard.labels[b->order[i]];
     f->mask[i] = b->local->shard.mask[b->order[i]];
   }
   const dg_block *first = f->block[0];

@@ -84,6 +84,46 @@ static double differentiate_row(dg_real *d, const dg_pass *pass, const dg_real *
   return value;
 }
 
+/* ---- several labels ---- */
+
+static const uint8_t *classes_of(const dg_pass *pass, int32_t row) {
+  return pass->local->shard.classes + (size_t)pass->field->out_local[row] * (size_t)pass->model->n_classes;
+}
+
+/* log(1 + exp(x)) of x and of -x, and the sigmoid of x, from the exponential that is at most 1. */
+static void logistic(double *above, double *below, double *sigmoid, double x) {
+  const double e = exp(-fabs(x)), rest = log1p(e);
+  *above = (x > 0 ? x : 0) + rest;
+  *below = (x < 0 ? -x : 0) + rest;
+  *sigmoid = (x < 0 ? e : 1) / (1 + e);
+}
+
+/* Binary cross-entropy of a row of logits, and its gradient times `share` in d, which may be the logits; NULL: none. */
+static dg_metrics several_row(dg_real *d, const dg_pass *pass, const dg_real *logits, const uint8_t *has,
+                              double share) {
+  const double *weight = pass->loss->class_weight;
+  const int n = pass->model->n_classes;
+  dg_metrics m = {.weight = n};
+  for (int c = 0; c < n; c++) {
+    double above, below, sigmoid;
+    const bool guess = logits[c] > 0;
+    logistic(&above, &below, &sigmoid, (double)logits[c]);
+    const double own = weight ? weight[c] : 1;
+    m.loss_sum += has[c] ? own * below : above;
+    m.correct += has[c] && guess, m.guesses += guess, m.labels += has[c];
+    if (d) d[c] = (dg_real)(share * (has[c] ? own * (sigmoid - 1) : sigmoid));
+  }
+  for (int c = n; d && c < pass->ld_classes; c++) d[c] = 0;
+  return m;
+}
+
+static void add_metrics(dg_metrics *sum, const dg_metrics *m) {
+  sum->loss_sum += m->loss_sum, sum->weight += m->weight;
+  sum->correct += m->correct, sum->guesses += m->guesses, sum->labels += m->labels;
+}
+
+/* ---- evaluation ---- */
+
 /* log of the sum of exp of a row, and its largest entry (the first of equals, as argmax). */
 static double log_sum_exp(const dg_real *row, int n, int *best) {
   double sum = 0;
@@ -94,21 +134,27 @@ static double log_sum_exp(const dg_real *row, int n, int *best) {
   return (double)row[*best] + log(sum);
 }
 
+static dg_metrics evaluate_row(const dg_pass *pass, int32_t i) {
+  const dg_real *row = pass->logits + (size_t)i * pass->ld_classes;
+  if (!pass->field->labels) return several_row(NULL, pass, row, classes_of(pass, i), 0);
+  const row_loss r = describe_row(pass, pass->field->labels[i]);
+  int best;
+  double parts, slope;
+  const double smooth = smooth_sum(&parts, &r, row);
+  const double ce = log_sum_exp(row, r.n_classes, &best) - (double)row[r.label];
+  return (dg_metrics){.loss_sum = finish(&slope, &r, (r.own + parts) * ce + smooth),
+                      .weight = node_weight(r.loss, r.label),
+                      .correct = best == r.label};
+}
+
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
-  dg_metrics m = {0};
+  dg_metrics sum = {0};
   for (int32_t i = 0; i < pass->field->n_out; i++) {
     if (!(pass->field->mask[i] & splits)) continue;
-    const dg_real *row = pass->logits + (size_t)i * pass->ld_classes;
-    const row_loss r = describe_row(pass, pass->field->labels[i]);
-    int best;
-    double parts, slope;
-    const double smooth = smooth_sum(&parts, &r, row);
-    const double ce = log_sum_exp(row, r.n_classes, &best) - (double)row[r.label];
-    m.loss_sum += finish(&slope, &r, (r.own + parts) * ce + smooth);
-    m.weight += node_weight(r.loss, r.label);
-    m.correct += best == r.label;
+    const dg_metrics m = evaluate_row(pass, i);
+    add_metrics(&sum, &m);
   }
-  return m;
+  return sum;
 }
 
 /* ---- backward ---- */
@@ -135,11 +181,14 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, i
     const dg_real *logits = pass->logits + (size_t)i * ldc;
     dg_real *d = logits_gradient(work, pass) + (size_t)i * ldc;
     bool correct = false;
-    if (pass->field->mask[i] & DG_TRAIN) {
+    if (!(pass->field->mask[i] & DG_TRAIN)) {
+      memset(d, 0, (size_t)ldc * sizeof *d);
+    } else if (pass->field->labels) {
       sum.loss_sum += differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct);
       sum.correct += correct;
     } else {
-      memset(d, 0, (size_t)ldc * sizeof *d);
+      const dg_metrics m = several_row(d, pass, logits, classes_of(pass, i), (double)share);
+      add_metrics(&sum, &m);
     }
     if (l->heads > 1) spread_heads(work->e.dagg + (size_t)i * l->ld, d, l, n_classes);
   }
@@ -157,7 +206,7 @@ static dg_metrics loss_part(dg_work *work, const dg_pass *pass, dg_real share, i
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(NULL, first, end);
     const dg_metrics m = loss_rows(work, pass, share, first, last);
-    sum.loss_sum += m.loss_sum, sum.correct += m.correct;
+    add_metrics(&sum, &m);
     work->layer->kernels->column_sums(logits_gradient(work, pass), ldc, first, last, block);
     add_block(bias, block, ldc);
   }
@@ -176,7 +225,7 @@ dg_metrics dg_pass_loss(const dg_pass *pass) {
   for (int s = 0; s < sums; s++)
     part[s] = loss_part(work, pass, share, s, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   add_sums(model->params.grad + work->layer->bias, work->sums, sums, pass->ld_classes);
-  for (int s = 0; s < sums; s++) total.loss_sum += part[s].loss_sum, total.correct += part[s].correct;
+  for (int s = 0; s < sums; s++) add_metrics(&total, &part[s]);
   dg_timer_lap(pass->timer, DG_PHASE_LOSS);
   return total;
 }

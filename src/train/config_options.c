@@ -11,7 +11,7 @@ static const char *const norm_names[] = {"none", "batch", "layer", NULL};
 static const char *const edge_attributes_names[] = {"none", "weight", "features", NULL};
 static const char *const optimizer_names[] = {"adam", "adamw", "rmsprop", NULL};
 static const char *const lr_schedule_names[] = {"constant", "cosine", NULL};
-static const char *const loss_names[] = {"ce", "log-ce", NULL};
+static const char *const loss_names[] = {"auto", "ce", "log-ce", "bce", NULL};
 static const char *const class_weights_names[] = {"none", "balanced", NULL};
 static const char *const normalize_names[] = {"none", "row", "standardize", NULL};
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
@@ -73,11 +73,13 @@ static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v)
   options[CLIP_NORM] = dg_option_real("clip-norm", &c->clip_norm, 0, INFINITY, "X",
                                       "the gradient of all weights is made no longer; 0: as it is (0)");
   options[LOSS] = dg_option_choice("loss", &v->loss, loss_names,
-                                   "ce: cross-entropy; log-ce: log(e + ce) - log(e), e = 1 - log 2 (ce)");
+                                   "ce: cross-entropy; log-ce: log(e + ce) - log(e), e = 1 - log 2;\n"
+                                   "bce: binary, of several labels a node (ce; with several labels bce)");
   options[LABEL_SMOOTHING] = dg_option_real("label-smoothing", &c->label_smoothing, 0, nextafter(1, 0), "E",
-                                            "of a label that all classes share (0)");
+                                            "of a label that all classes share; not with bce (0)");
   options[CLASS_WEIGHTS] = dg_option_choice("class-weights", &v->class_weights, class_weights_names,
-                                            "balanced: classes weigh the same in the loss (none)");
+                                            "balanced: classes weigh the same in the loss; with bce in each class\n"
+                                            "nodes that have it as much as those that lack it (none)");
   options[EPOCHS] = dg_option_int("epochs", &c->epochs, 0, 1e9, "N", "optimizer steps, full batch (200)");
   options[SEED] = dg_option_int("seed", &v->seed, 0, INFINITY, "S", "of initial weights and dropout (0)");
   options[RUNS] = dg_option_int("runs", &c->runs, 1, 1e6, "N", "repeat with seeds S, S+1, ...; mean and deviation (1)");

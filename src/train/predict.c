@@ -17,6 +17,7 @@
 #include "par/same.h"
 #include "train/model_file.h"
 #include "train/predictor.h"
+#include "train/quality.h"
 
 /* Refuses an output that could not be written or would destroy an input; rank 0. */
 static dg_status check_output(const dg_predict_config *c, const char *graph_path) {
@@ -199,48 +200,58 @@ static dg_status write_rows(dg_predictor *p, const char *name, dg_h5_type type, 
   return dg_rows_write(p->comm, p->out, name, type, dg_predictor_rows(p), columns, data);
 }
 
-/* Logits of the own rows, as they are written, and the class of the largest. */
+/* Logits of the own rows, as they are written, and what they predict. */
 typedef struct prediction {
   float *logits; /* [n, n_classes] */
-  int32_t *best; /* [n] */
+  int32_t *best; /* [n] the class of the largest; NULL where nodes have several */
+  uint8_t *many; /* [n, n_classes] 1 where the logit is positive; NULL where nodes have one */
 } prediction;
+
+static void free_prediction(prediction *y) {
+  dg_free(&y->logits);
+  dg_free(&y->best);
+  dg_free(&y->many);
+}
+
+static void take_row(prediction *y, const dg_predictor *p, dg_row i) {
+  const int n_classes = p->model.n_classes;
+  const dg_real *from = p->pass.logits + (size_t)p->row[i] * p->pass.ld_classes;
+  for (int c = 0; c < n_classes; c++) {
+    const size_t at = (size_t)i * (size_t)n_classes + (size_t)c;
+    y->logits[at] = (float)from[c];
+    if (y->many) y->many[at] = from[c] > 0;
+    if (y->best && from[c] > from[y->best[i]]) y->best[i] = c;
+  }
+}
 
 static dg_status take_logits(prediction *y, const dg_predictor *p) {
   dg_status status = DG_OK;
-  const int n_classes = p->model.n_classes;
-  status = dg_alloc(&y->logits, (size_t)p->local.n * (size_t)n_classes, sizeof *y->logits);
-  if (status == DG_OK) status = dg_alloc(&y->best, (size_t)p->local.n, sizeof *y->best);
+  const size_t n = (size_t)p->local.n, all = n * (size_t)p->model.n_classes;
+  const bool several = p->local.shard.info.multilabel;
+  status = dg_alloc(&y->logits, all, sizeof *y->logits);
+  if (status == DG_OK) status = several ? dg_alloc(&y->many, all, 1) : dg_alloc(&y->best, n, sizeof *y->best);
   DG_TRY(dg_comm_agree(p->comm, status));
-  for (int32_t i = 0; i < p->local.n; i++) {
-    const dg_real *from = p->pass.logits + (size_t)p->row[i] * p->pass.ld_classes;
-    for (int c = 0; c < n_classes; c++) {
-      y->logits[(size_t)i * n_classes + c] = (float)from[c];
-      if (from[c] > from[y->best[i]]) y->best[i] = c;
-    }
-  }
+  for (dg_row i = 0; i < p->local.n; i++) take_row(y, p, i);
 
 cleanup:
   return status;
 }
 
-/* Turns logits into probabilities, in place. Local. */
-static void soften(prediction *y, int32_t n, int n_classes) {
-  for (int32_t i = 0; i < n; i++) {
-    float *row = y->logits + (size_t)i * n_classes;
-    const double most = row[y->best[i]];
-    double sum = 0;
-    for (int c = 0; c < n_classes; c++) sum += exp(row[c] - most);
-    for (int c = 0; c < n_classes; c++) row[c] = (float)(exp(row[c] - most) / sum);
-  }
+/* Softmax of a row, its largest entry that of class `best`. */
+static void soften_row(float *row, int best, int n) {
+  const double most = row[best];
+  double sum = 0;
+  for (int c = 0; c < n; c++) sum += exp(row[c] - most);
+  for (int c = 0; c < n; c++) row[c] = (float)(exp(row[c] - most) / sum);
 }
 
-/* Share of a split's nodes whose class is the predicted one; NaN where it has none. Collective. */
-static double find_accuracy(const dg_predictor *p, const prediction *y, int split) {
-  const dg_shard *s = &p->local.shard;
-  int64_t right = 0;
-  for (int32_t i = 0; i < p->local.n; i++) right += (s->mask[i] & split) && s->labels[i] == y->best[i];
-  dg_comm_sum_int64(p->comm, &right, 1);
-  return (double)right / (double)dg_shard_count(s, split);
+/* Turns logits into probabilities, in place. Local. */
+static void soften(prediction *y, dg_row n, int n_classes) {
+  for (dg_row i = 0; i < n; i++) {
+    float *row = y->logits + (size_t)i * (size_t)n_classes;
+    if (y->best) soften_row(row, y->best[i], n_classes);
+    for (int c = 0; y->many && c < n_classes; c++) row[c] = (float)(1 / (1 + exp(-(double)row[c])));
+  }
 }
 
 static dg_status write_prediction(dg_predict_result *result, dg_predictor *p) {
@@ -248,18 +259,20 @@ static dg_status write_prediction(dg_predict_result *result, dg_predictor *p) {
   const int n_classes = p->model.n_classes;
   prediction y = {0};
   DG_TRY(take_logits(&y, p));
-  result->train_acc = find_accuracy(p, &y, DG_TRAIN);
-  result->val_acc = find_accuracy(p, &y, DG_VAL);
-  result->test_acc = find_accuracy(p, &y, DG_TEST);
+  DG_TRY(dg_quality_find(&result->train, &p->pass, DG_TRAIN));
+  DG_TRY(dg_quality_find(&result->val, &p->pass, DG_VAL));
+  DG_TRY(dg_quality_find(&result->test, &p->pass, DG_TEST));
   DG_TRY(write_rows(p, "logits", DG_H5_F32, n_classes, y.logits));
-  DG_TRY(write_rows(p, "prediction", DG_H5_I32, 0, y.best));
+  if (y.many)
+    DG_TRY(write_rows(p, "prediction", DG_H5_U8, n_classes, y.many));
+  else
+    DG_TRY(write_rows(p, "prediction", DG_H5_I32, 0, y.best));
   if (!p->config->probabilities) goto cleanup;
   soften(&y, p->local.n, n_classes);
   DG_TRY(write_rows(p, "probabilities", DG_H5_F32, n_classes, y.logits));
 
 cleanup:
-  dg_free(&y.logits);
-  dg_free(&y.best);
+  free_prediction(&y);
   return status;
 }
 
@@ -304,6 +317,7 @@ dg_status dg_predict(dg_predict_result *result, const dg_comm *comm, const dg_pr
   dg_text_copy(result->dataset, sizeof result->dataset, p.local.shard.info.name);
   result->model = dg_model_kind_name(p.model_config.model.kind);
   result->nodes = p.local.shard.info.n_nodes;
+  result->multilabel = p.local.shard.info.multilabel;
   dg_pass_evaluate(&p.pass);
   DG_TRY(write_prediction(result, &p));
   if (config->embeddings) DG_TRY(write_embedding(&p));

@@ -19,10 +19,12 @@ typedef struct table {
   dg_graph_info info; /* of the graph */
   int64_t n_nodes;
   int n_classes; /* columns of probabilities, 0: none */
+  int n_several; /* columns of predictions, and of labels; 0: the class alone */
   dg_texts nodes, classes;
   int64_t portion;    /* rows at a time */
-  int32_t *best;      /* [portion] */
-  int32_t *label;     /* [portion] */
+  int32_t *best;      /* [portion] where a node has one class */
+  uint8_t *many;      /* [portion, n_several] where it has several */
+  dg_labels label;    /* of a portion */
   float *share;       /* [portion, n_classes] */
   uint8_t *mask, bit; /* [n_nodes] lists of the split that a node is in; the one at hand */
 } table;
@@ -51,16 +53,18 @@ static void print_name(FILE *out, const dg_texts *names, int64_t i, int64_t numb
 
 static dg_status open_prediction(table *t, const char *path) {
   dg_status status = DG_OK;
-  int rank;
-  int64_t extent[DG_H5_MAX_RANK];
+  int rank, columns;
+  int64_t extent[DG_H5_MAX_RANK], predicted[DG_H5_MAX_RANK];
   DG_TRY(dg_h5_open(&t->file, path));
   DG_TRY(dg_h5_shape(t->file, "logits", &rank, extent));
   t->n_nodes = extent[0];
   if (dg_h5_exists(t->file, "probabilities")) t->n_classes = (int)extent[1];
+  DG_TRY(dg_h5_shape(t->file, "prediction", &columns, predicted));
+  if (columns == 2) t->n_several = (int)predicted[1];
   DG_TRY(dg_h5names_read(&t->classes, t->file, "classes/name", 0, extent[1]));
   DG_TRY(dg_h5names_portion(&t->portion, t->file, "nodes/id"));
   DG_TRY(dg_alloc(&t->best, (size_t)t->portion, sizeof *t->best));
-  DG_TRY(dg_alloc(&t->label, (size_t)t->portion, sizeof *t->label));
+  DG_TRY(dg_alloc(&t->many, (size_t)t->portion * (size_t)t->n_several, 1));
   DG_TRY(dg_alloc(&t->share, (size_t)t->portion * (size_t)t->n_classes, sizeof *t->share));
 
 cleanup:
@@ -94,8 +98,25 @@ static void print_lists(FILE *out, uint8_t mask) {
     if (mask >> k & 1) fprintf(out, "%s%s", join, dg_split_lists[k]), join = "+";
 }
 
+/* A column a class, named by what it is of and the class. */
+static void print_heads(const table *t, const char *what) {
+  for (int c = 0; c < t->n_several; c++) {
+    char name[512];
+    const char *text = t->classes.text ? t->classes.text + (size_t)c * t->classes.width : NULL;
+    if (text)
+      snprintf(name, sizeof name, "%s %s", what, text);
+    else
+      snprintf(name, sizeof name, "%s %d", what, c);
+    fputc(',', t->out);
+    print_field(t->out, name);
+  }
+}
+
 static void print_header(const table *t) {
-  fputs("node,prediction,label,split", t->out);
+  fputs(t->n_several > 0 ? "node" : "node,prediction,label", t->out);
+  print_heads(t, "prediction");
+  print_heads(t, "label");
+  fputs(",split", t->out);
   for (int c = 0; c < t->n_classes; c++) {
     fputc(',', t->out);
     print_name(t->out, &t->classes, c, c);
@@ -103,18 +124,30 @@ static void print_header(const table *t) {
   fputs("\n", t->out);
 }
 
+/* Class and label of row i, or of each class whether it is predicted and whether it is there. */
+static void print_classes(const table *t, int64_t i) {
+  const int n = t->n_several;
+  for (int c = 0; c < n; c++) fprintf(t->out, ",%d", t->many[i * n + c]);
+  for (int c = 0; c < n; c++) fprintf(t->out, ",%d", t->label.many[i * n + c]);
+  if (n > 0) return;
+  fputc(',', t->out);
+  print_name(t->out, &t->classes, t->best[i], t->best[i]);
+  fputc(',', t->out);
+  if (t->label.one[i] >= 0) print_name(t->out, &t->classes, t->label.one[i], t->label.one[i]);
+}
+
 static dg_status print_portion(table *t, int64_t first, int64_t count) {
   dg_status status = DG_OK;
-  DG_TRY(dg_h5_read(t->file, "prediction", DG_H5_I32, first, count, t->best));
+  if (t->n_several > 0)
+    DG_TRY(dg_h5_read(t->file, "prediction", DG_H5_U8, first, count, t->many));
+  else
+    DG_TRY(dg_h5_read(t->file, "prediction", DG_H5_I32, first, count, t->best));
   if (t->n_classes > 0) DG_TRY(dg_h5_read(t->file, "probabilities", DG_H5_F32, first, count, t->share));
   DG_TRY(dg_h5names_read(&t->nodes, t->file, "nodes/id", first, count));
-  DG_TRY(dg_slab_labels(t->label, t->graph, &t->info, first, count));
+  DG_TRY(dg_slab_labels(&t->label, t->graph, &t->info, first, count));
   for (int64_t i = 0; i < count; i++) {
     print_name(t->out, &t->nodes, i, first + i);
-    fputc(',', t->out);
-    print_name(t->out, &t->classes, t->best[i], t->best[i]);
-    fputc(',', t->out);
-    if (t->label[i] >= 0) print_name(t->out, &t->classes, t->label[i], t->label[i]);
+    print_classes(t, i);
     fputc(',', t->out);
     print_lists(t->out, t->mask[first + i]);
     for (int c = 0; c < t->n_classes; c++) fprintf(t->out, ",%.7g", (double)t->share[i * t->n_classes + c]);
@@ -122,6 +155,7 @@ static dg_status print_portion(table *t, int64_t first, int64_t count) {
   }
 
 cleanup:
+  dg_labels_destroy(&t->label);
   dg_texts_destroy(&t->nodes);
   return status;
 }
@@ -155,7 +189,7 @@ cleanup:
   dg_h5_close(&t.graph);
   dg_texts_destroy(&t.classes);
   dg_free(&t.best);
-  dg_free(&t.label);
+  dg_free(&t.many);
   dg_free(&t.mask);
   dg_free(&t.share);
   return status;

@@ -35,7 +35,8 @@ dg_status dg_predictor_ask_ids(dg_predictor *p);
 
 /* Writes a complete prediction as a table: a line a node with its id, the predicted class, its label and its list of
    `split`, each empty where there is none, and where there are probabilities that of each class; ids and classes by
-   their names where these are known. Errors: DG_INPUT, DG_IO, DG_MEMORY. Local. */
+   their names where these are known. With several labels a node, 0 or 1 for each class in the place of class and label.
+   Errors: DG_INPUT, DG_IO, DG_MEMORY. Local. */
 dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path, const char *graph_path,
                                   const char *split);
 

@@ -118,11 +118,14 @@ static dg_status make_shard(dg_shard *s, const piece *p, const dg_graph_info *in
   DG_TRY(copy_edges(&s->in, p, part, which));
   DG_TRY(info->sparse ? draw_sparse(&s->features, p) : draw_dense(&s->features, p));
   DG_TRY(dg_alloc(&s->ids, n, sizeof *s->ids));
-  DG_TRY(dg_alloc(&s->labels, n, sizeof *s->labels));
+  if (info->multilabel)
+    DG_TRY(dg_alloc(&s->classes, n * (size_t)info->n_classes, sizeof *s->classes)); /* as good as any */
+  else
+    DG_TRY(dg_alloc(&s->labels, n, sizeof *s->labels));
   DG_TRY(dg_alloc(&s->mask, n, sizeof *s->mask));
   for (int64_t i = 0; i < p->n; i++) {
     s->ids[i] = (dg_id)i;
-    s->labels[i] = (int32_t)(dg_rng_uniform(KEY_LABEL, (uint64_t)i) * info->n_classes);
+    if (s->labels) s->labels[i] = (int32_t)(dg_rng_uniform(KEY_LABEL, (uint64_t)i) * info->n_classes);
     if (part[p->node[i]] == which) s->mask[i] = p->graph->mask[p->node[i]] & DG_TRAIN;
     s->n_train += s->mask[i] != 0;
   }

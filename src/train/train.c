@@ -12,6 +12,7 @@
 #include "data/normalize.h"
 #include "train/keeper.h"
 #include "train/model_file.h"
+#include "train/quality.h"
 #include "train/result.h"
 #include "train/run.h"
 #include "train/splits.h"
@@ -251,6 +252,7 @@ static dg_status evaluate_final(session *s, dg_result *r) {
   r->train = dg_trainer_evaluate(t, &t->final, DG_TRAIN);
   r->val = dg_trainer_score(t, &t->final, DG_VAL);
   r->test = dg_trainer_score(t, &t->final, DG_TEST);
+  DG_TRY(dg_quality_find(&r->test_quality, &t->final, DG_TEST));
 
 cleanup:
   return status;
@@ -277,7 +279,7 @@ static dg_status find_scores(session *s, dg_result *r) {
     snprintf(run->stop_reason, sizeof run->stop_reason, "loss of the weights of epoch %lld is not finite",
              (long long)run->best_epoch);
   }
-  if (run->diverged) r->train = r->val = r->test = none;
+  if (run->diverged) r->train = r->val = r->test = none, r->test_quality = (dg_quality){NAN, NAN, NAN};
 
 cleanup:
   return status;
@@ -292,7 +294,8 @@ static dg_status find_result(session *s, dg_result *r) {
                    .threads = s->trainer.threads,
                    .seed = run->seed,
                    .run = run->index,
-                   .epochs = run->epoch};
+                   .epochs = run->epoch,
+                   .multilabel = s->trainer.local.shard.info.multilabel};
   snprintf(r->dataset, sizeof r->dataset, "%s", s->trainer.local.shard.info.name);
   snprintf(r->split, sizeof r->split, "%s", s->trainer.local.shard.split);
   DG_TRY(find_scores(s, r));

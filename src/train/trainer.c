@@ -41,7 +41,7 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
   if (*field != NULL) return DG_OK;
   DG_TRY(dg_field_create(field, &t->local, &config));
   DG_TRY(dg_pass_create(pass, &t->model, &t->local, *field, backward, t->config->halo_type));
-  if (!dg_loss_is_plain(t->config)) pass->loss = &t->loss;
+  if (!dg_loss_is_plain(t->config, &t->local.shard.info)) pass->loss = &t->loss;
 
 cleanup:
   return status;
@@ -55,8 +55,8 @@ static bool exchanges_first(const dg_trainer *t) {
   return dg_cost_exchange_pays(t->comm, &t->model, &local->shard.info, local->n_halo);
 }
 
-static dg_status check_split(const dg_local *local, const char *graph) {
-  if (local->shard.n_train > 0) return DG_OK;
+static dg_status check_labels(const dg_local *local, const dg_config *config, const char *graph) {
+  if (local->shard.n_train > 0) return dg_loss_check(config, &local->shard.info, graph);
   return dg_fail(DG_INPUT, "%s: the training split is empty; it needs at least one labelled node", graph);
 }
 
@@ -68,7 +68,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   const dg_graph_info *info = &trainer->local.shard.info;
   dg_params *params = &trainer->model.params;
   trainer->threads = omp_get_max_threads();
-  DG_TRY(check_split(&trainer->local, info->name));
+  DG_TRY(check_labels(&trainer->local, config, info->name));
   DG_TRY(dg_comm_agree(comm, dg_model_check_graph(&config->model, &trainer->local)));
   status = dg_model_create(&trainer->model, &config->model, info->n_features, info->n_classes,
                            trainer->local.shard.edge_dim);
@@ -108,7 +108,7 @@ dg_status dg_trainer_open(dg_trainer *trainer, const dg_comm *comm, const dg_con
   const dg_shard_config shard = {
       .split = config->split, .normalize = config->normalize, .edge_attributes = config->model.edge_attributes};
   DG_TRY(dg_load_graph(&local, comm, graph_path, &shard, &owners));
-  DG_TRY(check_split(&local, graph_path));
+  DG_TRY(check_labels(&local, config, graph_path));
   DG_TRY(dg_trainer_create(trainer, &local, config));
   if (config->partition) status = dg_work_spread_note(trainer, config->partition);
   if (status != DG_OK) dg_trainer_destroy(trainer);
@@ -148,14 +148,14 @@ void dg_trainer_destroy(dg_trainer *trainer) {
 static void give_figures(dg_trainer *t, dg_metrics metrics) {
   dg_real *tail = t->sums.grad + t->sums.count;
   tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / t->loss.train_weight);
-  tail[DG_SUM_CORRECT] = (dg_real)metrics.correct;
+  tail[DG_SUM_CORRECT] = (dg_real)metrics.correct, tail[DG_SUM_GUESSES] = (dg_real)metrics.guesses;
   tail[DG_SUM_FAILED] = t->failed;
   tail[DG_SUM_STOP] = t->stop, tail[DG_SUM_KEEP] = t->keep;
 }
 
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   const dg_step step = {.seed = seed, .epoch = (uint64_t)epoch, .training = true};
-  const double n_train = (double)trainer->local.shard.n_train;
+  const dg_shard *shard = &trainer->local.shard;
   const dg_config *config = trainer->config;
   dg_sums *sums = &trainer->sums;
   dg_timer_start(&trainer->timer);
@@ -178,16 +178,20 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
 
   trainer->failed = sums->tail[DG_SUM_FAILED] > 0;
   trainer->stop = sums->tail[DG_SUM_STOP] > 0, trainer->keep = sums->tail[DG_SUM_KEEP] > 0;
-  return (dg_score){(double)sums->tail[DG_SUM_LOSS], (double)sums->tail[DG_SUM_CORRECT] / n_train};
+  const dg_metrics sum = {.correct = (double)sums->tail[DG_SUM_CORRECT],
+                          .guesses = (double)sums->tail[DG_SUM_GUESSES],
+                          .labels = trainer->loss.train_labels};
+  return (dg_score){(double)sums->tail[DG_SUM_LOSS], dg_accuracy(&sum, shard->n_train, shard->info.multilabel)};
 }
 
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
   const int64_t n = dg_shard_count(&trainer->local.shard, split);
   const dg_metrics m = dg_pass_metrics(pass, split);
-  double sums[3] = {m.loss_sum, m.correct, m.weight};
-  dg_comm_sum_double(trainer->comm, sums, 3);
+  double sums[5] = {m.loss_sum, m.weight, m.correct, m.guesses, m.labels};
+  dg_comm_sum_double(trainer->comm, sums, 5);
+  const dg_metrics sum = {sums[0], sums[1], sums[2], sums[3], sums[4]};
   if (n == 0) return (dg_score){NAN, NAN};
-  return (dg_score){sums[0] / sums[2], sums[1] / (double)n};
+  return (dg_score){sum.loss_sum / sum.weight, dg_accuracy(&sum, n, trainer->local.shard.info.multilabel)};
 }
 
 dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split) {

@@ -30,7 +30,7 @@ def ring(n=40, **fields):
     edges = np.stack([np.arange(n), (np.arange(n) + 1) % n])
     x = np.random.default_rng(1).normal(size=(n, 6))
     masks = {f"{part}_mask": np.arange(n) % 3 == k for k, part in enumerate(("train", "val", "test"))}
-    return distgat.make_graph(edges, x, np.arange(n) % 2, **{**masks, "name": "ring", **fields})
+    return distgat.make_graph(edges, x, **{**masks, "y": np.arange(n) % 2, "name": "ring", **fields})
 
 
 def told(function, *arguments, **options):
@@ -131,6 +131,13 @@ class Train(program.Case):
             self.assertIn("weights", file)
 
 
+class Columns(dict):
+    """As much of a DataFrame."""
+
+    def insert(self, _, name, values):
+        self[name] = values
+
+
 class Predict(program.Case):
     def test_all_that_a_prediction_holds(self):
         graph = ring(node_ids=[f"n{k}" for k in range(40)], class_names=["even", "odd"])
@@ -154,6 +161,24 @@ class Predict(program.Case):
         self.assertEqual(set(some.edge_index[1]), {3, 17})
         initial = model.predict(weights="initial")
         self.assertTrue((initial.logits != plain.logits).any())
+
+    def test_several_labels(self):
+        y = np.stack([np.arange(40) % 2, np.arange(40) % 3 == 0, np.arange(40) < 25], axis=1)
+        graph = ring(y=y, class_names=["odd", "third", "early"], num_classes=3)
+        path = self.path("several.h5")
+        with self.subTest("written and read"):
+            distgat.write_graph(path, graph.edge_index, graph.x, y)
+            np.testing.assert_array_equal(distgat.read_graph(path).y, y)
+        model = distgat.train(graph, model="gcn", epochs=5, progress=False)
+        found = model.predict()
+        self.assertTrue(found.several)
+        np.testing.assert_array_equal(found.prediction, found.logits > 0)
+        np.testing.assert_allclose(found.probabilities, 1 / (1 + np.exp(-found.logits.astype(float))), atol=1e-6)
+        self.assertEqual(found.summary["test_micro_f1"], model.result["test_micro_f1"])
+        self.assertEqual(distgat.read_prediction(found.path).prediction.shape, (40, 3))
+        with unittest.mock.patch.object(distgat.models, "frame", lambda columns, index: Columns(columns)):
+            self.assertEqual(found.frame()["prediction"][7],
+                             [name for name, there in zip(found.classes, found.prediction[7]) if there])
 
     def test_frames_without_pandas_say_so(self):
         with unittest.mock.patch.dict(sys.modules, pandas=None):

@@ -13,6 +13,7 @@ import pages  # noqa: E402
 import program  # noqa: E402
 from pages import PageReader, distgat  # noqa: E402
 import h5py  # noqa: E402
+import numpy as np  # noqa: E402
 
 EVERYWHERE = ["Node degrees", "Accuracy and time", "Partition"]
 EACH = ["Training curves", "Embeddings by t-SNE: output", "Accuracy by node degree", "Confusion matrix"]
@@ -137,6 +138,21 @@ class Report(unittest.TestCase):
     page, reader = self.read()
     self.assertIn("No attention", page)
     self.assertEqual(reader.terms["nodes without neighbours"], "300")
+
+  def test_a_graph_of_several_labels_a_node_says_what_is_left_out(self):
+    several, model = self.folder / "several.h5", self.folder / "several-model.h5"
+    shutil.copy(self.graph, several)
+    with h5py.File(several, "r+") as file:
+      labels = (file["labels"][:][:, None] == range(3)) | (np.arange(300)[:, None] % 3 == range(3))
+      del file["labels"]
+      file["labels"] = labels.astype("u1")
+      file.attrs["task"] = "multilabel"
+    distgat("train", several, "--model", "gat", "--epochs", 3, "--save", model)
+    self.report(several, model, "--node", "17")
+    page, reader = self.read()
+    self.assertIn("what is shown by the class of a node is left out", page)
+    self.assertNotIn("Accuracy by node degree", page)
+    self.assertRegex(page, rf">class 1</th><td[^>]*>{labels[:, 1].sum()}<")
 
   def test_bad_input_ends_with_one_line_and_no_page(self):
     missing, foreign, other = self.folder / "missing.h5", self.folder / "foreign.h5", self.folder / "other.h5"

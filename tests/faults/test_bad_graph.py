@@ -107,6 +107,22 @@ FAULTS = {
 }
 
 
+SEVERAL = {
+    "no_task": (attribute("task", None), "labels has 2 dimensions, as for several labels a node"),
+    "other_task": (attribute("task", "regression"), "root attribute task must be multilabel"),
+    "task_number": (attribute("task", 3), "task must be a string"),
+    "list": (replace("labels", lambda y: y[:, 0]), "labels must have the shape [30, 3]"),
+    "fewer_nodes": (replace("labels", lambda y: y[:-1]), "labels must have the shape [30, 3]"),
+    "fewer_classes": (replace("labels", lambda y: y[:, 1:]), "labels must have the shape [30, 3]"),
+    "deep": (replace("labels", lambda y: y[:, :, None]), "labels must have the shape [30, 3]"),
+    "wide": (replace("labels", lambda y: y.astype(np.int64)), "labels must hold uint8, 0 or 1"),
+    "signed": (replace("labels", lambda y: y.astype(np.int8)), "labels must hold uint8, 0 or 1"),
+    "reals": (replace("labels", lambda y: y * 1.0), "labels must hold uint8, 0 or 1"),
+    "two": (put("labels", (7, 1), 2), "node 7 has 2 for class 1"),
+    "last": (put("labels", (29, 2), 255), "node 29 has 255 for class 2"),
+}
+
+
 class BadGraph(program.Case):
     @classmethod
     def setUpClass(cls):
@@ -129,6 +145,20 @@ class BadGraph(program.Case):
                 edit(f)
             with self.subTest(name=name):
                 self.refuses(path, words)
+
+    def test_several_labels(self):
+        """By `info`, and by `train`, where each rank reads a block of rows."""
+        path = self.path("several.h5")
+        several = graphs.with_several(graphs.random_graph(N, features=F, classes=CLASSES, seed=11))
+        for name, (edit, words) in SEVERAL.items():
+            several.write(path)
+            with h5py.File(path, "r+") as f:
+                edit(f)
+            with self.subTest(name=name):
+                self.refuses(path, words)
+                done = program.run("train", path, "--epochs", 1, ranks=3, timeout=30)
+                self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+                self.assertIn(words, done.stderr)
 
     def test_dense_faults(self):
         path = self.path("dense.h5")

@@ -67,6 +67,19 @@ static void write_attributes(dg_h5 *file, const int64_t *indptr, const int32_t *
   assert_int_equal(dg_h5_write(file, "edges/features", DG_H5_F32, 2, shape, features), DG_OK);
 }
 
+static bool several; /* labels a node */
+
+static bool has(int i, int c) {
+  return (i * 3 + c * 5) % 4 == 0;
+}
+
+static void write_several(dg_h5 *file) {
+  uint8_t labels[N * C];
+  for (int k = 0; k < N * C; k++) labels[k] = has(k / C, k % C);
+  assert_int_equal(dg_h5_set_string(file, "task", "multilabel"), DG_OK);
+  assert_int_equal(dg_h5_write(file, "labels", DG_H5_U8, 2, (int64_t[]){N, C}, labels), DG_OK);
+}
+
 static void write_list(dg_h5 *file, const char *name, uint8_t bit) {
   int64_t ids[N], n = 0;
   for (int i = 0; i < N; i++)
@@ -116,7 +129,10 @@ static void write_graph(bool sparse, bool wide, int32_t bad_label) {
   assert_int_equal(dg_h5_write(file, "graph/indices", wide ? DG_H5_I64 : DG_H5_I32, 1, &indptr[N],
                                wide ? (void *)indices : (void *)narrow),
                    DG_OK);
-  assert_int_equal(dg_h5_write(file, "labels", DG_H5_I32, 1, &n, labels), DG_OK);
+  if (several)
+    write_several(file);
+  else
+    assert_int_equal(dg_h5_write(file, "labels", DG_H5_I32, 1, &n, labels), DG_OK);
   write_features(file, sparse);
   write_attributes(file, indptr, narrow);
   write_list(file, "splits/public/train", DG_TRAIN);
@@ -145,6 +161,13 @@ static bool same_attributes(const dg_shard *s, int64_t edge, int i, int j) {
   return same;
 }
 
+static bool same_label(const dg_shard *s, int32_t row, int i) {
+  bool same = (s->labels == NULL) == several && (s->classes == NULL) == !several && s->info.multilabel == several;
+  if (!several) return same && s->labels[row] == label(i);
+  for (int c = 0; same && c < C; c++) same = s->classes[row * C + c] == has(i, c);
+  return same;
+}
+
 static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
   const int i = (int)s->ids[row];
   double sum = 0, divisor = 1;
@@ -160,7 +183,7 @@ static bool same_row(const dg_shard *s, int32_t row, bool normalized) {
     const double value = normalized ? above_least(i, j) : feature(i, j);
     if (fabs(shard_feature(&s->features, row, j) - value / divisor) > 1e-6 * (sum + below)) return false;
   }
-  return k == s->in.indptr[row + 1] && s->labels[row] == label(i) && s->mask[row] == mask(i);
+  return k == s->in.indptr[row + 1] && same_label(s, row, i) && s->mask[row] == mask(i);
 }
 
 static bool ascending(const dg_features *x) {
@@ -203,7 +226,7 @@ static void check_load(const int32_t *owner, bool normalize, dg_edge_attributes 
   const int dims[] = {0, 1, D};
   assert_all_true(&test_comm, s.edge_dim == dims[which] && same_checksum(&s, which));
   assert_all_true(&test_comm, s.n_train == sizes[0] && s.n_val == sizes[1] && s.n_test == sizes[2]);
-  assert_all_true(&test_comm, (s.fingerprint == FINGERPRINT) == (scale == 1 && below == 0));
+  assert_all_true(&test_comm, (s.fingerprint == FINGERPRINT) == (scale == 1 && below == 0 && !several));
   assert_all_true(&test_comm, s.info.n_nodes == N && s.info.n_classes == C && strcmp(s.info.name, "ladder") == 0);
   dg_shard_destroy(&s);
   dg_shard_destroy(&s);
@@ -242,6 +265,17 @@ static void loads_piece_by_piece(void **state) {
     for (dg_slab_bytes = 1; dg_slab_bytes < 1000; dg_slab_bytes *= 5) check_owners();
   }
   dg_slab_bytes = whole;
+}
+
+static void loads_several_labels(void **state) {
+  (void)state;
+  const int64_t whole = dg_slab_bytes;
+  several = true;
+  make_graph(true, false, 0);
+  check_owners();
+  for (dg_slab_bytes = 1; dg_slab_bytes < 1000; dg_slab_bytes *= 5) check_owners();
+  dg_slab_bytes = whole;
+  several = false;
 }
 
 /* As PyTorch Geometric's NormalizeFeatures: some rows here have a sum below 1, and some features are negative. */
@@ -405,6 +439,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(loads_sparse_features, name_file, remove_file),
       cmocka_unit_test_setup_teardown(loads_dense_features, name_file, remove_file),
       cmocka_unit_test_setup_teardown(loads_piece_by_piece, name_file, remove_file),
+      cmocka_unit_test_setup_teardown(loads_several_labels, name_file, remove_file),
       cmocka_unit_test_setup_teardown(normalizes_rows_as_the_reference_does, name_file, remove_file),
       cmocka_unit_test_setup_teardown(refuses_rows_that_cannot_be_normalized, name_file, remove_file),
       cmocka_unit_test_setup_teardown(fingerprint_of_the_file_is_that_of_the_shards, name_file, remove_file),

@@ -133,11 +133,11 @@ static void add_input(variables *v, test_job *job) {
   dg_free(&dx);
 }
 
-static void check_model(const dg_model_config *config, bool sparse) {
+static void check_model(const dg_model_config *config, bool sparse, bool several) {
   random_graph g = {.seed = 5, .n_nodes = 40, .n_features = 9, .n_classes = 3, .degree = 2, .hub = true, .edge_dim = 2};
   test_job job;
   variables v = {0};
-  g.sparse = sparse;
+  g.sparse = sparse, g.several = several;
   assert_int_equal(random_graph_create(&g), DG_OK);
   assert_int_equal(job_create(&job, &g, &test_comm, config, true, config->heads % 2, 3 + (uint64_t)config->heads),
                    DG_OK);
@@ -204,7 +204,7 @@ static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
                                     .edge_attributes = cases[i].edges,
                                     .edge_dropout = cases[i].edge_dropout,
                                     .source_only = cases[i].source_only};
-    check_model(&config, cases[i].sparse);
+    check_model(&config, cases[i].sparse, false);
   }
 }
 
@@ -233,8 +233,23 @@ static void sage(void **state) {
   check_kind(DG_MODEL_SAGE, DG_EDGES_PLAIN);
 }
 
+/* One head, whose gradient the last layer's rows hold, and two, which share it. */
+static void several_labels(void **state) {
+  (void)state;
+  for (int heads = 1; heads <= 2; heads++) {
+    const dg_model_config config = {.kind = DG_MODEL_GAT,
+                                    .layers = 2,
+                                    .hidden = 4,
+                                    .heads = 2,
+                                    .out_heads = heads,
+                                    .dropout = 0.3,
+                                    .negative_slope = 0.2};
+    check_model(&config, true, true);
+  }
+}
+
 int main(int argc, char **argv) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(gcn), cmocka_unit_test(gat), cmocka_unit_test(gatv2),
-                                     cmocka_unit_test(mlp), cmocka_unit_test(sage)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(gcn), cmocka_unit_test(gat),  cmocka_unit_test(gatv2),
+                                     cmocka_unit_test(mlp), cmocka_unit_test(sage), cmocka_unit_test(several_labels)};
   return mpi_test_main(argc, argv, "gradients", tests, sizeof tests / sizeof *tests);
 }

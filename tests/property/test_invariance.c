@@ -169,6 +169,17 @@ static void what_attention_sees_of_edges_changes_nothing(void **state) {
   }
 }
 
+static void several_labels_change_nothing(void **state) {
+  (void)state;
+  random_graph g = {.seed = 14, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .several = true};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    dg_model_config config = make_config(kinds[k], 2, 2, 1 + (int)k % 2);
+    check(&g, &config);
+  }
+  random_graph_destroy(&g);
+}
+
 static void one_layer_will_do(void **state) {
   (void)state;
   random_graph g = {.seed = 2, .n_nodes = 30, .n_features = 7, .n_classes = 3, .degree = 3, .hub = true};
@@ -215,6 +226,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(owners_and_pruning_change_nothing),
                                      cmocka_unit_test(skips_and_norms_change_nothing),
                                      cmocka_unit_test(what_attention_sees_of_edges_changes_nothing),
+                                     cmocka_unit_test(several_labels_change_nothing),
                                      cmocka_unit_test(one_layer_will_do),
                                      cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};

@@ -30,7 +30,9 @@ class Graph:
                 f["features/values"] = self.x.data.astype(np.float32)
             else:
                 f["features/dense"] = self.x.astype(np.float32)
-            f["labels"] = self.labels
+            f["labels"] = self.labels if self.labels.ndim == 1 else self.labels.astype(np.uint8)
+            if self.labels.ndim == 2:
+                f.attrs["task"] = "multilabel"
             for which in ("weight", "features"):
                 if getattr(self, f"edge_{which}") is not None:
                     f[f"edges/{which}"] = getattr(self, f"edge_{which}").astype(np.float32)
@@ -88,6 +90,15 @@ def random_graph(n, features=6, classes=3, degree=3.0, dense=False, isolated=0, 
     part = max(n // 3, 1)
     return Graph(csr.indptr, csr.indices, x, rng.integers(0, classes, n), np.sort(order[:part]),
                  np.sort(order[part:2 * part]), np.sort(order[2 * part:]), classes)
+
+
+def with_several(graph, seed=0):
+    """The graph with any number of labels a node: 0 and 1 [N, C], the first class rare, the last one nobody's."""
+    rng = np.random.default_rng(seed)
+    share = np.linspace(0.1, 0.7, graph.classes)
+    graph.labels = (rng.random((graph.n, graph.classes)) < share).astype(np.int32)
+    graph.labels[:, -1] = 0
+    return graph
 
 
 def with_attributes(graph, features=3, seed=0):

@@ -51,7 +51,7 @@ void job_destroy(test_job *job) {
 
 double job_forward(test_job *job, const dg_step *step) {
   dg_pass_forward(&job->trainer.train, step);
-  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / (double)job->local->shard.n_train;
+  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / job->trainer.loss.train_weight;
 }
 
 double job_step(test_job *job, const dg_step *step) {

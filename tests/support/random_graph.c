@@ -55,6 +55,10 @@ cleanup:
   return status;
 }
 
+bool random_graph_has(const random_graph *g, int32_t i, int c) {
+  return draw(g, LABELS, i, c + 1) < 0.4;
+}
+
 static float feature(const random_graph *g, int32_t i, int32_t f) {
   return (float)(round(32 * draw(g, FEATURES, i, f) - 16) / 16);
 }
@@ -137,6 +141,20 @@ cleanup:
   return status;
 }
 
+static dg_status write_several(dg_h5 *file, const random_graph *g) {
+  dg_status status = DG_OK;
+  uint8_t *labels = NULL;
+  const int64_t shape[] = {g->n_nodes, g->n_classes};
+  DG_TRY(dg_alloc(&labels, (size_t)(shape[0] * shape[1]), 1));
+  for (int64_t k = 0; k < shape[0] * shape[1]; k++)
+    labels[k] = random_graph_has(g, (int32_t)(k / shape[1]), (int)(k % shape[1]));
+  DG_TRY(dg_h5_set_string(file, "task", "multilabel"));
+  DG_TRY(dg_h5_write(file, "labels", DG_H5_U8, 2, shape, labels));
+cleanup:
+  dg_free(&labels);
+  return status;
+}
+
 static dg_status write_file(const random_graph *g) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
@@ -151,7 +169,7 @@ static dg_status write_file(const random_graph *g) {
   DG_TRY(dg_h5_write(file, "graph/indices", DG_H5_I32, 1, &g->indptr[n_nodes], g->indices));
   DG_TRY(g->sparse ? write_sparse(file, g) : write_dense(file, g));
   if (g->edge_dim > 0) DG_TRY(write_attributes(file, g));
-  DG_TRY(dg_h5_write(file, "labels", DG_H5_I32, 1, &n_nodes, g->labels));
+  DG_TRY(g->several ? write_several(file, g) : dg_h5_write(file, "labels", DG_H5_I32, 1, &n_nodes, g->labels));
   DG_TRY(write_splits(file, g));
   DG_TRY(dg_h5_commit(&file));
 cleanup:

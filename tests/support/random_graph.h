@@ -10,6 +10,7 @@ typedef struct random_graph {
   double degree; /* mean in-degree */
   bool hub;      /* node 1 has edges to and from all that are not isolated */
   bool sparse;   /* features, multiples of 1/16 */
+  bool several;  /* labels a node, by random_graph_has */
   int edge_dim;  /* features of an edge, beside its weight; 0: neither */
   int64_t *indptr;
   int32_t *indices; /* in-neighbours, ascending */
@@ -25,6 +26,9 @@ void random_graph_destroy(random_graph *graph);
 /* Loads it for random owners; with an odd seed one rank of several stays empty. Collective over comm. */
 dg_status random_graph_load(dg_local *local, const random_graph *graph, const dg_comm *comm, uint64_t owner_seed,
                             dg_edge_attributes attributes);
+
+/* Whether node i has class c, where nodes have several. Local. */
+bool random_graph_has(const random_graph *graph, int32_t i, int c);
 
 /* Attribute c of its edge k, counted along indices. Local. */
 float random_graph_attribute(const random_graph *graph, dg_edge_attributes which, int64_t k, int c);

@@ -11,6 +11,7 @@ enum { N = 5, F = 1200, C = 3 };
 static int64_t indptr[] = {0, 2, 2, 5, 6, 8};
 static dg_id indices[] = {1, 4, 0, 1, 3, 2, 0, 3};
 static int32_t labels[] = {0, 2, -1, 1, 1};
+static uint8_t several[N * C];
 static float dense[N * F];
 static dg_graph_info info = {.n_nodes = N, .n_edges = 8, .n_features = F, .n_classes = C};
 
@@ -38,11 +39,16 @@ static void add_features(dg_content *content, bool sparse, int64_t first, int64_
   dg_content_features(content, &x, first);
 }
 
+static void add_labels(dg_content *content, int64_t first, int64_t n) {
+  const dg_labels one = {.one = labels + first}, many = {.many = several + first * C};
+  dg_content_labels(content, info.multilabel ? &many : &one, C, first, n);
+}
+
 static uint64_t whole(bool sparse) {
   dg_content content = {0};
   const dg_in_edges edges = {N, indptr, indices};
   dg_content_edges(&content, &edges, 0);
-  dg_content_labels(&content, labels, 0, N);
+  add_labels(&content, 0, N);
   add_features(&content, sparse, 0, N);
   return dg_content_fingerprint(&content, &info);
 }
@@ -68,8 +74,8 @@ static void blocks_come_in_any_order(void **state) {
   const dg_in_edges first = {3, indptr, indices}, second = {2, late, indices + 5};
   dg_content_edges(&content, &second, 3);
   add_features(&content, true, 3, 2);
-  dg_content_labels(&content, labels + 3, 3, 2);
-  dg_content_labels(&content, labels, 0, 3);
+  add_labels(&content, 3, 2);
+  add_labels(&content, 0, 3);
   add_features(&content, false, 0, 3);
   dg_content_edges(&content, &first, 0);
   assert_int_equal(dg_content_fingerprint(&content, &info), whole(false));
@@ -144,6 +150,27 @@ static void sizes_count(void **state) {
   info.n_nodes--;
 }
 
+static void several_labels_count(void **state) {
+  (void)state;
+  n_seen = 0;
+  assert_new(whole(false));
+  info.multilabel = true;
+  assert_new(whole(false)); /* no node has any class: as if all had the first, were it not for their number */
+  for (int k = 0; k < N * C; k++) {
+    several[k] = 1;
+    assert_new(whole(false)); /* those before are there as well */
+  }
+  swap(several, several + C, C);
+  assert_int_equal(whole(false), seen[n_seen - 1]);
+  several[1] = 0;
+  assert_new(whole(false));
+  swap(several, several + C, C);
+  assert_new(whole(false));
+  info.multilabel = false;
+  memset(labels, 0, sizeof labels);
+  assert_new(whole(false));
+}
+
 static int setup(void **state) {
   (void)state;
   fill();
@@ -158,6 +185,7 @@ int main(void) {
       cmocka_unit_test_setup(every_value_counts, setup),
       cmocka_unit_test_setup(places_count, setup),
       cmocka_unit_test_setup(sizes_count, setup),
+      cmocka_unit_test_setup(several_labels_count, setup), /* the last, for it changes the labels */
   };
   return cmocka_run_group_tests_name("fingerprint", tests, NULL, NULL);
 }

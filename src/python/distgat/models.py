@@ -183,8 +183,15 @@ class Prediction:
                         for name, layer in file.get("attention", {}).items()}
 
   @property
+  def several(self):
+    """Whether nodes have any number of classes: prediction is then 0 and 1, [N, C]."""
+    return self.prediction.ndim == 2
+
+  @property
   def probabilities(self):
-    """Softmax of the logits, [N, C]."""
+    """Softmax of the logits, or where nodes have several labels their sigmoid, [N, C]."""
+    if self.several:
+      return 1 / (1 + np.exp(-self.logits.astype(np.float64))).astype(np.float32)
     shares = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
@@ -194,9 +201,11 @@ class Prediction:
     return self.class_names or list(range(self.logits.shape[1]))
 
   def frame(self):
-    """A pandas DataFrame, a row for each node: its predicted class and the probability of each."""
+    """A pandas DataFrame, a row for each node: its predicted class, or the list of several, and the probability of each."""
     table = frame({name: column for name, column in zip(self.classes, self.probabilities.T)}, self.node_ids)
-    table.insert(0, "prediction", [self.classes[k] for k in self.prediction])
+    named = ([[self.classes[k] for k in np.flatnonzero(row)] for row in self.prediction] if self.several else
+             [self.classes[k] for k in self.prediction])
+    table.insert(0, "prediction", named)
     return table
 
   def embedding_frame(self):
