@@ -1,5 +1,4 @@
-/* Products of many rows with a narrow matrix. A block of outputs stays in registers while the inner dimension passes:
-   OpenBLAS packs both factors for every call, and knows processors only up to its own age. */
+/* Products of many rows with a matrix. A block of outputs stays in registers while the inner dimension passes. */
 
 #if DG_VL == 16 && !defined(DG_REAL_DOUBLE)
 enum { WIDE = 4 }; /* vectors of a block's row: 32 registers hold 6 x 4 sums */
@@ -79,18 +78,58 @@ INLINE void product(dg_real *out, size_t ld_out, factor f, const dg_real *b, siz
   }
 }
 
+/* ---- wide matrices ---- */
+
+/* Columns up to which a matrix is read where it lies. The rows of a strip of a wider one share a few sets of the first
+   cache, and each is a page of its own: strips are copied, DEPTH rows of them at a time. */
+enum { NARROW = 4 * WIDE * DG_VL, DEPTH = 256 };
+
+INLINE int strip_vectors(int n_columns) {
+  const int nv = n_columns / DG_VL;
+  return nv < WIDE ? nv : WIDE;
+}
+
+/* The first nv vectors of n rows, one row after the other. */
+INLINE void pack(dg_real *out, const dg_real *b, size_t ld_b, int n, int nv) {
+  for (int k = 0; k < n; k++)
+    for (int v = 0; v < nv; v++) store(out + (k * nv + v) * DG_VL, load(b + k * ld_b + v * DG_VL));
+}
+
+/* product() for any number of columns and no more than DEPTH inner ones. */
+INLINE void wide_product(dg_real *out, size_t ld_out, factor f, const dg_real *b, size_t ld_b, const dg_real *start,
+                         bool add, int n_inner, int n_rows, int n_columns) {
+  dg_real packed[DEPTH * WIDE * DG_VL] __attribute__((aligned(64)));
+  for (int c = 0, nv; c < n_columns; c += nv * DG_VL) {
+    nv = strip_vectors(n_columns - c);
+    pack(packed, b + c, ld_b, n_inner, nv);
+    product(out + c, ld_out, f, packed, (size_t)nv * DG_VL, start ? start + c : NULL, add, n_inner, n_rows,
+            nv * DG_VL);
+  }
+}
+
 static void multiply(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add, int n,
                      int ld, int32_t rows) {
-  const factor f = {x, (size_t)ld_x, 1};
-  product(out, (size_t)ld, f, w, (size_t)ld, bias, add, n, rows, ld);
+  if (ld <= NARROW) {
+    product(out, (size_t)ld, (factor){x, (size_t)ld_x, 1}, w, (size_t)ld, bias, add, n, rows, ld);
+    return;
+  }
+  for (int k = 0; k == 0 || k < n; k += DEPTH) {
+    const factor f = {x + k, (size_t)ld_x, 1};
+    wide_product(out, (size_t)ld, f, w + (size_t)k * ld, (size_t)ld, k == 0 ? bias : NULL, add || k > 0,
+                 n - k < DEPTH ? n - k : DEPTH, rows, ld);
+  }
 }
 
 static void multiply_transposed(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n, int ld,
                                 int32_t rows) {
-  for (int32_t r = 0; r < rows; r += INNER) {
+  const int deep = ld <= NARROW ? INNER : DEPTH;
+  for (int32_t r = 0; r < rows; r += deep) {
     const factor f = {x + (size_t)r * ld_x, 1, (size_t)ld_x};
-    product(dw, (size_t)ld, f, dz + (size_t)r * ld, (size_t)ld, NULL, add || r > 0, rows - r < INNER ? rows - r : INNER,
-            n, ld);
+    const int n_inner = rows - r < deep ? rows - r : deep;
+    if (ld <= NARROW)
+      product(dw, (size_t)ld, f, dz + (size_t)r * ld, (size_t)ld, NULL, add || r > 0, n_inner, n, ld);
+    else
+      wide_product(dw, (size_t)ld, f, dz + (size_t)r * ld, (size_t)ld, NULL, add || r > 0, n_inner, n, ld);
   }
   if (rows == 0 && !add) memset(dw, 0, (size_t)n * ld * sizeof *dw);
 }

@@ -42,9 +42,6 @@ void dg_norm_finish_backward(dg_work *below, const double *sums);
 
 /* Forward: projects the first layer's input, all rows. Local. */
 void dg_layer_project_input(dg_work *work, const dg_params *params);
-/* Whether products with its weights are BLAS's. Local. */
-bool dg_layer_uses_blas(const dg_layer *layer);
-
 /* The same for a hidden layer, whose input is what `below` made of one kind of its target rows. Local. */
 void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, enum dg_part part);
 /* Scores of source rows: owned ones, or those of the halo. Local. */

@@ -2,7 +2,6 @@
 
 #include <distgat/memory.h>
 
-#include "nn/blas.h"
 #include "nn/conv.h"
 #include "nn/layer.h"
 
@@ -84,7 +83,6 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
     if (l->norm != DG_NORM_NONE) DG_TRY(dg_layer_add_norm(&model->params, l));
     l->count = model->params.count - l->first;
     in = (dg_channels){l->heads, l->dim, l->hp, l->ld};
-    if (dg_layer_uses_blas(l)) DG_TRY(dg_blas_prepare());
   }
   for (int k = 0; k < config->layers; k++)
     if (model->layer[k].norm == DG_NORM_BATCH) DG_TRY(dg_layer_add_statistics(&model->params, &model->layer[k]));

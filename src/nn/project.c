@@ -1,6 +1,5 @@
 #include "nn/layer.h"
 
-#include <cblas.h>
 #include <string.h>
 
 #include <distgat/rng.h>
@@ -8,18 +7,6 @@
 #include "nn/parallel.h"
 
 /* Products of rows with weights: forward, and the gradients of the weights. */
-
-#ifdef DG_REAL_DOUBLE
-#define GEMM cblas_dgemm
-#else
-#define GEMM cblas_sgemm
-#endif
-
-enum { NARROW = 256 }; /* columns up to which our own product beats that of BLAS */
-
-bool dg_layer_uses_blas(const dg_layer *layer) {
-  return layer->ld > NARROW;
-}
 
 /* Rows that a layer projects here: its sources but those that come from other ranks, or that no target meets. */
 static int32_t project_count(const dg_work *work) {
@@ -32,26 +19,6 @@ typedef struct rows_of {
   const dg_real *at;
   int ld, n;
 } rows_of;
-
-/* out [rows, ld] = in [rows, n] w [n, ld] + bias, or with `add` plus what out holds; bias may be NULL. */
-static void multiply(const dg_kernels *k, dg_real *out, rows_of in, const dg_real *w, const dg_real *bias, bool add,
-                     int ld, int rows) {
-  if (ld <= NARROW) {
-    k->multiply(out, in.at, in.ld, w, bias, add, in.n, ld, rows);
-    return;
-  }
-  for (int r = 0; bias && r < rows; r++) memcpy(out + (size_t)r * ld, bias, (size_t)ld * sizeof *out);
-  GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, in.n, 1, in.at, in.ld, w, ld, add || bias, out, ld);
-}
-
-/* dw [n, ld] = in^T [n, rows] d [rows, ld], or with `add` plus what dw holds. */
-static void multiply_transposed(const dg_kernels *k, dg_real *dw, rows_of in, const dg_real *d, bool add, int ld,
-                                int rows) {
-  if (ld <= NARROW)
-    k->multiply_transposed(dw, in.at, in.ld, d, add, in.n, ld, rows);
-  else
-    GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, in.n, ld, rows, 1, in.at, in.ld, d, ld, add, dw, ld);
-}
 
 /* Input rows [begin, end): those of a hidden layer, or dense features through their dropout again. */
 static rows_of input_rows(dg_work *w, int32_t begin, int32_t end) {
@@ -104,7 +71,8 @@ static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t 
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
     if (begin < stop)
-      multiply(w->layer->kernels, s->out + (size_t)begin * s->ld, in, s->weights, s->bias, false, s->ld, stop - begin);
+      w->layer->kernels->multiply(s->out + (size_t)begin * s->ld, in.at, in.ld, s->weights, s->bias, false, in.n, s->ld,
+                                  stop - begin);
   }
 }
 
@@ -216,7 +184,7 @@ static partial partial_of(const dg_work *w, const side *list, int n, int s, int 
 static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of x, const dg_real *d, bool add, int ld,
                           int rows) {
   dg_real *block = out + (size_t)l->in_ld * ld;
-  multiply_transposed(l->kernels, out, x, d, add, ld, rows);
+  l->kernels->multiply_transposed(out, x.at, x.ld, d, add, x.n, ld, rows);
   if (!bias) return;
   if (!add) memset(block, 0, (size_t)ld * sizeof *block);
   if (!add) memset(bias, 0, (size_t)ld * sizeof *bias);
@@ -300,8 +268,9 @@ static void input_gradient(const dg_work *w, dg_real *dx, const side *list, int 
   for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
-    const rows_of d = {s->d + (size_t)begin * s->ld, s->ld, s->ld};
-    if (begin < stop) multiply(l->kernels, dx + (size_t)begin * in, d, turned, NULL, i > 0, in, stop - begin);
+    if (begin < stop)
+      l->kernels->multiply(dx + (size_t)begin * in, s->d + (size_t)begin * s->ld, s->ld, turned, NULL, i > 0, s->ld, in,
+                           stop - begin);
   }
 }
 

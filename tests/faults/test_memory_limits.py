@@ -19,8 +19,6 @@ PLENTY = 4000
 SHORT = (0.45, 0.7, 0.85)  # of what a start takes
 ONLY_LAST = '[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 2 ] || exec "$0" "$@"; '  # of three ranks
 ROOM = (5, 15, 25, 35, 45, 65, 105)  # beyond it, where runs of small graphs begin to have enough
-BLAS_ROOM = (65, 125, 205)   # beyond it, where BLAS lacks room: in newer systems the start holds the first thread's
-
 
 class MemoryLimits(program.Case):
     @classmethod
@@ -86,13 +84,6 @@ class MemoryLimits(program.Case):
                         ("predict", "G.h5", "--model-file", "M.h5", "--out", "O.h5", "--quiet"),
                         ("generate", "--preset", "cora", "--out", "N.h5", "--quiet")):
             self.sweep(SHORT[1:2], ROOM[:3:2], None, *command)
-
-    def test_products_by_blas(self):
-        wide = ("train", "G.h5", "--hidden", 64, "--epochs", 1, "--threads", 2, "--quiet")
-        for ranks in (None, 3):
-            found = [self.check(self.start + more, ranks, *wide) for more in BLAS_ROOM]
-            self.assertIn("that BLAS takes for each of 2 threads", "".join(map(str, found)))
-        self.assertEqual(self.check(PLENTY, None, *wide), DONE)
 
     def test_more_threads_than_fit(self):
         said = self.check(self.start + 55, None, "train", "G.h5", "--epochs", 1, "--threads", 60, "--quiet")

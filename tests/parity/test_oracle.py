@@ -44,7 +44,7 @@ CASES = [
     ("symmetric", "gatv2", dict(layers=1)),
     ("symmetric", "gcn", dict(layers=1)),
     ("symmetric", "gatv2", dict(hidden=64, heads=1, out_heads=5)),
-    ("symmetric", "gatv2", dict(hidden=36, heads=8)),  # wide layers, whose products are those of BLAS
+    ("symmetric", "gatv2", dict(hidden=36, heads=8)),  # wide layers, whose weights are multiplied strip by strip
     ("symmetric", "gcn", dict(hidden=272, layers=3)),
     ("dense", "gatv2", dict(hidden=40, heads=8)),
     ("dense", "gatv2", dict(hidden=7, heads=3)),

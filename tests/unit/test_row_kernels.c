@@ -221,6 +221,18 @@ static void dense_rows_are_multiplied(void **state) {
   }
 }
 
+/* Wider than what is read where it lies, with strips left over; more inner columns or rows than are copied at a time. */
+static void wide_matrices_are_multiplied(void **state) {
+  (void)state;
+  static const struct {
+    int n, ld, rows;
+  } shapes[] = {{1, 80, 7}, {300, 336, 70}, {5, 1008, 13}, {257, 320, 300}, {520, 272, 2}, {256, 752, 256}, {3, 288, 0}};
+  FOR_VARIANTS(k) for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, false);
+    check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, true);
+  }
+}
+
 /* ---- activation ---- */
 
 static void check_activation(const dg_kernels *k, size_t ld, const dg_dropout *drop, bool elu) {
@@ -447,6 +459,7 @@ int main(void) {
       cmocka_unit_test(long_columns_are_summed),
       cmocka_unit_test(dense_rows_are_dropped),
       cmocka_unit_test(dense_rows_are_multiplied),
+      cmocka_unit_test(wide_matrices_are_multiplied),
       cmocka_unit_test(rows_are_activated),
       cmocka_unit_test(columns_are_summed),
       cmocka_unit_test(heads_are_averaged),
