@@ -14,14 +14,18 @@ typedef struct dg_local {
   dg_shard shard;    /* taken over, without in, ids and owners */
   dg_halo_plan plan; /* of the halo rows */
   dg_row n, n_halo;
-  dg_csr in;       /* [n] in-neighbours as local rows, in the order of original ids; no self-loops */
-  dg_id *ids;      /* [n + n_halo] original ids */
-  dg_real *degree; /* [n + n_halo] in-edges in the graph, without self-loop; where these have weights, their sum */
-  dg_row *order;   /* [n] owned rows, neighbours near each other: fields number their rows so */
+  dg_csr in;           /* [n] in-neighbours as local rows, in the order of original ids; no self-loops */
+  dg_id *ids;          /* [n + n_halo] original ids */
+  dg_real *degree;     /* [n + n_halo] in-edges in the graph, without self-loop; where these have weights, their sum */
+  dg_real *out_degree; /* [n + n_halo] out-edges in the graph, without self-loop; NULL unless asked for */
+  dg_row *order;       /* [n] owned rows, neighbours near each other: fields number their rows so */
 } dg_local;
 
 /* Takes over the contents of `shard` and finds the halo. Errors: DG_MEMORY. Collective. */
 dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard);
+
+/* Counts out_degree, which fields made from here on take. Errors: DG_MEMORY. Collective. */
+dg_status dg_local_count_out_edges(dg_local *local);
 
 /* Fetches the features of the halo rows, once: they never change. shard.features then have n + n_halo rows, as fields
    need them whose first layer does not exchange. Errors: DG_MEMORY. Collective. */
@@ -50,6 +54,7 @@ typedef struct dg_block {
   dg_id *ids;        /* [n_src] original ids */
   int32_t *folded;   /* [n_src] them in 32 bits, see dg_id_fold */
   dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1); 0 where that is no number */
+  dg_real *out_norm; /* [n_src] 1 / sqrt(out-degree + 1); NULL unless those were counted */
   dg_halo_plan plan; /* of the source rows */
   dg_chunks dst;     /* targets; first those that need no halo row and that no other rank needs */
   dg_chunks src;     /* sources; first the halo rows */

@@ -30,6 +30,7 @@ typedef struct dg_model_config {
   double attention_dropout; /* on attention coefficients */
   double edge_dropout;      /* share of edges that attention does not see in a training step, self-loops aside */
   bool source_only;         /* attention scores of GAT are made of the source alone */
+  bool symmetric_norm;      /* attention between roots of degrees: sources' and, inverse, targets' */
   double negative_slope;    /* of LeakyReLU in attention scores */
   dg_activation activation; /* between layers */
   bool residual;            /* a linear skip beside every layer */

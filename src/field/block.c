@@ -143,7 +143,9 @@ static dg_status name_rows(dg_builder *b, dg_block *k) {
   DG_TRY(dg_alloc(&k->ids, (size_t)k->n_src, sizeof *k->ids));
   DG_TRY(dg_alloc(&k->folded, (size_t)k->n_src, sizeof *k->folded));
   DG_TRY(dg_alloc(&k->norm, (size_t)k->n_src, sizeof *k->norm));
+  if (l->out_degree) DG_TRY(dg_alloc(&k->out_norm, (size_t)k->n_src, sizeof *k->out_norm));
   for (dg_row i = 0; i < k->n_src_owned; i++) {
+    if (l->out_degree) k->out_norm[i] = norm_of(l->out_degree[b->order[i]]);
     k->ids[i] = l->ids[b->order[i]];
     k->norm[i] = norm_of(l->degree[b->order[i]]);
   }
@@ -151,6 +153,7 @@ static dg_status name_rows(dg_builder *b, dg_block *k) {
     if (b->halo_at[h] >= 0) {
       dg_row row = k->n_src_owned + b->halo_at[h];
       k->ids[row] = l->ids[l->n + h];
+      if (l->out_degree) k->out_norm[row] = norm_of(l->out_degree[l->n + h]);
       k->norm[row] = norm_of(l->degree[l->n + h]);
     }
   for (dg_row i = 0; i < k->n_src; i++) k->folded[i] = dg_id_fold(k->ids[i]);
@@ -195,6 +198,7 @@ void dg_block_destroy(dg_block **block) {
   dg_free(&k->attributes);
   dg_free(&k->t_edges);
   dg_free(&k->norm);
+  dg_free(&k->out_norm);
   dg_free(&k->ids);
   dg_free(&k->folded);
   dg_halo_plan_destroy(&k->plan);

@@ -185,12 +185,32 @@ cleanup:
   return status;
 }
 
+dg_status dg_local_count_out_edges(dg_local *local) {
+  dg_status status = DG_OK;
+  dg_halo_channel *channel = NULL;
+  if (local->out_degree) return DG_OK;
+  status = dg_alloc(&local->out_degree, (size_t)local->n + (size_t)local->n_halo, sizeof *local->out_degree);
+  DG_TRY(dg_comm_agree(&local->comm, status));
+  for (int64_t t = 0; t < local->in.indptr[local->n]; t++) local->out_degree[local->in.indices[t]]++;
+  if (local->comm.size == 1) return DG_OK;
+  DG_TRY(dg_halo_channel_create(&channel, &local->plan, local->out_degree, local->out_degree, 1, 1, DG_HALO_F32));
+  dg_halo_push_begin(channel);
+  dg_halo_push_end(channel);
+  dg_halo_pull_begin(channel);
+  dg_halo_pull_end(channel);
+
+cleanup:
+  dg_halo_channel_destroy(&channel);
+  return status;
+}
+
 void dg_local_destroy(dg_local *local) {
   dg_shard_destroy(&local->shard);
   dg_csr_destroy(&local->in);
   dg_halo_plan_destroy(&local->plan);
   dg_free(&local->ids);
   dg_free(&local->degree);
+  dg_free(&local->out_degree);
   dg_free(&local->order);
   *local = (dg_local){0};
 }

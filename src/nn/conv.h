@@ -21,6 +21,7 @@ typedef struct dg_layer {
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
   double dropout, attention_dropout, edge_dropout, slope;
   bool source_only;     /* scores know nothing of the target (GAT) */
+  bool symmetric;       /* see symmetric.c */
   int64_t first, count; /* the layer's part of the block */
   int64_t w, b;         /* projection of sources */
   int64_t wr, br;       /* projection of targets (GATv2) */

@@ -38,6 +38,7 @@ void dg_layer_score(const dg_work *work, enum dg_part part) {
   const int32_t owned = work->block->n_src_owned;
   if (work->layer->conv->score == NULL) return;
   work->layer->conv->score(work, part == DG_INTERIOR ? 0 : owned, part == DG_INTERIOR ? owned : work->block->n_src);
+  if (part == DG_INTERIOR) dg_symmetric_scores(work);
 }
 
 /* What skips of a hidden layer gave becomes its results. */
@@ -50,12 +51,14 @@ void dg_layer_aggregate(const dg_work *work, enum dg_part part) {
   int from, to;
   dg_chunk_range(&from, &to, &work->block->dst, part);
   if (work->layer->conv->forward) work->layer->conv->forward(work, from, to);
+  dg_symmetric_results(work, from, to);
   if (work->skip && !work->layer->last) add_to_skips(work, from, to);
 }
 
 void dg_layer_backward_halo(const dg_work *work) {
   const dg_conv *conv = work->layer->conv;
   if (conv->backward_begin) conv->backward_begin(work);
+  dg_symmetric_dots(work);
   if (conv->backward_sources) conv->backward_sources(work, 0, work->block->src.n_first);
 }
 

@@ -40,6 +40,16 @@ void dg_norm_gradients(const dg_layer *layer, dg_params *params, const double *s
    sums as above. Collective. */
 void dg_norm_finish_backward(dg_work *below, const double *sums);
 
+/* What a symmetric norm does, see symmetric.c; nothing without one: scales rows x (z or dz) of sources [begin, end);
+   scores of targets; results of chunks of targets; what the backward pass needs of all targets. Local. */
+void dg_symmetric_sources(const dg_work *work, dg_real *x, int32_t begin, int32_t end);
+void dg_symmetric_scores(const dg_work *work);
+void dg_symmetric_results(const dg_work *work, int from, int to);
+void dg_symmetric_dots(const dg_work *work);
+
+/* Attention coefficients of the in-edges of a target row, alpha [edges, hp], after a forward pass. Local. */
+void dg_layer_alpha(const dg_work *work, int32_t row, dg_real *alpha);
+
 /* Forward: projects the first layer's input, all rows. Local. */
 void dg_layer_project_input(dg_work *work, const dg_params *params);
 /* The same for a hidden layer, whose input is what `below` made of one kind of its target rows. Local. */

@@ -61,6 +61,7 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.attention_dropout = c->attention_dropout;
   l.slope = c->negative_slope;
   l.source_only = c->source_only;
+  l.symmetric = c->symmetric_norm && l.conv->attention;
   l.norm = last ? DG_NORM_NONE : c->norm;
   l.input_sums = index > 0 ? dg_norm_n_sums(c->norm) : 0;
   l.w = l.b = l.wr = l.br = l.att = l.att_dst = l.lin_edge = l.att_edge = l.bias = -1;

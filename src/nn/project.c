@@ -110,6 +110,7 @@ void dg_layer_project_input(dg_work *work, const dg_params *params) {
     project_sparse(work, params);
   else
     project_dense(work, params);
+  if (work->layer->symmetric) FOR_TILES(work, project_count(work), dg_symmetric_sources(work, work->e.z, begin, end));
 }
 
 void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, enum dg_part part) {
@@ -121,6 +122,7 @@ void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *para
         const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
         dg_transition_forward(&work->in, params, first, last);
         project_rows(work, params, first, last);
+        dg_symmetric_sources(work, work->e.z, first, last);
       });
 }
 
@@ -242,6 +244,8 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
   if (work->features) sides = sides & DG_SOURCES ? DG_BOTH_SIDES : DG_NO_SIDE;
   const int n = list_sides(list, work, params, sides);
   if (n == 0) return;
+  if (l->symmetric && sides & DG_SOURCES)
+    FOR_TILES(work, project_count(work), dg_symmetric_sources(work, work->e.dz, begin, end));
   if (work->features && work->features->sparse)
     sparse_weights(work, params->grad, list, n);
   else

@@ -98,6 +98,7 @@ static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
               {OUT_HEADS, v->out_heads != d.out_heads, "out-heads", "heads"},
               {ATTENTION_DROPOUT, m->attention_dropout != dm->attention_dropout, "attention-dropout", "attention"},
               {EDGE_DROPOUT, m->edge_dropout != dm->edge_dropout, "edge-dropout", "attention"},
+              {SYMMETRIC_NORM, m->symmetric_norm, "symmetric-norm", "attention"},
               {NEGATIVE_SLOPE, m->negative_slope != dm->negative_slope, "negative-slope", "attention"}};
   if (typed[ATTENTION_TARGET] && !v->attention_target && !is_gat)
     return dg_fail(DG_USAGE, "--attention-target off is for gat; %s has no score of the target's own",

@@ -54,6 +54,9 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
                                               "their weight or features, self-loops the means of these (none)");
   options[ATTENTION_TARGET] = dg_option_choice("attention-target", &v->attention_target, switch_names,
                                                "gat: off: scores are made of the source alone (on)");
+  options[SYMMETRIC_NORM] = dg_option_flag("symmetric-norm", &m->symmetric_norm,
+                                           "gat, gatv2: source rows over the root of their out-degree, results times\n"
+                                           "that of the in-degree");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
@@ -148,6 +151,7 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [NORM] = "model",
                                                 [EDGE_ATTRIBUTES] = "model",
                                                 [ATTENTION_TARGET] = "model",
+                                                [SYMMETRIC_NORM] = "model",
                                                 [NORMALIZE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",

@@ -336,7 +336,8 @@ static void predict_time(const division *d, const known_rates *known) {
 static int64_t graph_bytes(const division *d, int p) {
   const int64_t n = scaled(d->input, d->each[p].nodes), halo = scaled(d->input, d->each[p].halo);
   const int64_t edges = scaled(d->input, d->each[p].edges), boundary = scaled(d->input, d->each[p].boundary);
-  return 12 * (n + halo) + 17 * n + 4 * (1 + d->model->edge_dim) * edges + 4 * boundary;
+  const int64_t row = d->input->config->model.symmetric_norm ? 16 : 12;
+  return row * (n + halo) + 17 * n + 4 * (1 + d->model->edge_dim) * edges + 4 * boundary;
 }
 
 static int64_t features_bytes(const division *d, int p) {
@@ -347,9 +348,10 @@ static int64_t features_bytes(const division *d, int p) {
   return 8 * rows + (int64_t)(8.0 * (double)rows * (double)info->n_nonzeros / (double)info->n_nodes);
 }
 
-static int64_t block_bytes(const dg_layer_counts *n, int edge_dim, bool backward) {
+static int64_t block_bytes(const division *d, const dg_layer_counts *n, bool backward) {
+  const int64_t edge_dim = d->model->edge_dim, row = d->input->config->model.symmetric_norm ? 20 : 16;
   const int64_t forward = n->n_dst + (1 + edge_dim) * n->n_edges, back = n->n_src + (edge_dim > 0 ? 2 : 1) * n->n_edges;
-  return 16 * n->n_src + 4 * forward + (backward ? 4 * back : 0) + 4 * n->n_sent;
+  return row * n->n_src + 4 * forward + (backward ? 4 * back : 0) + 4 * n->n_sent;
 }
 
 static int64_t field_bytes(const division *d, const dg_counts *counts, int splits, bool backward) {
@@ -357,7 +359,7 @@ static int64_t field_bytes(const division *d, const dg_counts *counts, int split
   const int64_t entries = counts->layer[0].entries;
   int64_t bytes = 9 * counts->n_out + 4 * counts->layer[0].n_src;
   for (int k = config.splits ? 0 : counts->n_layers - 1; k < counts->n_layers; k++)
-    bytes += block_bytes(&counts->layer[k], d->model->edge_dim, backward);
+    bytes += block_bytes(d, &counts->layer[k], backward);
   if (backward && d->input->info->sparse) bytes += 8 * (d->input->info->n_features + entries);
   return bytes;
 }

@@ -174,6 +174,7 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
                                  .edge_attributes = p->model_config.model.edge_attributes};
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, &shard, &owners));
   DG_TRY(load_weights(p));
+  if (p->model_config.model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&p->local));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,
                                  .edges = dg_conv_of(p->model_config.model.kind)->edges,
                                  .exchange_first = true}; /* one pass: features would not be used again */

@@ -2,7 +2,7 @@
 
 #include <distgat/memory.h>
 
-#include "nn/conv.h"
+#include "nn/layer.h"
 #include "train/predictor.h"
 
 /* Edges of one layer as three columns, targets ascending by id. */
@@ -51,7 +51,7 @@ static void fill_edges(edge_list *e, const dg_predictor *p, const dg_work *w, dg
   for (int32_t i = 0; i < p->local.n; i++) {
     const int32_t row = p->row[i];
     if (!is_asked(p, i)) continue;
-    w->layer->conv->alpha(w, row, row + 1, scratch);
+    dg_layer_alpha(w, row, scratch);
     e->count[i] = b->indptr[row + 1] - b->indptr[row];
     for (int64_t t = 0; t < e->count[i]; t++, at++) {
       e->src[at] = b->ids[b->indices[b->indptr[row] + t]];

@@ -76,6 +76,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   DG_TRY(dg_sums_create(&trainer->sums, comm, params->count, config->model.layers));
   DG_TRY(dg_comm_agree(comm, dg_params_train(params, &trainer->sums)));
   DG_TRY(dg_loss_prepare(&trainer->loss, &trainer->class_weight, &trainer->local, config));
+  if (config->model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&trainer->local));
   trainer->exchange_first = exchanges_first(trainer);
   if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));

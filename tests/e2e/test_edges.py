@@ -192,8 +192,9 @@ class Edges(program.Case):
             self.refused("train", self.path("plain.h5"), "--model", model, "--attention-target", "off",
                          words=("is for gat", model))
         for model in ("gcn", "sage", "mlp"):
-            self.refused("bench", self.path("plain.h5"), "--model", model, "--edge-dropout", 0.1,
-                         words=("is for gat and gatv2", model))
+            for option in (("--edge-dropout", 0.1), ("--symmetric-norm",)):
+                self.refused("bench", self.path("plain.h5"), "--model", model, *option,
+                             words=(option[0], "is for gat and gatv2", model))
 
     def test_plans(self):
         """Of a file as of numbers alone, which cannot say how many features an edge has."""

@@ -68,6 +68,9 @@ CASES = [
     ("no_edges", "gat", dict(edge_attributes="features")),
     ("hub", "gat", dict(attention_target="off")),
     ("directed", "gat", dict(layers=3, hidden=5, heads=3, attention_target="off", edge_attributes="weight")),
+    ("directed", "gat", dict(symmetric_norm=True)),
+    ("hub", "gat", dict(layers=3, out_heads=2, symmetric_norm=True, attention_target="off", edge_attributes="features")),
+    ("directed", "gatv2", dict(layers=3, heads=3, symmetric_norm=True)),
 ]
 
 
@@ -102,7 +105,8 @@ class Oracle(program.Case):
 
     def train(self, graph_file, kind, options, weights, ranks, epochs=STEPS):
         graphs.write_weights(self.path("init.h5"), weights)
-        choices = [text for name, value in options.items() for text in ("--" + name.replace("_", "-"), value)]
+        choices = [text for name, value in options.items() for text in ("--" + name.replace("_", "-"), value)
+                   if text is not True]
         program.distgat("train", graph_file, "--model", kind, *choices, "--init", self.path("init.h5"), "--dropout", 0,
                         "--attention-dropout", 0, "--epochs", epochs, "--lr", LR, "--weight-decay", DECAY,
                         "--save", self.path("model.h5"), "--log", self.path("log.jsonl"),
@@ -147,6 +151,7 @@ class Oracle(program.Case):
             weights = {name: value for name, value in weights.items() if not name.endswith("att_dst")}
         net = oracle.Model(kind, weights, graph, options.get("activation"), options.get("negative_slope", 0.2),
                            attributes=attributes)
+        net.edges.symmetric = "symmetric_norm" in options
         self.train(graph_file, kind, options, weights, ranks)
 
         extras = self.extras(kind, options)

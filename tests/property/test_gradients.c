@@ -169,23 +169,25 @@ static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
     dg_norm norm;
     dg_edge_attributes edges;
     double edge_dropout;
-    bool source_only;
+    bool source_only, symmetric_norm;
   } cases[] = {
-      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
-      {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
-      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
-      {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
-      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false},
-      {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false},
-      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false},
-      {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false},
-      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false},
-      {1, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_WEIGHT, 0, false},
-      {3, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_WEIGHT, 0, false},
-      {8, 3, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_FEATURES, 0, false},
-      {3, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0.3, true},
-      {1, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_FEATURES, 0.2, true},
-      {2, 1, 3, DG_ELU, false, true, DG_NORM_LAYER, DG_EDGES_FEATURES, 0, false},
+      {1, 3, 3, DG_ELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, false},
+      {2, 1, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, false},
+      {3, 3, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, false},
+      {8, 1, 3, DG_RELU, false, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, false},
+      {1, 3, 3, DG_ELU, true, true, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false, false},
+      {2, 2, 2, DG_ELU, false, true, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, false},
+      {3, 1, 2, DG_ELU, false, false, DG_NORM_BATCH, DG_EDGES_PLAIN, 0, false, false},
+      {3, 3, 3, DG_ELU, true, true, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false, false},
+      {8, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_PLAIN, 0, false, false},
+      {1, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_WEIGHT, 0, false, false},
+      {3, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_WEIGHT, 0, false, false},
+      {8, 3, 2, DG_RELU, true, false, DG_NORM_NONE, DG_EDGES_FEATURES, 0, false, false},
+      {3, 2, 2, DG_ELU, true, false, DG_NORM_NONE, DG_EDGES_PLAIN, 0.3, true, false},
+      {1, 1, 3, DG_ELU, false, true, DG_NORM_BATCH, DG_EDGES_FEATURES, 0.2, true, true},
+      {3, 2, 3, DG_ELU, true, true, DG_NORM_NONE, DG_EDGES_PLAIN, 0, false, true},
+      {2, 1, 2, DG_RELU, false, false, DG_NORM_LAYER, DG_EDGES_WEIGHT, 0, false, true},
+      {2, 1, 3, DG_ELU, false, true, DG_NORM_LAYER, DG_EDGES_FEATURES, 0, false, false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (cases[i].edges > most) continue;
@@ -203,7 +205,8 @@ static void check_kind(dg_model_kind kind, dg_edge_attributes most) {
                                     .norm = cases[i].norm,
                                     .edge_attributes = cases[i].edges,
                                     .edge_dropout = cases[i].edge_dropout,
-                                    .source_only = cases[i].source_only};
+                                    .source_only = cases[i].source_only,
+                                    .symmetric_norm = cases[i].symmetric_norm};
     check_model(&config, cases[i].sparse, false);
   }
 }

@@ -162,7 +162,7 @@ static void what_attention_sees_of_edges_changes_nothing(void **state) {
         check(&g, &config);
         config.edge_dropout = 0.3, config.source_only = true;
         if (kind != DG_MODEL_GCN) check(&g, &config);
-        config.edge_attributes = DG_EDGES_PLAIN;
+        config.edge_attributes = DG_EDGES_PLAIN, config.symmetric_norm = true, config.source_only = sparse;
         if (kind != DG_MODEL_GCN) check(&g, &config);
       }
     random_graph_destroy(&g);

@@ -113,11 +113,18 @@ class Edges:
         row, one = np.arange(len(src)), np.ones(len(src), dtype)
         self.at_src = sp.csr_matrix((one, (row, self.src)), shape=(len(src), n))
         self.at_dst = sp.csr_matrix((one, (row, self.dst)), shape=(len(src), n))
+        self.symmetric = False
         if attributes is not None:
             means = [attributes[a:b].sum(axis=0) / max(b - a, 1) for a, b in zip(indptr, indptr[1:])]
             self.attributes = np.concatenate([attributes, means])[order].astype(dtype)
         else:
             self.attributes = None
+
+    def scale(self, rows, ends, power):
+        """Rows [N, H, D] times a power of their degree by `ends`, self-loops among them, where the norm is symmetric."""
+        if not self.symmetric:
+            return rows
+        return rows * constant(np.bincount(ends, minlength=self.n).astype(rows.value.dtype)[:, None, None] ** power)
 
     def softmax(self, score):
         """Coefficients [E, H] over the in-edges of each node."""
@@ -163,13 +170,15 @@ def gat_layer(x, p, edges, slope, last):
     """Velickovic et al. 2018, equations 1 to 6, with the attention vector split in its two halves; of which the target's
     may be missing."""
     z = reshape(linear(x, p["lin.weight"]), edges.n, *p["att_src"].value.shape[1:])
+    target = total(z * p["att_dst"], 2) if "att_dst" in p else None
+    z = edges.scale(z, edges.src, -0.5)
     score = spread(edges.at_src, total(z * p["att_src"], 2))
-    if "att_dst" in p:
-        score = score + spread(edges.at_dst, total(z * p["att_dst"], 2))
+    if target is not None:
+        score = score + spread(edges.at_dst, target)
     if edges.attributes is not None:
         score = score + total(edge_terms(p, edges, p["att_src"].value.shape[1:]) * p["att_edge"], 2)
     alpha = edges.softmax(leaky_relu(score, slope))
-    return merge_heads(edges.gather(alpha, z), p["bias"], last), alpha
+    return merge_heads(edges.scale(edges.gather(alpha, z), edges.dst, 0.5), p["bias"], last), alpha
 
 
 def gatv2_layer(x, p, edges, slope, last):
@@ -177,11 +186,12 @@ def gatv2_layer(x, p, edges, slope, last):
     shape = (edges.n,) + p["att"].value.shape[1:]
     left = reshape(linear(x, p["lin_l.weight"]) + p["lin_l.bias"], *shape)
     right = reshape(linear(x, p["lin_r.weight"]) + p["lin_r.bias"], *shape)
+    left = edges.scale(left, edges.src, -0.5)
     both = spread(edges.at_src, left) + spread(edges.at_dst, right)
     if edges.attributes is not None:
         both = both + edge_terms(p, edges, shape[1:])
     alpha = edges.softmax(total(leaky_relu(both, slope) * p["att"], 2))
-    return merge_heads(edges.gather(alpha, left), p["bias"], last), alpha
+    return merge_heads(edges.scale(edges.gather(alpha, left), edges.dst, 0.5), p["bias"], last), alpha
 
 
 def sage_layer(x, p, edges, slope, last):
