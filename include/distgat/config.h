@@ -109,6 +109,11 @@ dg_status dg_config_describe_run(char **text, const dg_config *config);
 dg_status dg_config_save(dg_h5 *file, const dg_config *config);
 dg_status dg_config_load(dg_h5 *file, dg_config *config);
 
+/* Whether training and evaluation compute only what their outputs depend on. Local. */
+static inline bool dg_config_prunes(const dg_config *config) {
+  return config->prune && config->model.label_iterations == 0;
+}
+
 /* The training step that a partition divides. Local. */
 dg_step_config dg_config_step(const dg_config *config);
 

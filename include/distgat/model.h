@@ -35,8 +35,15 @@ typedef struct dg_model_config {
   dg_activation activation; /* between layers */
   bool residual;            /* a linear skip beside every layer */
   dg_norm norm;             /* after each hidden layer, before the activation */
+  double use_labels;    /* share of the training nodes whose labels are input in a training step; 0: none ever are */
+  int label_iterations; /* passes before the last, whose predictions are input where no label is */
   dg_edge_attributes edge_attributes; /* that GCN weighs edges by, and attention adds to scores */
 } dg_model_config;
+
+/* Labels a node that are input beside the features: columns of the first layer. Local. */
+static inline int dg_model_label_columns(const dg_model_config *config, int n_classes) {
+  return config->use_labels > 0 ? n_classes : 0;
+}
 
 /* Whether a training step needs all nodes in all layers but the last, since it takes their statistics. Local. */
 static inline bool dg_model_is_full(const dg_model_config *config) {
@@ -94,7 +101,9 @@ typedef struct dg_step {
   bool training;
 } dg_step;
 
-/* Forward pass: logits of all output rows. Rows that other ranks need are made first, and halo rows travel while rows
+/* Forward pass: logits of all output rows. Where labels are input, those of the training nodes that a training step
+   draws, else of all; with label iterations all rows must be outputs, and passes before the last have masks of their
+   own. Rows that other ranks need are made first, and halo rows travel while rows
    that need none are worked on. Collective. */
 void dg_pass_forward(const dg_pass *pass, const dg_step *step);
 
@@ -134,9 +143,16 @@ typedef struct dg_metrics {
 } dg_metrics;
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
 
+/* What the loss of a training step is a mean over: weights, nodes and labels of all training nodes on all ranks, or
+   after a step of training that shows labels of those that it did not show. Local. */
+typedef struct dg_totals {
+  double weight, nodes, labels;
+} dg_totals;
+dg_totals dg_pass_totals(const dg_pass *pass);
+
 /* From sums over all ranks; `n` nodes. Local. */
-static inline double dg_accuracy(const dg_metrics *sum, int64_t n, bool multilabel) {
-  if (!multilabel) return sum->correct / (double)n;
+static inline double dg_accuracy(const dg_metrics *sum, double n, bool multilabel) {
+  if (!multilabel) return sum->correct / n;
   const double all = sum->guesses + sum->labels;
   return all > 0 ? 2 * sum->correct / all : 0;
 }

@@ -19,6 +19,7 @@ typedef struct dg_layer {
   bool last, elu;
   int heads, dim, hp, ld; /* output channels, see kernels.h */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
+  int n_labels;           /* of these the last, which labels are put into */
   double dropout, attention_dropout, edge_dropout, slope;
   bool source_only;     /* scores know nothing of the target (GAT) */
   bool symmetric;       /* see symmetric.c */
@@ -45,6 +46,7 @@ typedef struct dg_sizes {
   size_t positive, dscore_dst;        /* with a backward pass */
   size_t edge_scores, no_target;      /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
+  size_t labels, shown;               /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
   size_t dagg, dz, dzr, partial, turned;
@@ -102,7 +104,12 @@ typedef struct dg_work {
   double *sums;              /* of dg_scratch */
   dg_real *tile;             /* dense input rows, one tile a thread */
   uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
-  dg_halo_channel *channel;  /* NULL where nothing is exchanged */
+  dg_real *labels;           /* [n_src_owned, n_labels] of the first layer; NULL where no labels are input */
+  uint8_t *shown;            /* [n_src_owned] whether it is the label of a node itself */
+  const uint8_t
+      *left_out;    /* in training `shown`: training nodes, outputs are the first rows, that the loss leaves out */
+  dg_totals totals; /* of the others */
+  dg_halo_channel *channel; /* NULL where nothing is exchanged */
 } dg_work;
 
 /* Rows that need no halo and that no other rank needs; the others. */

@@ -50,6 +50,14 @@ void dg_symmetric_dots(const dg_work *work);
 /* Attention coefficients of the in-edges of a target row, alpha [edges, hp], after a forward pass. Local. */
 void dg_layer_alpha(const dg_work *work, int32_t row, dg_real *alpha);
 
+/* Labels as input. dg_labels_begin puts them in at the beginning of a step, and is Collective; dg_labels_reuse puts the
+   probabilities of the logits in where no label is shown. dg_labels_put gives rows [begin, end) through dropout as the
+   last columns of tile [end - begin, ld]. dg_loss_totals sums over this rank's rows in the loss. Local. */
+void dg_labels_begin(const dg_pass *pass, const dg_step *step);
+void dg_labels_reuse(const dg_pass *pass);
+void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int32_t begin, int32_t end);
+dg_totals dg_loss_totals(const dg_pass *pass);
+
 /* Forward: projects the first layer's input, all rows. Local. */
 void dg_layer_project_input(dg_work *work, const dg_params *params);
 /* The same for a hidden layer, whose input is what `below` made of one kind of its target rows. Local. */

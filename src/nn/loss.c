@@ -124,6 +124,33 @@ static void add_metrics(dg_metrics *sum, const dg_metrics *m) {
 
 /* ---- evaluation ---- */
 
+/* ---- what the loss is of ---- */
+
+/* Whether the loss of training is of an output row. */
+static bool is_trained(const dg_pass *pass, int32_t i) {
+  const uint8_t *left_out = pass->work->left_out;
+  return pass->field->mask[i] & DG_TRAIN && !(left_out && left_out[i]);
+}
+
+dg_totals dg_loss_totals(const dg_pass *pass) {
+  const dg_loss *l = pass->loss ? pass->loss : &plain;
+  const int n_classes = pass->model->n_classes;
+  dg_totals sum = {0};
+  for (int32_t i = 0; i < pass->field->n_out; i++) {
+    if (!is_trained(pass, i)) continue;
+    const int32_t *one = pass->field->labels;
+    sum.weight += one ? node_weight(l, one[i]) : n_classes, sum.nodes++, sum.labels += one != NULL;
+    for (int c = 0; !one && c < n_classes; c++) sum.labels += classes_of(pass, i)[c];
+  }
+  return sum;
+}
+
+dg_totals dg_pass_totals(const dg_pass *pass) {
+  const double n = (double)pass->local->shard.n_train;
+  if (pass->work->left_out) return pass->work->totals;
+  return pass->loss ? (dg_totals){pass->loss->train_weight, n, pass->loss->train_labels} : (dg_totals){n, n, n};
+}
+
 /* log of the sum of exp of a row, and its largest entry (the first of equals, as argmax). */
 static double log_sum_exp(const dg_real *row, int n, int *best) {
   double sum = 0;
@@ -150,7 +177,7 @@ static dg_metrics evaluate_row(const dg_pass *pass, int32_t i) {
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
   dg_metrics sum = {0};
   for (int32_t i = 0; i < pass->field->n_out; i++) {
-    if (!(pass->field->mask[i] & splits)) continue;
+    if (!(pass->field->mask[i] & splits) || (pass->work->left_out && pass->work->left_out[i])) continue;
     const dg_metrics m = evaluate_row(pass, i);
     add_metrics(&sum, &m);
   }
@@ -181,7 +208,7 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, i
     const dg_real *logits = pass->logits + (size_t)i * ldc;
     dg_real *d = logits_gradient(work, pass) + (size_t)i * ldc;
     bool correct = false;
-    if (!(pass->field->mask[i] & DG_TRAIN)) {
+    if (!is_trained(pass, i)) {
       memset(d, 0, (size_t)ldc * sizeof *d);
     } else if (pass->field->labels) {
       sum.loss_sum += differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct);
@@ -218,8 +245,7 @@ dg_metrics dg_pass_loss(const dg_pass *pass) {
   dg_work *work = &pass->work[model->config.layers - 1];
   const int32_t n = work->block->n_dst, rows = sum_rows(n);
   const int sums = n_sums(n);
-  const double weight = pass->loss ? pass->loss->train_weight : (double)pass->local->shard.n_train;
-  const dg_real share = (dg_real)(1.0 / weight);
+  const dg_real share = (dg_real)(1.0 / dg_pass_totals(pass).weight);
   dg_metrics part[MAX_SUMS] = {{0}}, total = {0};
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++)

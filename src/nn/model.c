@@ -52,6 +52,7 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.ld = round_up(l.dim * l.hp, 16);
   l.bias_ld = last ? round_up(l.dim, 16) : l.ld;
   l.n_in = in->heads * in->dim;
+  l.n_labels = index == 0 ? dg_model_label_columns(c, m->n_classes) : 0;
   l.in_ld = in->ld;
   l.edge_dim = l.conv->edges ? m->edge_dim : 0;
   l.edge_dropout = l.conv->attention ? c->edge_dropout : 0;
@@ -74,7 +75,8 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
   *model = (dg_model){.config = *config, .n_features = n_features, .n_classes = n_classes, .edge_dim = edge_dim};
   for (int k = 0; k < config->layers; k++) DG_TRY(check_width(config, k, n_classes));
   DG_TRY(dg_alloc(&model->layer, (size_t)config->layers, sizeof *model->layer));
-  dg_channels in = {1, n_features, 1, n_features};
+  const int width = n_features + dg_model_label_columns(config, n_classes);
+  dg_channels in = {1, width, 1, width};
   for (int k = 0; k < config->layers; k++) {
     dg_layer *l = &model->layer[k];
     *l = make_layer(model, k, &in);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include <distgat/memory.h>
+#include <distgat/rng.h>
 
 #include "nn/layer.h"
 
@@ -22,22 +23,22 @@ static int64_t largest(int64_t a, size_t b) {
 
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
-  int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0;
+  int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0, bytes = 0;
   int64_t dagg[2] = {0}, dz = 0, dzr = 0, partial = 0, turned = 0,
           sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
-    reals += (int64_t)(s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
+    reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;
-    words += (int64_t)s.row_bits;
+    words += (int64_t)s.row_bits, bytes += (int64_t)s.shown;
     dagg[k % 2] = largest(dagg[k % 2], s.dagg);
     dz = largest(dz, s.dz), dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     sums = largest(sums, s.sums);
   }
   reals += dagg[0] + dagg[1] + dz + dzr + partial + turned;
-  return reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) +
+  return bytes + reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) +
          (doubles + sums) * (int64_t)sizeof(double);
 }
 
@@ -120,7 +121,8 @@ static void forward_layer(const dg_pass *pass, dg_work *w, dg_work *above) {
   }
 }
 
-void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
+/* One pass over what stands in the label columns. */
+static void forward_once(const dg_pass *pass, const dg_step *step) {
   const dg_params *params = &pass->model->params;
   const int layers = pass->model->config.layers;
   dg_work *work = pass->work, *last = &work[layers - 1];
@@ -134,6 +136,18 @@ void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
     else
       forward_layer(pass, &work[k], k + 1 < layers ? &work[k + 1] : NULL);
   dg_layer_output(last, params, pass->logits, pass->model->n_classes, pass->ld_classes);
+}
+
+void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
+  dg_labels_begin(pass, step);
+  dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
+  for (int k = 0; k < pass->model->config.label_iterations; k++) {
+    dg_step before = *step;
+    before.seed = dg_rng_key(step->seed, 1 + (uint64_t)k);
+    forward_once(pass, &before);
+    dg_labels_reuse(pass);
+  }
+  forward_once(pass, step);
 }
 
 void dg_pass_evaluate(const dg_pass *pass) {

@@ -20,12 +20,20 @@ typedef struct rows_of {
   int ld, n;
 } rows_of;
 
-/* Input rows [begin, end): those of a hidden layer, or dense features through their dropout again. */
+/* Columns of the input that are dense: all, or beside sparse features those of labels, which come after them. */
+static int dense_width(const dg_work *w) {
+  return w->features && w->features->sparse ? w->layer->n_labels : w->layer->in_ld;
+}
+
+/* The dense columns of input rows [begin, end): those of a hidden layer, or dense features and labels through their
+   dropout again. */
 static rows_of input_rows(dg_work *w, int32_t begin, int32_t end) {
-  const int n = w->layer->in_ld;
+  const int n = dense_width(w);
   if (w->in.to) return (rows_of){w->in.to + (size_t)begin * n, n, n};
   dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
-  w->layer->kernels->dense_dropout(tile, w->features->dense, &w->x, n, n, begin, end);
+  if (!w->features->sparse)
+    w->layer->kernels->dense_dropout(tile, w->features->dense, &w->x, w->features->n_cols, n, begin, end);
+  if (w->layer->n_labels > 0) dg_labels_put(w, tile, n, begin, end);
   return (rows_of){tile, n, n};
 }
 
@@ -87,6 +95,19 @@ static void draw_rows(dg_work *w, int32_t begin, int32_t end) {
     w->row_bits[i] = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
 }
 
+/* Adds the labels of rows [begin, end) to products of sparse features. */
+static void add_labels(dg_work *w, const side *list, int n, int32_t begin, int32_t end) {
+  const rows_of in = input_rows(w, begin, end);
+  for (int i = 0; i < n; i++) {
+    const side *s = &list[i];
+    const int32_t stop = min_row(end, s->n);
+    if (begin < stop)
+      w->layer->kernels->multiply(s->out + (size_t)begin * s->ld, in.at, in.ld,
+                                  s->weights + (size_t)w->features->n_cols * s->ld, NULL, true, in.n, s->ld,
+                                  stop - begin);
+  }
+}
+
 static void project_sparse(dg_work *w, const dg_params *p) {
   side list[MAX_SIDES];
   dg_product product[MAX_SIDES];
@@ -97,6 +118,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
     FOR_TILES(w, list[i].n, {
       if (i == 0) draw_rows(w, begin, end);
       w->layer->kernels->sparse_forward(product + i, k, &w->x, list[i].ld, begin, end);
+      if (w->layer->n_labels > 0) add_labels(w, list + i, k, begin, end);
     });
   }
 }
@@ -152,40 +174,40 @@ static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) 
   add_sums(grad, w->sums, sums, ld);
 }
 
-/* Partial results of one sum over rows: of each side its weights' gradient [in, ld] and a row for blocks, and sums of
-   its bias [ld]. */
+/* Partial results of one sum over rows: of each side its weights' gradient [dense_width, ld] and a row for blocks, and
+   sums of its bias [ld]. */
 typedef struct partial {
   dg_real *matrix[MAX_SIDES];
   double *bias[MAX_SIDES];
 } partial;
 
-static int64_t side_size(const dg_layer *l, const side *s) {
-  return (int64_t)(l->in_ld + 1) * s->ld;
+static int64_t side_size(const dg_work *w, const side *s) {
+  return (int64_t)(dense_width(w) + 1) * s->ld;
 }
 
 /* Elements from one partial result to the next. */
-static int64_t partial_stride(const dg_layer *l, const side *list, int n) {
+static int64_t partial_stride(const dg_work *w, const side *list, int n) {
   int64_t stride = 0;
-  for (int i = 0; i < n; i++) stride += side_size(l, &list[i]);
+  for (int i = 0; i < n; i++) stride += side_size(w, &list[i]);
   return stride;
 }
 
 /* The s-th of `sums` partial results. */
 static partial partial_of(const dg_work *w, const side *list, int n, int s, int sums) {
   partial out = {0};
-  dg_real *next = w->partial + s * partial_stride(w->layer, list, n);
+  dg_real *next = w->partial + s * partial_stride(w, list, n);
   for (int i = 0; i < n; i++) {
-    out.matrix[i] = next, next += side_size(w->layer, &list[i]);
+    out.matrix[i] = next, next += side_size(w, &list[i]);
     if (list[i].bias) out.bias[i] = w->sums + ((size_t)i * (size_t)sums + (size_t)s) * (size_t)list[i].ld;
   }
   return out;
 }
 
-/* One tile's share of the gradients of a projection, out [in + 1, ld], whose last row is for blocks, and of its bias,
+/* One tile's share of the gradients of a projection, out [x.n + 1, ld], whose last row is for blocks, and of its bias,
    NULL where there is none. */
 static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of x, const dg_real *d, bool add, int ld,
                           int rows) {
-  dg_real *block = out + (size_t)l->in_ld * ld;
+  dg_real *block = out + (size_t)x.n * ld;
   l->kernels->multiply_transposed(out, x.at, x.ld, d, add, x.n, ld, rows);
   if (!bias) return;
   if (!add) memset(block, 0, (size_t)ld * sizeof *block);
@@ -215,26 +237,37 @@ static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sid
     }
   }
   const partial out = partial_of(w, list, n_sides, 0, sums);
-  const int64_t stride = partial_stride(l, list, n_sides);
+  const int64_t stride = partial_stride(w, list, n_sides);
   for (int i = 0; i < n_sides; i++) {
-    add_up(grad + list[i].weights_at, out.matrix[i], sums, stride, (int64_t)l->in_ld * list[i].ld);
+    add_up(grad + list[i].weights_at, out.matrix[i], sums, stride, (int64_t)dense_width(w) * list[i].ld);
     if (list[i].bias) add_sums(grad + list[i].bias_at, out.bias[i], sums, list[i].ld);
   }
 }
 
+/* The same of the labels beside sparse features. */
+static void label_weights(dg_work *w, dg_real *grad, const side *list, int n) {
+  side of[MAX_SIDES];
+  for (int i = 0; i < n; i++) {
+    of[i] = list[i];
+    of[i].bias = NULL;
+    of[i].weights_at += (int64_t)w->features->n_cols * list[i].ld;
+  }
+  dense_weights(w, grad, of, n);
+}
+
 /* The same with sparse input. */
 static void sparse_weights(dg_work *w, dg_real *grad, const side *list, int n) {
-  const dg_layer *l = w->layer;
   const dg_field *f = w->field;
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   dg_product product[MAX_SIDES];
   for (int i = 0; i < n; i++) product[i] = (dg_product){grad + list[i].weights_at, list[i].d, NULL, list[i].n};
   for (int i = 0, k; i < n; i += k) {
     k = paired(list + i, n - i);
-    FOR_TILES(w, l->n_in, l->kernels->sparse_backward(product + i, k, &x, list[i].ld, begin, end));
+    FOR_TILES(w, w->features->n_cols, w->layer->kernels->sparse_backward(product + i, k, &x, list[i].ld, begin, end));
   }
   for (int i = 0; i < n; i++)
     if (list[i].bias) sum_columns(w, grad + list[i].bias_at, list[i].d, list[i].n);
+  if (w->layer->n_labels > 0) label_weights(w, grad, list, n);
 }
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {

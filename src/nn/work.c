@@ -17,10 +17,15 @@ static size_t count_sides(const dg_layer *l) {
   return l->n_skips > 0 ? 3 : 2;
 }
 
+/* Columns of the input that dense products read: beside sparse features those of labels. */
+static size_t dense_width(const dg_layer *l, bool sparse) {
+  return (size_t)(sparse ? l->n_labels : l->in_ld);
+}
+
 /* Elements of partial results of the backward pass. */
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
-  const size_t matrix = sparse ? 0 : count_sides(l) * (size_t)(l->in_ld + 1) * ld;
+  const size_t width = dense_width(l, sparse), matrix = width > 0 ? count_sides(l) * (width + 1) * ld : 0;
   return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
 }
 
@@ -55,8 +60,9 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   dg_norm_size(&s, layer);
   if (layer->index > 0)
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
-  else if (!sparse)
-    s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * (size_t)layer->n_in;
+  else
+    s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * dense_width(layer, sparse);
+  if (layer->n_labels > 0) s.shown = (size_t)n->n_src_owned, s.labels = s.shown * (size_t)layer->n_labels;
   if (backward)
     add_backward_sizes(&s, layer, n, sparse_input);
   else
@@ -127,6 +133,8 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->in.to, s->input, sizeof(dg_real)));
   DG_TRY(allocate(&w->tile, s->tile, sizeof(dg_real)));
   DG_TRY(allocate(&w->row_bits, s->row_bits, sizeof *w->row_bits));
+  DG_TRY(allocate(&w->labels, s->labels, sizeof(dg_real)));
+  DG_TRY(allocate(&w->shown, s->shown, sizeof *w->shown));
   DG_TRY(allocate(&w->skip, s->skip, sizeof(dg_real)));
   DG_TRY(allocate(&w->skip_weights, s->skip_weights, sizeof(dg_real)));
   DG_TRY(allocate(&w->share, s->share, sizeof(dg_real)));
@@ -215,6 +223,8 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->in.to);
   dg_free(&work->tile);
   dg_free(&work->row_bits);
+  dg_free(&work->labels);
+  dg_free(&work->shown);
   dg_free(&work->skip);
   dg_free(&work->skip_weights);
   dg_free(&work->share);

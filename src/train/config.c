@@ -160,6 +160,15 @@ static dg_status check_norm(const values *v, const bool typed[N_OPTIONS]) {
   return dg_fail(DG_USAGE, "--norm is for hidden layers, and with --layers 1 there are none");
 }
 
+/* What labels are input changes in each step, and with it the rows that other ranks need. */
+static dg_status check_label_input(const values *v) {
+  if (v->config.model.use_labels == 0 && v->label_iterations > 0)
+    return dg_fail(DG_USAGE, "--label-iterations is for --use-labels, and that is 0");
+  if (v->config.model.use_labels > 0 && v->first_halo == DG_FIRST_FETCH)
+    return dg_fail(DG_USAGE, "--first-halo fetch is for input that stays as it is, and --use-labels changes it");
+  return DG_OK;
+}
+
 /* Means and rows that meet nobody have no use for edges' attributes, and GCN for no more than a weight. */
 static dg_status check_edges(const values *v) {
   const dg_model_kind kind = (dg_model_kind)v->kind;
@@ -188,6 +197,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   DG_TRY(check_model(v, typed));
   DG_TRY(check_norm(v, typed));
   DG_TRY(check_edges(v));
+  DG_TRY(check_label_input(v));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_partition(v, typed));
   DG_TRY(check_seeds(v));
@@ -264,7 +274,7 @@ dg_step_config dg_config_step(const dg_config *config) {
   const dg_model_config *m = &config->model;
   return (dg_step_config){.layers = m->layers,
                           .edges = dg_conv_of(m->kind)->edges,
-                          .all = !config->prune,
+                          .all = !dg_config_prunes(config),
                           .full = dg_model_is_full(m),
                           .width = m->heads * m->hidden,
                           .out_heads = m->out_heads};

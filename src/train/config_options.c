@@ -57,6 +57,12 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[SYMMETRIC_NORM] = dg_option_flag("symmetric-norm", &m->symmetric_norm,
                                            "gat, gatv2: source rows over the root of their out-degree, results times\n"
                                            "that of the in-degree");
+  options[USE_LABELS] = dg_option_real("use-labels", &m->use_labels, 0, below_one, "RATE",
+                                       "labels are input beside features: in each step those of this share of the\n"
+                                       "training nodes, the loss is of the others; in evaluation those of all (0)");
+  options[LABEL_ITERATIONS] =
+      dg_option_int("label-iterations", &v->label_iterations, 0, 100, "N",
+                    "passes more, each with the last one's predictions as the labels of nodes without (0)");
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
@@ -152,6 +158,8 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [EDGE_ATTRIBUTES] = "model",
                                                 [ATTENTION_TARGET] = "model",
                                                 [SYMMETRIC_NORM] = "model",
+                                                [USE_LABELS] = "model",
+                                                [LABEL_ITERATIONS] = "model",
                                                 [NORMALIZE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",
@@ -201,6 +209,7 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .hidden = m->hidden,
                             .heads = m->heads,
                             .out_heads = m->out_heads,
+                            .label_iterations = m->label_iterations,
                             .seed = (int64_t)config->seed,
                             .threads = config->threads,
                             .kind = m->kind,
@@ -234,6 +243,7 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->norm = (dg_norm)v->norm;
   m->edge_attributes = (dg_edge_attributes)v->edge_attributes;
   m->source_only = !v->attention_target;
+  m->label_iterations = (int)v->label_iterations;
   config->optimizer = (dg_optimizer_kind)v->optimizer;
   config->lr_schedule = (dg_lr_schedule)v->lr_schedule;
   config->loss = (dg_loss_kind)v->loss;

@@ -22,6 +22,8 @@ enum dg_config_option {
   EDGE_ATTRIBUTES,
   ATTENTION_TARGET,
   SYMMETRIC_NORM,
+  USE_LABELS,
+  LABEL_ITERATIONS,
   NORMALIZE,
   N_MODEL_OPTIONS,
   RECIPE = N_MODEL_OPTIONS,
@@ -65,7 +67,7 @@ enum dg_config_option {
 /* What the table of options sets: a dg_config, its fields in the types of the parser. */
 typedef struct dg_config_values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
-  int64_t layers, hidden, heads, out_heads, seed, threads;
+  int64_t layers, hidden, heads, out_heads, label_iterations, seed, threads;
   int kind, activation, norm, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
   int optimizer, lr_schedule, loss, class_weights, edge_attributes, attention_target;
 } dg_config_values;

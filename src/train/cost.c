@@ -23,7 +23,7 @@ static double gathered(double edges, double rows, double width, const dg_machine
 
 /* Numbers that a projection of so many rows reads: stored features, or what the layer below made. */
 static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
-  return l->index == 0 ? (double)entries : (double)rows * l->n_in;
+  return l->index == 0 ? (double)entries + (double)rows * l->n_labels : (double)rows * l->n_in;
 }
 
 /* Channels that a layer projects of its targets: GATv2's own projection, and skips. */

@@ -73,7 +73,7 @@ static void scale_counts(const dg_plan_input *in, dg_counts *counts) {
 static dg_field_config field_of(const division *d, int splits, bool backward) {
   const dg_config *c = d->input->config;
   return (dg_field_config){.n_layers = c->model.layers,
-                           .splits = c->prune ? splits : 0,
+                           .splits = dg_config_prunes(c) ? splits : 0,
                            .edges = dg_conv_of(c->model.kind)->edges,
                            .exchange_first = d->point->exchange_first,
                            .backward = backward,
@@ -108,6 +108,7 @@ static bool exchanges_first(const division *d) {
   const dg_config *c = d->input->config;
   int64_t halo = 0;
   if (d->point->parts == 1 || !dg_conv_of(c->model.kind)->edges) return false;
+  if (d->model->layer[0].n_labels > 0) return true;
   if (c->first_halo != DG_FIRST_AUTO) return c->first_halo == DG_FIRST_EXCHANGE;
   for (int p = 0; p < d->point->parts; p++)
     if (d->each[p].halo > halo) halo = d->each[p].halo;

@@ -165,6 +165,9 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
   DG_TRY(dg_threads_set(&result->threads, p->comm, p->config->threads));
   DG_TRY(dg_comm_agree(p->comm, p->comm->rank == 0 ? choose_split(result->split, p, graph_path) : DG_OK));
   dg_comm_bcast(p->comm, result->split, sizeof result->split, 0);
+  if (p->model_config.model.use_labels > 0 && !result->split[0])
+    DG_TRY(dg_fail(DG_INPUT, "%s: the model takes the labels of training nodes as input: name their split by --split",
+                   graph_path));
   const dg_owners_config owners = {.path = p->config->partition,
                                    .balance = DG_BALANCE_EDGES,
                                    .objective = DG_PART_CUT,

@@ -33,7 +33,7 @@ cleanup:
 static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int splits, bool backward) {
   dg_status status = DG_OK;
   const dg_field_config config = {.n_layers = t->config->model.layers,
-                                  .splits = t->config->prune ? splits : 0,
+                                  .splits = dg_config_prunes(t->config) ? splits : 0,
                                   .edges = dg_conv_of(t->config->model.kind)->edges,
                                   .exchange_first = t->exchange_first,
                                   .backward = backward,
@@ -51,6 +51,7 @@ cleanup:
 static bool exchanges_first(const dg_trainer *t) {
   const dg_local *local = &t->local;
   if (t->comm->size == 1 || !t->model.layer[0].conv->edges) return false;
+  if (t->model.layer[0].n_labels > 0) return true;
   if (t->config->first_halo != DG_FIRST_AUTO) return t->config->first_halo == DG_FIRST_EXCHANGE;
   return dg_cost_exchange_pays(t->comm, &t->model, &local->shard.info, local->n_halo);
 }
@@ -148,7 +149,7 @@ void dg_trainer_destroy(dg_trainer *trainer) {
 /* What this rank adds to the figures that travel behind the gradients. */
 static void give_figures(dg_trainer *t, dg_metrics metrics) {
   dg_real *tail = t->sums.grad + t->sums.count;
-  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / t->loss.train_weight);
+  tail[DG_SUM_LOSS] = (dg_real)(metrics.loss_sum / dg_pass_totals(&t->train).weight);
   tail[DG_SUM_CORRECT] = (dg_real)metrics.correct, tail[DG_SUM_GUESSES] = (dg_real)metrics.guesses;
   tail[DG_SUM_FAILED] = t->failed;
   tail[DG_SUM_STOP] = t->stop, tail[DG_SUM_KEEP] = t->keep;
@@ -156,7 +157,6 @@ static void give_figures(dg_trainer *t, dg_metrics metrics) {
 
 dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
   const dg_step step = {.seed = seed, .epoch = (uint64_t)epoch, .training = true};
-  const dg_shard *shard = &trainer->local.shard;
   const dg_config *config = trainer->config;
   dg_sums *sums = &trainer->sums;
   dg_timer_start(&trainer->timer);
@@ -179,10 +179,12 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
 
   trainer->failed = sums->tail[DG_SUM_FAILED] > 0;
   trainer->stop = sums->tail[DG_SUM_STOP] > 0, trainer->keep = sums->tail[DG_SUM_KEEP] > 0;
+  const dg_totals totals = dg_pass_totals(&trainer->train);
   const dg_metrics sum = {.correct = (double)sums->tail[DG_SUM_CORRECT],
                           .guesses = (double)sums->tail[DG_SUM_GUESSES],
-                          .labels = trainer->loss.train_labels};
-  return (dg_score){(double)sums->tail[DG_SUM_LOSS], dg_accuracy(&sum, shard->n_train, shard->info.multilabel)};
+                          .labels = totals.labels};
+  return (dg_score){(double)sums->tail[DG_SUM_LOSS],
+                    dg_accuracy(&sum, totals.nodes, trainer->local.shard.info.multilabel)};
 }
 
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
@@ -192,7 +194,7 @@ dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
   dg_comm_sum_double(trainer->comm, sums, 5);
   const dg_metrics sum = {sums[0], sums[1], sums[2], sums[3], sums[4]};
   if (n == 0) return (dg_score){NAN, NAN};
-  return (dg_score){sum.loss_sum / sum.weight, dg_accuracy(&sum, n, trainer->local.shard.info.multilabel)};
+  return (dg_score){sum.loss_sum / sum.weight, dg_accuracy(&sum, (double)n, trainer->local.shard.info.multilabel)};
 }
 
 dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split) {
@@ -203,7 +205,7 @@ dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split) {
 int64_t dg_trainer_halo_bytes(const dg_trainer *trainer) {
   int64_t bytes = 0;
   for (int k = 0; trainer->train.work && k < trainer->model.config.layers; k++)
-    bytes += 2 * dg_halo_channel_bytes(trainer->train.work[k].channel);
+    bytes += (2 + trainer->config->model.label_iterations) * dg_halo_channel_bytes(trainer->train.work[k].channel);
   dg_comm_sum_int64(trainer->comm, &bytes, 1);
   return bytes;
 }

@@ -53,7 +53,8 @@ class SeveralLabels(program.Case):
         super().setUpClass()
         cls.several = graphs.with_several(graphs.random_graph(200, features=10, classes=CLASSES, degree=3, seed=4))
         cls.one = graphs.random_graph(200, features=10, classes=CLASSES, degree=3, isolated=40, seed=9)
-        cls.one.labels[cls.one.test] %= CLASSES - 1  # a class that no test node has
+        for nodes in (cls.one.train, cls.one.test):
+            cls.one.labels[nodes] %= CLASSES - 1  # a class that no node to train or test has, nor is guessed to
         dense = cls.one.x.toarray()
         dense[160:] = dense[160]  # equal scores
         cls.one.x = dense

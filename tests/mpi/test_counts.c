@@ -67,6 +67,8 @@ static void a_pass_asks_for_what_was_counted(void **state) {
         check(&g, &config, backward);
         config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
         check(&g, &config, backward);
+        config.use_labels = 0.5;
+        check(&g, &config, backward);
         config.source_only = sparse;
         config.edge_attributes = kinds[k] == DG_MODEL_GCN ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES;
         check(&g, &config, backward);

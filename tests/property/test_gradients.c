@@ -251,8 +251,33 @@ static void several_labels(void **state) {
   }
 }
 
+/* Beside features of both forms, in every projection that a first layer has. */
+static void labels_as_input(void **state) {
+  (void)state;
+  for (int sparse = 0; sparse < 2; sparse++)
+    for (dg_model_kind kind = DG_MODEL_GCN; kind <= DG_MODEL_SAGE; kind++) {
+      const dg_model_config config = {.kind = kind,
+                                      .layers = 2 + sparse,
+                                      .hidden = 4,
+                                      .heads = 2,
+                                      .out_heads = 1,
+                                      .dropout = 0.3,
+                                      .input_dropout = 0.25,
+                                      .negative_slope = 0.2,
+                                      .residual = sparse || kind == DG_MODEL_GATV2,
+                                      .norm = kind == DG_MODEL_GCN ? DG_NORM_BATCH : DG_NORM_NONE,
+                                      .use_labels = 0.5};
+      check_model(&config, sparse, kind == DG_MODEL_GAT);
+    }
+}
+
 int main(int argc, char **argv) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(gcn), cmocka_unit_test(gat),  cmocka_unit_test(gatv2),
-                                     cmocka_unit_test(mlp), cmocka_unit_test(sage), cmocka_unit_test(several_labels)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(gcn),
+                                     cmocka_unit_test(gat),
+                                     cmocka_unit_test(gatv2),
+                                     cmocka_unit_test(mlp),
+                                     cmocka_unit_test(sage),
+                                     cmocka_unit_test(several_labels),
+                                     cmocka_unit_test(labels_as_input)};
   return mpi_test_main(argc, argv, "gradients", tests, sizeof tests / sizeof *tests);
 }

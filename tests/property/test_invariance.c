@@ -180,6 +180,21 @@ static void several_labels_change_nothing(void **state) {
   random_graph_destroy(&g);
 }
 
+static void labels_as_input_change_nothing(void **state) {
+  (void)state;
+  for (int sparse = 0; sparse < 2; sparse++) {
+    random_graph g = {.seed = 15, .n_nodes = 90, .n_features = 19, .n_classes = 5, .degree = 3, .sparse = sparse};
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+      dg_model_config config = make_config(kinds[k], 2 + sparse, 2, 1);
+      config.use_labels = 0.5, config.label_iterations = (int)k % 3;
+      config.residual = sparse, config.norm = k == 1 ? DG_NORM_BATCH : DG_NORM_NONE;
+      check(&g, &config);
+    }
+    random_graph_destroy(&g);
+  }
+}
+
 static void one_layer_will_do(void **state) {
   (void)state;
   random_graph g = {.seed = 2, .n_nodes = 30, .n_features = 7, .n_classes = 3, .degree = 3, .hub = true};
@@ -227,6 +242,7 @@ int main(int argc, char **argv) {
                                      cmocka_unit_test(skips_and_norms_change_nothing),
                                      cmocka_unit_test(what_attention_sees_of_edges_changes_nothing),
                                      cmocka_unit_test(several_labels_change_nothing),
+                                     cmocka_unit_test(labels_as_input_change_nothing),
                                      cmocka_unit_test(one_layer_will_do),
                                      cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};

@@ -51,7 +51,7 @@ void job_destroy(test_job *job) {
 
 double job_forward(test_job *job, const dg_step *step) {
   dg_pass_forward(&job->trainer.train, step);
-  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / job->trainer.loss.train_weight;
+  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / dg_pass_totals(&job->trainer.train).weight;
 }
 
 double job_step(test_job *job, const dg_step *step) {
@@ -69,7 +69,8 @@ static void input_gradient(const dg_pass *pass, dg_real *dx) {
   const dg_real *skip = w->skip_weights ? w->skip_weights : value + l->skip[0];
   for (int32_t i = 0; i < (w->channel ? w->block->n_src_owned : w->block->n_src); i++) {
     const uint32_t row = dg_rng_row(w->x.drop.key, (uint32_t)w->block->folded[i]);
-    for (int f = 0; f < l->n_in; f++) {
+    const int n_features = l->n_in - l->n_labels;
+    for (int f = 0; f < n_features; f++) {
       dg_real sum = 0;
       for (int c = 0; c < l->ld; c++) {
         sum += w->e.dz[(size_t)i * l->ld + c] * value[l->w + (int64_t)f * l->ld + c];
@@ -79,7 +80,7 @@ static void input_gradient(const dg_pass *pass, dg_real *dx) {
       for (int c = 0; l->n_skips > 0 && i < w->block->n_dst && c < l->bias_ld; c++)
         sum += w->dskip[(size_t)i * l->bias_ld + c] * skip[(int64_t)f * l->bias_ld + c];
       bool keep = dg_rng_column(row, w->x.drop.key, (uint32_t)f) >= w->x.drop.threshold;
-      dx[(size_t)i * l->n_in + f] = keep ? sum * w->x.drop.scale : 0;
+      dx[(size_t)i * (size_t)n_features + f] = keep ? sum * w->x.drop.scale : 0;
     }
   }
 }

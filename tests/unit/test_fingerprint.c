@@ -164,6 +164,9 @@ static void several_labels_count(void **state) {
   assert_int_equal(whole(false), seen[n_seen - 1]);
   several[1] = 0;
   assert_new(whole(false));
+  several[1] = 1, several[2] = 0; /* as many, but others */
+  assert_new(whole(false));
+  several[1] = 0, several[2] = 1;
   swap(several, several + C, C);
   assert_new(whole(false));
   info.multilabel = false;
