@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""The recipes for the Open Graph Benchmark, from a folder such as its own to predictions."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+
+SMALL = ("--hidden", 12, "--epochs", 3, "--warmup", 2, "--eval-every", 1)
+
+
+class Ogb(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        program.distgat("generate", "--nodes", 400, "--avg-degree", 6, "--features", 16, "--classes", 4, "--feature-density", 1,
+                        "--format", "ogb", "--quiet", "--out", cls.path("ogbn_small"))
+        subprocess.run([sys.executable, os.path.join(program.SOURCE, "data", "import.py"), "ogb", cls.path("ogbn_small"), "--out",
+                        cls.path("graph.h5")], check=True, capture_output=True)
+
+    def test_each_recipe_trains_and_predicts_on_any_number_of_ranks(self):
+        recipes = re.findall(r"^  ((?:arxiv|products)-\S+)", program.distgat("train", "--help"), re.M)
+        self.assertEqual(recipes, ["arxiv-gcn", "arxiv-gat", "arxiv-gat-reuse", "products-gat"])
+        for recipe in recipes:
+            found = []
+            for ranks in (None, 3):
+                model = self.path(f"{recipe}.h5")
+                found.append(json.loads(program.distgat("train", self.path("graph.h5"), "--recipe", recipe, *SMALL, "--save",
+                                                        model, "--json", ranks=ranks)))
+            told = json.loads(program.distgat("predict", self.path("graph.h5"), "--model-file", model, "--out",
+                                              self.path("out.h5"), "--json"))
+            with self.subTest(recipe=recipe):
+                self.assertAlmostEqual(found[0]["val_loss"] / found[1]["val_loss"], 1, delta=1e-3)
+                self.assertAlmostEqual(told["test_acc"], found[1]["test_acc"], delta=0.02)
+
+    def test_what_a_recipe_holds_may_be_read(self):
+        text = program.distgat("train", self.path("graph.h5"), "--recipe", "arxiv-gat-reuse", "--print-config")
+        for line in ("layers: 3", "heads: 3", "hidden: 250", "edge-dropout: 0.3", "label-iterations: 1", "optimizer: rmsprop"):
+            self.assertIn(line, text)
+
+
+if __name__ == "__main__":
+    program.main()
