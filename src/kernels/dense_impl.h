@@ -7,8 +7,6 @@ enum { WIDE = 2 }; /* 16 registers hold 6 x 2 */
 #endif
 enum { INNER = 64 }; /* rows whose products are added to a weight gradient at a time: they stay in the first cache */
 
-#define UNROLLED _Pragma("GCC unroll 16")
-
 /* One factor of a product: element (m, k) at a[m * row + k * inner]. */
 typedef struct factor {
   const dg_real *a;

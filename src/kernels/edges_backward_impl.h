@@ -22,9 +22,9 @@ INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf
   }
   if (edge) drop_edge(s, e, i, j, q);
   for (int k = 0; k < q; k++) g[k] = splat(0);
-  for (int v = 0; v < nv; v++) g[v % q] += dagg[v] * zj[v];
+  FOR_ROW(v, k, nv, q) g[k] += dagg[v] * zj[v];
+  fold_pattern(g, q, hp);
   for (int k = 0; k < q; k++) {
-    g[k] = fold(g[k], hp);
     if (e->drop.threshold) {
       const vf mask = edge_mask(e, i, j, k, hp);
       g[k] *= mask;
@@ -102,8 +102,8 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
       for (int32_t t = from; t < to; t++) {
         const vf *zj = (const vf *)(e->z + e->indices[t] * ld);
         const float *a = attributes_of(e, t, edge);
-        for (int v = 0; v < nv; v++) {
-          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, v % q),
+        FOR_ROW(v, k, nv, q) {
+          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, k),
                    u = gatv2_argument(e, zj, zi, a, v, nv);
           const vf d = where_positive(u, ds, ds * e->slope);
           acc[v] += d;
@@ -159,10 +159,10 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
         const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - s.first) * hp;
         const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
         const float *a = out_attributes_of(e, t, edge);
-        for (int v = 0; v < nv; v++) {
-          const vf ds = load_pattern(tl.slope + at, hp, v % q), u = gatv2_argument(e, zj, zi, a, v, nv);
+        FOR_ROW(v, k, nv, q) {
+          const vf ds = load_pattern(tl.slope + at, hp, k), u = gatv2_argument(e, zj, zi, a, v, nv);
           acc[v] +=
-              load_pattern(tl.weight + at, hp, v % q) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+              load_pattern(tl.weight + at, hp, k) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
         }
       }
       end_row(e->dz + j * ld, acc, nv);
@@ -178,10 +178,10 @@ INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, co
   const vf *zj = (const vf *)(e->z + (size_t)j * nv * DG_VL);
   vf ddst[MAX_PATTERN];
   for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
-  for (int v = 0; v < nv; v++) {
-    acc[v] += dsrc[v % q] * ((const vf *)e->att)[v] + ddst[v % q] * ((const vf *)e->att_dst)[v];
-    da[v] += dsrc[v % q] * zj[v];
-    da[nv + v] += ddst[v % q] * zj[v];
+  FOR_ROW(v, k, nv, q) {
+    acc[v] += dsrc[k] * ((const vf *)e->att)[v] + ddst[k] * ((const vf *)e->att_dst)[v];
+    da[v] += dsrc[k] * zj[v];
+    da[nv + v] += ddst[k] * zj[v];
   }
 }
 
@@ -218,7 +218,7 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
         const vf *dagg = (const vf *)(e->dagg + e->t_indices[t] * ld);
         const size_t at = (size_t)(t - s.first) * hp;
         for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + at, hp, k);
-        for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl.weight + at, hp, v % q) * dagg[v];
+        FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl.weight + at, hp, k) * dagg[v];
       }
       if (to == e->t_indptr[j + 1]) add_scores(e, j, nv, hp, acc, dsrc, sum);
       end_row(e->dz + j * ld, acc, nv);

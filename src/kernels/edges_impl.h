@@ -74,11 +74,11 @@ INLINE void gatv2_score(vf *s, const dg_edges *e, const vf *zj, const vf *zi, co
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
   const vf a = splat((1 + slope) / 2), b = splat((1 - slope) / 2);
   for (int k = 0; k < q; k++) s[k] = splat(0);
-  for (int v = 0; v < nv; v++) {
+  FOR_ROW(v, k, nv, q) {
     vf u = gatv2_argument(e, zj, zi, attributes, v, nv);
-    s[v % q] = vfma(att[v], vfma(a, u, b * (vf)((vi)u & magnitude)), s[v % q]);
+    s[k] = vfma(att[v], vfma(a, u, b * (vf)((vi)u & magnitude)), s[k]);
   }
-  for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
+  fold_pattern(s, q, hp);
 }
 
 /* The same of GAT, and where its argument is positive. */
@@ -98,9 +98,10 @@ INLINE void put(dg_real *numbers, int t, const vf *p, int q, int hp) {
   for (int k = 0; k < q; k++) store_pattern(numbers + (size_t)t * hp, hp, k, p[k]);
 }
 
-/* Fills the lanes after the last of n numbers. */
-INLINE void pad(dg_real *numbers, int n, dg_real x) {
-  if (n % DG_VL) store_unaligned(numbers + n, splat(x));
+/* Fills the lanes after the last of n numbers, of patterns of q vectors. */
+INLINE void pad(dg_real *numbers, int n, int q, dg_real x) {
+  const int pattern = q * DG_VL, end = (n + pattern - 1) / pattern * pattern;
+  for (int at = n; at < end; at += DG_VL) store_unaligned(numbers + at, splat(x));
 }
 
 /* Running sums of one target row, as patterns; `sum` and `positive` over the lanes of all edges. */
@@ -128,8 +129,8 @@ INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32
     if (e->drop.threshold)
       for (int k = 0; k < q; k++) store_pattern(tl->mask + (size_t)t * hp, hp, k, edge_mask(e, i, j, k, hp));
   }
-  pad(tl->weight, n * hp, (dg_real)-1e30); /* no edges: they weigh nothing */
-  if (!v2 && e->positive) pad(tl->sign, n * hp, 0);
+  pad(tl->weight, n * hp, q, (dg_real)-1e30); /* no edges: they weigh nothing */
+  if (!v2 && e->positive) pad(tl->sign, n * hp, q, 0);
 }
 
 /* Scores become weights, exponentials under dropout; their sums grow. With `positive` those of positive arguments
@@ -153,9 +154,8 @@ INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *
   const size_t ld = (size_t)nv * DG_VL;
   for (int t = 0; t < n; t++) {
     const vf *zj = (const vf *)(e->z + e->indices[first + t] * ld);
-    for (int v = 0; v < nv; v++) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, v % q) * zj[v];
-    for (int v = 0; acc_positive && v < nv; v++)
-      acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, v % q) * zj[v];
+    FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * zj[v];
+    if (acc_positive) FOR_ROW(v, k, nv, q) acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, k) * zj[v];
   }
 }
 
@@ -194,11 +194,13 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int 
     weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, q);
     add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
   }
+  fold_pattern(m.sum, q, hp);
+  if (acc_positive) fold_pattern(m.positive, q, hp);
   for (int k = 0; k < q; k++) {
-    const vf rsum = 1 / fold(m.sum[k], hp);
+    const vf rsum = 1 / m.sum[k];
     store_pattern(stat + DG_STAT_MAX * hp, hp, k, m.top[k]);
     store_pattern(stat + DG_STAT_RSUM * hp, hp, k, rsum);
-    if (acc_positive) store_pattern(e->dscore_dst + (size_t)i * hp, hp, k, fold(m.positive[k], hp) * rsum);
+    if (acc_positive) store_pattern(e->dscore_dst + (size_t)i * hp, hp, k, m.positive[k] * rsum);
     for (int v = k; v < nv; v += q) acc[v] *= rsum;
     for (int v = k; acc_positive && v < nv; v += q) acc_positive[v] *= rsum;
   }
@@ -278,6 +280,10 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
     CALL(e->ld / DG_VL, 1);                                                                                            \
   else if (e->hp == 8)                                                                                                 \
     CALL(e->ld / DG_VL, 8);                                                                                            \
+  else if (e->hp == 4)                                                                                                 \
+    CALL(e->ld / DG_VL, 4);                                                                                            \
+  else if (e->hp == 3)                                                                                                 \
+    CALL(e->ld / DG_VL, 3);                                                                                            \
   else                                                                                                                 \
     CALL(e->ld / DG_VL, e->hp)
 
@@ -308,8 +314,8 @@ static void mean_forward(const dg_edges *e, int32_t begin, int32_t end) {
 /* Pattern of <x, y> a head. */
 INLINE void head_dots(vf *s, const vf *x, const vf *y, int nv, int q, int hp) {
   for (int k = 0; k < q; k++) s[k] = splat(0);
-  for (int v = 0; v < nv; v++) s[v % q] += x[v] * y[v];
-  for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
+  FOR_ROW(v, k, nv, q) s[k] += x[v] * y[v];
+  fold_pattern(s, q, hp);
 }
 
 INLINE void score_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {

@@ -7,6 +7,12 @@
 #include <distgat/rng.h>
 
 #define INLINE static inline __attribute__((always_inline, unused))
+#define UNROLLED _Pragma("GCC unroll 16")
+
+/* Vectors `v` of a row of nv, and with each the vector `k` of a pattern of q that it meets. */
+#define FOR_ROW(v, k, nv, q)                                                                                           \
+  for (int v##_ = 0; v##_ < (nv); v##_ += (q))                                                                         \
+    _Pragma("GCC unroll 4") for (int k = 0, v = v##_; k < (q) && v < (nv); k++, v++)
 
 #ifdef DG_REAL_DOUBLE
 typedef int64_t lane;
@@ -181,8 +187,52 @@ INLINE vf fold(vf v, int hp) {
   return v;
 }
 
+/* A mask of 32-bit lanes as one of numbers. */
+INLINE vi widen(vs mask) {
+#ifdef DG_REAL_DOUBLE
+  return __builtin_convertvector(mask, vi);
+#else
+  return (vi)mask;
+#endif
+}
+
+/* Heads of the lanes of a pattern of three, whose period is three vectors. */
+static const uint32_t three_heads[48] __attribute__((aligned(64))) = {
+    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2,
+    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2};
+
+/* Lanes of vector `k` of a pattern of three that are of head h. */
+INLINE vi of_three(int k, uint32_t h) {
+  return widen((vs)(*(const vu *)(three_heads + k * DG_VL) == h));
+}
+
+/* Vector `k` of a pattern of three whose heads are in all lanes of a, b, and c. */
+INLINE vf blend_three(int k, vf a, vf b, vf c) {
+  return blend(of_three(k, 2), c, blend(of_three(k, 1), b, a));
+}
+
+/* fold() of a pattern of three. */
+INLINE void fold_three(vf *s) {
+  vf sum[3];
+  UNROLLED for (int h = 0; h < 3; h++) {
+    sum[h] = splat(0);
+    UNROLLED for (int k = 0; k < 3; k++) sum[h] += (vf)((vi)s[k] & of_three(k, (uint32_t)h));
+    sum[h] = fold(sum[h], 1);
+  }
+  UNROLLED for (int k = 0; k < 3; k++) s[k] = blend_three(k, sum[0], sum[1], sum[2]);
+}
+
+/* fold() of the q vectors of a pattern. */
+INLINE void fold_pattern(vf *s, int q, int hp) {
+  if (hp == 3)
+    fold_three(s);
+  else
+    for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
+}
+
 /* Loads hp numbers as vector `k` of a pattern. */
 INLINE vf load_pattern(const dg_real *p, int hp, int k) {
+  if (hp == 3) return blend_three(k, splat(p[0]), splat(p[1]), splat(p[2]));
   if (hp >= DG_VL) return load(p + k * DG_VL);
 #if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
   if (hp == 8) return (vf)_mm512_broadcast_f32x8(_mm256_loadu_ps(p));
@@ -195,7 +245,10 @@ INLINE vf load_pattern(const dg_real *p, int hp, int k) {
 }
 
 INLINE void store_pattern(dg_real *p, int hp, int k, vf v) {
-  if (hp >= DG_VL)
+  if (hp == 3) {
+    const int left = 3 - k * DG_VL;
+    if (left > 0) memcpy(p + k * DG_VL, &v, (size_t)(left < DG_VL ? left : DG_VL) * sizeof *p);
+  } else if (hp >= DG_VL)
     store(p + k * DG_VL, v);
   else
     memcpy(p, &v, (size_t)hp * sizeof *p);
@@ -203,6 +256,7 @@ INLINE void store_pattern(dg_real *p, int hp, int k, vf v) {
 
 /* Vectors in a pattern. */
 INLINE int pattern_size(int hp) {
+  if (hp == 3) return 3;
   return hp > DG_VL ? hp / DG_VL : 1;
 }
 
@@ -225,15 +279,6 @@ INLINE vu iota(uint32_t first) {
   return *(const vu *)lane_numbers + first;
 }
 
-/* A mask of 32-bit lanes as one of numbers. */
-INLINE vi widen(vs mask) {
-#ifdef DG_REAL_DOUBLE
-  return __builtin_convertvector(mask, vi);
-#else
-  return (vi)mask;
-#endif
-}
-
 /* All ones in lanes whose columns of one row are kept. */
 INLINE vi kept(uint32_t row, const dg_dropout *drop, vu column) {
   return widen((vs)(random_bits(splat_bits(row), drop->key, column) >= drop->threshold));
@@ -241,6 +286,7 @@ INLINE vi kept(uint32_t row, const dg_dropout *drop, vu column) {
 
 /* Head of each lane of vector k of a pattern. */
 INLINE vu lane_heads(int hp, int k) {
+  if (hp == 3) return *(const vu *)(three_heads + k * DG_VL);
   if (hp >= DG_VL) return iota((uint32_t)(k * DG_VL));
   return iota(0) & (uint32_t)(hp - 1);
 }

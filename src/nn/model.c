@@ -21,6 +21,7 @@ static int round_up(int n, int unit) {
 }
 
 static int padded_heads(int heads) {
+  if (heads == 3) return 3;
   for (int hp = 1; hp <= 8; hp *= 2)
     if (heads <= hp) return hp;
   return round_up(heads, 16);

@@ -22,6 +22,7 @@ static const struct {
     {8, 8, 8, 64},                                                        /* paths of their own: */
     {1, 7, 1, 16},      {1, 40, 1, 48},   {1, 64, 1, 64},                 /* hidden layers, classes */
     {5, 8, 8, 64},      {2, 8, 2, 16},    {3, 7, 4, 32},   {8, 3, 8, 32}, /* any other: part of a vector a pattern, */
+    {4, 25, 4, 112},    {3, 7, 3, 32},    {3, 30, 3, 96},                 /* three vectors, of three heads, */
     {9, 3, 16, 48},     {17, 2, 32, 64},  {40, 1, 48, 48},                /* several, */
     {200, 2, 208, 416}, {1, 100, 1, 112},
 };
