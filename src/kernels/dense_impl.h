@@ -100,8 +100,7 @@ INLINE void wide_product(dg_real *out, size_t ld_out, factor f, const dg_real *b
   for (int c = 0, nv; c < n_columns; c += nv * DG_VL) {
     nv = strip_vectors(n_columns - c);
     pack(packed, b + c, ld_b, n_inner, nv);
-    product(out + c, ld_out, f, packed, (size_t)nv * DG_VL, start ? start + c : NULL, add, n_inner, n_rows,
-            nv * DG_VL);
+    product(out + c, ld_out, f, packed, (size_t)nv * DG_VL, start ? start + c : NULL, add, n_inner, n_rows, nv * DG_VL);
   }
 }
 

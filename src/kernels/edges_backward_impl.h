@@ -161,8 +161,7 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
         const float *a = out_attributes_of(e, t, edge);
         FOR_ROW(v, k, nv, q) {
           const vf ds = load_pattern(tl.slope + at, hp, k), u = gatv2_argument(e, zj, zi, a, v, nv);
-          acc[v] +=
-              load_pattern(tl.weight + at, hp, k) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+          acc[v] += load_pattern(tl.weight + at, hp, k) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
         }
       }
       end_row(e->dz + j * ld, acc, nv);

@@ -8,9 +8,9 @@
 
 /* Inner loops of training, compiled once for each instruction set from kernels_impl.h and chosen at run time.
 
-   Channel layout: channel d of head h lies at d * hp + h, hp being the heads padded to 1, 2, 3, 4, 8 or a multiple of 16,
-   and a row has ld >= D * hp elements, a multiple of 16. Heads thus fill vector lanes and sums over d need no shuffles.
-   Padding is zero in every matrix, parameters included, and stays so. */
+   Channel layout: channel d of head h lies at d * hp + h, hp being the heads padded to 1, 2, 3, 4, 8 or a multiple of
+   16, and a row has ld >= D * hp elements, a multiple of 16. Heads thus fill vector lanes and sums over d need no
+   shuffles. Padding is zero in every matrix, parameters included, and stays so. */
 
 #define DG_MAX_HEADS 256
 

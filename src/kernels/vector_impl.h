@@ -12,7 +12,7 @@
 /* Vectors `v` of a row of nv, and with each the vector `k` of a pattern of q that it meets. */
 #define FOR_ROW(v, k, nv, q)                                                                                           \
   for (int v##_ = 0; v##_ < (nv); v##_ += (q))                                                                         \
-    _Pragma("GCC unroll 4") for (int k = 0, v = v##_; k < (q) && v < (nv); k++, v++)
+  _Pragma("GCC unroll 4") for (int k = 0, v = v##_; k < (q) && v < (nv); k++, v++)
 
 #ifdef DG_REAL_DOUBLE
 typedef int64_t lane;
@@ -197,9 +197,9 @@ INLINE vi widen(vs mask) {
 }
 
 /* Heads of the lanes of a pattern of three, whose period is three vectors. */
-static const uint32_t three_heads[48] __attribute__((aligned(64))) = {
-    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2,
-    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2};
+static const uint32_t three_heads[48]
+    __attribute__((aligned(64))) = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2,
+                                    0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2};
 
 /* Lanes of vector `k` of a pattern of three that are of head h. */
 INLINE vi of_three(int k, uint32_t h) {

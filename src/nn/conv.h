@@ -49,17 +49,17 @@ typedef struct dg_sizes {
   size_t labels, shown;               /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
-  size_t dagg, dz, dzr, partial, turned;
+  size_t dagg, dzr, partial, turned;
   size_t sums; /* doubles */
 } dg_sizes;
 
 /* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
 typedef struct dg_scratch {
-  dg_real *dagg[2];  /* [n_dst, ld] of even and odd layers; doubles as the gradient of the layer above's input */
-  dg_real *dz, *dzr; /* [n_src, ld], [n_dst, ld] */
-  dg_real *partial;  /* products, and sums of blocks of rows, of chunks */
-  double *sums;      /* sums over chunks */
-  dg_real *turned;   /* [2, ld, in_ld] transposed weights of a hidden layer */
+  dg_real *dagg[2]; /* [n_dst, ld], see dg_layer_dagg; doubles as the gradient of the layer above's input */
+  dg_real *dzr;     /* [n_dst, ld] */
+  dg_real *partial; /* products, and sums of blocks of rows, of chunks */
+  double *sums;     /* sums over chunks */
+  dg_real *turned;  /* [2, ld, in_ld] transposed weights of a hidden layer */
 } dg_scratch;
 
 /* The norm of a layer at work, see norm.c. */
@@ -78,7 +78,8 @@ typedef struct dg_transition {
   const dg_layer *below;
   const dg_normalizer *norm; /* of the layer below */
   const dg_real *from;       /* [n, ld] results */
-  dg_real *to;               /* [n, ld]; NULL below the first layer, where nothing lies */
+  dg_real *to;               /* [n, ld]; NULL below the first layer, where nothing lies, and where rows are made anew
+                                for each use */
   const int32_t *ids;        /* [n] folded */
   dg_dropout drop;           /* of this step */
 } dg_transition;

@@ -6,8 +6,12 @@
 /* Buffers of a layer over a block of such counts. Local. */
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward);
 
+/* Which of two buffers holds a layer's dagg. One serves all layers, unless one of them reads its own while it makes
+   that of the layer below. Local. */
+int dg_layer_dagg(const dg_layer *layer);
+
 /* Buffers that the layers' backward passes share. Errors: DG_MEMORY. Local. */
-dg_status dg_scratch_create(dg_scratch *scratch, const dg_sizes *sizes, int layers);
+dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg_sizes *sizes, int layers);
 void dg_scratch_destroy(dg_scratch *scratch);
 
 /* Makes the buffers of one layer; `scratch`, borrowed, where there is a backward pass, else NULL. `below` is the layer
@@ -82,11 +86,13 @@ static inline const dg_real *dg_layer_results(const dg_work *work) {
   return work->skip ? work->skip : work->e.agg;
 }
 
-/* Rows [begin, end) of a transition; backward turns the gradient of `to` in d [n, ld] into that of `from`, with batch
-   norm into that of what is activated, and adds to sums [dg_norm_n_sums, ld] over rows: the gradient of what is added
-   last; then with a norm that of its scale; then with layer norm that of the bias. Local. */
-void dg_transition_forward(const dg_transition *t, const dg_params *params, int32_t begin, int32_t end);
-void dg_transition_backward(const dg_transition *t, dg_real *d, dg_real *sums, int32_t begin, int32_t end);
+/* Rows [begin, end) of a transition, the first of which is the first of `to`; backward turns the gradient of `to` in d
+   [n, ld] into that of `from`, with batch norm into that of what is activated, and adds to sums [dg_norm_n_sums, ld]
+   over rows: the gradient of what is added last; then with a norm that of its scale; then with layer norm that of the
+   bias. Local. */
+void dg_transition_forward(const dg_transition *t, const dg_params *params, dg_real *to, int32_t begin, int32_t end);
+void dg_transition_backward(const dg_transition *t, dg_real *d, const dg_real *to, dg_real *sums, int32_t begin,
+                            int32_t end);
 
 /* Logits from the last layer. Local. */
 void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes);

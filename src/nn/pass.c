@@ -24,20 +24,20 @@ static int64_t largest(int64_t a, size_t b) {
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0, bytes = 0;
-  int64_t dagg[2] = {0}, dz = 0, dzr = 0, partial = 0, turned = 0,
-          sums = 0; /* the layers' backward passes share them */
+  int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
     reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;
     words += (int64_t)s.row_bits, bytes += (int64_t)s.shown;
-    dagg[k % 2] = largest(dagg[k % 2], s.dagg);
-    dz = largest(dz, s.dz), dzr = largest(dzr, s.dzr);
+    const int which = dg_layer_dagg(&model->layer[k]);
+    dagg[which] = largest(dagg[which], s.dagg);
+    dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     sums = largest(sums, s.sums);
   }
-  reals += dagg[0] + dagg[1] + dz + dzr + partial + turned;
+  reals += dagg[0] + dagg[1] + dzr + partial + turned;
   return bytes + reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) +
          (doubles + sums) * (int64_t)sizeof(double);
 }
@@ -53,7 +53,7 @@ dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, 
   if (status == DG_OK) status = size_layers(sizes, pass, backward);
   if (status == DG_OK) status = dg_alloc(&pass->logits, (size_t)field->n_out * pass->ld_classes, sizeof *pass->logits);
   if (status == DG_OK && backward) status = dg_alloc(&pass->scratch, 1, sizeof *pass->scratch);
-  if (status == DG_OK && backward) status = dg_scratch_create(pass->scratch, sizes, layers);
+  if (status == DG_OK && backward) status = dg_scratch_create(pass->scratch, model->layer, sizes, layers);
   DG_TRY(dg_comm_agree(&local->comm, status));
   for (int k = 0; k < layers; k++)
     DG_TRY(dg_work_create(&pass->work[k], &model->layer[k], k > 0 ? &pass->work[k - 1] : NULL, pass, &sizes[k],

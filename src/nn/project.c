@@ -25,16 +25,24 @@ static int dense_width(const dg_work *w) {
   return w->features && w->features->sparse ? w->layer->n_labels : w->layer->in_ld;
 }
 
-/* The dense columns of input rows [begin, end): those of a hidden layer, or dense features and labels through their
-   dropout again. */
-static rows_of input_rows(dg_work *w, int32_t begin, int32_t end) {
+/* Where the dense columns of input rows from `begin` on are: in those that are kept, or in the tile of this thread. */
+static dg_real *input_room(const dg_work *w, int32_t begin) {
+  const size_t n = (size_t)dense_width(w);
+  return w->in.to ? w->in.to + (size_t)begin * n : w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
+}
+
+/* The dense columns of input rows [begin, end), a tile at most: kept ones of a hidden layer, or results of the layer
+   below, or features and labels, through their dropout again. */
+static rows_of input_rows(const dg_work *w, const dg_params *params, int32_t begin, int32_t end) {
   const int n = dense_width(w);
-  if (w->in.to) return (rows_of){w->in.to + (size_t)begin * n, n, n};
-  dg_real *tile = w->tile + (size_t)omp_get_thread_num() * TILE_ROWS * n;
-  if (!w->features->sparse)
-    w->layer->kernels->dense_dropout(tile, w->features->dense, &w->x, w->features->n_cols, n, begin, end);
-  if (w->layer->n_labels > 0) dg_labels_put(w, tile, n, begin, end);
-  return (rows_of){tile, n, n};
+  dg_real *rows = input_room(w, begin);
+  if (w->in.to) return (rows_of){rows, n, n};
+  if (!w->features)
+    dg_transition_forward(&w->in, params, rows, begin, end);
+  else if (!w->features->sparse)
+    w->layer->kernels->dense_dropout(rows, w->features->dense, &w->x, w->features->n_cols, n, begin, end);
+  if (w->layer->n_labels > 0) dg_labels_put(w, rows, n, begin, end);
+  return (rows_of){rows, n, n};
 }
 
 /* A product of input rows with weights. */
@@ -73,7 +81,7 @@ static int32_t min_row(int32_t a, int32_t b) {
 /* Projects input rows [begin, end). */
 static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t end) {
   side list[MAX_SIDES];
-  const rows_of in = input_rows(w, begin, end);
+  const rows_of in = input_rows(w, p, begin, end);
   const int n = list_sides(list, w, p, DG_BOTH_SIDES);
   for (int i = 0; i < n; i++) {
     const side *s = &list[i];
@@ -96,8 +104,8 @@ static void draw_rows(dg_work *w, int32_t begin, int32_t end) {
 }
 
 /* Adds the labels of rows [begin, end) to products of sparse features. */
-static void add_labels(dg_work *w, const side *list, int n, int32_t begin, int32_t end) {
-  const rows_of in = input_rows(w, begin, end);
+static void add_labels(dg_work *w, const dg_params *p, const side *list, int n, int32_t begin, int32_t end) {
+  const rows_of in = input_rows(w, p, begin, end);
   for (int i = 0; i < n; i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
@@ -118,7 +126,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
     FOR_TILES(w, list[i].n, {
       if (i == 0) draw_rows(w, begin, end);
       w->layer->kernels->sparse_forward(product + i, k, &w->x, list[i].ld, begin, end);
-      if (w->layer->n_labels > 0) add_labels(w, list + i, k, begin, end);
+      if (w->layer->n_labels > 0) add_labels(w, p, list + i, k, begin, end);
     });
   }
 }
@@ -142,7 +150,7 @@ void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *para
   FOR_CHUNKS(
       work, *c, from, to, for (int32_t first = begin; first < end; first += TILE_ROWS) {
         const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
-        dg_transition_forward(&work->in, params, first, last);
+        if (work->in.to) dg_transition_forward(&work->in, params, input_room(work, first), first, last);
         project_rows(work, params, first, last);
         dg_symmetric_sources(work, work->e.z, first, last);
       });
@@ -217,8 +225,9 @@ static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of
 
 /* Gradients of projections and their biases, input dense: each tile of it is made once for all. The sides' rows begin
    with the same, the first side has most. */
-static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sides) {
+static void dense_weights(dg_work *w, dg_params *params, const side *list, int n_sides) {
   const dg_layer *l = w->layer;
+  dg_real *grad = params->grad;
   const int32_t n = list[0].n, sums = n_sums(n), rows = sum_rows(n);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) {
@@ -226,7 +235,7 @@ static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sid
     const int32_t first = s * rows, stop = min_row(first + rows, n);
     for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
       const int32_t end = min_row(begin + TILE_ROWS, stop);
-      const rows_of x = input_rows(w, begin, end);
+      const rows_of x = input_rows(w, params, begin, end);
       for (int i = 0; i < n_sides; i++) {
         const int32_t last = min_row(end, list[i].n);
         if (last <= begin && begin > first) continue;
@@ -245,18 +254,19 @@ static void dense_weights(dg_work *w, dg_real *grad, const side *list, int n_sid
 }
 
 /* The same of the labels beside sparse features. */
-static void label_weights(dg_work *w, dg_real *grad, const side *list, int n) {
+static void label_weights(dg_work *w, dg_params *params, const side *list, int n) {
   side of[MAX_SIDES];
   for (int i = 0; i < n; i++) {
     of[i] = list[i];
     of[i].bias = NULL;
     of[i].weights_at += (int64_t)w->features->n_cols * list[i].ld;
   }
-  dense_weights(w, grad, of, n);
+  dense_weights(w, params, of, n);
 }
 
 /* The same with sparse input. */
-static void sparse_weights(dg_work *w, dg_real *grad, const side *list, int n) {
+static void sparse_weights(dg_work *w, dg_params *params, const side *list, int n) {
+  dg_real *grad = params->grad;
   const dg_field *f = w->field;
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   dg_product product[MAX_SIDES];
@@ -267,7 +277,7 @@ static void sparse_weights(dg_work *w, dg_real *grad, const side *list, int n) {
   }
   for (int i = 0; i < n; i++)
     if (list[i].bias) sum_columns(w, grad + list[i].bias_at, list[i].d, list[i].n);
-  if (w->layer->n_labels > 0) label_weights(w, grad, list, n);
+  if (w->layer->n_labels > 0) label_weights(w, params, list, n);
 }
 
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {
@@ -280,9 +290,9 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
   if (l->symmetric && sides & DG_SOURCES)
     FOR_TILES(work, project_count(work), dg_symmetric_sources(work, work->e.dz, begin, end));
   if (work->features && work->features->sparse)
-    sparse_weights(work, params->grad, list, n);
+    sparse_weights(work, params, list, n);
   else
-    dense_weights(work, params->grad, list, n);
+    dense_weights(work, params, list, n);
   if (l->n_skips > 1 && sides & DG_TARGETS)
     memcpy(params->grad + l->skip[1], params->grad + l->skip[0],
            (size_t)l->in_ld * (size_t)l->bias_ld * sizeof *params->grad);
@@ -316,18 +326,22 @@ static void turn_sides(dg_real *turned, const side *list, int n, int in) {
     transpose_weights(turned, list[i].weights, in, list[i].ld);
 }
 
-/* Rows [begin, end) through product and transition; sum [count] gets what the transition sums over rows. */
-static void backward_rows(const dg_work *work, dg_work *below, const side *list, int n, dg_real *block, double *sum,
-                          int32_t begin, int32_t end) {
+/* The s-th share of rows through product and transition, and what the transition sums over them. */
+static void backward_rows(const dg_work *work, dg_work *below, const dg_params *params, const side *list, int n,
+                          int s) {
+  const int32_t owned = work->block->n_src_owned, end = min_row((s + 1) * sum_rows(owned), owned);
   const int64_t count = (int64_t)work->layer->input_sums * work->layer->in_ld;
+  dg_real *block = work->partial + s * count;
+  double *sum = work->sums + s * count;
   memset(block, 0, (size_t)count * sizeof *block);
   memset(sum, 0, (size_t)count * sizeof *sum);
-  for (int32_t first = begin; first < end; first += TILE_ROWS) {
+  for (int32_t first = s * sum_rows(owned); first < end; first += TILE_ROWS) {
     const int32_t last = min_row(first + TILE_ROWS, end);
     input_gradient(work, below->e.dagg, list, n, work->turned, first, last);
+    const rows_of x = input_rows(work, params, first, last);
     for (int32_t from = first, to; from < last; from = to) {
       to = block_end(NULL, from, last);
-      dg_transition_backward(&work->in, below->e.dagg, block, from, to);
+      dg_transition_backward(&work->in, below->e.dagg, x.at + (size_t)(from - first) * (size_t)x.ld, block, from, to);
       add_block(sum, block, count);
     }
   }
@@ -335,7 +349,7 @@ static void backward_rows(const dg_work *work, dg_work *below, const side *list,
 
 void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
   const dg_layer *l = work->layer;
-  const int32_t n = work->block->n_src_owned, rows = sum_rows(n);
+  const int32_t n = work->block->n_src_owned;
   const int sums = n_sums(n);
   const int64_t count = (int64_t)l->input_sums * l->in_ld;
   side list[MAX_SIDES];
@@ -343,9 +357,7 @@ void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
   list[0].n = min_row(list[0].n, n); /* halo rows are not ours */
   turn_sides(work->turned, list, n_sides, l->in_ld);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++)
-    backward_rows(work, below, list, n_sides, work->partial + s * count, work->sums + s * count, s * rows,
-                  min_row((s + 1) * rows, n));
+  for (int s = 0; s < sums; s++) backward_rows(work, below, params, list, n_sides, s);
   double *total = work->sums + sums * count;
   add_doubles(total, work->sums, sums, count);
   dg_norm_gradients(below->layer, params, total);

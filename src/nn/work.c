@@ -6,6 +6,10 @@
 
 enum { CACHED_BYTES = 1 << 20, PREFETCH = 32 }; /* a table that the second-level cache holds; edges looked ahead */
 
+/* Columns up to which a hidden layer's input rows are kept for the backward pass. Beside products with wider ones it is
+   little work to make them anew from the results below, tile by tile. */
+enum { KEPT = 128 };
+
 static size_t max_size(size_t a, size_t b) {
   return a > b ? a : b;
 }
@@ -40,7 +44,7 @@ static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
 
 static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   s->dagg = (size_t)n->n_dst * (size_t)l->ld;
-  if (l->conv->edges) s->dz = (size_t)n->n_src * (size_t)l->ld;
+  if (l->conv->edges) s->agg = (size_t)n->n_src * (size_t)l->ld; /* dz takes its place */
   if (l->index > 0) s->turned = count_sides(l) * (size_t)l->in_ld * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
   s->partial = partial_size(l, n, sparse);
@@ -58,10 +62,10 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   if (layer->n_skips > 0) s.skip = (size_t)n->n_dst * (size_t)layer->bias_ld;
   if (layer->n_skips > 1) s.skip_weights = (size_t)layer->in_ld * (size_t)layer->bias_ld;
   dg_norm_size(&s, layer);
-  if (layer->index > 0)
+  if (layer->index > 0 && !(backward && layer->in_ld > KEPT))
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else
-    s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * dense_width(layer, sparse);
+    s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * dense_width(layer, sparse_input);
   if (layer->n_labels > 0) s.shown = (size_t)n->n_src_owned, s.labels = s.shown * (size_t)layer->n_labels;
   if (backward)
     add_backward_sizes(&s, layer, n, sparse_input);
@@ -72,14 +76,18 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
 
 /* ---- scratch ---- */
 
-dg_status dg_scratch_create(dg_scratch *scratch, const dg_sizes *sizes, int layers) {
+int dg_layer_dagg(const dg_layer *layer) {
+  return layer->conv->edges && layer->n_skips == 0 ? 0 : layer->index % 2;
+}
+
+dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg_sizes *sizes, int layers) {
   dg_status status = DG_OK;
   size_t dagg[2] = {0};
   dg_sizes most = {0};
   *scratch = (dg_scratch){0};
   for (int k = 0; k < layers; k++) {
-    dagg[k % 2] = max_size(dagg[k % 2], sizes[k].dagg);
-    most.dz = max_size(most.dz, sizes[k].dz);
+    const int which = dg_layer_dagg(&layer[k]);
+    dagg[which] = max_size(dagg[which], sizes[k].dagg);
     most.dzr = max_size(most.dzr, sizes[k].dzr);
     most.partial = max_size(most.partial, sizes[k].partial);
     most.turned = max_size(most.turned, sizes[k].turned);
@@ -87,7 +95,6 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_sizes *sizes, int laye
   }
   DG_TRY(dg_alloc(&scratch->dagg[0], dagg[0], sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dagg[1], dagg[1], sizeof(dg_real)));
-  DG_TRY(dg_alloc(&scratch->dz, most.dz, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dzr, most.dzr, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->partial, most.partial, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->turned, most.turned, sizeof(dg_real)));
@@ -100,7 +107,6 @@ cleanup:
 void dg_scratch_destroy(dg_scratch *scratch) {
   dg_free(&scratch->dagg[0]);
   dg_free(&scratch->dagg[1]);
-  dg_free(&scratch->dz);
   dg_free(&scratch->dzr);
   dg_free(&scratch->partial);
   dg_free(&scratch->turned);
@@ -108,8 +114,10 @@ void dg_scratch_destroy(dg_scratch *scratch) {
 }
 
 static void borrow_scratch(dg_work *w, const dg_scratch *s) {
-  w->e.dagg = s->dagg[w->layer->index % 2];
-  w->e.dz = w->layer->conv->edges ? s->dz : w->e.dagg;
+  w->e.dagg = s->dagg[dg_layer_dagg(w->layer)];
+  /* Once the backward pass of a layer has its row_dots, nothing reads agg; what it gives a product is in the layer
+   * above. */
+  w->e.dz = w->layer->conv->edges ? w->e.agg : w->e.dagg;
   w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned, w->sums = s->sums;
   w->dskip = w->e.dagg;
 }
@@ -125,7 +133,7 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   dg_status status = DG_OK;
   DG_TRY(allocate(&w->e.z, s->z, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.zr, s->zr, sizeof(dg_real)));
-  DG_TRY(allocate(&w->e.agg, s->agg, sizeof(dg_real)));
+  if (w->layer->conv->edges) DG_TRY(dg_alloc(&w->e.agg, s->agg, sizeof(dg_real))); /* also of ranks without rows */
   DG_TRY(allocate(&w->e.stat, s->stat, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.score_src, s->score_src, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.positive, s->positive, sizeof(dg_real)));
