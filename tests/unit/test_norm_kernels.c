@@ -103,7 +103,7 @@ static void batches_are_normalized(void **state) {
   FOR_VARIANTS(k) {
     problem p = make_problem(3);
     plain_batch_norm(p.wanted_x, p.columns, p.wanted_d, p.wanted_scale, p.y, p.d, &p.norm, ROWS);
-    dg_real scale[LD];
+    _Alignas(DG_ALIGN) dg_real scale[LD];
     for (size_t c = 0; c < LD; c++) {
       double level = 0;
       for (size_t r = 0; r < ROWS; r++) level += (double)p.d[r * LD + c];
