@@ -45,11 +45,20 @@ typedef struct dg_result {
   int64_t halo_bytes_per_epoch, peak_rss_bytes; /* sum over ranks; largest of any */
 } dg_result;
 
+/* Which of all runs; borrowed. */
+typedef struct dg_run_name {
+  int64_t index; /* 0 first */
+  uint64_t seed;
+  const char *split; /* as printable as it can be */
+} dg_run_name;
+
 /* Where training goes on from a checkpoint. */
 typedef struct dg_resumed {
-  int64_t run, epoch;        /* of this run so many steps are done */
+  dg_run_name run;           /* of which ... */
+  int64_t epoch;             /* ... so many steps are done */
   const dg_history *history; /* [epoch] */
-  const dg_result *results;  /* [run] of the runs before */
+  const dg_result *results;  /* [run.index] of the runs before */
+  const char *note;          /* see dg_beginning */
 } dg_resumed;
 
 /* What is about to be trained; all borrowed. */
@@ -69,7 +78,7 @@ typedef struct dg_beginning {
 typedef struct dg_observer {
   void *context;                                                       /* handed to each */
   dg_status (*on_start)(void *context, const dg_beginning *beginning); /* all input is accepted, no step is done */
-  dg_status (*on_epoch)(void *context, int64_t run, int64_t epoch, const dg_history *history);
+  dg_status (*on_epoch)(void *context, const dg_run_name *run, int64_t epoch, const dg_history *history);
   dg_status (*on_result)(void *context, const dg_result *result, const dg_model *model); /* the reported weights */
   char *(*describe)(void *context, const dg_result *result);        /* text for a saved model's attribute `result`, from
                                                                        malloc; NULL: none */

@@ -77,6 +77,7 @@ static dg_status print_beginning(report *r, const dg_beginning *b) {
 static dg_status start(void *context, const dg_beginning *beginning) {
   report *r = context;
   const dg_status status = train_log_open(&r->log);
+  snprintf(r->note, sizeof r->note, "%s", beginning->note);
   return status == DG_OK && !r->json && !r->quiet ? print_beginning(r, beginning) : status;
 }
 
@@ -91,18 +92,19 @@ static void print_epoch(report *r, int64_t epoch, const dg_history *h) {
 }
 
 /* Shows how far training is; where there is no bar and epochs have lines of their own, these tell. */
-static void show_progress(const report *r, int64_t run, int64_t epoch, const dg_history *h) {
+static void show_progress(const report *r, const dg_run_name *run, int64_t epoch, const dg_history *h) {
   char what[64] = "training", text[96], accuracy[16] = "";
   const double left = (double)(r->epochs - epoch) * h->seconds / (double)epoch;
   if (!dg_progress_is_live() && !r->log.path && !r->json) return;
-  if (r->runs > 1) snprintf(what, sizeof what, "training, run %lld of %lld", (long long)run + 1, (long long)r->runs);
+  if (r->runs > 1)
+    snprintf(what, sizeof what, "training, run %lld of %lld", (long long)run->index + 1, (long long)r->runs);
   if (!isnan(h->val_acc)) snprintf(accuracy, sizeof accuracy, ", val %.1f%%", 100 * h->val_acc);
   snprintf(text, sizeof text, "loss %.3f%s, %.3g/s, %.0f s left", h->train_loss, accuracy, (double)epoch / h->seconds,
            left);
   dg_progress(what, (long)epoch, (long)r->epochs, text);
 }
 
-static dg_status report_epoch(void *context, int64_t run, int64_t epoch, const dg_history *h) {
+static dg_status report_epoch(void *context, const dg_run_name *run, int64_t epoch, const dg_history *h) {
   report *r = context;
   if (!r->json && !r->quiet && epoch % CONSOLE_EVERY == 0) print_epoch(r, epoch, h);
   show_progress(r, run, epoch, h);
@@ -185,6 +187,7 @@ static json_t *summary_json(const report *r, const dg_result *results, int64_t r
 /* The result of one run; of several the figures of the one that is kept, then the summary, then every run. */
 static json_t *results_json(const report *r, const dg_result *results, int64_t runs) {
   json_t *kept = result_json(&results[dg_best_run(results, runs)]);
+  if (*r->note) json_object_set_new(kept, "note", json_string(r->note));
   if (runs == 1) return kept;
   json_t *list = json_array(), *summary = summary_json(r, results, runs);
   for (int64_t i = 0; i < runs; i++) json_array_append_new(list, result_json(&results[i]));
@@ -238,9 +241,10 @@ void report_end(report *r, const dg_result *results, int64_t runs) {
 static dg_status resume(void *context, const dg_resumed *past) {
   dg_status status = DG_OK;
   report *r = context;
-  for (int64_t i = 0; i < past->run && !r->json; i++) print_result(r, &past->results[i]);
-  DG_TRY(train_log_reopen(&r->log, past->run));
-  for (int64_t i = 0; i < past->epoch; i++) DG_TRY(train_log_epoch(&r->log, past->run, i + 1, &past->history[i]));
+  snprintf(r->note, sizeof r->note, "%s", past->note);
+  for (int64_t i = 0; i < past->run.index && !r->json; i++) print_result(r, &past->results[i]);
+  DG_TRY(train_log_reopen(&r->log, past->run.index));
+  for (int64_t i = 0; i < past->epoch; i++) DG_TRY(train_log_epoch(&r->log, &past->run, i + 1, &past->history[i]));
 
 cleanup:
   return status;

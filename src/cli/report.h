@@ -14,6 +14,7 @@ typedef struct report {
   train_log log;
   int64_t epochs, runs, splits; /* that are asked for; runs of all splits */
   bool gap;                     /* the last line was empty */
+  char note[320];               /* see dg_beginning; "": none */
 } report;
 
 /* The observer that writes to `r`; it opens the log, and an older one is gone. */

@@ -8,9 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "base/fault.h"
 
-static const char heading[] = "run,epoch,train_loss,train_acc,val_loss,val_acc,seconds\n";
+static const char heading[] = "run,split,seed,epoch,train_loss,train_acc,val_loss,val_acc,seconds\n";
 
 static dg_status fail_log(const train_log *log) {
   return dg_fail(DG_IO, "cannot write the log %s: %s", log->path, strerror(errno));
@@ -34,9 +35,11 @@ dg_status train_log_open(train_log *log) {
 
 /* ---- lines ---- */
 
-static void add_row(FILE *file, int64_t run, int64_t epoch, const dg_history *h) {
+static void add_row(FILE *file, const dg_run_name *run, int64_t epoch, const dg_history *h) {
   const double figures[] = {h->train_loss, h->train_acc, h->val_loss, h->val_acc, h->seconds};
-  fprintf(file, "%lld,%lld", (long long)run, (long long)epoch);
+  fprintf(file, "%lld,", (long long)run->index);
+  dg_csv_field(file, run->split);
+  fprintf(file, ",%llu,%lld", (unsigned long long)run->seed, (long long)epoch);
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
     if (isfinite(figures[i]))
       fprintf(file, ",%.9g", figures[i]);
@@ -45,14 +48,15 @@ static void add_row(FILE *file, int64_t run, int64_t epoch, const dg_history *h)
   fputc('\n', file);
 }
 
-static void add_line(FILE *file, int64_t run, int64_t epoch, const dg_history *h) {
-  json_write_line(file, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "event", "epoch", "run", (json_int_t)run,
-                                  "epoch", (json_int_t)epoch, "train_loss", json_number(h->train_loss), "train_acc",
-                                  json_number(h->train_acc), "val_loss", json_number(h->val_loss), "val_acc",
-                                  json_number(h->val_acc), "seconds", json_number(h->seconds)));
+static void add_line(FILE *file, const dg_run_name *run, int64_t epoch, const dg_history *h) {
+  json_write_line(file,
+                  json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "event", "epoch", "run", (json_int_t)run->index,
+                            "epoch", (json_int_t)epoch, "train_loss", json_number(h->train_loss), "train_acc",
+                            json_number(h->train_acc), "val_loss", json_number(h->val_loss), "val_acc",
+                            json_number(h->val_acc), "seconds", json_number(h->seconds)));
 }
 
-dg_status train_log_epoch(train_log *log, int64_t run, int64_t epoch, const dg_history *h) {
+dg_status train_log_epoch(train_log *log, const dg_run_name *run, int64_t epoch, const dg_history *h) {
   if (log->file == NULL) return DG_OK;
   (is_table(log) ? add_row : add_line)(log->file, run, epoch, h);
   if (h->seconds > log->flushed + 1) fflush(log->file), log->flushed = h->seconds;

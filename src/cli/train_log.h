@@ -21,7 +21,7 @@ dg_status train_log_open(train_log *log);
 /* Opens one that is there, and keeps what it tells of the runs before `run`. */
 dg_status train_log_reopen(train_log *log, int64_t run);
 
-dg_status train_log_epoch(train_log *log, int64_t run, int64_t epoch, const dg_history *history);
+dg_status train_log_epoch(train_log *log, const dg_run_name *run, int64_t epoch, const dg_history *history);
 
 /* Adds a line of JSON, which a table leaves out; takes over `object`. */
 void train_log_add(train_log *log, json_t *object);

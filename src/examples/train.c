@@ -5,7 +5,7 @@
 #include <distgat/distgat.h>
 
 /* Rank 0 hears of every epoch ... */
-static dg_status print_epoch(void *context, int64_t run, int64_t epoch, const dg_history *h) {
+static dg_status print_epoch(void *context, const dg_run_name *run, int64_t epoch, const dg_history *h) {
   (void)context, (void)run;
   if (epoch % 20 == 0)
     printf("epoch %lld: loss %.5f, validation accuracy %.1f %%\n", (long long)epoch, h->train_loss, 100 * h->val_acc);

@@ -7,6 +7,7 @@
 
 #include <distgat/memory.h>
 
+#include "base/csv.h"
 #include "base/fault.h"
 #include "data/h5names.h"
 #include "data/slab.h"
@@ -29,24 +30,10 @@ typedef struct table {
   uint8_t *mask, bit; /* [n_nodes] lists of the split that a node is in; the one at hand */
 } table;
 
-/* A field of RFC 4180: quoted where it would be read as another otherwise. */
-static void print_field(FILE *out, const char *text) {
-  if (strpbrk(text, ",\"\r\n") == NULL && *text != ' ') {
-    fputs(text, out);
-    return;
-  }
-  fputc('"', out);
-  for (; *text; text++) {
-    if (*text == '"') fputc('"', out);
-    fputc(*text, out);
-  }
-  fputc('"', out);
-}
-
 /* The name of entry i, or where there are no names its number. */
 static void print_name(FILE *out, const dg_texts *names, int64_t i, int64_t number) {
   if (names->text)
-    print_field(out, names->text + (size_t)i * names->width);
+    dg_csv_field(out, names->text + (size_t)i * names->width);
   else
     fprintf(out, "%" PRId64, number);
 }
@@ -108,7 +95,7 @@ static void print_heads(const table *t, const char *what) {
     else
       snprintf(name, sizeof name, "%s %d", what, c);
     fputc(',', t->out);
-    print_field(t->out, name);
+    dg_csv_field(t->out, name);
   }
 }
 

@@ -103,9 +103,13 @@ static dg_status give_initial(session *s) {
   return path ? dg_model_share_weights(s->run.initial, &s->trainer.model, s->comm, path, "weights") : DG_OK;
 }
 
+static dg_run_name run_name(const session *s) {
+  return (dg_run_name){s->run.index, s->run.seed, s->trainer.local.shard.split};
+}
+
 static dg_status tell_start(const session *s) {
   const dg_observer *o = &s->observer;
-  const dg_resumed resumed = {s->run.index, s->run.epoch, s->run.history, s->results};
+  const dg_resumed resumed = {run_name(s), s->run.epoch, s->run.history, s->results, s->note};
   if (s->keeper.resumes && o->on_resume) return o->on_resume(o->context, &resumed);
   const dg_shard *shard = &s->trainer.local.shard;
   const dg_beginning beginning = {.config = s->config,
@@ -183,7 +187,8 @@ static dg_status save_gradients(const session *s) {
 /* Tells rank 0's observer; where it fails, the next step tells every rank. */
 static void observe_epoch(session *s, const dg_history *figures) {
   const dg_observer *o = &s->observer;
-  if (o->on_epoch) s->observed = o->on_epoch(o->context, s->run.index, s->run.epoch, figures);
+  const dg_run_name run = run_name(s);
+  if (o->on_epoch) s->observed = o->on_epoch(o->context, &run, s->run.epoch, figures);
   s->trainer.failed = s->observed != DG_OK;
 }
 

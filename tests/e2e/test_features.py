@@ -46,6 +46,11 @@ class Features(program.Case):
             self.assertEqual(said.count("Note: "), 1)
             for options in (("--normalize", "standardize"), ("--quiet",)):
                 self.assertNotIn("Note: ", self.said("graph.h5", *options, ranks=ranks))
+            once = ("--checkpoint", self.path("c.h5"), "--resume")
+            for options in ((), ("--runs", 2), once, once):  # the last goes on at its end
+                self.assertRegex(self.train("graph.h5", *options, ranks=ranks)[0]["note"], "^features are large or .*e$")
+            self.assertNotIn("note", self.train("graph.h5", "--normalize", "standardize", ranks=ranks)[0])
+            os.remove(self.path("c.h5"))
 
     def test_columns_as_by_hand(self):
         """A column of one value becomes 0; the same losses on any ranks."""

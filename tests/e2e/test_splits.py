@@ -123,11 +123,31 @@ class Splits(program.Case):
                         self.path("log.csv"))
         with open(self.path("log.csv"), newline="") as file, h5py.File(self.path("m.h5")) as model:
             rows = list(csv.DictReader(file))
-            self.assertEqual(list(rows[0]), ["run", "epoch", "train_loss", "train_acc", "val_loss", "val_acc", "seconds"])
+            self.assertEqual(list(rows[0]), ["run", "split", "seed", "epoch", "train_loss", "train_acc", "val_loss", "val_acc",
+                                             "seconds"])
             self.assertEqual([int(row["epoch"]) for row in rows], list(range(1, 13)))
-            for name in list(rows[0])[2:]:
+            for name in list(rows[0])[4:]:
                 np.testing.assert_allclose([float(row[name] or "nan") for row in rows], model[f"history/{name}"][:], rtol=1e-7)
             self.assertEqual([row["val_acc"] == "" for row in rows], [epoch % 5 != 0 for epoch in range(1, 13)])
+
+    def test_a_table_of_several_runs(self):
+        """Each row says of which run it is, whatever its split is called."""
+        names = ["half b", 'half, "a"']  # in the order of the file
+        with h5py.File(self.path("graph.h5")) as source, h5py.File(self.path("named.h5"), "w") as file:
+            for name in ("graph", "features", "labels"):
+                source.copy(name, file)
+            for k, name in enumerate(names):
+                source.copy(f"splits/{k}", file, f"splits/{name}")
+            file.attrs.update(source.attrs)
+        command = ("train", self.path("named.h5"), *QUICK, "--split", "all", "--runs", 2, "--seed", 5, "--log",
+                   self.path("log.csv"), "--checkpoint", self.path("named-c.h5"), "--resume")
+        with unittest.mock.patch.dict(os.environ, DISTGAT_FAULT="log.write:0:40"):  # in the last run
+            self.assertEqual(program.run(*command).returncode, 3)
+        program.distgat(*command)
+        with open(self.path("log.csv"), newline="") as file:
+            rows = [(row["run"], row["split"], row["seed"]) for row in csv.DictReader(file)]
+        runs = [(str(k), names[k // 2], str(5 + k % 2)) for k in range(4)]
+        self.assertEqual(rows, [run for run in runs for _ in range(12)])
 
     def test_what_makes_no_sense_is_refused(self):
         self.train("--save", self.path("m.h5"))
