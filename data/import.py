@@ -102,7 +102,8 @@ def parse(arguments):
     command.add_argument(
         "--split", type=split, metavar="NAME",
         help="the one of the source's splits to write, or all (default); or one that is drawn: random, "
-        "random:20,30 (nodes of each class to train and validate), random:0.6,0.2 (shares of each)")
+        "random:20,30 (nodes of each class to train and validate), random:0.6,0.2 (shares of each), "
+        "random:20,500,1000 (of each class to train, of all the others to validate and test)")
     command.add_argument("--split-seed", type=seed, default=0, metavar="S", help="of a split that is drawn (default 0)")
     command.add_argument(
         "--split-count", type=count, default=1, metavar="N",

@@ -47,7 +47,7 @@ class Plan:
 
 
 def find(path, rows, wanted, is_node):
-  """Returns the Plan of a table from its first two rows; `is_node` tells of an id whether the edges name it."""
+  """Returns the Plan of a table from its first rows; `is_node` tells of an id whether the edges name it."""
   header = has_header(rows, wanted, is_node)
   first = rows[header] if len(rows) > header else []
   if not first:
@@ -60,7 +60,8 @@ def find(path, rows, wanted, is_node):
   plan.ids = find_ids(path, plan, wanted)
   plan.label = find_label(path, plan, wanted)
   if wanted.features:
-    find_features(path, plan, first)
+    find_features(path, plan, [next((row[k] for row in rows[header:] if row[k:k + 1] != [""] and k < len(row)), "")
+                               for k in range(len(first))])
   return plan
 
 
@@ -127,16 +128,17 @@ def find_label(path, plan, wanted):
 
 
 def find_features(path, plan, first):
-  """All other columns; those that begin with text are left out."""
+  """All other columns; those that begin with text are left out. `first` has the first field of each that is not empty."""
   others = [k for k in range(plan.n_columns) if k not in plan.ids and k != plan.label]
   marks = [k for k in others if plan.header and plan.names[k].casefold() in NO_FEATURES]
   others = [k for k in others if k not in marks]
   plan.features = [k for k in others if is_number(first[k]) or is_list(first[k])]
-  left = [plan.name(k) for k in others if k not in plan.features]
+  left = [plan.name(k) for k in others if k not in plan.features and (first[k] or plan.header and plan.names[k])]
   if not plan.features:
     raise InputError(f"{path}: has no columns of numbers beside the id and the label")
   if any(is_list(first[k]) for k in plan.features) and len(plan.features) > 1:
     raise InputError(f"{path}: a column of lists beside other features; expected is one of both")
+  plan.notes += [f"lists of features: column {plan.name(k)}" for k in plan.features if is_list(first[k])]
   plan.notes += [f"columns of text not used: {', '.join(left)}"] if left else []
   plan.notes += [f"columns of labels, no features: {', '.join(map(plan.name, marks))}"] if marks else []
 
@@ -165,11 +167,20 @@ def numbers(path, plan, batch):
       flat = np.array([fields[k] for _, fields in batch for k in plan.features]).astype(np.float32)
       block = flat.reshape(len(batch), -1)
     except ValueError:
+      for line, fields in batch:
+        for k in plan.features:
+          check_feature(path, plan, k, line, fields[k], is_number(fields[k]), "is no number")
       block = np.stack([to_floats(path, line, [fields[k] for k in plan.features]) for line, fields in batch])
-  wrong = ~np.isfinite(block).all(axis=1)
-  if wrong.any():
-    raise InputError(f"{path}, line {batch[np.argmax(wrong)][0]}: a feature that is not finite in single precision")
+  for row, place in np.argwhere(~np.isfinite(block))[:1]:
+    line, fields = batch[row]
+    check_feature(path, plan, plan.features[place], line, fields[plan.features[place]], False, "is not finite in single precision")
   return block
+
+
+def check_feature(path, plan, k, line, field, good, what):
+  if not good:
+    raise InputError(f"{path}, line {line}: {shown(field)} {what}, in the features' column {plan.name(k)}; give it a number, or "
+                     "leave the column out")
 
 
 def to_floats(path, line, fields):

@@ -21,6 +21,7 @@ TARGETS = {
 WEIGHTS = {"weight", "weights", "w", "value", "edge_weight", "edgeweight"}
 FEW_PAIRS = 0.1  # of the lines: where more are edges of two nodes without others, the first may be one of them
 LEAST_LINES = 3  # below a header, to tell it by the names of nodes
+ARROWS = {"->", "=>", "--", "-", "<->", "→"}  # between the two nodes of an edge
 ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*:\s*([^,}\s]+)""")
 
 
@@ -34,6 +35,8 @@ class Layout:
   first_line: int  # of an edge
   notes: List[str]
   doubt: Optional[str] = None  # the first line, where it may be a header
+  header: Optional[bytes] = None  # the line
+  again: int = 0  # how often it was met again, as where tables were put one behind the other
 
 
 def read(options):
@@ -58,8 +61,8 @@ def list_edges(layout, options):
   except nodes.NotIntegers as met:
     reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
     sources, targets, weights = read_edges(layout, ids, options.weights)
-  return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=layout.notes,
-                       reason=reason)
+  notes = layout.notes + ([f"the header again, skipped: {layout.again}"] if layout.again else [])
+  return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=notes, reason=reason)
 
 
 # ---- headers above names of nodes ----
@@ -98,12 +101,12 @@ def find_layout(path, weighted, wanted):
   names = [name.strip("# ").casefold() for name in rows[0]] if header else []
   if header and len(rows) == 1:
     raise InputError(f"{path}, line {lines[0][0]}: a header, and no edges")
-  n_columns, first_line = len(rows[header]), lines[header][0]
+  n_columns, first_line = count_columns(rows, len(rows[header])), lines[header][0]
   if n_columns < 2:
     raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected")
-  ends = find_ends(names)
+  ends = find_ends(names, rows[header])
   notes = [f"header skipped: {' '.join(map(printable, rows[0]))}"] if header else []
-  others = [k for k in range(n_columns) if k not in ends]
+  others = [k for k in range(n_columns) if k not in ends and rows[header][k] not in ARROWS]
   weight = find_weight(names, others)
   if weighted and weight is None:
     raise InputError(
@@ -117,7 +120,15 @@ def find_layout(path, weighted, wanted):
     notes.append("columns not used: " + ", ".join(called[k] for k in others))
   doubtful = wanted == "auto" and not header and len(rows) > 1 and not any(map(is_value, rows[0]))
   doubt = text.shown((delimiter or " ").join(rows[0])) if doubtful else None
-  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt)
+  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt,
+                lines[0][1].strip().encode() if header else None)
+
+
+def count_columns(rows, n):
+  """Returns how many of n columns there are, without those at the end that are empty in all of the rows."""
+  while n > 2 and not any(row[n - 1] for row in rows if len(row) >= n):
+    n -= 1
+  return n
 
 
 def is_header(rows):
@@ -146,11 +157,13 @@ def is_value(field):
     return field.startswith("{")
 
 
-def find_ends(names):
+def find_ends(names, fields):
   sources = [k for k, name in enumerate(names) if name in SOURCES]
   targets = [k for k, name in enumerate(names) if name in TARGETS and k not in sources[:1]]
   if sources and targets:
     return [sources[0], targets[0]]
+  if len(fields) > 2 and fields[1] in ARROWS:
+    return [0, 2]
   return [1, 2] if len(names) > 2 and names[0] == "" else [0, 1]  # pandas writes its index first
 
 
@@ -165,13 +178,23 @@ def find_weight(names, others):
 def read_edges(layout, ids, weighted):
   """Returns the codes of sources and targets, and float64 weights or None."""
   ends, weights = [], []
+  layout.again = 0
   for number, content in text.pieces(layout.path):
     number, content = text.after(number, content, layout.first_line)
-    pairs, some = read_piece(layout, ids, weighted, number, content)
+    pairs, some = read_piece(layout, ids, weighted, number, without_header(layout, content))
     ends.append(pairs)
     weights.append(some)
   ends = np.concatenate(ends, axis=1)
   return ends[0], ends[1], np.concatenate(weights) if weighted else None
+
+
+def without_header(layout, content):
+  """Returns a piece of the file with empty lines in the place of its header, wherever that is met again."""
+  marked, again = b"\n" + content, b"\n%b\n" % (layout.header or b"\n")
+  if layout.header is None or again not in marked:
+    return content
+  layout.again += marked.count(again)
+  return marked.replace(again, b"\n\n")[1:]
 
 
 def read_piece(layout, ids, weighted, number, content):

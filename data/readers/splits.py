@@ -11,7 +11,7 @@ WORDS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), 
 PATTERNS = ("idx_{}", "{}_mask", "{}_masks", "{}_idx", "{}_index", "{}_indices", "{}_id", "{}_ids", "{}_nodes",
             "mask_{}", "ids_{}", "{}")
 DRAWN = (20, 30)  # nodes of each class to train and validate, if nothing else is said
-RANDOM = re.compile(r"random(?::(\d+|\d*\.\d+),(\d+|\d*\.\d+))?")
+RANDOM = re.compile(r"random(?::(\d+|\d*\.\d+),(\d+|\d*\.\d+)(?:,(\d+))?)?")
 
 
 def read(archive, n_nodes):
@@ -118,8 +118,8 @@ def named(given):
 
 def warn_empty(path, graph, wanted, drawn):
   """Warns of parts that should have nodes, and have none; names what would give them some."""
-  n_train, n_val = amounts(wanted) or DRAWN
-  asked = {"val": n_val > 0, "test": isinstance(n_train, int) or n_train + n_val < 1}
+  n_train, n_val, *n_test = amounts(wanted) or DRAWN
+  asked = {"val": n_val > 0, "test": n_test[0] > 0 if n_test else isinstance(n_train, int) or n_train + n_val < 1}
   empty = [part for part, some in asked.items() if some and not len(drawn[part])]
   if not empty:
     return
@@ -134,10 +134,12 @@ def warn_empty(path, graph, wanted, drawn):
 
 
 def amounts(text):
-  """Returns how many nodes of each class train and validate, or which share; ValueError says what is wrong."""
+  """Returns how many nodes of each class train and validate, or which share; or how many of each class train, and how
+  many of all the others validate and test. ValueError says what is wrong."""
   match = RANDOM.fullmatch(text)
   if not match:
-    raise ValueError(f"{text}: expected is random:20,30, nodes of each class, or random:0.6,0.2, shares of each")
+    raise ValueError(f"{text}: expected is random:20,30, nodes of each class, random:0.6,0.2, shares of each, or "
+                     "random:20,500,1000, nodes of each class and then of all")
   values = [float(value) if "." in value else int(value) for value in match.groups() if value]
   shares = [value for value in values if isinstance(value, float)]
   if shares and len(shares) < len(values):
@@ -153,10 +155,14 @@ def draw_all(labels, options, *numbers):
   return {"random" if count == 1 else f"random-{k}": draw(labels, (seed + k) % 2**32, *numbers) for k in range(count)}
 
 
-def draw(labels, seed, n_train=DRAWN[0], n_val=DRAWN[1]):
+def draw(labels, seed, n_train=DRAWN[0], n_val=DRAWN[1], n_test=None):
   """Returns a split with n_train training and n_val validation nodes of each class, or those shares of it, and the
-  other labelled nodes for test."""
+  other labelled nodes for test; with n_test, n_val and n_test nodes of all classes together, and the others in none."""
   draws = np.random.RandomState(seed)  # frozen: the same numbers in every version of numpy
+  if n_test is not None:
+    split = draw(labels, seed, n_train, 0)
+    val, test, _ = np.split(draws.permutation(split["test"]), [n_val, n_val + n_test])
+    return {"train": split["train"], "val": np.sort(val), "test": np.sort(test)}
   chosen = {part: [] for part in PARTS}
   for label in np.unique(labels[labels >= 0]):
     nodes = draws.permutation(np.flatnonzero(labels == label))

@@ -14,9 +14,11 @@ import scipy.sparse
 from . import columns, labels, text
 from .archive import Archive
 from .graph import Features, InputError, Labels, Named, clean_features, make_csr, open_input, real
+from .nodes import INTEGER
 
 SVM = re.compile(r"(\S+\s+)?\d+:\S+(\s+\d+:\S+)*(\s*#.*)?")
 BATCH = 100_000  # fields at a time
+HEAD = 100  # rows that are looked at to tell what the columns hold
 FEW_ALONE = 0.1  # of the rows: where more are of nodes without edges and of classes of their own, so may the first be
 
 
@@ -134,11 +136,13 @@ def of_json(path, wanted, ids):
 
 def of_text(path, wanted, ids, met):
   rows = text.table_rows(path)
-  head = list(itertools.islice(rows, 2))
+  head = list(itertools.islice(rows, HEAD))
   if not head:
     raise InputError(f"{path}: has no rows: every field is empty")
   plan = columns.find(path, [fields for _, fields in head], wanted, lambda node: is_met(ids.find(node), met))
-  rows = itertools.chain(head[plan.header:], rows)
+  rows, again = itertools.chain(head[plan.header:], rows), [0]
+  if plan.header:
+    rows = without_header(rows, head[0][1], again)
   lines, tokens, marks, blocks = [], {k: [] for k in plan.ids}, [], []
   while True:
     batch = list(itertools.islice(rows, max(1, BATCH // plan.n_columns)))
@@ -150,6 +154,7 @@ def of_text(path, wanted, ids, met):
       some += [fields[k] for _, fields in batch]
     marks += [fields[plan.label] for _, fields in batch] if wanted.labels else []
     blocks += [columns.numbers(path, plan, batch)] if wanted.features else []
+  plan.notes += again_notes(path, again[0]) + number_notes(path, lines, marks)
   table = Table(path, len(lines), notes=plan.notes)
   table.codes = choose_ids(path, plan, tokens, lines, ids, met)
   if wanted.header == "auto" and not plan.header and stands_alone(table.codes, head[0][1], marks, met):
@@ -160,6 +165,29 @@ def of_text(path, wanted, ids, met):
   table.labels = columns.classes(path, marks, lines) if wanted.labels else None
   table.features = columns.join(path, blocks, lines) if wanted.features else None
   return table if table.codes is None else once(table, lines)
+
+
+def without_header(rows, header, again):
+  """Yields the rows but the header where it is met again, as where tables were put one behind the other; counts these."""
+  for line, fields in rows:
+    if fields == header:
+      again[0] += 1
+    else:
+      yield line, fields
+
+
+def again_notes(path, count):
+  return [f"the header of {path} again, skipped: {count}"] if count else []
+
+
+def number_notes(path, lines, marks):
+  """Tells of labels that are numbers, but no integers: they are names like others."""
+  odd = next((k for k, mark in enumerate(marks) if is_odd(mark)), None)
+  return [] if odd is None else [f"labels are names ({path}, line {lines[odd]}: {text.shown(marks[odd])})"]
+
+
+def is_odd(mark):
+  return columns.is_number(mark) and mark.casefold() not in columns.UNKNOWN | set(columns.WORDS) and not INTEGER.fullmatch(mark)
 
 
 def is_met(code, met):

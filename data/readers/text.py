@@ -76,7 +76,7 @@ def decode(path, number, text):
     return text.decode("utf-8")
   except UnicodeDecodeError as error:
     line = number + text.count(b"\n", 0, error.start)
-    raise InputError(f"{path}, line {line}: is no text of UTF-8") from error
+    raise InputError(f"{path}, line {line}: is no text of UTF-8; save it as UTF-8") from error
 
 
 def after(number, content, line):

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from importer import CASES, DATA, Folder, main  # noqa: E402 # must precede the packages that it finds
+from importer import CASES, DATA, Folder, load, main  # noqa: E402 # must precede the packages that it finds
 
 import numpy as np  # noqa: E402
 import scipy.sparse  # noqa: E402
@@ -116,11 +116,29 @@ class Spellings(Edges):
                     "1 2 {}\n2 5 {'weight': 2}\n5 1 {'a': 1, 'b': 2}\n", "1 2 # a remark\n2 5\n5 1\n",
                     "1\t\t2\n2\t 5\n5\t\t1\n", "1 2\n2 5\n5 1\n1 2\n5 5\n2 1\n",
                     ",source,target\n0,1,2\n1,2,5\n2,5,1\n", "Id,Weight,Target,Source\n9,1,2,1\n8,1,5,2\n7,1,1,5\n",
+                    "1 -> 2\n2 -> 5\n5 -> 1\n", "1 -- 2\n2 -- 5\n5 -- 1\n", "from -> to\n1 -> 2\n2 -> 5\n5 -> 1\n",
+                    "source,target\n1,2\nsource,target\n2,5\n5,1\nsource,target\n", "source,target,,\n1,2,,\n2,5\n5,1,,\n",
                     packed):
       with self.subTest(content):
         sets = self.edges(content)
         self.assertEqual(pairs_of(sets), wanted)
         self.assertEqual(sets["nodes/id"].tolist(), [1, 2, 5])
+
+  def test_headers_that_come_again(self):
+    """Where tables were put one behind the other; a node may still be called as a column is."""
+    sets = self.edges("source,target\na,b\nsource,target\nb,c\nsource,a\nsource,target\n", told=["again, skipped: 2"])
+    self.assertEqual(sets["nodes/id"].tolist(), [b"a", b"b", b"c", b"source"])
+    self.assertEqual(len(sets["graph/indices"]), 6)
+    sets = self.edges("source,target\na,source\nsource,target\n", "--header", "no")
+    self.assertEqual(sets["nodes/id"].tolist(), [b"a", b"source", b"target"])
+
+  def test_columns_without_anything(self):
+    """An empty last column, as spreadsheets leave it, is none: the weight is the one that is left."""
+    for content in ("von;nach;gewicht;\r\n1;2;0.5;\r\n2;3;2;\r\n", "1,2,0.5,,\n2,3,2,,\n"):
+      done = self.run_import("edgelist", self.file("toy.txt", content), "--weights", "--out", self.out)
+      self.assertEqual(done.returncode, 0, done.stderr)
+      self.assertNotIn("not used", done.stdout)
+      self.assertEqual(load(self.out)[1]["edges/weight"].tolist(), [0.5, 0.5, 2, 2])
 
   def test_names(self):
     """Strings stand as they are written: case, zeros, blanks between tabs, quotes and letters of any script."""
@@ -260,10 +278,30 @@ class Wishes(Edges):
     first = self.edges(edges, "--labels", labels, "--split", "random:5,3")["splits/random/train"].tolist()
     again = self.edges(edges, "--labels", labels, "--split", "random:5,3", "--split-seed", "1")["splits/random/train"]
     self.assertNotEqual(first, again.tolist())
-    for wish, word in (("random:0.6,0.6", "--split"), ("public", "--split public: it has no split"),
-                       ("all", "--split all: it has no split")):
+    for wish, sizes in (("random:5,8,12", (10, 8, 12)), ("random:5,30,20", (10, 30, 0)), ("random:5,0,0", (10, 0, 0))):
+      warning = "test is empty" if wish == "random:5,30,20" else ""
+      sets = self.edges(edges, "--labels", labels, "--split", wish, warning=warning)
+      lists = [sets[f"splits/random/{part}"].tolist() for part in PARTS]
+      self.assertEqual(tuple(map(len, lists)), sizes)
+      self.assertEqual(lists[0], first, "those that train are drawn as ever")
+      self.assertEqual(len(set(sum(lists, []))), sum(sizes))
+      self.assertTrue(not lists[2] or max(lists[1]) > min(lists[2]), "drawn, not the first ones")
+      self.assertTrue(all(ids == sorted(ids) for ids in lists))
+    classes = [np.bincount(np.array(ids) % 2).tolist() for ids in lists_of_all(self, edges, labels)]
+    self.assertIn([5, 5], classes)
+    self.assertGreater(len({tuple(sizes) for sizes in classes}), 1, "of all classes together")
+    for wish, word in (("random:0.6,0.6", "--split"), ("random:0.5,0.2,5", "beside a share"),
+                       ("public", "--split public: it has no split"), ("all", "--split all: it has no split")):
       self.refused("edgelist", self.path("toy.txt"), "--labels", labels, "--split", wish, words=[word])
     self.wrong(edges, "--split", "random", words=["nodes with labels are drawn, and it has none"])
+
+
+def lists_of_all(case, edges, labels):
+  """Training and validation nodes of some splits."""
+  for seed in range(4):
+    sets = case.edges(edges, "--labels", labels, "--split", "random:5,10,20", "--split-seed", str(seed))
+    yield sets["splits/random/train"]
+    yield sets["splits/random/val"]
 
 
 class Nodes(Edges):
@@ -292,6 +330,17 @@ class Nodes(Edges):
         sets = self.toy("--labels", self.table(content))
         self.assertEqual(sets["labels"].tolist(), wanted)
         self.assertEqual(sets["classes/name"].tolist() if names else None, names)
+
+  def test_what_tables_hold_is_told(self):
+    """What may have been meant otherwise: lists, numbers as names of classes, text, and a header that comes again."""
+    table = self.table('id,city,income,label,\n10,,"1,5",a,\n20,Rome,"3,0",b,\nid,city,income,label,\n30,,"2,1",a,\n'
+                       '40,Oslo,"0,0",b,\n')
+    sets = self.toy("--features", table, "--labels", table,
+                    told=["lists of features: column 'income'", "columns of text not used: 'city'(;|$)", "again, skipped: 1"])
+    self.assertEqual(features_of(sets).tolist(), [[1, 5], [3, 0], [2, 1], [0, 0]])
+    self.assertEqual(sets["nodes/id"].tolist(), [10, 20, 30, 40])
+    self.toy("--labels", self.table("id,label\n10,1\n20,2.5\n30,1\n40,nan\n"),
+             told=[r"labels are names \(.*nodes.csv, line 3: '2.5'\)"])
 
   def test_nodes_without_edges(self):
     """Nodes of the tables alone are there, isolated; nodes without a row have no features and no label."""
@@ -374,7 +423,10 @@ class Nodes(Edges):
     for content, *words in (("10 1 2\n20 1 x\n", "line 2: 'x' is no number"), ("10 1 2\n20 1\n", "line 2: 2 columns"),
                             ("10 1 2\n20 1 nan\n", "line 2", "not finite"),
                             ("10 1 2\n20 1 1e39\n", "line 2", "not finite"), ("10 a\n20 b\n", "no columns of numbers"),
-                            ("id,x\n10,1\n20,\n", "line 3: '' is no number")):
+                            ("id,x\n10,1\n20,\n", "line 3: '' is no number"),
+                            ("id,x,z\n10,1,\n20,1,2\n", "line 2: '' is no number", "column 'z'"),
+                            ("id,x,z\n10,1,2\n20,1,-inf\n", "line 3: '-inf' is not finite", "column 'z'"),
+                            ("id,x,z\n10,1,2\n20,1,NA\n", "line 3: 'NA' is no number", "column 'z'")):
       with self.subTest(content):
         self.refused("edgelist", self.file("toy.txt", self.CONTENT), "--features", self.table(content),
                      words=["nodes.csv", *words])
