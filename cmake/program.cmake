@@ -7,7 +7,7 @@ if(DISTGAT_MANUAL AND NOT CMAKE_CROSSCOMPILING)
   add_custom_command(OUTPUT ${out}/distgat.bash
     COMMAND ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0 ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:distgat>
       -DTEMPLATES=${templates} -DOUT=${out} -P ${CMAKE_SOURCE_DIR}/cmake/manual.cmake
-    DEPENDS distgat cmake/manual.cmake ${templates}/distgat.bash.in ${templates}/distgat.zsh.in
+    DEPENDS distgat cmake/manual.cmake data/import.py jobs/report.py ${templates}/distgat.bash.in ${templates}/distgat.zsh.in
     COMMENT "Printing man pages and completion for shells" VERBATIM)
   add_custom_target(manual ALL DEPENDS ${out}/distgat.bash)
   install(DIRECTORY ${out}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})

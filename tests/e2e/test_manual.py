@@ -53,7 +53,8 @@ class Manual(program.Case):
         self.assertEqual(program.distgat("help", "train", ranks=2), self.helps["train"])
 
     def test_a_page_for_each_verb_has_the_text_of_its_help(self):
-        self.assertEqual(sorted(os.listdir(self.path("man1"))), sorted(["distgat.1", *(f"distgat-{v}.1" for v in self.verbs)]))
+        names = [name for name in os.listdir(self.path("man1")) if name not in ("distgat-import.1", "distgat-report.1")]
+        self.assertEqual(sorted(names), sorted(["distgat.1", *(f"distgat-{v}.1" for v in self.verbs)]))
         for verb in self.verbs:
             page = words(plain(self.pages[verb]))
             self.assertGreater(len(self.options(verb)), 1)
@@ -65,6 +66,22 @@ class Manual(program.Case):
             page = words(plain(f.read()))
         for line in program.distgat("--help").split("\n"):
             self.assertIn(words(re.sub(r"^usage: |^[a-z ]*:$", "", line)), page)
+
+    def test_pages_of_importer_and_report_have_the_text_of_their_help(self):
+        for name, script in (("import", "data/import.py"), ("report", "jobs/report.py")):
+            def told(*words):
+                done = subprocess.run([os.path.join(program.SOURCE, script), *words, "--help"], capture_output=True, text=True,
+                                      env={**os.environ, "COLUMNS": "80"})
+                return done.stdout.replace(os.path.basename(script), f"distgat-{name}") if done.returncode == 0 else None
+            if told() is None:
+                self.skipTest(f"skipped: {script} lacks packages")
+            with open(self.path(os.path.join("man1", f"distgat-{name}.1"))) as f:
+                page = plain(f.read())
+            formats = re.findall(r"^    (\w+)(?:  |$)", told(), re.M) if name == "import" else []
+            self.assertEqual(len(formats), 6 if name == "import" else 0)
+            for text in [told(), *map(told, formats)]:
+                self.assertIn("usage: ", text)
+                self.assertIn(text, page)
 
     def test_pages_are_without_fault_for_man(self):
         if not shutil.which("groff"):
