@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What is given away: the Debian package, the module file, the recipe for Spack, versions that agree."""
+import contextlib
 import os
 import re
 import shutil
@@ -27,31 +28,45 @@ def called(words, **popen):
     return done.stdout
 
 
-def load_recipe():
+class Prefix(str):
+    """A folder whose attributes are what lies in it."""
+
+    def __getattr__(self, name):
+        return Prefix(os.path.join(self, name))
+
+
+class Skipped(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def nothing(_):
+    yield
+
+
+class Package:
+    """What Spack's CMakePackage gives a recipe."""
+
+    run_tests, build_directory, prefix = True, BUILD, Prefix(os.path.join(os.path.dirname(BUILD), "prefix"))
+    spec = types.SimpleNamespace(satisfies=lambda _: True)
+
+    def define(self, name, value):
+        return f"-D{name}={value}"
+
+    def define_from_variant(self, name, _):
+        return self.define(name, True)
+
+
+def load_recipe(which=None):
     """The class of the recipe and the directives that it gives, without Spack."""
     said = []
     spack = types.ModuleType("spack.package")
     for name in ("license", "version", "variant", "depends_on"):
         setattr(spack, name, lambda *words, _name=name, **options: said.append((_name, words[0])))
-
-    class When:
-        def __init__(self, _):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return False
-
-    class CMakePackage:
-        def define(self, name, value):
-            return f"-D{name}={value}"
-
-    spack.when, spack.CMakePackage, spack.__all__ = When, CMakePackage, ["license", "version", "variant", "depends_on", "when",
-                                                                         "CMakePackage"]
+    spack.when = spack.working_dir = nothing
+    spack.CMakePackage, spack.SkipTest, spack.which = Package, Skipped, which
     sys.modules.update({"spack": types.ModuleType("spack"), "spack.package": spack})
-    names = {}
+    names = {"__file__": RECIPE}
     exec(compile(read(RECIPE), RECIPE, "exec"), names)
     return names["Distgat"], said
 
@@ -73,7 +88,32 @@ class Given(program.Case):
         for name in ["mpi", "hdf5", *map(str.lower, linked)]:
             self.assertIn({"yaml": "libyaml"}.get(name, name), wanted)
         for word in recipe().cmake_args():
-            self.assertRegex(read("CMakeLists.txt"), rf"option\({re.search('-D(.*)=', word).group(1)} ")
+            options = read("CMakeLists.txt") + read("cmake", "program.cmake")
+            self.assertRegex(options, rf"option\({re.search('-D(.*)=', word).group(1)} ")
+        self.assertEqual(recipe.git, "file://" + os.path.abspath(program.SOURCE))
+
+    def test_the_tests_of_the_recipe_for_spack(self):
+        ran = []
+
+        def which(name):
+            program_of = {Package.prefix.bin.distgat: program.DISTGAT, "python3": sys.executable}.get(name, name)
+
+            def execute(*words, output=None, error=None):
+                ran.append(os.path.basename(name))
+                listing = ["-N"] if name == "ctest" else []  # names them, and runs none
+                return called([program_of, *words, *listing], cwd=self.folder.name if name != "ctest" else BUILD, env={
+                    **os.environ, "PYTHONPATH": os.path.join(program.SOURCE, "src", "python")})
+            return execute
+
+        recipe, _ = load_recipe(which)
+        recipe().check()
+        recipe().test_train()
+        if subprocess.run([sys.executable, "-c", "import h5py"], capture_output=True).returncode == 0:
+            recipe().test_python()
+        self.assertEqual(ran[:4], ["ctest", "distgat", "distgat", "distgat"])
+        self.assertTrue(os.path.isfile(self.path("out.h5")))
+        names = called(["ctest", "-N", "-R", r"^unit\."], cwd=BUILD)
+        self.assertGreater(names.count("unit."), 5)
 
     def test_the_module_file_finds_its_prefix(self):
         if not shutil.which("tclsh"):
