@@ -2,7 +2,8 @@
 # What a newcomer does, on Debian systems that hold nothing yet. Run by hand as root; needs debootstrap.
 usage="usage: tests/newcomer.sh [--roots FOLDER] [12|13] [readme|package|source]
   Words choose among releases of Debian and ways in; without one of a kind all of it are taken. Exit code 1 where one fails.
-  readme   the README's way, as root: its first command, then those of its first run and of a graph of one's own, as they stand
+  readme   the README's way, as root: its first command, then those of its first run, of a graph of one's own, and of Python
+           with the notebook, as they stand
   package  a Debian package is built, installed in a bare system, and used there by a user
   source   a user without root builds and installs, where there are only a compiler, make, CMake, MPI, HDF5, OpenBLAS, METIS
   --roots FOLDER  where the systems are made and kept (default: ${TMPDIR:-/tmp}/distgat-roots)"
@@ -58,7 +59,7 @@ try_readme() {
   {
     echo 'cd /distgat/source && cp ../friends.csv ../people.csv . && bash jobs/quickstart.sh || exit'
     echo 'PS4="+ \$(date +%T) " && set -ex'
-    for heading in "A first run on Cora" "A graph of your own"; do
+    for heading in "A first run on Cora" "A graph of your own" "From Python"; do
       "$distgat_root/tests/support/readme.py" "$heading"
     done | sed "${from:-b}"
   } >"$2/distgat/commands"
