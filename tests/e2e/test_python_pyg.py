@@ -156,6 +156,85 @@ class Exchange(program.Case):
         self.close(got.alpha[np.lexsort(got.edge_index)], alpha.numpy()[order])
 
 
+class EdgeNet(torch.nn.Module):
+    def __init__(self, first, second):
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x, edge_index, **edges):
+        hidden = self.first(x, edge_index, **edges)
+        attends = isinstance(self.first, (nn.GATConv, nn.GATv2Conv))
+        return self.second(torch.nn.functional.elu(hidden) if attends else hidden.relu(), edge_index, **edges)
+
+
+def edge_models(channels):
+    """Models whose scores see attributes of edges of so many channels."""
+    for kind, conv in (("gat", nn.GATConv), ("gatv2", nn.GATv2Conv)):
+        for out_heads in (1, 2):
+            for residual in (False, True):
+                options = {"edge_dim": channels, "residual": residual}
+                yield kind, EdgeNet(conv(FEATURES, HIDDEN, heads=HEADS, **options),
+                                    conv(HEADS * HIDDEN, CLASSES, heads=out_heads, concat=False, **options))
+        yield kind, nn.GAT(FEATURES, HIDDEN, 3, CLASSES, v2=kind == "gatv2", act="elu", edge_dim=channels)
+
+
+class Edges(program.Case):
+    """Weights of models of edges with attributes, both ways; self-loops get the means of a node's edges."""
+
+    def setUp(self):
+        os.environ["DISTGAT"] = program.DISTGAT
+        torch.manual_seed(8)
+        self.data = random_data()
+
+    def exchange(self, kind, net, name, **edges):
+        """Weights to distgat, some steps there, and back; the logits of either side each time."""
+        for parameter, value in net.named_parameters():
+            if parameter.endswith("bias"):
+                torch.nn.init.normal_(value)
+        for epochs in (0, 5):
+            model = distgat.train(self.path(name), init=net, epochs=epochs, dropout=0.2, progress=False)
+            self.assertEqual(model.result["model"], kind)
+            net.load_state_dict(distgat.state_dict(model, like=net))
+            with torch.no_grad():
+                wanted = net.eval()(self.data.x, self.data.edge_index, **edges).numpy()
+            found = model.predict().logits
+            self.assertLess(np.abs(found - wanted).max(), 1e-5)
+
+    def test_attributes(self):
+        for channels in (1, 3):  # one is what the file calls a weight
+            attributes = torch.randn(self.data.num_edges, channels)
+            distgat.from_pyg(self.data, self.path("edges.h5"), edge_attr=attributes)
+            for kind, net in edge_models(channels):
+                with self.subTest(f"{net}, {channels}"):
+                    self.exchange(kind, net, "edges.h5", edge_attr=attributes)
+                    plain = net(self.data.x, self.data.edge_index, edge_attr=0 * attributes)
+                    seen = net(self.data.x, self.data.edge_index, edge_attr=attributes)
+                    self.assertGreater((plain - seen).abs().max().item(), 1e-3)  # else nothing was compared
+
+    def test_weights_of_gcn(self):
+        weight = torch.rand(self.data.num_edges) + 0.1
+        distgat.from_pyg(self.data, self.path("weights.h5"), edge_weight=weight)
+        net = EdgeNet(nn.GCNConv(FEATURES, HIDDEN), nn.GCNConv(HIDDEN, CLASSES))
+        with torch.no_grad():
+            wanted = net(self.data.x, self.data.edge_index, edge_weight=weight).numpy()
+        model = distgat.train(self.path("weights.h5"), init=net, epochs=0, edge_attributes="weight", progress=False)
+        self.assertLess(np.abs(model.predict().logits - wanted).max(), 1e-5)
+
+    def test_attention(self):
+        attributes = torch.randn(self.data.num_edges, 3)
+        distgat.from_pyg(self.data, self.path("edges.h5"), edge_attr=attributes)
+        for _, net in edge_models(3):
+            if not isinstance(net, EdgeNet):
+                continue
+            model = distgat.train(self.path("edges.h5"), init=net, epochs=0, progress=False)
+            got = model.predict(attention=True).attention["conv1"]
+            with torch.no_grad():
+                _, (edges, alpha) = net.first(self.data.x, self.data.edge_index, attributes, return_attention_weights=True)
+            mine, its = np.lexsort(got.edge_index), np.lexsort(edges.numpy())
+            np.testing.assert_array_equal(got.edge_index[:, mine], edges.numpy()[:, its])
+            self.assertLess(np.abs(got.alpha[mine] - alpha.numpy()[its]).max(), 1e-5)
+
+
 class Graphs(program.Case):
     """What other libraries hold gives the same graph."""
 
