@@ -1,7 +1,7 @@
 """Which nodes a model is right about: by their degree, and by their class."""
 import numpy as np
 
-from .canvas import BLUE, INK, Picture, grid_of, panel, percent, short
+from .canvas import BLUE, INK, Picture, distinct, grid_of, panel, percent
 from .dataset import largest
 
 MOST_DEGREE = 5  # the tutorial's groups: 0 to 5, and more
@@ -31,11 +31,13 @@ def degree_bars(nodes, shares, title):
   figure, axes = panel(3.1, title=title, xlabel="node degree", ylabel="accuracy (%)", ylim=(0, 108),
                        yticks=range(0, 101, 20))
   axes.bar(range(len(nodes)), 100 * shares, width=0.88, color=BLUE)
+  many = nodes.max() >= 1000  # whose numbers alone have room in a bar
   for place, (count, share) in enumerate(zip(nodes, shares)):
-    words = f"{100 * share:.1f}\nn={count:,}" if count else "n=0"
+    number = f"{count:,}" if many else f"n={count}"
+    words = f"{100 * share:.1f}\n{number}" if count else number
     inside = share > 0.25
     axes.text(place, 50 * share if inside else 100 * share + 2, words, ha="center", va="center" if inside else "bottom",
-              fontsize=7.5, color="white" if inside else INK)
+              fontsize=6 if nodes.max() >= 100_000 else 7.5, color="white" if inside else INK)
   axes.set_xticks(range(len(nodes)), [*map(str, range(MOST_DEGREE + 1)), f"> {MOST_DEGREE}"])
   axes.grid(axis="x", visible=False)
   return figure
@@ -70,7 +72,7 @@ def confusion(graph, prediction, ids, which):
   matrix = confusion_matrix(graph, prediction, ids) if graph.classes <= MOST_DRAWN else np.zeros(0)
   if not matrix.sum():
     return None
-  names = [short(name, 14) for name in graph.class_names]
+  names = distinct(graph.class_names, 14)
   figure, axes = panel(3.9, xlabel="predicted", ylabel="true class")
   shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
   grid_of(axes, shares, [[f"{count:,}" if count else "" for count in row] for row in matrix]

@@ -66,5 +66,14 @@ def short(name, most=16):
   return (name if len(name) <= most else name[:most - 1] + "…").replace("$", r"\$")
 
 
+def distinct(names, most=16):
+  """The same of names that must stay apart: those that differ only behind that are cut in their middle."""
+  cut = [short(name, most) for name in names]
+  if len(set(cut)) == len(set(names)):
+    return cut
+  head = (most - 1) // 3
+  return [short(name if len(name) <= most else name[:head] + "…" + name[head + 1 - most:], most) for name in names]
+
+
 def percent(share):
   return f"{100 * share:.1f} %"

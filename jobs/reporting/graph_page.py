@@ -9,6 +9,10 @@ from .page import Page
 from .seen import look, place, tested
 
 TOLD = ("graph", "graph_fingerprint", "num_classes", "num_features")  # elsewhere on the page
+OF_ATTENTION = ("attention_dropout", "attention_target", "edge_dropout", "heads", "negative_slope", "out_heads", "symmetric_norm")
+UNUSED = {"edge_attributes": "none", "edge_dropout": 0, "label_iterations": 0, "norm": "none", "residual": 0,
+          "symmetric_norm": 0, "use_labels": 0, "attention_target": "on"}  # what changes nothing is not told
+SWITCHES = ("residual", "symmetric_norm")
 
 
 def make(arguments):
@@ -89,7 +93,9 @@ def add_accuracy(page, graph, one, model):
 def facts(model):
   """Options and how the run ended."""
   result = model.result
-  rows = [(name.replace("_", " "), value) for name, value in sorted(model.options.items()) if name not in TOLD]
+  told = {name: value for name, value in sorted(model.options.items()) if name not in TOLD and value != UNUSED.get(name)}
+  rows = [(name.replace("_", " "), "on" if name in SWITCHES else value) for name, value in told.items()
+          if model.has_attention or name not in OF_ATTENTION]
   for key, name in (("seed", "seed"), ("epochs", "epochs"), ("stop_reason", "stopped"), ("best_epoch", "weights of "
                                                                                                        "epoch"),
                     ("ranks", "ranks"), ("threads", "threads a rank")):

@@ -14,7 +14,7 @@ import program  # noqa: E402
 import numpy as np  # noqa: E402
 from sklearn import metrics  # noqa: E402
 
-from reporting import accuracy, attention, compare, dataset, embedding, parts, training, tsne  # noqa: E402
+from reporting import accuracy, attention, canvas, compare, dataset, embedding, graph_page, parts, training, tsne  # noqa: E402
 from reporting.files import Model, Runs  # noqa: E402
 
 NAMES = ["a", "b", "c"]
@@ -39,6 +39,20 @@ class Accuracy(unittest.TestCase):
     self.assertEqual([bar.get_height() for bar in everyone.axes[0].patches], [100, 0, 0, 0, 0, 50, 100])
     self.assertEqual(texts(everyone), ["100.0\nn=1", "0.0\nn=1", "n=0", "n=0", "n=0", "50.0\nn=2", "100.0\nn=1"])
     self.assertEqual(texts(test)[-2:], ["100.0\nn=1", "100.0\nn=1"])
+
+  def test_a_thousand_nodes_have_room_in_a_bar(self):
+    graph = graph_of([1] * 1500, [0] * 1500)
+    for _, figure in accuracy.by_degree(graph, np.zeros(1500, int), np.arange(3)).panels[1:]:
+      self.assertEqual(texts(figure)[:2], ["0", "100.0\n1,500"])
+      figure.draw_without_rendering()
+      words, bar = figure.axes[0].texts[1].get_window_extent(), figure.axes[0].patches[1].get_window_extent()
+      self.assertTrue(bar.x0 <= words.x0 and words.x1 <= bar.x1, (bar, words))
+
+  def test_names_that_are_cut_stay_apart(self):
+    names = ["Diabetes Mellitus Type 1", "Diabetes Mellitus Type 2", "Other"]
+    found = canvas.distinct(names, 14)
+    self.assertEqual(found, ["Diab…us Type 1", "Diab…us Type 2", "Other"])
+    self.assertEqual(canvas.distinct(["Experimental methods", "$a"], 14), ["Experimental …", r"\$a"])
 
   def test_without_test_nodes_all_stand_alone(self):
     self.assertEqual(len(accuracy.by_degree(self.GRAPH, self.PREDICTION, np.array([], np.int64)).panels), 1)
@@ -110,6 +124,14 @@ class Training(unittest.TestCase):
     self.assertEqual(training.printed(model).splitlines(),
                      ["GAT(", "  (conv1): GATConv(10, 8, heads=8, edge_dim=2)", "  (norm1): BatchNorm(64)",
                       "  (conv2): GATConv(64, 3, heads=8, concat=False, residual=True)", ")", "5 parameters"])
+
+  def test_options_that_change_nothing_are_not_told(self):
+    options = {"model": "gcn", "heads": 1, "negative_slope": 0.2, "residual": 0, "norm": "none", "use_labels": 0.5, "graph": "g"}
+    model = types.SimpleNamespace(options=options, result={"epochs": 3}, path=Path(__file__), has_attention=False)
+    self.assertEqual([name for name, _ in graph_page.facts(model)], ["model", "use labels", "epochs", "saved"])
+    model.has_attention, options["residual"] = True, 1
+    told = dict(graph_page.facts(model))
+    self.assertEqual((told["heads"], told["residual"], told["negative slope"]), (1, "on", 0.2))
 
   def test_running_statistics_are_no_parameters(self):
     model = Model.__new__(Model)
