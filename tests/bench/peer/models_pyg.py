@@ -20,8 +20,9 @@ class Net(torch.nn.Module):
         self.edges = torch.stack([graph.src, graph.dst])
         if options.model == "gcn":
             matrix = variant == "pyg-matrix"
-            self.conv1 = GCNConv(graph.features, options.hidden, cached=not matrix, normalize=not matrix)
-            self.conv2 = GCNConv(options.hidden, graph.classes, cached=not matrix, normalize=not matrix)
+            widths = [graph.features] + [options.hidden] * (options.layers - 1) + [graph.classes]
+            self.convs = torch.nn.ModuleList(GCNConv(*pair, cached=not matrix, normalize=not matrix)
+                                             for pair in zip(widths[:-1], widths[1:]))
             self.activation = F.relu
             if matrix:
                 (source, target), weight = gcn_norm(self.edges, None, graph.nodes)
@@ -29,15 +30,17 @@ class Net(torch.nn.Module):
                 self.edges = torch.sparse_coo_tensor(torch.stack([target, source]), weight, size).to_sparse_csr()
         else:
             conv = GATConv if options.model == "gat" else GATv2Conv
-            self.conv1 = conv(graph.features, options.hidden, heads=options.heads)
-            self.conv2 = conv(options.hidden * options.heads, graph.classes, heads=1, concat=False)
+            widths = [graph.features] + [options.hidden * options.heads] * (options.layers - 1)
+            self.convs = torch.nn.ModuleList(conv(width, options.hidden, heads=options.heads) for width in widths[:-1])
+            self.convs.append(conv(widths[-1], graph.classes, heads=1, concat=False))
             self.activation = F.elu
         if self.is_sparse:
-            sparse.replace_linear(self.conv1, ("lin", "lin_l", "lin_r"))
+            sparse.replace_linear(self.convs[0], ("lin", "lin_l", "lin_r"))
 
     def forward(self):
         drop = sparse.dropout if self.is_sparse else F.dropout
         x = drop(self.x, self.input_dropout, self.training) if self.input_dropout else self.x
-        x = self.activation(self.conv1(x, self.edges))
-        x = F.dropout(x, self.dropout, self.training)
-        return self.conv2(x, self.edges)
+        x = self.convs[0](x, self.edges)
+        for conv in self.convs[1:]:
+            x = conv(F.dropout(self.activation(x), self.dropout, self.training), self.edges)
+        return x

@@ -1,6 +1,6 @@
 """Runs inside a peer's environment: times its training step, or trains as the tutorial does; prints one JSON line.
 
-usage: train.py VARIANT MODEL GRAPH --hidden D --threads T [--steps N --seconds S | --epochs N]
+usage: train.py VARIANT MODEL GRAPH --hidden D [--layers L --heads H] --threads T [--steps N --seconds S | --epochs N]
 """
 import argparse
 import importlib
@@ -20,8 +20,9 @@ def parse():
     parser = argparse.ArgumentParser()
     for name in ("variant", "model", "graph"):
         parser.add_argument(name)
-    for name in ("--hidden", "--heads", "--threads", "--steps", "--epochs"):
-        parser.add_argument(name, type=int, default=8 if name == "--heads" else 0)
+    for name, default in (("--hidden", 0), ("--layers", 2), ("--heads", 8), ("--threads", 0), ("--steps", 0),
+                          ("--epochs", 0)):
+        parser.add_argument(name, type=int, default=default)
     for name in ("--dropout", "--input-dropout", "--lr", "--seconds"):
         parser.add_argument(name, type=float, default=0)
     return parser.parse_args()
