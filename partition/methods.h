@@ -68,6 +68,9 @@ static inline bool dg_step_is_target(const dg_step_work *work, int64_t i) {
 /* Largest load of a part over its share that METIS allows itself, and moves fill. */
 #define DG_BALANCE_AIM 1.03
 
+/* Loads over their shares that nobody needs to mend. */
+#define DG_BALANCED 1.05
+
 /* Quantities that a balance asks of each part. Local. */
 static inline int dg_balance_count(dg_partition_balance balance) {
   return balance == DG_BALANCE_STEP ? 3 : balance == DG_BALANCE_BOTH ? 2 : 1;
@@ -100,7 +103,7 @@ typedef struct dg_weighted_graph {
   const int64_t *weight;      /* [n_nodes, stride] */
 } dg_weighted_graph;
 
-/* METIS k-way, as it comes: part [n_nodes]; share [parts] of all weight, NULL: equal. Errors: DG_INPUT where the graph
+/* METIS, at once or by halves, whichever cuts less, as it comes: part [n_nodes]; share [parts] of all weight, NULL: equal. Errors: DG_INPUT where the graph
    is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *graph, int parts, const double *share,
                                       uint64_t seed);

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <metis.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,6 @@
 
 /* What METIS's adding up of weights allows any quantity of a step. */
 static const double whole = 1e8;
-
-/* Tries of a graph that was contracted. */
-enum { WEIGHTED_TRIES = 2 };
 
 /* A graph as METIS wants it: every edge in both directions, no self-loops. */
 typedef struct metis_graph {
@@ -198,25 +196,34 @@ cleanup:
   return status;
 }
 
-static void set_options(idx_t options[METIS_NOPTIONS], bool volume, int tries, uint64_t seed) {
+/* How METIS is to divide a graph. */
+typedef struct metis_way {
+  bool volume;    /* its objective: rows that are sent, not edges that are cut */
+  bool recursive; /* by halves of halves, not into all parts at once */
+  int tries;
+  uint64_t seed;
+} metis_way;
+
+static void set_options(idx_t options[METIS_NOPTIONS], const metis_way *way) {
   METIS_SetDefaultOptions(options);
-  options[METIS_OPTION_OBJTYPE] = volume ? METIS_OBJTYPE_VOL : METIS_OBJTYPE_CUT;
+  options[METIS_OPTION_OBJTYPE] = way->volume ? METIS_OBJTYPE_VOL : METIS_OBJTYPE_CUT;
   options[METIS_OPTION_NUMBERING] = 0;
   options[METIS_OPTION_UFACTOR] = 30;
   /* METIS seeds rand(), to which 0 and 1 are the same: mix first. */
-  options[METIS_OPTION_SEED] = (idx_t)(dg_rng_key(seed, 1) >> 33);
-  options[METIS_OPTION_NCUTS] = tries;
+  options[METIS_OPTION_SEED] = (idx_t)(dg_rng_key(way->seed, 1) >> 33);
+  options[METIS_OPTION_NCUTS] = way->tries;
 }
 
 /* Calls METIS with its remarks (on pieces without nodes, say) kept from standard output and error, where results and
    the one line of a failure must stand alone. glibc lets the streams be set. */
-static int call_quietly(const metis_graph *graph, idx_t *part, idx_t parts, idx_t *options) {
-  idx_t n_nodes = graph->n_nodes, n_weights = graph->n_weights, objective = 0;
+static int call_quietly(const metis_graph *graph, idx_t *part, idx_t parts, const metis_way *way, idx_t *objective) {
+  idx_t n_nodes = graph->n_nodes, n_weights = graph->n_weights, options[METIS_NOPTIONS];
+  set_options(options, way);
   FILE *out = stdout, *err = stderr, *sink = fopen("/dev/null", "w");
   if (sink) stdout = stderr = sink;
-  int result =
-      METIS_PartGraphKway(&n_nodes, &n_weights, graph->xadj, (idx_t *)graph->adjncy, graph->weights, graph->sizes,
-                          graph->edge_weights, &parts, graph->shares, NULL, options, &objective, part);
+  int result = (way->recursive ? METIS_PartGraphRecursive : METIS_PartGraphKway)(
+      &n_nodes, &n_weights, graph->xadj, (idx_t *)graph->adjncy, graph->weights, graph->sizes, graph->edge_weights,
+      &parts, graph->shares, NULL, options, objective, part);
   stdout = out;
   stderr = err;
   if (sink) fclose(sink);
@@ -229,13 +236,12 @@ static int count_tries(const dg_partition_config *config, int64_t n_nodes) {
   return n_nodes >= DG_LARGE_GRAPH || config->balance == DG_BALANCE_STEP ? 1 : 4;
 }
 
-/* One partition by METIS: part [n_nodes]. */
-static dg_status call(int32_t *part, const metis_graph *graph, int parts, bool volume, int tries, uint64_t seed) {
+/* One partition by METIS: part [n_nodes]; gives its objective. */
+static dg_status call(idx_t *objective, int32_t *part, const metis_graph *graph, int parts, const metis_way *way) {
   dg_status status = DG_OK;
-  idx_t *result = NULL, options[METIS_NOPTIONS];
+  idx_t *result = NULL;
   DG_TRY(dg_alloc(&result, (size_t)graph->n_nodes, sizeof *result));
-  set_options(options, volume, tries, seed);
-  int code = call_quietly(graph, result, parts, options);
+  int code = call_quietly(graph, result, parts, way, objective);
   if (code == METIS_ERROR_MEMORY)
     DG_TRY(dg_fail(DG_MEMORY, "METIS ran out of memory on %lld nodes; use --method multilevel",
                    (long long)graph->n_nodes));
@@ -250,8 +256,9 @@ cleanup:
 /* The same, mended. */
 static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *edges, bool volume,
                         const dg_partition_config *config) {
-  const int tries = count_tries(config, graph->n_nodes);
-  const dg_status status = call(part, graph, config->parts, volume, tries, config->seed);
+  const metis_way way = {.volume = volume, .tries = count_tries(config, graph->n_nodes), .seed = config->seed};
+  idx_t objective;
+  const dg_status status = call(&objective, part, graph, config->parts, &way);
   return status == DG_OK ? dg_partition_refine(part, edges, config) : status;
 }
 
@@ -315,14 +322,48 @@ cleanup:
   return status;
 }
 
+/* Largest sum of a weight in a part over its share: load [parts] is room for the sums. */
+static double find_imbalance(double *load, const metis_graph *graph, const int32_t *part, int parts) {
+  double worst = 1;
+  for (idx_t k = 0; k < graph->n_weights; k++) {
+    double total = 0;
+    for (int p = 0; p < parts; p++) load[p] = 0;
+    for (idx_t i = 0; i < graph->n_nodes; i++) {
+      const idx_t weight = graph->weights[i * graph->n_weights + k];
+      load[part[i]] += (double)weight, total += (double)weight;
+    }
+    for (int p = 0; p < parts; p++) {
+      const double share = graph->shares ? (double)graph->shares[p * graph->n_weights + k] : 1.0 / parts;
+      if (total > 0) worst = fmax(worst, load[p] / (share * total));
+    }
+  }
+  return worst;
+}
+
+/* A graph of few and heavy nodes METIS divides now better by halves, now into all parts at once, by much: the smaller
+   cut is taken, where both are as balanced. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g, int parts, const double *share,
                                       uint64_t seed) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
+  int32_t *tried = NULL;
+  double *load = NULL, least = INFINITY;
   DG_TRY(take_weighted(&graph, g));
   if (share) DG_TRY(set_shares(&graph, share, parts));
-  DG_TRY(call(part, &graph, parts, false, WEIGHTED_TRIES, seed));
+  DG_TRY(dg_alloc(&tried, (size_t)graph.n_nodes, sizeof *tried));
+  DG_TRY(dg_alloc(&load, (size_t)parts, sizeof *load));
+  for (int recursive = 0; recursive < 2; recursive++) {
+    const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
+    idx_t cut;
+    DG_TRY(call(&cut, tried, &graph, parts, &way));
+    const double cost = (double)cut * fmax(DG_BALANCED, find_imbalance(load, &graph, tried, parts));
+    if (cost >= least) continue;
+    least = cost;
+    memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
+  }
 cleanup:
+  dg_free(&tried);
+  dg_free(&load);
   destroy_graph(&graph);
   return status;
 }

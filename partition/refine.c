@@ -145,7 +145,7 @@ dg_status dg_partition_cost(double *cost, int32_t *part, const dg_csr *edges, co
   for (int p = 0; p < r.parts; p++) {
     *cost += (double)each[p].halo + DG_STEP_EDGE_WEIGHT * (double)step[p].halo_nodes;
   }
-  *cost *= fmax(1.05, dg_refiner_worst(&r)) / 1.05;
+  *cost *= fmax(DG_BALANCED, dg_refiner_worst(&r)) / DG_BALANCED;
 cleanup:
   dg_free(&each);
   dg_free(&step);
