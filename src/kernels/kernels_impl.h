@@ -5,6 +5,14 @@
 #include "kernels/edges_backward_impl.h"
 #include "kernels/edges_attributes_impl.h"
 #include "kernels/dense_impl.h"
+#ifdef DG_BLAS
+#include "kernels/dense_blas_impl.h"
+#define DG_MULTIPLY blas_multiply
+#define DG_MULTIPLY_TRANSPOSED blas_multiply_transposed
+#else
+#define DG_MULTIPLY multiply
+#define DG_MULTIPLY_TRANSPOSED multiply_transposed
+#endif
 #include "kernels/sparse_impl.h"
 #ifdef DG_REAL_DOUBLE
 #define DG_SQRT sqrt
@@ -23,7 +31,7 @@
 #define DG_COMMON                                                                                                      \
   .name = DG_TEXT(DG_VARIANT), .mean_forward = mean_forward, .gat_scores = gat_scores, .row_dots = row_dots,           \
   .mean_backward_src = mean_backward_src, .sparse_forward = sparse_forward, .sparse_backward = sparse_backward,        \
-  .dense_dropout = dense_dropout, .multiply = multiply, .multiply_transposed = multiply_transposed,                    \
+  .dense_dropout = dense_dropout, .multiply = DG_MULTIPLY, .multiply_transposed = DG_MULTIPLY_TRANSPOSED,              \
   .activate = activate, .activate_backward = activate_backward, .add_rows = add_rows,                                  \
   .column_moments = column_moments, .batch_norm = batch_norm, .batch_norm_sums = batch_norm_sums,                      \
   .batch_norm_backward = batch_norm_backward, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,    \

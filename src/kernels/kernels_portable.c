@@ -4,4 +4,5 @@
 #define DG_VL 4
 #endif
 #define DG_VARIANT portable
+#define DG_BLAS
 #include "kernels/kernels_impl.h"
