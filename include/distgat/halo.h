@@ -48,6 +48,9 @@ typedef struct dg_halo_channel dg_halo_channel;
    pull and push is in flight. Errors: DG_MEMORY. Collective. */
 dg_status dg_halo_channel_create(dg_halo_channel **channel, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
                                  int width, int ld, dg_halo_type type);
+/* The same with `value` in bf16: its rows travel as they are, and `type` is that of `gradient` on the wire. */
+dg_status dg_halo_channel_create_bf16(dg_halo_channel **channel, const dg_halo_plan *plan, dg_bf16 *value,
+                                      dg_real *gradient, int width, int ld, dg_halo_type type);
 void dg_halo_channel_destroy(dg_halo_channel **channel);
 
 /* Pull: owned rows of `value` travel to the halo rows of the neighbours. Between begin and end neither owned rows are
@@ -60,8 +63,9 @@ void dg_halo_pull_end(dg_halo_channel *channel);
 void dg_halo_push_begin(dg_halo_channel *channel);
 void dg_halo_push_end(dg_halo_channel *channel);
 
-/* Bytes this rank sends in one pull (a push receives as many). Local. */
+/* Bytes this rank sends in one pull, and receives in one push. Local. */
 int64_t dg_halo_channel_bytes(const dg_halo_channel *channel);
+int64_t dg_halo_channel_bytes_back(const dg_halo_channel *channel);
 
 DG_API_END
 

@@ -18,6 +18,11 @@ typedef enum dg_model_kind { DG_MODEL_GCN, DG_MODEL_GAT, DG_MODEL_GATV2, DG_MODE
 typedef enum dg_activation { DG_ELU, DG_RELU } dg_activation;
 typedef enum dg_norm { DG_NORM_NONE, DG_NORM_BATCH, DG_NORM_LAYER } dg_norm;
 
+/* Tables of rows that edges gather: projected rows and, in the backward pass, gradients of results. bf16 takes half the
+   bytes: what is made in single precision is rounded to the nearest, ties to even, before any edge sees it, forward and
+   backward the same; sums stay in single precision. Gradients pass the rounding as if it were none. */
+typedef enum dg_table_type { DG_TABLE_F32, DG_TABLE_BF16 } dg_table_type;
+
 /* What a model is; widths of data are added when it is made. */
 typedef struct dg_model_config {
   dg_model_kind kind;
@@ -38,6 +43,7 @@ typedef struct dg_model_config {
   double use_labels;    /* share of the training nodes whose labels are input in a training step; 0: none ever are */
   int label_iterations; /* passes before the last, whose predictions are input where no label is */
   dg_edge_attributes edge_attributes; /* that GCN weighs edges by, and attention adds to scores */
+  dg_table_type table_type;           /* bf16 in single precision only */
 } dg_model_config;
 
 /* Labels a node that are input beside the features: columns of the first layer. Local. */

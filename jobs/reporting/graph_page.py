@@ -11,7 +11,8 @@ from .seen import look, place, tested
 TOLD = ("graph", "graph_fingerprint", "num_classes", "num_features")  # elsewhere on the page
 OF_ATTENTION = ("attention_dropout", "attention_target", "edge_dropout", "heads", "negative_slope", "out_heads", "symmetric_norm")
 UNUSED = {"edge_attributes": "none", "edge_dropout": 0, "label_iterations": 0, "norm": "none", "residual": 0,
-          "symmetric_norm": 0, "use_labels": 0, "attention_target": "on"}  # what changes nothing is not told
+          "symmetric_norm": 0, "table_type": "f32", "use_labels": 0,
+          "attention_target": "on"}  # what changes nothing is not told
 SWITCHES = ("residual", "symmetric_norm")
 
 

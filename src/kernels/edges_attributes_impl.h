@@ -13,7 +13,7 @@ static void gat_edge_forward(const dg_edges *e, int32_t begin, int32_t end) {
 }
 
 static void gcn_edge_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_WEIGHTED, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_WEIGHTED, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }
@@ -51,7 +51,8 @@ static void gat_edge_backward_src(const dg_edges *e, int32_t begin, int32_t end,
 }
 
 static void gcn_edge_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_WEIGHTED_BACKWARD, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+#define CALL(nv, hp)                                                                                                   \
+  sum_rows(e, SUM_WEIGHTED_BACKWARD, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }

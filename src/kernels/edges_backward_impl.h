@@ -3,14 +3,14 @@
 /* What the transposed passes gather of a target. */
 INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
   const int32_t i = row_ahead(e, e->t_indices, t);
-  prefetch(e->dagg + i * ld, (int)ld);
-  if (v2) prefetch(e->zr + i * ld, (int)ld);
+  prefetch_row(TABLE(e, dagg) + i * ld, (int)ld);
+  if (v2) prefetch_row(TABLE(e, zr) + i * ld, (int)ld);
   prefetch(e->stat + (size_t)i * DG_STATS * hp, DG_STATS * hp);
 }
 
 /* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
    (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
-INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf *zi, const vf *dagg, int32_t i,
+INLINE void put_terms(tile *tl, int t, const dg_edges *e, table_row zj, table_row zi, table_row dagg, int32_t i,
                       int32_t j, const float *attributes, bool v2, bool edge, int nv, int q, int hp) {
   const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
   vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
@@ -22,7 +22,7 @@ INLINE void put_terms(tile *tl, int t, const dg_edges *e, const vf *zj, const vf
   }
   if (edge) drop_edge(s, e, i, j, q);
   for (int k = 0; k < q; k++) g[k] = splat(0);
-  FOR_ROW(v, k, nv, q) g[k] += dagg[v] * zj[v];
+  FOR_ROW(v, k, nv, q) g[k] += vector(dagg, v) * vector(zj, v);
   fold_pattern(g, q, hp);
   for (int k = 0; k < q; k++) {
     if (e->drop.threshold) {
@@ -83,24 +83,25 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
   const int q = pattern_size(hp);
   const vf *att = (const vf *)e->att;
   tile tl;
-  vf local[MAX_FIXED], total[MAX_FIXED], *datt = IS_FIXED(nv) ? total : sum;
+  vf local[MAX_FIXED], total[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? total : sum;
   for (int v = 0; v < nv; v++) datt[v] = splat(0);
   FOR_TILES_OF(s, e->indptr, begin, end, hp) {
     FOR_ROWS_OF(s, e->indptr, i, from, to) {
-      const vf *zi = (const vf *)(e->zr + i * ld), *dagg = (const vf *)(e->dagg + i * ld);
+      const table_row zi = own_row(room, TABLE(e, zr) + i * ld, nv),
+                      dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
       for (int32_t t = from; t < to; t++) {
         const int32_t j = e->indices[t];
-        if (e->ahead) prefetch(e->z + row_ahead(e, e->indices, t) * ld, (int)ld);
-        put_terms(&tl, t - s.first, e, (const vf *)(e->z + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true,
+        if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, t) * ld, (int)ld);
+        put_terms(&tl, t - s.first, e, row_of(TABLE(e, z) + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true,
                   edge, nv, q, hp);
       }
     }
     finish_terms(&tl, e, (s.last - s.first) * hp);
     FOR_ROWS_OF(s, e->indptr, i, from, to) {
-      const vf *zi = (const vf *)(e->zr + i * ld);
+      const table_row zi = own_row(room, TABLE(e, zr) + i * ld, nv);
       vf *acc = begin_row(local, e->dzr + i * ld, from == e->indptr[i], nv);
       for (int32_t t = from; t < to; t++) {
-        const vf *zj = (const vf *)(e->z + e->indices[t] * ld);
+        const table_row zj = row_of(TABLE(e, z) + e->indices[t] * ld);
         const float *a = attributes_of(e, t, edge);
         FOR_ROW(v, k, nv, q) {
           const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, k),
@@ -128,14 +129,16 @@ INLINE const float *out_attributes_of(const dg_edges *e, int32_t t, bool edge) {
 /* Coefficients and gradients of scores of the out-edges in a tile. */
 INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, bool edge, int nv, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
+  vf room[MAX_FIXED];
   FOR_ROWS_OF(*s, e->t_indptr, j, from, to) {
-    const vf *zj = (const vf *)(e->z + j * ld);
+    const table_row zj = own_row(room, TABLE(e, z) + j * ld, nv);
     for (int32_t t = from; t < to; t++) {
       const int32_t i = e->t_indices[t];
-      const vf *zi = v2 ? (const vf *)(e->zr + i * ld) : NULL;
+      table_row zi = {0};
+      if (v2) zi = row_of(TABLE(e, zr) + i * ld);
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
       if (e->ahead && edge && e->edge_dim > 0) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
-      put_terms(tl, t - s->first, e, zj, zi, (const vf *)(e->dagg + i * ld), i, j, out_attributes_of(e, t, edge), v2,
+      put_terms(tl, t - s->first, e, zj, zi, row_of(TABLE(e, dagg) + i * ld), i, j, out_attributes_of(e, t, edge), v2,
                 edge, nv, pattern_size(hp), hp);
     }
   }
@@ -148,20 +151,21 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
   const int q = pattern_size(hp);
   const vf *att = (const vf *)e->att;
   tile tl;
-  vf local[MAX_FIXED];
+  vf local[MAX_FIXED], room[MAX_FIXED];
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
     put_out_edges(&tl, &s, e, true, edge, nv, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
-      const vf *zj = (const vf *)(e->z + j * ld);
+      const table_row zj = own_row(room, TABLE(e, z) + j * ld, nv);
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int32_t t = from; t < to; t++) {
-        const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - s.first) * hp;
-        const vf *zi = (const vf *)(e->zr + i), *dagg = (const vf *)(e->dagg + i);
+        const size_t i = (size_t)e->t_indices[t] * ld, first = (size_t)(t - s.first) * hp;
+        const table_row zi = row_of(TABLE(e, zr) + i), dagg = row_of(TABLE(e, dagg) + i);
         const float *a = out_attributes_of(e, t, edge);
         FOR_ROW(v, k, nv, q) {
-          const vf ds = load_pattern(tl.slope + at, hp, k), u = gatv2_argument(e, zj, zi, a, v, nv);
-          acc[v] += load_pattern(tl.weight + at, hp, k) * dagg[v] + ds * where_positive(u, att[v], att[v] * e->slope);
+          const vf ds = load_pattern(tl.slope + first, hp, k), u = gatv2_argument(e, zj, zi, a, v, nv);
+          acc[v] += load_pattern(tl.weight + first, hp, k) * vector(dagg, v) +
+                    ds * where_positive(u, att[v], att[v] * e->slope);
         }
       }
       end_row(e->dz + j * ld, acc, nv);
@@ -174,13 +178,13 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
    da [2 nv]. */
 INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
   const int q = pattern_size(hp);
-  const vf *zj = (const vf *)(e->z + (size_t)j * nv * DG_VL);
+  const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL);
   vf ddst[MAX_PATTERN];
   for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
   FOR_ROW(v, k, nv, q) {
     acc[v] += dsrc[k] * ((const vf *)e->att)[v] + ddst[k] * ((const vf *)e->att_dst)[v];
-    da[v] += dsrc[k] * zj[v];
-    da[nv + v] += ddst[k] * zj[v];
+    da[v] += dsrc[k] * vector(zj, v);
+    da[nv + v] += ddst[k] * vector(zj, v);
   }
 }
 
@@ -214,10 +218,10 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);
       for (int32_t t = from; t < to; t++) {
-        const vf *dagg = (const vf *)(e->dagg + e->t_indices[t] * ld);
-        const size_t at = (size_t)(t - s.first) * hp;
-        for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + at, hp, k);
-        FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl.weight + at, hp, k) * dagg[v];
+        const table_row dagg = row_of(TABLE(e, dagg) + e->t_indices[t] * ld);
+        const size_t first = (size_t)(t - s.first) * hp;
+        for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + first, hp, k);
+        FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl.weight + first, hp, k) * vector(dagg, v);
       }
       if (to == e->t_indptr[j + 1]) add_scores(e, j, nv, hp, acc, dsrc, sum);
       end_row(e->dz + j * ld, acc, nv);
@@ -227,13 +231,13 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
 }
 
 static void gcn_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void mean_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_MEAN_BACKWARD, e->dz, e->dagg, e->t_indptr, e->t_indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_MEAN_BACKWARD, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }
@@ -262,11 +266,11 @@ INLINE void dot_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int 
   const int q = pattern_size(hp);
   vf s[MAX_PATTERN], p[MAX_PATTERN];
   for (int32_t i = begin; i < end; i++) {
-    const size_t row = (size_t)i * nv * DG_VL;
-    head_dots(s, (const vf *)(e->dagg + row), (const vf *)(e->agg + row), nv, q, hp);
+    const size_t first = (size_t)i * nv * DG_VL;
+    head_dots(s, row_of(TABLE(e, dagg) + first), (const vf *)(e->agg + first), nv, q, hp);
     put(e->stat, i * DG_STATS + DG_STAT_DOT, s, q, hp);
     if (!e->positive) continue;
-    head_dots(p, (const vf *)(e->dagg + row), (const vf *)(e->positive + row), nv, q, hp);
+    head_dots(p, row_of(TABLE(e, dagg) + first), (const vf *)(e->positive + first), nv, q, hp);
     for (int k = 0; k < q; k++)
       p[k] = (p[k] - s[k] * load_pattern(e->dscore_dst + (size_t)i * hp, hp, k)) * (1 - e->slope);
     put(e->dscore_dst, i, p, q, hp);

@@ -7,10 +7,6 @@
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
 
-/* Sums of a row in registers, where its length is known to the compiler; else in the memory they are meant for. */
-#define MAX_FIXED (64 / DG_VL)
-#define IS_FIXED(nv) (__builtin_constant_p(nv) && (nv) <= MAX_FIXED)
-
 /* Numbers of a tile's edges, hp for each. */
 typedef struct tile {
   dg_real weight[TILE_NUMBERS + DG_VL]; /* score less the row's maximum, then coefficient */
@@ -40,7 +36,7 @@ INLINE void prefetch(const dg_real *row, int n) {
 /* What the forward pass gathers of a source. */
 INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
   const int32_t j = row_ahead(e, e->indices, t);
-  prefetch(e->z + j * ld, (int)ld);
+  prefetch_row(TABLE(e, z) + j * ld, (int)ld);
   if (!v2) prefetch(e->score_src + (size_t)j * hp, hp);
 }
 
@@ -60,8 +56,8 @@ INLINE void drop_edge(vf *s, const dg_edges *e, int32_t i, int32_t j, int q) {
 
 /* Vector v of the argument of GATv2's LeakyReLU: z_j + zr_i, and what the attributes `a` of the edge add, in an order
    that backward is that of forward. */
-INLINE vf gatv2_argument(const dg_edges *e, const vf *zj, const vf *zi, const float *a, int v, int nv) {
-  vf u = zj[v] + zi[v];
+INLINE vf gatv2_argument(const dg_edges *e, table_row zj, table_row zi, const float *a, int v, int nv) {
+  vf u = vector(zj, v) + vector(zi, v);
   for (int c = 0; a && c < e->edge_dim; c++) u = vfma(splat((dg_real)a[c]), ((const vf *)e->lin_edge)[c * nv + v], u);
   return u;
 }
@@ -69,7 +65,7 @@ INLINE vf gatv2_argument(const dg_edges *e, const vf *zj, const vf *zi, const fl
 /* Score of one edge of GATv2 as a pattern: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u + (1 - slope)
  * / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded otherwise, a large
  * score would pass the maximum by so much that its coefficient were no longer one. */
-INLINE void gatv2_score(vf *s, const dg_edges *e, const vf *zj, const vf *zi, const vf *att, dg_real slope,
+INLINE void gatv2_score(vf *s, const dg_edges *e, table_row zj, table_row zi, const vf *att, dg_real slope,
                         const float *attributes, int nv, int q, int hp) {
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
   const vf a = splat((1 + slope) / 2), b = splat((1 - slope) / 2);
@@ -109,9 +105,10 @@ typedef struct softmax {
   vf top[MAX_PATTERN], sum[MAX_PATTERN], positive[MAX_PATTERN];
 } softmax;
 
-/* Scores of edges [first, first + n) into the tile; raises the maximum. */
-INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32_t first, int n, const vf *zi, bool v2,
-                       bool edge, int nv, int q, int hp) {
+/* Scores of edges [first, first + n) into the tile; raises the maximum. zi is the target's row for GATv2, si its score
+   for GAT. */
+INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32_t first, int n, table_row zi,
+                       const vf *si, bool v2, bool edge, int nv, int q, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   for (int t = 0; t < n; t++) {
     const int32_t j = e->indices[first + t];
@@ -119,9 +116,9 @@ INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32
     vf s[MAX_PATTERN], sign[MAX_PATTERN];
     if (e->ahead) prefetch_source(e, first + t, ld, hp, v2);
     if (v2)
-      gatv2_score(s, e, (const vf *)(e->z + j * ld), zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
+      gatv2_score(s, e, row_of(TABLE(e, z) + j * ld), zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
     else
-      gat_score(s, sign, e, zi, j, attributes, q, hp);
+      gat_score(s, sign, e, si, j, attributes, q, hp);
     if (edge) drop_edge(s, e, i, j, q);
     for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
     put(tl->weight, t, s, q, hp);
@@ -153,9 +150,10 @@ INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *
                      int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   for (int t = 0; t < n; t++) {
-    const vf *zj = (const vf *)(e->z + e->indices[first + t] * ld);
-    FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * zj[v];
-    if (acc_positive) FOR_ROW(v, k, nv, q) acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, k) * zj[v];
+    const table_row zj = row_of(TABLE(e, z) + e->indices[first + t] * ld);
+    FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * vector(zj, v);
+    if (acc_positive)
+      FOR_ROW(v, k, nv, q) acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, k) * vector(zj, v);
   }
 }
 
@@ -177,7 +175,7 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int 
   const int most = tile_edges(hp);
   tile tl;
   softmax m;
-  vf si[MAX_PATTERN];
+  vf si[MAX_PATTERN], room[MAX_FIXED];
   dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
   for (int k = 0; k < q; k++) {
     m.top[k] = splat((dg_real)-1e30), m.sum[k] = splat(0), m.positive[k] = splat(0);
@@ -189,7 +187,8 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int 
     const int n = min_int(e->indptr[i + 1] - first, most);
     vf before[MAX_PATTERN];
     for (int k = 0; k < q; k++) before[k] = m.top[k];
-    score_tile(&tl, &m, e, i, first, n, v2 ? (const vf *)(e->zr + i * (size_t)nv * DG_VL) : si, v2, edge, nv, q, hp);
+    score_tile(&tl, &m, e, i, first, n, v2 ? own_row(room, TABLE(e, zr) + i * (size_t)nv * DG_VL, nv) : (table_row){0},
+               si, v2, edge, nv, q, hp);
     if (first > e->indptr[i]) shrink(&m, before, acc, acc_positive, nv, q);
     weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, q);
     add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
@@ -249,20 +248,20 @@ INLINE dg_real sum_weight(const dg_edges *e, enum sum_kind kind, int32_t row, in
 }
 
 /* out = weighted sum of x_other over rows of `indices`. */
-INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const dg_real *x, const int32_t *indptr,
+INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const element *x, const int32_t *indptr,
                      const int32_t *indices, int32_t begin, int32_t end, int nv) {
   const size_t ld = (size_t)nv * DG_VL;
   vf local[MAX_FIXED];
-  for (int32_t row = begin; row < end; row++) {
-    vf *acc = begin_row(local, out + row * ld, true, nv);
-    for (int32_t t = indptr[row]; t < indptr[row + 1]; t++) {
-      const vf *other = (const vf *)(x + indices[t] * ld);
-      if (e->ahead) prefetch(x + row_ahead(e, indices, t) * ld, (int)ld);
-      if (kind >= SUM_MEAN && indices[t] == row) continue;
-      const vf w = splat(sum_weight(e, kind, row, indices[t], t));
-      for (int v = 0; v < nv; v++) acc[v] += w * other[v];
+  for (int32_t r = begin; r < end; r++) {
+    vf *acc = begin_row(local, out + r * ld, true, nv);
+    for (int32_t t = indptr[r]; t < indptr[r + 1]; t++) {
+      const table_row other = row_of(x + indices[t] * ld);
+      if (e->ahead) prefetch_row(x + row_ahead(e, indices, t) * ld, (int)ld);
+      if (kind >= SUM_MEAN && indices[t] == r) continue;
+      const vf w = splat(sum_weight(e, kind, r, indices[t], t));
+      for (int v = 0; v < nv; v++) acc[v] += w * vector(other, v);
     }
-    end_row(out + row * ld, acc, nv);
+    end_row(out + r * ld, acc, nv);
   }
 }
 
@@ -300,21 +299,21 @@ static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
 }
 
 static void gcn_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 static void mean_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_MEAN, e->agg, e->z, e->indptr, e->indices, begin, end, nv)
+#define CALL(nv, hp) sum_rows(e, SUM_MEAN, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv)
   FOR_SHAPES(CALL);
 #undef CALL
 }
 
 /* Pattern of <x, y> a head. */
-INLINE void head_dots(vf *s, const vf *x, const vf *y, int nv, int q, int hp) {
+INLINE void head_dots(vf *s, table_row x, const vf *y, int nv, int q, int hp) {
   for (int k = 0; k < q; k++) s[k] = splat(0);
-  FOR_ROW(v, k, nv, q) s[k] += x[v] * y[v];
+  FOR_ROW(v, k, nv, q) s[k] += vector(x, v) * y[v];
   fold_pattern(s, q, hp);
 }
 
@@ -322,7 +321,7 @@ INLINE void score_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, in
   const int q = pattern_size(hp);
   vf s[MAX_PATTERN];
   for (int32_t j = begin; j < end; j++) {
-    const vf *z = (const vf *)(e->z + (size_t)j * nv * DG_VL);
+    const table_row z = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL);
     head_dots(s, z, (const vf *)e->att, nv, q, hp);
     put(e->score_src, j, s, q, hp);
     if (j >= e->n_dst) continue;
@@ -349,7 +348,7 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
       const float *attributes = attributes_of(e, t, edge);
       for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
       if (v2)
-        gatv2_score(s, e, (const vf *)(e->z + j * ld), (const vf *)(e->zr + i * ld), (const vf *)e->att, e->slope,
+        gatv2_score(s, e, row_of(TABLE(e, z) + j * ld), row_of(TABLE(e, zr) + i * ld), (const vf *)e->att, e->slope,
                     attributes, nv, q, hp);
       else
         gat_score(s, sign, e, si, j, attributes, q, hp);

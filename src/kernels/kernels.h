@@ -54,6 +54,7 @@ typedef struct dg_edges {
   const dg_real *lin_edge;    /* [edge_dim, ld] what attributes add to the argument of LeakyReLU (GATv2) */
   const dg_real *edge_scores; /* [edge_dim, hp] the same (GAT) */
   dg_dropout edge_drop;       /* of edges themselves, before the softmax; self-loops stay; attention alone */
+  dg_bf16 *z_bf16, *zr_bf16, *dagg_bf16; /* what kernels over tables in bf16 read in the place of z, zr and dagg */
 } dg_edges;
 
 /* Rows of a sparse or dense input of the first layer. */
@@ -98,16 +99,9 @@ typedef struct dg_norm_columns {
   const dg_real *slope;         /* and that of d * (y - center) * rstd, times rstd */
 } dg_norm_columns;
 
-/* All functions treat rows [begin, end) and are Local; sums over rows go to `partial`, which they overwrite. */
-typedef struct dg_kernels dg_kernels;
-struct dg_kernels {
-  const char *name;
-
-  /* The same table for edges with attributes, and for edges of which some are dropped; NULL in that one. There GCN
-     multiplies by an edge's attribute, its weight, self-loops weighing 1; attention adds them to scores, as edge_dim of
-     PyTorch Geometric's GATConv and GATv2Conv. Means take no attributes. */
-  const dg_kernels *with_attributes;
-
+/* Kernels over the edges of a layer: all treat rows [begin, end) and are Local. Tables in bf16, rows that edges gather,
+   are widened as they are read; all else, sums above all, has the numbers of the model. */
+typedef struct dg_edge_kernels {
   /* Aggregation forward: agg and stat of targets. GATv2: Brody et al. 2022, eq. 7; GAT: Velickovic et al. 2018, eq.
      3-4; GCN: Kipf and Welling 2017, eq. 2; mean over neighbours, self-loops left out: Hamilton et al. 2017, sec. 3.3.
      */
@@ -116,14 +110,14 @@ struct dg_kernels {
   void (*gcn_forward)(const dg_edges *e, int32_t begin, int32_t end);
   void (*mean_forward)(const dg_edges *e, int32_t begin, int32_t end);
 
-  /* Scores of GAT: score_src of rows, and the target score of those below n_dst. */
+  /* Scores of GAT, of rows as the table has them: score_src of rows, and the target score of those below n_dst. */
   void (*gat_scores)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* <dagg, agg> of each head into stat, for targets; for GAT also dscore_dst. */
   void (*row_dots)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* Backward over in-edges of targets: dzr and partial [(1 + edge_dim) * ld] of att and lin_edge. GAT needs no such
-     pass, see row_dots. */
+     pass, see row_dots. Sums over rows go to `partial`, which they overwrite. */
   void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
 
   /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld + edge_dim * hp] of a_src, a_dst and
@@ -136,6 +130,21 @@ struct dg_kernels {
   /* Attention coefficients of the in-edges of targets, alpha [indptr[end] - indptr[begin], hp]. */
   void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
   void (*gat_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
+} dg_edge_kernels;
+
+/* All functions treat rows [begin, end) and are Local. */
+typedef struct dg_kernels {
+  const char *name;
+
+  /* Kernels over edges, [0], and [1] over edges with attributes or of which some are dropped. There GCN multiplies by
+     an edge's attribute, its weight, self-loops weighing 1; attention adds them to scores, as edge_dim of PyTorch
+     Geometric's GATConv and GATv2Conv. Means take no attributes. */
+  const dg_edge_kernels *edges;
+  const dg_edge_kernels *edges_bf16; /* the same over tables in bf16; NULL in double precision */
+
+  /* out [n] = in [n] rounded to the nearest bf16, ties to even; what is not a number stays that. n is a multiple of 16.
+     NULL in double precision. */
+  void (*round_rows)(dg_bf16 *out, const dg_real *in, int64_t n);
 
   /* out[r, :] = start + sum over kept non-zeros x[r, f] * from[f, :], from [F, ld], for the rows of each product. */
   void (*sparse_forward)(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,
@@ -204,7 +213,7 @@ struct dg_kernels {
   /* y = exp(x), or exp(x) - 1, as the kernels above make it, n a multiple of 16; for tests. */
   void (*exp)(dg_real *y, const dg_real *x, int64_t n);
   void (*expm1)(dg_real *y, const dg_real *x, int64_t n);
-};
+} dg_kernels;
 
 /* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,
    avx512) where it runs. Local. */

@@ -7,6 +7,8 @@
 #endif
 #define DG_VL 8
 #define DG_VARIANT avx2
+#define DG_EDGES dg_edges_avx2
+#define DG_EDGES_BF16 dg_edges_avx2_bf16
 #include "kernels/kernels_impl.h"
 #ifdef __clang__
 #pragma clang attribute pop

@@ -8,6 +8,8 @@
 #endif
 #define DG_VL 16
 #define DG_VARIANT avx512
+#define DG_EDGES dg_edges_avx512
+#define DG_EDGES_BF16 dg_edges_avx512_bf16
 #include "kernels/kernels_impl.h"
 #ifdef __clang__
 #pragma clang attribute pop

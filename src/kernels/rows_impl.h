@@ -34,6 +34,19 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
   }
 }
 
+#ifndef DG_REAL_DOUBLE
+static void round_rows(dg_bf16 *out, const dg_real *in, int64_t n) {
+  typedef dg_bf16 half __attribute__((vector_size(DG_VL * sizeof(dg_bf16)), may_alias));
+  for (int64_t i = 0; i < n; i += DG_VL) {
+    const vu bits = (vu)load(in + i);
+    const vu nearest = bits + 0x7FFFu + (bits >> 16 & 1u), quiet = bits | 0x400000u;
+    const vi number = (vi)((bits & 0x7FFFFFFFu) <= 0x7F800000u);
+    const vu rounded = (vu)blend(number, (vf)nearest, (vf)quiet) >> 16;
+    *(half *)(out + i) = __builtin_convertvector(rounded, half);
+  }
+}
+#endif
+
 INLINE vf activation(vf y, bool elu) {
   if (elu) return where_positive(y, y, vexpm1(y));
   return vmax(splat(0), y);

@@ -15,9 +15,11 @@ typedef struct dg_conv dg_conv;
 typedef struct dg_layer {
   const dg_conv *conv;
   const dg_kernels *kernels;
+  const dg_edge_kernels *edges;
   int index; /* 0 first */
   bool last, elu;
   int heads, dim, hp, ld; /* output channels, see kernels.h */
+  bool bf16;              /* tables that edges gather rows from are in it */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
   int n_labels;           /* of these the last, which labels are put into */
   double dropout, attention_dropout, edge_dropout, slope;
@@ -46,6 +48,8 @@ typedef struct dg_sizes {
   size_t positive, dscore_dst;        /* with a backward pass */
   size_t edge_scores, no_target;      /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
+  size_t z_bf16, zr_bf16, dagg_bf16;  /* tables in bf16, in the place of z, zr and dagg */
+  size_t rounding;                    /* see dg_work */
   size_t labels, shown;               /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
@@ -55,11 +59,12 @@ typedef struct dg_sizes {
 
 /* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
 typedef struct dg_scratch {
-  dg_real *dagg[2]; /* [n_dst, ld], see dg_layer_dagg; doubles as the gradient of the layer above's input */
-  dg_real *dzr;     /* [n_dst, ld] */
-  dg_real *partial; /* products, and sums of blocks of rows, of chunks */
-  double *sums;     /* sums over chunks */
-  dg_real *turned;  /* [2, ld, in_ld] transposed weights of a hidden layer */
+  dg_real *dagg[2];   /* [n_dst, ld], see dg_layer_dagg; doubles as the gradient of the layer above's input */
+  dg_bf16 *dagg_bf16; /* [n_dst, ld] */
+  dg_real *dzr;       /* [n_dst, ld] */
+  dg_real *partial;   /* products, and sums of blocks of rows, of chunks */
+  double *sums;       /* sums over chunks */
+  dg_real *turned;    /* [2, ld, in_ld] transposed weights of a hidden layer */
 } dg_scratch;
 
 /* The norm of a layer at work, see norm.c. */
@@ -104,6 +109,7 @@ typedef struct dg_work {
   dg_real *partial, *turned; /* of dg_scratch */
   double *sums;              /* of dg_scratch */
   dg_real *tile;             /* dense input rows, one tile a thread */
+  dg_real *rounding;         /* rows of tables in bf16 before they are rounded, one tile a thread and projection */
   uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
   dg_real *labels;           /* [n_src_owned, n_labels] of the first layer; NULL where no labels are input */
   uint8_t *shown;            /* [n_src_owned] whether it is the label of a node itself */
@@ -145,6 +151,11 @@ struct dg_conv {
   double flops, flops_backward;
   int target_rows, gathers_backward;
 };
+
+/* Bytes of a number in a table that edges gather rows from. Local. */
+static inline size_t dg_layer_table_bytes(const dg_layer *layer) {
+  return layer->bf16 ? sizeof(dg_bf16) : sizeof(dg_real);
+}
 
 /* The table of a kind. Local. */
 const dg_conv *dg_conv_of(dg_model_kind kind);

@@ -57,15 +57,15 @@ static void backward_edge_scores(const dg_work *work, dg_params *params) {
 }
 
 static void score(const dg_work *work, int32_t first, int32_t stop) {
-  FOR_TILES(work, stop - first, work->layer->kernels->gat_scores(&work->e, first + begin, first + end));
+  FOR_TILES(work, stop - first, work->layer->edges->gat_scores(&work->e, first + begin, first + end));
 }
 
 static void forward(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->gat_forward(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->gat_forward(&work->e, begin, end));
 }
 
 static void backward_begin(const dg_work *work) {
-  FOR_TILES(work, work->block->n_dst, work->layer->kernels->row_dots(&work->e, begin, end));
+  FOR_TILES(work, work->block->n_dst, work->layer->edges->row_dots(&work->e, begin, end));
 }
 
 /* dz of a chunk of sources, and its share of the gradients of attention vectors and edge_scores. */
@@ -76,7 +76,7 @@ static void backward_chunk(const dg_work *work, int chunk, int32_t begin, int32_
   memset(sum, 0, count * sizeof *sum);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(NULL, first, end);
-    work->layer->kernels->gat_backward_src(&work->e, first, last, block);
+    work->layer->edges->gat_backward_src(&work->e, first, last, block);
     add_block(sum, block, (int64_t)count);
   }
 }
@@ -96,7 +96,7 @@ static void backward_end(const dg_work *work, dg_params *params) {
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
-  work->layer->kernels->gat_alpha(&work->e, begin, end, out);
+  work->layer->edges->gat_alpha(&work->e, begin, end, out);
 }
 
 const dg_conv dg_conv_gat = {.edges = true,

@@ -24,15 +24,15 @@ static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_cou
 }
 
 static void forward(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->gatv2_forward(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->gatv2_forward(&work->e, begin, end));
 }
 
 static void backward_begin(const dg_work *work) {
-  FOR_TILES(work, work->block->n_dst, work->layer->kernels->row_dots(&work->e, begin, end));
+  FOR_TILES(work, work->block->n_dst, work->layer->edges->row_dots(&work->e, begin, end));
 }
 
 static void backward_sources(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->gatv2_backward_src(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->gatv2_backward_src(&work->e, begin, end));
 }
 
 /* dzr of a chunk of targets, and its share of the gradients of the attention vector and of the map of attributes. */
@@ -44,7 +44,7 @@ static void backward_targets(const dg_work *work, int chunk, int32_t begin, int3
   memset(sum, 0, count * sizeof *sum);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(work->e.indptr, first, end);
-    l->kernels->gatv2_backward_dst(&work->e, first, last, block);
+    l->edges->gatv2_backward_dst(&work->e, first, last, block);
     add_block(sum, block, (int64_t)count);
   }
 }
@@ -59,7 +59,7 @@ static void backward_end(const dg_work *work, dg_params *params) {
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
-  work->layer->kernels->gatv2_alpha(&work->e, begin, end, out);
+  work->layer->edges->gatv2_alpha(&work->e, begin, end, out);
 }
 
 const dg_conv dg_conv_gatv2 = {.edges = true,

@@ -10,11 +10,11 @@ static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in)
 }
 
 static void forward(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->gcn_forward(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->gcn_forward(&work->e, begin, end));
 }
 
 static void backward_sources(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->gcn_backward_src(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->gcn_backward_src(&work->e, begin, end));
 }
 
 const dg_conv dg_conv_gcn = {.edges = true,

@@ -55,6 +55,17 @@ void dg_layer_aggregate(const dg_work *work, enum dg_part part) {
   if (work->skip && !work->layer->last) add_to_skips(work, from, to);
 }
 
+void dg_layer_round_dagg(const dg_work *work, const dg_real *rows, int32_t begin, int32_t end) {
+  const dg_layer *l = work->layer;
+  if (l->bf16)
+    l->kernels->round_rows(work->e.dagg_bf16 + (size_t)begin * (size_t)l->ld, rows, (int64_t)(end - begin) * l->ld);
+}
+
+dg_real *dg_layer_dagg_room(const dg_work *work, int32_t begin) {
+  if (work->e.dagg) return work->e.dagg + (size_t)begin * (size_t)work->layer->ld;
+  return dg_rounding_tile(work, 0);
+}
+
 void dg_layer_backward_halo(const dg_work *work) {
   const dg_conv *conv = work->layer->conv;
   if (conv->backward_begin) conv->backward_begin(work);

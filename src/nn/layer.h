@@ -44,7 +44,7 @@ void dg_norm_gradients(const dg_layer *layer, dg_params *params, const double *s
    sums as above. Collective. */
 void dg_norm_finish_backward(dg_work *below, const double *sums);
 
-/* What a symmetric norm does, see symmetric.c; nothing without one: scales rows x (z or dz) of sources [begin, end);
+/* What a symmetric norm does, see symmetric.c; nothing without one: scales rows x, z or dz of sources [begin, end);
    scores of targets; results of chunks of targets; what the backward pass needs of all targets. Local. */
 void dg_symmetric_sources(const dg_work *work, dg_real *x, int32_t begin, int32_t end);
 void dg_symmetric_scores(const dg_work *work);
@@ -71,6 +71,13 @@ void dg_layer_score(const dg_work *work, enum dg_part part);
 /* Aggregates over the in-edges of one kind of target rows. Local. */
 void dg_layer_aggregate(const dg_work *work, enum dg_part part);
 
+/* Rows of dagg, of targets [begin, end), into the table of it where that is in bf16; else nothing. Local. */
+void dg_layer_round_dagg(const dg_work *work, const dg_real *rows, int32_t begin, int32_t end);
+/* Where they are made, target `begin` first: in dagg, or where only the table is kept in the tile of this thread.
+ * Local.
+ */
+dg_real *dg_layer_dagg_room(const dg_work *work, int32_t begin);
+
 /* Backward, given dagg. Each is Local; in this order: */
 void dg_layer_backward_halo(const dg_work *work); /* dz of halo rows, ready to travel home */
 /* dzr, dz of owned rows, attention vectors' gradients. */
@@ -86,8 +93,8 @@ static inline const dg_real *dg_layer_results(const dg_work *work) {
   return work->skip ? work->skip : work->e.agg;
 }
 
-/* Rows [begin, end) of a transition, the first of which is the first of `to`; backward turns the gradient of `to` in d
-   [n, ld] into that of `from`, with batch norm into that of what is activated, and adds to sums [dg_norm_n_sums, ld]
+/* Rows [begin, end) of a transition, the first of which is the first of `to` and of d; backward turns the gradient of
+   `to` in d into that of `from`, with batch norm into that of what is activated, and adds to sums [dg_norm_n_sums, ld]
    over rows: the gradient of what is added last; then with a norm that of its scale; then with layer norm that of the
    bias. Local. */
 void dg_transition_forward(const dg_transition *t, const dg_params *params, dg_real *to, int32_t begin, int32_t end);

@@ -193,15 +193,22 @@ static void spread_heads(dg_real *dagg, const dg_real *d, const dg_layer *l, int
     for (int h = 0; h < l->heads; h++) dagg[c * l->hp + h] = d[c] / l->heads;
 }
 
-/* Where the gradient of the logits goes: with one head it is that of aggregated rows, else it takes the logits' place.
- */
+/* Where the gradient of the logits goes: with one head it is that of aggregated rows, else, or where only a table of
+   these is kept, it takes the logits' place. */
 static dg_real *logits_gradient(const dg_work *work, const dg_pass *pass) {
-  return work->layer->heads == 1 ? work->e.dagg : pass->logits;
+  return work->layer->heads == 1 && work->e.dagg ? work->e.dagg : pass->logits;
+}
+
+/* That of the aggregated row i, from that of its logits. */
+static void aggregated_gradient(const dg_work *work, const dg_real *d, int n_classes, int32_t i) {
+  const dg_layer *l = work->layer;
+  dg_real *row = l->heads > 1 ? dg_layer_dagg_room(work, i) : NULL;
+  if (row) spread_heads(row, d, l, n_classes);
+  dg_layer_round_dagg(work, row ? row : d, i, i + 1);
 }
 
 /* Training rows among [begin, end): loss and its gradient; `share` is that of a row of weight 1 in the mean. */
 static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, int32_t begin, int32_t end) {
-  const dg_layer *l = work->layer;
   const int ldc = pass->ld_classes, n_classes = pass->model->n_classes;
   dg_metrics sum = {0};
   for (int32_t i = begin; i < end; i++) {
@@ -217,7 +224,7 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, i
       const dg_metrics m = several_row(d, pass, logits, classes_of(pass, i), (double)share);
       add_metrics(&sum, &m);
     }
-    if (l->heads > 1) spread_heads(work->e.dagg + (size_t)i * l->ld, d, l, n_classes);
+    aggregated_gradient(work, d, n_classes, i);
   }
   return sum;
 }

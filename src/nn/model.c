@@ -57,7 +57,8 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.in_ld = in->ld;
   l.edge_dim = l.conv->edges ? m->edge_dim : 0;
   l.edge_dropout = l.conv->attention ? c->edge_dropout : 0;
-  if (l.edge_dim > 0 || l.edge_dropout > 0) l.kernels = l.kernels->with_attributes;
+  l.bf16 = c->table_type == DG_TABLE_BF16 && l.conv->edges;
+  l.edges = &(l.bf16 ? l.kernels->edges_bf16 : l.kernels->edges)[l.edge_dim > 0 || l.edge_dropout > 0];
   l.chunk_sums = 2 * l.ld;
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;
@@ -75,6 +76,8 @@ dg_status dg_model_create(dg_model *model, const dg_model_config *config, int n_
   dg_status status = DG_OK;
   *model = (dg_model){.config = *config, .n_features = n_features, .n_classes = n_classes, .edge_dim = edge_dim};
   for (int k = 0; k < config->layers; k++) DG_TRY(check_width(config, k, n_classes));
+  if (config->table_type == DG_TABLE_BF16 && sizeof(dg_real) != sizeof(float))
+    DG_TRY(dg_fail(DG_USAGE, "tables in bf16 are for single precision, and this program computes in double"));
   DG_TRY(dg_alloc(&model->layer, (size_t)config->layers, sizeof *model->layer));
   const int width = n_features + dg_model_label_columns(config, n_classes);
   dg_channels in = {1, width, 1, width};

@@ -156,6 +156,8 @@ void dg_norm_finish_backward(dg_work *below, const double *sums) {
     mean[c] = (dg_real)(norm->sums[c] / norm->n);
     slope[c] = (dg_real)(norm->sums[ld + c] / norm->n * (double)norm->columns.rstd[c]);
   }
-  FOR_TILES(below, below->block->n_dst,
-            l->kernels->batch_norm_backward(below->e.dagg, dg_layer_results(below), &norm->columns, begin, end));
+  FOR_TILES(below, below->block->n_dst, {
+    l->kernels->batch_norm_backward(below->e.dagg, dg_layer_results(below), &norm->columns, begin, end);
+    dg_layer_round_dagg(below, below->e.dagg + (size_t)begin * ld, begin, end);
+  });
 }

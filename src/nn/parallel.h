@@ -65,6 +65,12 @@ static inline int most_sums(int32_t n) {
   return n < MAX_SUMS * MIN_SUM_ROWS ? (n + MIN_SUM_ROWS - 1) / MIN_SUM_ROWS : MAX_SUMS;
 }
 
+/* Rows of this thread before they are rounded, [TILE_ROWS, ld], of a projection: 0 sources, 1 targets. */
+static inline dg_real *dg_rounding_tile(const dg_work *work, int projection) {
+  const size_t projections = work->layer->wr >= 0 ? 2 : 1, n = (size_t)omp_get_thread_num() * projections;
+  return work->rounding + (n + (size_t)projection) * TILE_ROWS * (size_t)work->layer->ld;
+}
+
 /* Moves the sums of a block of rows to those of many; the block's begin anew. */
 static inline void add_block(double *sum, dg_real *block, int64_t count) {
   for (int64_t i = 0; i < count; i++) sum[i] += (double)block[i];

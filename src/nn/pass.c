@@ -24,22 +24,25 @@ static int64_t largest(int64_t a, size_t b) {
 int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool sparse, bool backward) {
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0, bytes = 0;
+  int64_t halves = 0, dagg_bf16 = 0;
   int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
-    reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile);
+    reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
+                       s.rounding);
+    halves += (int64_t)(s.z_bf16 + s.zr_bf16);
     reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;
     words += (int64_t)s.row_bits, bytes += (int64_t)s.shown;
     const int which = dg_layer_dagg(&model->layer[k]);
-    dagg[which] = largest(dagg[which], s.dagg);
+    dagg[which] = largest(dagg[which], s.dagg), dagg_bf16 = largest(dagg_bf16, s.dagg_bf16);
     dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     sums = largest(sums, s.sums);
   }
   reals += dagg[0] + dagg[1] + dzr + partial + turned;
-  return bytes + reals * (int64_t)sizeof(dg_real) + words * (int64_t)sizeof(uint32_t) +
-         (doubles + sums) * (int64_t)sizeof(double);
+  return bytes + reals * (int64_t)sizeof(dg_real) + (halves + dagg_bf16) * (int64_t)sizeof(dg_bf16) +
+         words * (int64_t)sizeof(uint32_t) + (doubles + sums) * (int64_t)sizeof(double);
 }
 
 dg_status dg_pass_create(dg_pass *pass, dg_model *model, const dg_local *local, const dg_field *field, bool backward,

@@ -47,7 +47,8 @@ static rows_of input_rows(const dg_work *w, const dg_params *params, int32_t beg
 
 /* A product of input rows with weights. */
 typedef struct side {
-  dg_real *out;           /* [n, ld] */
+  dg_real *out;           /* [n, ld]; NULL where rows are rounded */
+  dg_bf16 *rounded;       /* [n, ld] then */
   const dg_real *d;       /* [n, ld] its gradient */
   const dg_real *weights; /* [in, ld] */
   const dg_real *bias;    /* [ld]; NULL where there is none */
@@ -64,18 +65,31 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const dg_real *value = p->value, *bias = l->b >= 0 ? value + l->b : NULL;
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
-  if (wanted & DG_SOURCES) list[n++] = (side){w->e.z, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b};
+  if (wanted & DG_SOURCES)
+    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b};
   if (wanted & DG_TARGETS && l->wr >= 0)
-    list[n++] = (side){w->e.zr, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br};
+    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br};
   if (wanted & DG_TARGETS && l->n_skips > 0)
     list[n++] =
-        (side){w->skip,    w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0], NULL, l->bias_ld, n_dst,
-               l->skip[0], -1};
+        (side){w->skip, NULL,       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0], NULL, l->bias_ld,
+               n_dst,   l->skip[0], -1};
   return n;
 }
 
 static int32_t min_row(int32_t a, int32_t b) {
   return a < b ? a : b;
+}
+
+/* Where projected rows from `begin` on are made: where they belong, or in a tile of this thread. */
+static dg_real *output_room(const dg_work *w, const side *s, int32_t begin) {
+  return s->rounded ? dg_rounding_tile(w, s->rounded == w->e.zr_bf16) : s->out + (size_t)begin * s->ld;
+}
+
+/* What is left to do with rows [begin, end) of a product. */
+static void finish_rows(const dg_work *w, const side *s, dg_real *rows, int32_t begin, int32_t end) {
+  if (s->weights_at == w->layer->w) dg_symmetric_sources(w, rows, begin, end);
+  if (s->rounded)
+    w->layer->kernels->round_rows(s->rounded + (size_t)begin * s->ld, rows, (int64_t)(end - begin) * s->ld);
 }
 
 /* Projects input rows [begin, end). */
@@ -86,9 +100,10 @@ static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t 
   for (int i = 0; i < n; i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
-    if (begin < stop)
-      w->layer->kernels->multiply(s->out + (size_t)begin * s->ld, in.at, in.ld, s->weights, s->bias, false, in.n, s->ld,
-                                  stop - begin);
+    dg_real *out = output_room(w, s, begin);
+    if (begin >= stop) continue;
+    w->layer->kernels->multiply(out, in.at, in.ld, s->weights, s->bias, false, in.n, s->ld, stop - begin);
+    finish_rows(w, s, out, begin, stop);
   }
 }
 
@@ -110,23 +125,40 @@ static void add_labels(dg_work *w, const dg_params *p, const side *list, int n, 
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
     if (begin < stop)
-      w->layer->kernels->multiply(s->out + (size_t)begin * s->ld, in.at, in.ld,
+      w->layer->kernels->multiply(output_room(w, s, begin), in.at, in.ld,
                                   s->weights + (size_t)w->features->n_cols * s->ld, NULL, true, in.n, s->ld,
                                   stop - begin);
   }
 }
 
+/* The first layer's input from row `begin` on. */
+static dg_input input_from(const dg_work *w, int32_t begin) {
+  dg_input x = w->x;
+  x.row += begin, x.ids += begin;
+  if (x.row_bits) x.row_bits += begin;
+  return x;
+}
+
+/* Projects sparse input rows [begin, end) for one or two sides. */
+static void project_sparse_rows(dg_work *w, const dg_params *p, const side *list, int n, int32_t begin, int32_t end) {
+  const dg_input x = input_from(w, begin);
+  dg_product product[2];
+  for (int i = 0; i < n; i++)
+    product[i] = (dg_product){output_room(w, &list[i], begin), list[i].weights, list[i].bias, list[i].n - begin};
+  w->layer->kernels->sparse_forward(product, n, &x, list->ld, 0, end - begin);
+  if (w->layer->n_labels > 0) add_labels(w, p, list, n, begin, end);
+  for (int i = 0; i < n; i++)
+    if (begin < list[i].n) finish_rows(w, &list[i], product[i].out, begin, min_row(end, list[i].n));
+}
+
 static void project_sparse(dg_work *w, const dg_params *p) {
   side list[MAX_SIDES];
-  dg_product product[MAX_SIDES];
   const int n = list_sides(list, w, p, DG_BOTH_SIDES);
-  for (int i = 0; i < n; i++) product[i] = (dg_product){list[i].out, list[i].weights, list[i].bias, list[i].n};
   for (int i = 0, k; i < n; i += k) {
     k = paired(list + i, n - i);
     FOR_TILES(w, list[i].n, {
       if (i == 0) draw_rows(w, begin, end);
-      w->layer->kernels->sparse_forward(product + i, k, &w->x, list[i].ld, begin, end);
-      if (w->layer->n_labels > 0) add_labels(w, p, list + i, k, begin, end);
+      project_sparse_rows(w, p, list + i, k, begin, end);
     });
   }
 }
@@ -140,7 +172,6 @@ void dg_layer_project_input(dg_work *work, const dg_params *params) {
     project_sparse(work, params);
   else
     project_dense(work, params);
-  if (work->layer->symmetric) FOR_TILES(work, project_count(work), dg_symmetric_sources(work, work->e.z, begin, end));
 }
 
 void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, enum dg_part part) {
@@ -152,7 +183,6 @@ void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *para
         const int32_t last = first + TILE_ROWS < end ? first + TILE_ROWS : end;
         if (work->in.to) dg_transition_forward(&work->in, params, input_room(work, first), first, last);
         project_rows(work, params, first, last);
-        dg_symmetric_sources(work, work->e.z, first, last);
       });
 }
 
@@ -288,7 +318,8 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
   const int n = list_sides(list, work, params, sides);
   if (n == 0) return;
   if (l->symmetric && sides & DG_SOURCES)
-    FOR_TILES(work, project_count(work), dg_symmetric_sources(work, work->e.dz, begin, end));
+    FOR_TILES(work, project_count(work),
+              dg_symmetric_sources(work, work->e.dz + (size_t)begin * (size_t)l->ld, begin, end));
   if (work->features && work->features->sparse)
     sparse_weights(work, params, list, n);
   else
@@ -304,20 +335,19 @@ static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
     for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
 }
 
-/* dx rows [begin, end) of the gradient of a layer's input, given the sides' transposed weights one after the other;
-   rows that no side has get none. */
+/* Rows [begin, end) of the gradient of a layer's input in dx [end - begin, in_ld], given the sides' transposed weights
+   one after the other; rows that no side has get none. */
 static void input_gradient(const dg_work *w, dg_real *dx, const side *list, int n, const dg_real *turned, int32_t begin,
                            int32_t end) {
   const dg_layer *l = w->layer;
   const int in = l->in_ld;
   const int32_t projected = begin > list[0].n ? begin : min_row(end, list[0].n);
-  memset(dx + (size_t)projected * in, 0, (size_t)(end - projected) * (size_t)in * sizeof *dx);
+  memset(dx + (size_t)(projected - begin) * in, 0, (size_t)(end - projected) * (size_t)in * sizeof *dx);
   for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
     if (begin < stop)
-      l->kernels->multiply(dx + (size_t)begin * in, s->d + (size_t)begin * s->ld, s->ld, turned, NULL, i > 0, s->ld, in,
-                           stop - begin);
+      l->kernels->multiply(dx, s->d + (size_t)begin * s->ld, s->ld, turned, NULL, i > 0, s->ld, in, stop - begin);
   }
 }
 
@@ -337,13 +367,16 @@ static void backward_rows(const dg_work *work, dg_work *below, const dg_params *
   memset(sum, 0, (size_t)count * sizeof *sum);
   for (int32_t first = s * sum_rows(owned); first < end; first += TILE_ROWS) {
     const int32_t last = min_row(first + TILE_ROWS, end);
-    input_gradient(work, below->e.dagg, list, n, work->turned, first, last);
+    dg_real *d = dg_layer_dagg_room(below, first);
+    input_gradient(work, d, list, n, work->turned, first, last);
     const rows_of x = input_rows(work, params, first, last);
     for (int32_t from = first, to; from < last; from = to) {
       to = block_end(NULL, from, last);
-      dg_transition_backward(&work->in, below->e.dagg, x.at + (size_t)(from - first) * (size_t)x.ld, block, from, to);
+      const size_t at = (size_t)(from - first) * (size_t)x.ld; /* an input row is as long as one of results */
+      dg_transition_backward(&work->in, d + at, x.at + at, block, from, to);
       add_block(sum, block, count);
     }
+    if (below->layer->norm != DG_NORM_BATCH) dg_layer_round_dagg(below, d, first, last);
   }
 }
 

@@ -21,11 +21,11 @@ static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_cou
 }
 
 static void forward(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->kernels->mean_forward(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->mean_forward(&work->e, begin, end));
 }
 
 static void backward_sources(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->src, from, to, work->layer->kernels->mean_backward_src(&work->e, begin, end));
+  FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->mean_backward_src(&work->e, begin, end));
 }
 
 const dg_conv dg_conv_sage = {.edges = true,

@@ -28,7 +28,7 @@ static dg_real *statistic(const dg_work *work, int32_t i, int which) {
 
 void dg_symmetric_sources(const dg_work *work, dg_real *x, int32_t begin, int32_t end) {
   const int ld = work->layer->ld;
-  for (int32_t j = begin; is_on(work) && j < end; j++) scale(x + (size_t)j * (size_t)ld, work->block->out_norm[j], ld);
+  for (int32_t j = begin; is_on(work) && j < end; j++, x += ld) scale(x, work->block->out_norm[j], ld);
 }
 
 /* The score of a target is that of its row as it was. */

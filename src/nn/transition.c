@@ -24,9 +24,11 @@ void dg_transition_forward(const dg_transition *t, const dg_params *params, dg_r
 void dg_transition_backward(const dg_transition *t, dg_real *d, const dg_real *to, dg_real *sums, int32_t begin,
                             int32_t end) {
   const dg_layer *l = t->below;
-  l->kernels->activate_backward(d + (size_t)begin * (size_t)l->ld, to, l->elu, l->ld, &t->drop, 0, end - begin, sums);
+  const dg_real *results = t->from + (size_t)begin * (size_t)l->ld;
+  const int32_t n = end - begin;
+  l->kernels->activate_backward(d, to, l->elu, l->ld, &t->drop, 0, n, sums);
   if (l->norm == DG_NORM_BATCH)
-    l->kernels->batch_norm_sums(sums + l->ld, d, t->from, &t->norm->columns, begin, end);
+    l->kernels->batch_norm_sums(sums + l->ld, d, results, &t->norm->columns, 0, n);
   else if (l->norm == DG_NORM_LAYER)
-    l->kernels->layer_norm_backward(d, t->from, &t->norm->columns, begin, end, sums + l->ld);
+    l->kernels->layer_norm_backward(d, results, &t->norm->columns, 0, n, sums + l->ld);
 }

@@ -42,8 +42,16 @@ static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
   return max_size(max_size(sums * 2 * ld, (sums + 1) * in), chunks);
 }
 
+/* Whether the gradient of a layer's results is read as it is, beside the table of it: by skips, or by batch norm, which
+   is through with it once all rows are there. */
+static bool keeps_dagg(const dg_layer *l) {
+  return !l->bf16 || l->n_skips > 0 || l->norm == DG_NORM_BATCH;
+}
+
 static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_counts *n, bool sparse) {
-  s->dagg = (size_t)n->n_dst * (size_t)l->ld;
+  const size_t dagg = (size_t)n->n_dst * (size_t)l->ld;
+  if (keeps_dagg(l)) s->dagg = dagg;
+  if (l->bf16) s->dagg_bf16 = dagg;
   if (l->conv->edges) s->agg = (size_t)n->n_src * (size_t)l->ld; /* dz takes its place */
   if (l->index > 0) s->turned = count_sides(l) * (size_t)l->in_ld * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
@@ -51,10 +59,19 @@ static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_co
   s->sums = sums_size(l, n);
 }
 
+/* Tables in bf16 take the place of others. */
+static void halve_tables(dg_sizes *s, const dg_layer *l) {
+  const size_t projections = l->wr >= 0 ? 2 : 1;
+  s->z_bf16 = s->z, s->zr_bf16 = s->zr;
+  s->z = s->zr = 0;
+  s->rounding = (size_t)omp_get_max_threads() * TILE_ROWS * projections * (size_t)l->ld;
+}
+
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward) {
   const bool sparse_input = layer->index == 0 && sparse;
   dg_sizes s = {.z = (size_t)n->n_src * (size_t)layer->ld};
   if (layer->conv->add_sizes) layer->conv->add_sizes(&s, layer, n);
+  if (layer->bf16) halve_tables(&s, layer);
   if (layer->conv->edges) {
     s.agg = (size_t)n->n_dst * (size_t)layer->ld;
     s.stat = (size_t)n->n_dst * DG_STATS * (size_t)layer->hp;
@@ -88,6 +105,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
   for (int k = 0; k < layers; k++) {
     const int which = dg_layer_dagg(&layer[k]);
     dagg[which] = max_size(dagg[which], sizes[k].dagg);
+    most.dagg_bf16 = max_size(most.dagg_bf16, sizes[k].dagg_bf16);
     most.dzr = max_size(most.dzr, sizes[k].dzr);
     most.partial = max_size(most.partial, sizes[k].partial);
     most.turned = max_size(most.turned, sizes[k].turned);
@@ -95,6 +113,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
   }
   DG_TRY(dg_alloc(&scratch->dagg[0], dagg[0], sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dagg[1], dagg[1], sizeof(dg_real)));
+  DG_TRY(dg_alloc(&scratch->dagg_bf16, most.dagg_bf16, sizeof *scratch->dagg_bf16));
   DG_TRY(dg_alloc(&scratch->dzr, most.dzr, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->partial, most.partial, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->turned, most.turned, sizeof(dg_real)));
@@ -107,6 +126,7 @@ cleanup:
 void dg_scratch_destroy(dg_scratch *scratch) {
   dg_free(&scratch->dagg[0]);
   dg_free(&scratch->dagg[1]);
+  dg_free(&scratch->dagg_bf16);
   dg_free(&scratch->dzr);
   dg_free(&scratch->partial);
   dg_free(&scratch->turned);
@@ -114,7 +134,8 @@ void dg_scratch_destroy(dg_scratch *scratch) {
 }
 
 static void borrow_scratch(dg_work *w, const dg_scratch *s) {
-  w->e.dagg = s->dagg[dg_layer_dagg(w->layer)];
+  if (keeps_dagg(w->layer)) w->e.dagg = s->dagg[dg_layer_dagg(w->layer)];
+  if (w->layer->bf16) w->e.dagg_bf16 = s->dagg_bf16;
   /* Once the backward pass of a layer has its row_dots, nothing reads agg; what it gives a product is in the layer
    * above. */
   w->e.dz = w->layer->conv->edges ? w->e.agg : w->e.dagg;
@@ -133,6 +154,9 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   dg_status status = DG_OK;
   DG_TRY(allocate(&w->e.z, s->z, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.zr, s->zr, sizeof(dg_real)));
+  DG_TRY(allocate(&w->e.z_bf16, s->z_bf16, sizeof(dg_bf16)));
+  DG_TRY(allocate(&w->e.zr_bf16, s->zr_bf16, sizeof(dg_bf16)));
+  DG_TRY(allocate(&w->rounding, s->rounding, sizeof(dg_real)));
   if (w->layer->conv->edges) DG_TRY(dg_alloc(&w->e.agg, s->agg, sizeof(dg_real))); /* also of ranks without rows */
   DG_TRY(allocate(&w->e.stat, s->stat, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.score_src, s->score_src, sizeof(dg_real)));
@@ -171,7 +195,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
   e->edge_dim = b->edge_dim, e->attributes = b->attributes, e->t_edges = b->t_edges;
-  e->ahead = (size_t)b->n_src * (size_t)l->ld * sizeof(dg_real) > CACHED_BYTES ? ahead : 0;
+  e->ahead = (size_t)b->n_src * (size_t)l->ld * dg_layer_table_bytes(l) > CACHED_BYTES ? ahead : 0;
 }
 
 static void describe_input(dg_work *w) {
@@ -182,6 +206,15 @@ static void describe_input(dg_work *w) {
                     .row = w->field->input_local,
                     .ids = w->block->folded,
                     .row_bits = w->row_bits};
+}
+
+/* Rows of a table in bf16 travel as they are. */
+static dg_status create_channel(dg_work *w, dg_halo_type type) {
+  const dg_layer *l = w->layer;
+  const dg_halo_plan *plan = &w->block->plan;
+  const int width = l->dim * l->hp;
+  if (l->bf16) return dg_halo_channel_create_bf16(&w->channel, plan, w->e.z_bf16, w->e.dz, width, l->ld, type);
+  return dg_halo_channel_create(&w->channel, plan, w->e.z, w->e.dz, width, l->ld, type);
 }
 
 dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *below, const dg_pass *pass,
@@ -210,9 +243,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
                                .to = work->in.to,
                                .ids = b->folded};
   }
-  if (dg_field_exchanges(pass->field, layer->index))
-    DG_TRY(dg_halo_channel_create(&work->channel, &b->plan, work->e.z, work->e.dz, layer->dim * layer->hp, layer->ld,
-                                  halo_type));
+  if (dg_field_exchanges(pass->field, layer->index)) DG_TRY(create_channel(work, halo_type));
 
 cleanup:
   return status;
@@ -223,6 +254,9 @@ void dg_work_destroy(dg_work *work) {
   if (work->layer && !work->layer->conv->edges) work->e.agg = NULL;
   dg_free(&work->e.z);
   dg_free(&work->e.zr);
+  dg_free(&work->e.z_bf16);
+  dg_free(&work->e.zr_bf16);
+  dg_free(&work->rounding);
   dg_free(&work->e.agg);
   dg_free(&work->e.stat);
   dg_free(&work->e.score_src);

@@ -118,21 +118,26 @@ cleanup:
 
 /* ---- channel ---- */
 
-/* Halo rows travel from and to their place in the matrix where they are contiguous there (`in_place`); else, and for
-   owned rows always, through a buffer that pull and push share. */
-struct dg_halo_channel {
-  const dg_halo_plan *plan;
-  dg_real *value, *gradient;
-  int width, ld;
-  dg_halo_type type;
+/* One direction. Halo rows travel from and to their place in the matrix where they are contiguous there and go as they
+   are (`in_place`); else, and owned rows always, through buffers that pull and push share. */
+typedef struct way {
+  char *matrix;  /* NULL: there is none */
+  size_t stride; /* bytes from one of its rows to the next */
+  bool rounded;  /* reals of the matrix are bf16 on the wire */
   bool in_place;
   size_t row_bytes;                  /* of a row on the wire */
-  char *owned_rows;                  /* [rows to send, width] as on the wire */
-  char *halo_rows;                   /* [n_halo, width] as on the wire; NULL if in_place */
   MPI_Datatype row;                  /* one row: counts of elements may exceed int */
-  bool has_requests;                 /* whether `row` and the requests are made */
   int n_halo_pieces, n_owned_pieces; /* messages that halo rows, and owned rows, travel in */
-  MPI_Request *pull, *push;          /* [n_halo_pieces + n_owned_pieces] those of halo rows first */
+  MPI_Request *request;              /* [n_halo_pieces + n_owned_pieces] those of halo rows first */
+} way;
+
+struct dg_halo_channel {
+  const dg_halo_plan *plan;
+  int width;
+  way pull, push;
+  bool has_requests; /* whether rows and requests are made */
+  char *owned_rows;  /* rows to send, as on the wire */
+  char *halo_rows;   /* halo rows as on the wire; NULL if both ways are in place */
 };
 
 static uint16_t to_bf16(float x) {
@@ -150,163 +155,208 @@ static float from_bf16(uint16_t x) {
   return value;
 }
 
-static void pack_row(const dg_halo_channel *channel, char *restrict wire, const dg_real *restrict row) {
-  if (channel->type == DG_HALO_F32) {
-    memcpy(wire, row, channel->row_bytes);
+static void pack_row(const dg_halo_channel *channel, const way *w, char *restrict wire, const char *restrict row) {
+  if (!w->rounded) {
+    memcpy(wire, row, w->row_bytes);
     return;
   }
   uint16_t *restrict out = (uint16_t *)wire;
-  for (int c = 0; c < channel->width; c++) out[c] = to_bf16((float)row[c]);
+  const dg_real *restrict in = (const dg_real *)row;
+  for (int c = 0; c < channel->width; c++) out[c] = to_bf16((float)in[c]);
 }
 
-static void unpack_row(const dg_halo_channel *channel, dg_real *restrict row, const char *restrict wire) {
-  if (channel->type == DG_HALO_F32) {
-    memcpy(row, wire, channel->row_bytes);
+static void unpack_row(const dg_halo_channel *channel, const way *w, char *restrict row, const char *restrict wire) {
+  if (!w->rounded) {
+    memcpy(row, wire, w->row_bytes);
     return;
   }
   const uint16_t *restrict in = (const uint16_t *)wire;
-  for (int c = 0; c < channel->width; c++) row[c] = (dg_real)from_bf16(in[c]);
+  dg_real *restrict out = (dg_real *)row;
+  for (int c = 0; c < channel->width; c++) out[c] = (dg_real)from_bf16(in[c]);
 }
 
-static void add_row(const dg_halo_channel *channel, dg_real *restrict row, const char *restrict wire) {
-  if (channel->type == DG_HALO_F32) {
+/* Of gradients, which are reals. */
+static void add_row(const dg_halo_channel *channel, char *restrict row, const char *restrict wire) {
+  dg_real *restrict out = (dg_real *)row;
+  if (!channel->push.rounded) {
     const dg_real *restrict in = (const dg_real *)wire;
-    for (int c = 0; c < channel->width; c++) row[c] += in[c];
+    for (int c = 0; c < channel->width; c++) out[c] += in[c];
     return;
   }
   const uint16_t *restrict in = (const uint16_t *)wire;
-  for (int c = 0; c < channel->width; c++) row[c] += (dg_real)from_bf16(in[c]);
+  for (int c = 0; c < channel->width; c++) out[c] += (dg_real)from_bf16(in[c]);
 }
 
-static size_t owned_offset(const dg_halo_channel *channel, int32_t i) {
-  return (size_t)channel->plan->send_row[i] * (size_t)channel->ld;
+static char *owned_row(const dg_halo_channel *channel, const way *w, int32_t i) {
+  return w->matrix + (size_t)channel->plan->send_row[i] * w->stride;
 }
 
-static size_t halo_offset(const dg_halo_channel *channel, int32_t i) {
-  return ((size_t)channel->plan->n_owned + (size_t)i) * (size_t)channel->ld;
+static char *halo_row(const dg_halo_channel *channel, const way *w, int32_t i) {
+  return w->matrix + ((size_t)channel->plan->n_owned + (size_t)i) * w->stride;
 }
 
-static char *wire_row(const dg_halo_channel *channel, char *rows, int32_t i) {
-  return rows + (size_t)i * channel->row_bytes;
+static char *wire_row(const way *w, char *rows, int32_t i) {
+  return rows + (size_t)i * w->row_bytes;
 }
 
 /* Rows of a piece: all but the last to a neighbour have as many. */
-static int32_t piece_rows(const dg_halo_channel *channel) {
+static int32_t piece_rows(const dg_halo_channel *channel, const way *w) {
   const size_t most = channel->plan->comm.message_bytes;
-  return channel->row_bytes < most ? (int32_t)(most / channel->row_bytes) : 1;
+  return w->row_bytes < most ? (int32_t)(most / w->row_bytes) : 1;
 }
 
 /* Pieces that rows [0, n) to or from one neighbour travel in. */
-static int count_pieces(const dg_halo_channel *channel, int32_t n) {
-  const int32_t rows = piece_rows(channel);
+static int count_pieces(const dg_halo_channel *channel, const way *w, int32_t n) {
+  const int32_t rows = piece_rows(channel, w);
   return n / rows + (n % rows > 0);
 }
 
-static int count_all_pieces(const dg_halo_channel *channel, const int32_t *offset, int n_ranks) {
+static int count_all_pieces(const dg_halo_channel *channel, const way *w, const int32_t *offset, int n_ranks) {
   int n = 0;
-  for (int k = 0; k < n_ranks; k++) n += count_pieces(channel, offset[k + 1] - offset[k]);
+  for (int k = 0; k < n_ranks; k++) n += count_pieces(channel, w, offset[k + 1] - offset[k]);
   return n;
 }
 
+static int all_pieces(const way *w) {
+  return w->n_halo_pieces + w->n_owned_pieces;
+}
+
 /* Makes the requests for rows from or to one neighbour; returns the next request. */
-static MPI_Request *create_pieces(const dg_halo_channel *channel, MPI_Request *request, char *rows, int32_t begin,
-                                  int32_t end, int rank, bool sends, int tag) {
-  const int32_t step = piece_rows(channel);
+static MPI_Request *create_pieces(const dg_halo_channel *channel, const way *w, MPI_Request *request, char *rows,
+                                  const int32_t range[2], int rank, bool sends) {
+  const int32_t step = piece_rows(channel, w), begin = range[0], end = range[1];
+  const int tag = w == &channel->pull ? TAG_PULL : TAG_PUSH;
   for (int64_t first = begin; first < end; first += step) {
     const int n = end - first < step ? (int)(end - first) : step;
-    char *place = wire_row(channel, rows, (int32_t)first);
+    char *place = wire_row(w, rows, (int32_t)first);
     if (sends)
-      MPI_Send_init(place, n, channel->row, rank, tag, channel->plan->comm.mpi, request++);
+      MPI_Send_init(place, n, w->row, rank, tag, channel->plan->comm.mpi, request++);
     else
-      MPI_Recv_init(place, n, channel->row, rank, tag, channel->plan->comm.mpi, request++);
+      MPI_Recv_init(place, n, w->row, rank, tag, channel->plan->comm.mpi, request++);
   }
   return request;
 }
 
-/* Makes the requests of one direction; `matrix` holds the halo rows if they travel in place. */
-static void create_requests(dg_halo_channel *channel, MPI_Request *request, dg_real *matrix, bool pull) {
+static void create_requests(dg_halo_channel *channel, way *w, MPI_Datatype element) {
   const dg_halo_plan *plan = channel->plan;
-  char *halo = channel->in_place ? (char *)(matrix + halo_offset(channel, 0)) : channel->halo_rows;
-  const int tag = pull ? TAG_PULL : TAG_PUSH;
+  const bool pull = w == &channel->pull;
+  MPI_Request *request = w->request;
+  if (!w->matrix) return;
+  MPI_Type_contiguous(channel->width, element, &w->row);
+  MPI_Type_commit(&w->row);
+  char *halo = w->in_place ? halo_row(channel, w, 0) : channel->halo_rows;
   for (int k = 0; k < plan->n_recv_ranks; k++)
-    request = create_pieces(channel, request, halo, plan->recv_offset[k], plan->recv_offset[k + 1], plan->recv_rank[k],
-                            !pull, tag);
+    request = create_pieces(channel, w, request, halo, plan->recv_offset + k, plan->recv_rank[k], !pull);
   for (int k = 0; k < plan->n_send_ranks; k++)
-    request = create_pieces(channel, request, channel->owned_rows, plan->send_offset[k], plan->send_offset[k + 1],
-                            plan->send_rank[k], pull, tag);
+    request = create_pieces(channel, w, request, channel->owned_rows, plan->send_offset + k, plan->send_rank[k], pull);
+}
+
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
 }
 
 static dg_status allocate_channel(dg_halo_channel *channel) {
   const dg_halo_plan *plan = channel->plan;
+  way *pull = &channel->pull, *push = &channel->push;
+  const size_t row = larger(pull->row_bytes, push->row_bytes);
   dg_status status = DG_OK;
-  DG_TRY(dg_alloc(&channel->owned_rows, (size_t)plan->send_offset[plan->n_send_ranks], channel->row_bytes));
-  if (!channel->in_place) DG_TRY(dg_alloc(&channel->halo_rows, (size_t)plan->n_halo, channel->row_bytes));
-  const size_t n = (size_t)channel->n_halo_pieces + (size_t)channel->n_owned_pieces;
-  DG_TRY(dg_alloc(&channel->pull, n, sizeof *channel->pull));
-  DG_TRY(dg_alloc(&channel->push, n, sizeof *channel->push));
+  DG_TRY(dg_alloc(&channel->owned_rows, (size_t)plan->send_offset[plan->n_send_ranks], row));
+  if (!pull->in_place || !push->in_place) DG_TRY(dg_alloc(&channel->halo_rows, (size_t)plan->n_halo, row));
+  DG_TRY(dg_alloc(&pull->request, (size_t)all_pieces(pull), sizeof *pull->request));
+  DG_TRY(dg_alloc(&push->request, (size_t)all_pieces(push), sizeof *push->request));
 cleanup:
   return status;
 }
 
-dg_status dg_halo_channel_create(dg_halo_channel **out, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
-                                 int width, int ld, dg_halo_type type) {
-  DG_CHECK(width > 0 && width <= ld);
+/* A direction of rows whose elements have so many bytes in the matrix and on the wire; there is one where there is a
+   matrix. */
+static void describe_way(way *w, const dg_halo_channel *channel, void *matrix, int ld, size_t kept, size_t wire) {
+  const dg_halo_plan *plan = channel->plan;
+  const size_t width = (size_t)channel->width;
+  *w = (way){.matrix = matrix,
+             .stride = (size_t)ld * kept,
+             .rounded = wire != kept,
+             .in_place = !matrix || (wire == kept && channel->width == ld),
+             .row_bytes = width * wire};
+  w->n_halo_pieces = count_all_pieces(channel, w, plan->recv_offset, plan->n_recv_ranks);
+  w->n_owned_pieces = count_all_pieces(channel, w, plan->send_offset, plan->n_send_ranks);
+}
+
+/* What halo rows of both matrices are; those of `value` of bf16 where `table` says so. */
+typedef struct matrices {
+  void *value;
+  dg_real *gradient;
+  bool table;
+  int width, ld;
+  dg_halo_type type;
+} matrices;
+
+static dg_status create_channel(dg_halo_channel **out, const dg_halo_plan *plan, const matrices *m) {
+  DG_CHECK(m->width > 0 && m->width <= m->ld);
+  const bool wide = m->type == DG_HALO_F32;
+  const size_t kept = m->table ? sizeof(dg_bf16) : sizeof(dg_real), wire = wide ? sizeof(dg_real) : sizeof(dg_bf16);
   dg_halo_channel *channel = NULL;
   dg_status status = dg_alloc(&channel, 1, sizeof *channel);
   if (status == DG_OK) {
-    bool wide = type == DG_HALO_F32;
-    *channel = (dg_halo_channel){.plan = plan,
-                                 .value = value,
-                                 .gradient = gradient,
-                                 .width = width,
-                                 .ld = ld,
-                                 .type = type,
-                                 .in_place = wide && width == ld,
-                                 .row_bytes = (size_t)width * (wide ? sizeof(dg_real) : sizeof(uint16_t))};
-    channel->n_halo_pieces = count_all_pieces(channel, plan->recv_offset, plan->n_recv_ranks);
-    channel->n_owned_pieces = count_all_pieces(channel, plan->send_offset, plan->n_send_ranks);
+    *channel = (dg_halo_channel){.plan = plan, .width = m->width};
+    describe_way(&channel->pull, channel, m->value, m->ld, kept, m->table ? kept : wire);
+    describe_way(&channel->push, channel, m->gradient, m->ld, sizeof(dg_real), wire);
     status = allocate_channel(channel);
   }
   DG_TRY(dg_comm_agree(&plan->comm, status));
-  MPI_Type_contiguous(width, type == DG_HALO_F32 ? DG_MPI_REAL : MPI_UINT16_T, &channel->row);
-  MPI_Type_commit(&channel->row);
   channel->has_requests = true;
-  create_requests(channel, channel->pull, value, true);
-  if (gradient != NULL) create_requests(channel, channel->push, gradient, false);
+  create_requests(channel, &channel->pull, !wide || m->table ? MPI_UINT16_T : DG_MPI_REAL);
+  create_requests(channel, &channel->push, wide ? DG_MPI_REAL : MPI_UINT16_T);
 cleanup:
   if (status != DG_OK) dg_halo_channel_destroy(&channel);
   *out = channel;
   return status;
 }
 
+dg_status dg_halo_channel_create(dg_halo_channel **out, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
+                                 int width, int ld, dg_halo_type type) {
+  const matrices m = {value, gradient, false, width, ld, type};
+  return create_channel(out, plan, &m);
+}
+
+dg_status dg_halo_channel_create_bf16(dg_halo_channel **out, const dg_halo_plan *plan, dg_bf16 *value,
+                                      dg_real *gradient, int width, int ld, dg_halo_type type) {
+  const matrices m = {value, gradient, true, width, ld, type};
+  return create_channel(out, plan, &m);
+}
+
+static void free_requests(way *w) {
+  if (!w->matrix) return;
+  for (int i = 0; i < all_pieces(w); i++) MPI_Request_free(&w->request[i]);
+  MPI_Type_free(&w->row);
+}
+
 void dg_halo_channel_destroy(dg_halo_channel **out) {
   dg_halo_channel *channel = *out;
   if (channel == NULL) return;
   if (channel->has_requests) {
-    for (int i = 0; i < channel->n_halo_pieces + channel->n_owned_pieces; i++) {
-      MPI_Request_free(&channel->pull[i]);
-      if (channel->gradient != NULL) MPI_Request_free(&channel->push[i]);
-    }
-    MPI_Type_free(&channel->row);
+    free_requests(&channel->pull);
+    free_requests(&channel->push);
   }
   dg_free(&channel->owned_rows);
   dg_free(&channel->halo_rows);
-  dg_free(&channel->pull);
-  dg_free(&channel->push);
+  dg_free(&channel->pull.request);
+  dg_free(&channel->push.request);
   dg_free(out);
 }
 
 void dg_halo_pull_begin(dg_halo_channel *channel) {
   if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
-  MPI_Startall(channel->n_halo_pieces, channel->pull);
-  const int32_t step = piece_rows(channel);
-  MPI_Request *request = channel->pull + channel->n_halo_pieces;
+  const way *w = &channel->pull;
+  MPI_Startall(w->n_halo_pieces, w->request);
+  const int32_t step = piece_rows(channel, w);
+  MPI_Request *request = w->request + w->n_halo_pieces;
   for (int k = 0; k < plan->n_send_ranks; k++) {
     const int32_t stop = plan->send_offset[k + 1];
     for (int64_t first = plan->send_offset[k]; first < stop; first += step) {
       for (int32_t i = (int32_t)first; i < stop && i < first + step; i++)
-        pack_row(channel, wire_row(channel, channel->owned_rows, i), channel->value + owned_offset(channel, i));
+        pack_row(channel, w, wire_row(w, channel->owned_rows, i), owned_row(channel, w, i));
       MPI_Start(request++);
     }
   }
@@ -314,35 +364,45 @@ void dg_halo_pull_begin(dg_halo_channel *channel) {
 
 void dg_halo_pull_end(dg_halo_channel *channel) {
   if (channel == NULL) return;
-  MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->pull, MPI_STATUSES_IGNORE);
-  for (int32_t i = 0; i < channel->plan->n_halo && !channel->in_place; i++)
-    unpack_row(channel, channel->value + halo_offset(channel, i), wire_row(channel, channel->halo_rows, i));
+  const way *w = &channel->pull;
+  MPI_Waitall(all_pieces(w), w->request, MPI_STATUSES_IGNORE);
+  for (int32_t i = 0; i < channel->plan->n_halo && !w->in_place; i++)
+    unpack_row(channel, w, halo_row(channel, w, i), wire_row(w, channel->halo_rows, i));
 }
 
 void dg_halo_push_begin(dg_halo_channel *channel) {
   if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
-  DG_CHECK(channel->gradient != NULL);
-  MPI_Startall(channel->n_owned_pieces, channel->push + channel->n_halo_pieces);
-  for (int32_t i = 0; i < plan->n_halo && !channel->in_place; i++)
-    pack_row(channel, wire_row(channel, channel->halo_rows, i), channel->gradient + halo_offset(channel, i));
-  MPI_Startall(channel->n_halo_pieces, channel->push);
+  const way *w = &channel->push;
+  DG_CHECK(w->matrix != NULL);
+  MPI_Startall(w->n_owned_pieces, w->request + w->n_halo_pieces);
+  for (int32_t i = 0; i < plan->n_halo && !w->in_place; i++)
+    pack_row(channel, w, wire_row(w, channel->halo_rows, i), halo_row(channel, w, i));
+  MPI_Startall(w->n_halo_pieces, w->request);
 }
 
 void dg_halo_push_end(dg_halo_channel *channel) {
   if (channel == NULL) return;
   const dg_halo_plan *plan = channel->plan;
-  MPI_Waitall(channel->n_halo_pieces + channel->n_owned_pieces, channel->push, MPI_STATUSES_IGNORE);
+  const way *w = &channel->push;
+  MPI_Waitall(all_pieces(w), w->request, MPI_STATUSES_IGNORE);
   for (int32_t i = 0; i < plan->send_offset[plan->n_send_ranks]; i++)
-    add_row(channel, channel->gradient + owned_offset(channel, i), wire_row(channel, channel->owned_rows, i));
+    add_row(channel, owned_row(channel, w, i), wire_row(w, channel->owned_rows, i));
+}
+
+static int64_t owned_bytes(const dg_halo_channel *channel, const way *w) {
+  return (int64_t)channel->plan->send_offset[channel->plan->n_send_ranks] * (int64_t)w->row_bytes;
 }
 
 int64_t dg_halo_channel_bytes(const dg_halo_channel *channel) {
-  if (channel == NULL) return 0;
-  const dg_halo_plan *plan = channel->plan;
-  return (int64_t)plan->send_offset[plan->n_send_ranks] * (int64_t)channel->row_bytes;
+  return channel == NULL ? 0 : owned_bytes(channel, &channel->pull);
 }
 
+int64_t dg_halo_channel_bytes_back(const dg_halo_channel *channel) {
+  return channel == NULL ? 0 : owned_bytes(channel, &channel->push);
+}
+
+/* Those that send rows of a pull, and those that send halo rows of a push. */
 int64_t dg_halo_channel_messages(const dg_halo_channel *channel) {
-  return channel == NULL ? 0 : (int64_t)channel->n_owned_pieces + channel->n_halo_pieces;
+  return channel == NULL ? 0 : (int64_t)channel->pull.n_owned_pieces + channel->push.n_halo_pieces;
 }

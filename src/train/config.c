@@ -181,6 +181,13 @@ static dg_status check_edges(const values *v) {
                            "weight");
 }
 
+static dg_status check_tables(const values *v) {
+  const dg_model_kind kind = (dg_model_kind)v->kind;
+  if (v->table_type == DG_TABLE_F32 || dg_conv_of(kind)->edges) return DG_OK;
+  return dg_fail(DG_USAGE, "--table-type bf16 is for rows that edges gather; %s has no use for it",
+                 dg_model_kind_name(kind));
+}
+
 /* From what was typed, in `options`, to a complete configuration. */
 static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   dg_status status = DG_OK;
@@ -197,6 +204,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   DG_TRY(check_model(v, typed));
   DG_TRY(check_norm(v, typed));
   DG_TRY(check_edges(v));
+  DG_TRY(check_tables(v));
   DG_TRY(check_label_input(v));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_partition(v, typed));

@@ -17,6 +17,7 @@ static const char *const normalize_names[] = {"none", "row", "standardize", NULL
 static const char *const early_stop_names[] = {"none", "gat", "gcn", NULL};
 static const char *const select_names[] = {"last", "best-val-loss", "best-val-acc", "best-val-both", NULL};
 static const char *const halo_type_names[] = {"f32", "bf16", NULL};
+static const char *const table_type_names[] = {"f32", "bf16", NULL};
 static const char *const first_halo_names[] = {"auto", "fetch", "exchange", NULL};
 static const char *const balance_names[] = {"step", "edges", "nodes", "both", NULL};
 static const char *const objective_names[] = {"auto", "cut", "vol", NULL};
@@ -66,6 +67,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
   options[NORMALIZE] = dg_option_choice("normalize", &v->normalize, normalize_names,
                                         "row: features minus the least of all, rows over their sum if above 1;\n"
                                         "standardize: columns to mean 0 and deviation 1, dense features (none)");
+  options[TABLE_TYPE] = dg_option_choice("table-type", &v->table_type, table_type_names,
+                                         "of rows that edges gather, in half the bytes as bf16; sums stay f32 (f32)");
 }
 
 static void describe_training(dg_option options[N_OPTIONS], dg_config_values *v) {
@@ -124,8 +127,8 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
   options[INIT] = dg_option_text("init", &c->init, "FILE", "start from these weights");
   options[SAVE] = dg_option_text("save", &c->save, "FILE", "write the trained model");
   options[LOG] = dg_option_text("log", &c->log, "FILE", "write JSON lines");
-  options[HALO_TYPE] =
-      dg_option_choice("halo-type", &v->halo_type, halo_type_names, "precision of exchanged rows (f32)");
+  options[HALO_TYPE] = dg_option_choice("halo-type", &v->halo_type, halo_type_names,
+                                        "precision of exchanged rows, but of those in tables of bf16 (f32)");
   options[FIRST_HALO] = dg_option_choice("first-halo", &v->first_halo, first_halo_names,
                                          "first layer: fetch features once, or exchange projected rows (auto)");
   options[PRUNE] =
@@ -161,6 +164,7 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [USE_LABELS] = "model",
                                                 [LABEL_ITERATIONS] = "model",
                                                 [NORMALIZE] = "model",
+                                                [TABLE_TYPE] = "model",
                                                 [LR] = "training",
                                                 [WEIGHT_DECAY] = "training",
                                                 [OPTIMIZER] = "training",
@@ -217,6 +221,7 @@ dg_config_values dg_config_to_values(const dg_config *config) {
                             .norm = m->norm,
                             .edge_attributes = m->edge_attributes,
                             .attention_target = !m->source_only,
+                            .table_type = m->table_type,
                             .optimizer = config->optimizer,
                             .lr_schedule = config->lr_schedule,
                             .loss = config->loss,
@@ -243,6 +248,7 @@ void dg_config_from_values(dg_config *config, const dg_config_values *v) {
   m->norm = (dg_norm)v->norm;
   m->edge_attributes = (dg_edge_attributes)v->edge_attributes;
   m->source_only = !v->attention_target;
+  m->table_type = (dg_table_type)v->table_type;
   m->label_iterations = (int)v->label_iterations;
   config->optimizer = (dg_optimizer_kind)v->optimizer;
   config->lr_schedule = (dg_lr_schedule)v->lr_schedule;

@@ -25,6 +25,7 @@ enum dg_config_option {
   USE_LABELS,
   LABEL_ITERATIONS,
   NORMALIZE,
+  TABLE_TYPE,
   N_MODEL_OPTIONS,
   RECIPE = N_MODEL_OPTIONS,
   CONFIG,
@@ -69,7 +70,7 @@ typedef struct dg_config_values {
   dg_config config; /* fields of type double, int64_t, bool and char * are set in place */
   int64_t layers, hidden, heads, out_heads, label_iterations, seed, threads;
   int kind, activation, norm, normalize, early_stop, select, halo_type, first_halo, prune, balance, objective;
-  int optimizer, lr_schedule, loss, class_weights, edge_attributes, attention_target;
+  int optimizer, lr_schedule, loss, class_weights, edge_attributes, attention_target, table_type;
 } dg_config_values;
 
 /* The rows of the table that describe the model, or all of them; they set `values`. Local. */

@@ -15,10 +15,11 @@ static double seconds(work_count w, const dg_machine *m) {
   return compute > memory ? compute : memory;
 }
 
-/* Bytes of gathering `edges` rows of a table: one row an edge where the table misses the cache, else the table once. */
-static double gathered(double edges, double rows, double width, const dg_machine *m) {
-  const double table = rows * width * sizeof(dg_real);
-  return table > m->cache_bytes ? edges * width * sizeof(dg_real) : table;
+/* Bytes of gathering `edges` rows of so many bytes from a table: one row an edge where the table misses the cache, else
+ * the table once. */
+static double gathered(double edges, double rows, double bytes, const dg_machine *m) {
+  const double table = rows * bytes;
+  return table > m->cache_bytes ? edges * bytes : table;
 }
 
 /* Numbers that a projection of so many rows reads: stored features, or what the layer below made. */
@@ -44,6 +45,14 @@ static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool s
   return c;
 }
 
+/* The same forward: tables may have smaller numbers than their gradients. */
+static work_count forward_projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
+  const double rows = (double)n->n_projected + (l->wr >= 0 ? (double)n->n_dst : 0);
+  work_count c = projection(l, n, sparse);
+  c.bytes -= rows * l->heads * l->dim * (double)(sizeof(dg_real) - dg_layer_table_bytes(l));
+  return c;
+}
+
 /* What attributes of edges add: their map, forward and for its gradient; each is read once a pass. */
 static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool backward) {
   const double numbers = (double)n->n_edges * l->edge_dim, width = (double)l->heads * (l->att_edge >= 0 ? 1 : l->dim);
@@ -52,15 +61,16 @@ static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool b
 
 static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
   const double n_edges = (double)n->n_edges, width = (double)l->heads * l->dim, real = sizeof(dg_real);
-  const double n_src = (double)n->n_src, n_dst = (double)n->n_dst;
+  const double n_src = (double)n->n_src, n_dst = (double)n->n_dst, row = width * (double)dg_layer_table_bytes(l);
   work_count c = {0};
   if (!l->conv->edges) return c;
   c.flops = n_edges * width * (backward ? l->conv->flops_backward : l->conv->flops);
-  c.bytes = n_edges * 4 + gathered(n_edges, n_src, width, m) + n_dst * l->conv->target_rows * width * real;
+  c.bytes = n_edges * 4 + gathered(n_edges, n_src, row, m) + n_dst * l->conv->target_rows * row;
+  if (!backward) c.bytes += n_dst * (width * real - row); /* of these results, which no table is of */
   if (backward) {
     c.bytes += n_src * width * real;    /* dz */
     if (l->conv->gathers_backward == 2) /* a second pass gathers zr and dOut over the transpose */
-      c.bytes += n_edges * 4 + gathered(n_edges, n_dst, 2 * width, m) + n_dst * width * real;
+      c.bytes += n_edges * 4 + gathered(n_edges, n_dst, 2 * row, m) + n_dst * width * real;
   }
   const work_count more = attributes(l, n, backward);
   return (work_count){c.flops + more.flops, c.bytes + more.bytes};
@@ -72,8 +82,9 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
   for (int k = 0; k < model->config.layers; k++) {
     const dg_layer *l = &model->layer[k];
     const dg_layer_counts *n = &counts->layer[k];
-    const work_count forward = projection(l, n, sparse && k == 0);
-    total += seconds(forward, machine) * (k > 0 ? 3 : 2); /* forward, weight gradient, input gradient */
+    const bool sparse_input = sparse && k == 0;
+    total += seconds(forward_projection(l, n, sparse_input), machine);
+    total += seconds(projection(l, n, sparse_input), machine) * (k > 0 ? 2 : 1); /* weight gradient, input gradient */
     total += seconds(edges(l, n, false, machine), machine) + seconds(edges(l, n, true, machine), machine);
   }
   return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);

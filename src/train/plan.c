@@ -252,8 +252,18 @@ static int64_t wire_width(const dg_layer *l) {
   return (int64_t)l->dim * l->hp;
 }
 
-static int64_t row_bytes(const division *d, int k) {
+/* Bytes of a gradient on its way home, and of a row on its way there: tables in bf16 travel as they are. */
+static int64_t gradient_bytes(const division *d, int k) {
   return wire_width(&d->model->layer[k]) * (d->input->config->halo_type == DG_HALO_F32 ? 4 : 2);
+}
+
+static int64_t row_bytes(const division *d, int k) {
+  const dg_layer *l = &d->model->layer[k];
+  return l->bf16 ? wire_width(l) * (int64_t)sizeof(dg_bf16) : gradient_bytes(d, k);
+}
+
+static int64_t both_bytes(const division *d, int k) {
+  return row_bytes(d, k) + gradient_bytes(d, k);
 }
 
 /* Seconds of one rank's exchanges in a step, nothing of them hidden: rows there, gradients back. */
@@ -268,7 +278,7 @@ static double time_exchanges(const division *d, const dg_counts *counts) {
     const int64_t got = n->n_src - n->n_projected, most = got > n->n_sent ? got : n->n_sent;
     const int64_t messages = n->n_send_ranks + n->n_recv_ranks;
     if (messages > 0)
-      seconds += 2 * (latency + (double)messages * MESSAGE + (double)(most * row_bytes(d, k)) * sharing / rate);
+      seconds += 2 * (latency + (double)messages * MESSAGE) + (double)(most * both_bytes(d, k)) * sharing / rate;
   }
   return seconds;
 }
@@ -321,7 +331,7 @@ static void predict_time(const division *d, const known_rates *known) {
     for (int k = 0; k < d->train[p].n_layers; k++) {
       const dg_layer_counts *n = &d->train[p].layer[k];
       point->step_halo += n->n_sent;
-      point->halo_bytes += 2 * n->n_sent * row_bytes(d, k);
+      point->halo_bytes += n->n_sent * both_bytes(d, k);
       point->messages += n->n_send_ranks + n->n_recv_ranks;
     }
   }
@@ -367,7 +377,10 @@ static int64_t field_bytes(const division *d, const dg_counts *counts, int split
 
 static int64_t buffer_bytes(const division *d, const dg_counts *counts, bool backward) {
   int64_t bytes = dg_pass_bytes(d->model, counts, d->input->info->sparse, backward);
-  for (int k = 0; k < counts->n_layers; k++) bytes += counts->layer[k].n_sent * row_bytes(d, k);
+  for (int k = 0; k < counts->n_layers; k++) {
+    const int64_t there = row_bytes(d, k), back = backward ? gradient_bytes(d, k) : 0;
+    bytes += counts->layer[k].n_sent * (there > back ? there : back);
+  }
   return bytes;
 }
 

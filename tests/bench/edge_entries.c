@@ -35,6 +35,18 @@ static void transpose(int64_t nodes) {
   e.t_indptr = indptr, e.t_indices = indices;
 }
 
+/* Rounds rows [n, ld]; plain loops then take what the table has. */
+static dg_bf16 *round_table(dg_real *x, size_t n) {
+  const size_t count = n * (size_t)e.ld;
+  dg_bf16 *table = bench_room(count, sizeof *table);
+  dg_kernels_get()->round_rows(table, x, (int64_t)count);
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = (uint32_t)table[i] << 16;
+    memcpy(&x[i], &bits, sizeof bits);
+  }
+  return table;
+}
+
 static void make_problem(const bench_sizes *s) {
   const size_t n = (size_t)s->nodes, hp = (size_t)s->hp, ld = (size_t)s->ld;
   dg_real *norm = bench_room(n, sizeof *norm);
@@ -50,6 +62,7 @@ static void make_problem(const bench_sizes *s) {
   e.att = bench_draw_rows(s, 1, 5);
   e.att_dst = bench_draw_rows(s, 1, 6);
   e.dagg = bench_draw_rows(s, n, 7);
+  if (s->bf16) e.z_bf16 = round_table(e.z, n), e.zr_bf16 = round_table(e.zr, n), e.dagg_bf16 = round_table(e.dagg, n);
   e.score_src = bench_room(n * hp, sizeof(dg_real));
   e.stat = bench_room(n * DG_STATS * hp, sizeof(dg_real));
   e.agg = bench_room(n * ld, sizeof(dg_real));
@@ -81,17 +94,21 @@ static void want_gcn(void) {
   plain_gcn(&plain, &e);
 }
 
-ENTRY_CALL(gatv2_forward, &e, 0, e.n_dst)
-ENTRY_CALL(gatv2_alpha, &e, 0, e.n_dst, alpha)
-ENTRY_CALL(row_dots, &e, 0, e.n_dst)
-ENTRY_CALL(gatv2_backward_dst, &e, 0, e.n_dst, datt)
-ENTRY_CALL(gatv2_backward_src, &e, 0, e.n_dst)
-ENTRY_CALL(gat_scores, &e, 0, e.n_dst)
-ENTRY_CALL(gat_forward, &e, 0, e.n_dst)
-ENTRY_CALL(gat_alpha, &e, 0, e.n_dst, alpha)
-ENTRY_CALL(gat_backward_src, &e, 0, e.n_dst, datt)
-ENTRY_CALL(gcn_forward, &e, 0, e.n_dst)
-ENTRY_CALL(gcn_backward_src, &e, 0, e.n_dst)
+#define EDGE_CALL(kernel, ...)                                                                                         \
+  static void call_##kernel(const dg_kernels *k) {                                                                     \
+    (e.z_bf16 ? k->edges_bf16 : k->edges)->kernel(__VA_ARGS__);                                                        \
+  }
+EDGE_CALL(gatv2_forward, &e, 0, e.n_dst)
+EDGE_CALL(gatv2_alpha, &e, 0, e.n_dst, alpha)
+EDGE_CALL(row_dots, &e, 0, e.n_dst)
+EDGE_CALL(gatv2_backward_dst, &e, 0, e.n_dst, datt)
+EDGE_CALL(gatv2_backward_src, &e, 0, e.n_dst)
+EDGE_CALL(gat_scores, &e, 0, e.n_dst)
+EDGE_CALL(gat_forward, &e, 0, e.n_dst)
+EDGE_CALL(gat_alpha, &e, 0, e.n_dst, alpha)
+EDGE_CALL(gat_backward_src, &e, 0, e.n_dst, datt)
+EDGE_CALL(gcn_forward, &e, 0, e.n_dst)
+EDGE_CALL(gcn_backward_src, &e, 0, e.n_dst)
 
 /* Terms of a sum over `edges`, weighted by exponentials of sums over channels of a head, whose size and so error grows
    with these. */
@@ -123,7 +140,8 @@ const bench_entry *edge_entries(const bench_sizes *s) {
   static bench_entry table[32];
   make_problem(s);
   const double E = e.n_edges, n = (double)s->nodes, w = (double)(s->heads * s->dim), U = n * w;
-  const double M = 4 * n * s->ld, H = 4 * n * s->hp, csr = 4 * (E + n), A = 4 * E * s->hp; /* bytes */
+  const double M = 4 * n * s->ld, T = s->bf16 ? M / 2 : M, H = 4 * n * s->hp, csr = 4 * (E + n),
+               A = 4 * E * s->hp; /* bytes */
   const bench_result agg = rows("agg", e.agg, plain.agg, e.ld), dz = rows("dz", e.dz, plain.dz, e.ld);
   const bench_result dzr = rows("dzr", e.dzr, plain.dzr, e.ld), score = statistic("scores of targets", DG_STAT_SCORE);
   const bench_result dscore = rows("dscore_dst", e.dscore_dst, plain.dscore_dst, e.hp);
@@ -135,18 +153,18 @@ const bench_entry *edge_entries(const bench_sizes *s) {
   const bench_result a = {"alpha", alpha, plain.alpha, (size_t)e.n_edges, (size_t)e.hp, (size_t)e.hp, agg.terms};
   const bench_result att = sums("gradient of att", s->ld), atts = sums("gradients of att", 2 * s->ld);
   const bench_entry made[] = {
-      {ENTRY(gatv2_forward), "edge", E, 7 * E * w, csr + 3 * M + 2 * H, {agg, top, sum}, want_gatv2},
-      {ENTRY(gatv2_alpha), "edge", E, 5 * E * w, csr + 2 * M + 2 * H + A, {a}},
-      {ENTRY(row_dots), "element", U, 2 * U, 2 * M + H, {dots}},
-      {ENTRY(gatv2_backward_dst), "edge", E, 11 * E * w, csr + 4 * M + 3 * H, {dzr, att}},
-      {ENTRY(gatv2_backward_src), "edge", E, 11 * E * w, csr + 4 * M + 3 * H, {dz}},
-      {ENTRY(gat_scores), "element", U, 4 * U, M + 2 * H, {source_score, score}, want_gat},
-      {ENTRY(gat_forward), "edge", E, 4 * E * w, csr + 3 * M + 5 * H, {agg, top, sum, more, share}},
+      {ENTRY(gatv2_forward), "edge", E, 7 * E * w, csr + 2 * T + M + 2 * H, {agg, top, sum}, want_gatv2},
+      {ENTRY(gatv2_alpha), "edge", E, 5 * E * w, csr + 2 * T + 2 * H + A, {a}},
+      {ENTRY(row_dots), "element", U, 2 * U, T + M + H, {dots}},
+      {ENTRY(gatv2_backward_dst), "edge", E, 11 * E * w, csr + 3 * T + M + 3 * H, {dzr, att}},
+      {ENTRY(gatv2_backward_src), "edge", E, 11 * E * w, csr + 3 * T + M + 3 * H, {dz}},
+      {ENTRY(gat_scores), "element", U, 4 * U, T + 2 * H, {source_score, score}, want_gat},
+      {ENTRY(gat_forward), "edge", E, 4 * E * w, csr + T + 2 * M + 5 * H, {agg, top, sum, more, share}},
       {ENTRY(gat_alpha), "edge", E, 0, csr + 4 * H + A, {a}},
-      {ENTRY_AS("row_dots of gat", row_dots), "element", U, 4 * U, 3 * M + 3 * H, {dots, dscore}, NULL, reset_dots},
-      {ENTRY(gat_backward_src), "edge", E, 4 * E * w + 8 * U, csr + 3 * M + 6 * H, {dz, atts}},
-      {ENTRY(gcn_forward), "edge", E, 2 * E * w, csr + 2 * M + 4 * n, {agg}, want_gcn},
-      {ENTRY(gcn_backward_src), "edge", E, 2 * E * w, csr + 2 * M + 4 * n, {dz}},
+      {ENTRY_AS("row_dots of gat", row_dots), "element", U, 4 * U, T + 2 * M + 3 * H, {dots, dscore}, NULL, reset_dots},
+      {ENTRY(gat_backward_src), "edge", E, 4 * E * w + 8 * U, csr + 2 * T + M + 6 * H, {dz, atts}},
+      {ENTRY(gcn_forward), "edge", E, 2 * E * w, csr + T + M + 4 * n, {agg}, want_gcn},
+      {ENTRY(gcn_backward_src), "edge", E, 2 * E * w, csr + T + M + 4 * n, {dz}},
   };
   _Static_assert(sizeof made < sizeof table, "room for the entries and their end");
   return memcpy(table, made, sizeof made);

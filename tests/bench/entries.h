@@ -14,6 +14,7 @@
 typedef struct bench_sizes {
   int64_t nodes, degree, heads, dim, features, nonzeros, ahead;
   double dropout;
+  int bf16;   /* whether tables that edges gather from are in it */
   int hp, ld; /* of heads and dim, see kernels/kernels.h */
 } bench_sizes;
 

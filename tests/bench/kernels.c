@@ -214,9 +214,11 @@ static void print_head(const bench_job *job) {
 
 /* ---- the program ---- */
 
+static const char *const table_types[] = {"f32", "bf16", NULL};
+
 static dg_status parse(bench_job *job, int argc, char **argv, bool *help) {
   bench_sizes *s = &job->sizes;
-  *job = (bench_job){{20000, 14, 8, 8, 128, 16, 6, 0.6, 0, 0}, 7, NULL};
+  *job = (bench_job){{20000, 14, 8, 8, 128, 16, 6, 0.6, 0, 0, 0}, 7, NULL};
   dg_option options[] = {
       dg_option_int("nodes", &s->nodes, 1, 1 << 26, "N", "nodes of the random graph (20000)"),
       dg_option_int("degree", &s->degree, 1, 10000, "N", "mean in-degree, self-loop included (14)"),
@@ -226,6 +228,7 @@ static dg_status parse(bench_job *job, int argc, char **argv, bool *help) {
       dg_option_int("nonzeros", &s->nonzeros, 1, 1 << 20, "N", "of them in a sparse row (16)"),
       dg_option_real("dropout", &s->dropout, 0, nextafter(1, 0), "P", "of inputs and of attention, 0 for none (0.6)"),
       dg_option_int("ahead", &s->ahead, 0, 1000, "N", "edges that rows are prefetched ahead, 0 for no prefetch (6)"),
+      dg_option_choice("table-type", &s->bf16, table_types, "of rows that edges gather (f32)"),
       dg_option_int("rounds", &job->rounds, 1, MAX_ROUNDS, "N", "times that each variant runs (7)"),
       dg_option_text("only", &job->only, "TEXT", "time only kernels with this in their names; all are checked"),
       dg_option_end()};

@@ -71,6 +71,9 @@ class Counts(program.Case):
                         self.assertEqual(self.bytes_of(model, *options), want)
         options = ("--layers", 3, "--first-halo", "exchange") + given
         self.assertEqual(self.bytes_of("gatv2", *options, "--halo-type", "bf16"), self.expected(3, True, "exchange", 2))
+        table = options + ("--table-type", "bf16")  # whose rows travel as they are, and gradients as --halo-type says
+        self.assertEqual(self.bytes_of("gatv2", *table), self.expected(3, True, "exchange", 3))
+        self.assertEqual(self.bytes_of("gatv2", *table, "--halo-type", "bf16"), self.expected(3, True, "exchange", 2))
         self.assertEqual(self.bytes_of("gatv2", *options, verb="bench", last=("--steps", 2)),
                          self.expected(3, True, "exchange"))
         self.assertEqual(self.bytes_of("mlp"), 0)

@@ -219,6 +219,47 @@ static void push_adds_in_the_order_of_ranks(void **state) {
   for_each_case(check_push);
 }
 
+/* Sixteen bits of a node and a column. */
+static dg_bf16 bits_of(int salt, int node, int column) {
+  return (dg_bf16)dg_rng_key(dg_rng_key(78, (uint64_t)(100 * salt + node)), (uint64_t)column);
+}
+
+/* Rows of a table in bf16 arrive bit by bit, and gradients come home as those of other channels do, round after round.
+ */
+static void check_table(const local *l, shape s, dg_halo_type type) {
+  const int n = l->n_owned + l->n_halo;
+  const dg_bf16 untouched = 0xABCD;
+  dg_bf16 *value = NULL;
+  DG_CHECK(dg_alloc(&value, (size_t)n * (size_t)s.ld, sizeof *value) == DG_OK);
+  dg_real *gradient = matrix_create(l, s.ld);
+  dg_halo_channel *channel = NULL;
+  dg_status status = dg_halo_channel_create_bf16(&channel, &l->plan, value, gradient, s.width, s.ld, type);
+  assert_all_true(&test_comm, status == DG_OK);
+  for (int round = 0; round < 3; round++) {
+    bool right = true;
+    for (int i = 0; i < n; i++)
+      for (int c = 0; c < s.ld; c++) value[i * s.ld + c] = i < l->n_owned ? bits_of(round, l->node[i], c) : untouched;
+    dg_halo_pull_begin(channel);
+    dg_halo_pull_end(channel);
+    for (int i = 0; i < n; i++)
+      for (int c = 0; c < s.ld; c++)
+        right &= value[i * s.ld + c] == (i < l->n_owned || c < s.width ? bits_of(round, l->node[i], c) : untouched);
+    assert_all_true(&test_comm, right);
+    fill(gradient, l, s.ld, test_comm.rank);
+    dg_halo_push_begin(channel);
+    dg_halo_push_end(channel);
+    assert_all_true(&test_comm, pushed_right(gradient, l, s, type));
+  }
+  dg_halo_channel_destroy(&channel);
+  dg_free(&value);
+  dg_free(&gradient);
+}
+
+static void tables_in_bf16_travel_as_they_are(void **state) {
+  (void)state;
+  for_each_case(check_table);
+}
+
 static double dot(const dg_real *a, const dg_real *b, int n) {
   double sum = 0;
   for (int i = 0; i < n; i++) sum += (double)a[i] * b[i];
@@ -278,15 +319,21 @@ static void bytes_count_what_travels(void **state) {
   (void)state;
   for (size_t p = 0; p < N_PATTERNS; p++) {
     local l;
-    dg_halo_channel *wide = NULL, *narrow = NULL;
+    dg_halo_channel *wide = NULL, *narrow = NULL, *table = NULL;
     assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
     dg_real *value = matrix_create(&l, 8);
     bool made = dg_halo_channel_create(&wide, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK &&
-                dg_halo_channel_create(&narrow, &l.plan, value, NULL, 5, 8, DG_HALO_BF16) == DG_OK;
+                dg_halo_channel_create(&narrow, &l.plan, value, NULL, 5, 8, DG_HALO_BF16) == DG_OK &&
+                dg_halo_channel_create_bf16(&table, &l.plan, (dg_bf16 *)value, value, 5, 8, DG_HALO_F32) == DG_OK;
     assert_all_true(&test_comm, made);
-    int64_t total[3] = {dg_halo_channel_bytes(wide), dg_halo_channel_bytes(narrow), l.n_halo};
-    dg_comm_sum_int64(&test_comm, total, 3);
-    assert_all_true(&test_comm, total[0] == total[2] * 5 * (int64_t)sizeof(dg_real) && total[1] == total[2] * 5 * 2);
+    int64_t total[] = {dg_halo_channel_bytes(wide),        dg_halo_channel_bytes(narrow),
+                       dg_halo_channel_bytes(table),       dg_halo_channel_bytes_back(table),
+                       dg_halo_channel_bytes_back(narrow), l.n_halo};
+    dg_comm_sum_int64(&test_comm, total, 6);
+    const int64_t reals = total[5] * 5 * (int64_t)sizeof(dg_real), halves = total[5] * 5 * 2;
+    assert_all_true(&test_comm, total[0] == reals && total[1] == halves && total[2] == halves);
+    assert_all_true(&test_comm, total[3] == reals && total[4] == halves);
+    dg_halo_channel_destroy(&table);
     dg_halo_channel_destroy(&wide);
     dg_halo_channel_destroy(&narrow);
     dg_free(&value);
@@ -420,6 +467,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pull_fills_the_halo_rows),
       cmocka_unit_test(push_adds_in_the_order_of_ranks),
+      cmocka_unit_test(tables_in_bf16_travel_as_they_are),
       cmocka_unit_test(pull_and_push_are_adjoint),
       cmocka_unit_test(bytes_count_what_travels),
       cmocka_unit_test(rows_for_a_neighbour_are_one_message_or_short_ones),

@@ -9,6 +9,15 @@ bool plain_kept(const dg_dropout *drop, int32_t id, uint32_t column) {
   return dg_rng_column(dg_rng_row(drop->key, (uint32_t)id), drop->key, column) >= drop->threshold;
 }
 
+double plain_bf16(double x) {
+  int exponent;
+  if (!isfinite(x) || x == 0) return x;
+  frexp(x, &exponent);
+  const int last = exponent > -126 ? exponent - 8 : -133; /* the power of the last digit */
+  const double rounded = ldexp(nearbyint(ldexp(x, -last)), last);
+  return fabs(rounded) < 0x1p128 ? rounded : copysign(INFINITY, x);
+}
+
 /* out[c] += a * row[c]. */
 static void add_row(double *out, double a, const dg_real *row, int ld) {
   for (int c = 0; c < ld; c++) out[c] += a * (double)row[c];

@@ -68,6 +68,7 @@ static void defaults_are_gatv2(void **state) {
   assert_int_equal(config.early_stop, DG_STOP_NONE);
   assert_int_equal(config.select, DG_SELECT_LAST);
   assert_int_equal(config.halo_type, DG_HALO_F32);
+  assert_int_equal(m->table_type, DG_TABLE_F32);
   assert_int_equal(config.threads, 0);
   assert_true(config.prune && config.normalize == DG_NORMALIZE_NONE);
   assert_null(config.save);
@@ -127,6 +128,8 @@ static void heads_need_attention(void **state) {
 
 static void options_that_nobody_uses_are_refused(void **state) {
   (void)state;
+  assert_message("--model mlp --table-type bf16",
+                 "--table-type bf16 is for rows that edges gather; mlp has no use for it");
   assert_message("--norm batch --layers 1", "--norm is for hidden layers, and with --layers 1 there are none");
   assert_message("--model gcn --attention-dropout 0.1",
                  "--attention-dropout is for gat and gatv2; gcn has no attention");
@@ -247,11 +250,11 @@ static void recipes_are_as_published(void **state) {
 
 static void impossible_values_are_refused(void **state) {
   (void)state;
-  const char *const lines[] = {
-      "--layers 0",      "--hidden 0",     "--heads 0",    "--out-heads 0",          "--dropout 1",
-      "--lr 0",          "--epochs -1",    "--runs 0",     "--patience 0",           "--threads 0",
-      "--seed -1",       "--eval-every 0", "--layers 1.5", "--dropout -0.1",         "--weight-decay -1",
-      "--halo-type f16", "--prune maybe",  "second.h5",    "--attention-dropout 1.0"};
+  const char *const lines[] = {"--layers 0",       "--hidden 0",     "--heads 0",         "--out-heads 0",
+                               "--dropout 1",      "--lr 0",         "--epochs -1",       "--runs 0",
+                               "--patience 0",     "--threads 0",    "--seed -1",         "--eval-every 0",
+                               "--layers 1.5",     "--dropout -0.1", "--weight-decay -1", "--halo-type f16",
+                               "--table-type f16", "--prune maybe",  "second.h5",         "--attention-dropout 1.0"};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_int_equal(parse_with(NULL, lines[i]), DG_USAGE);
 }
 
@@ -315,6 +318,7 @@ static void what_a_run_depends_on_is_described(void **state) {
                                 "--init i",
                                 "--select best-val-loss",
                                 "--halo-type bf16",
+                                "--table-type bf16",
                                 "--prune off",
                                 "--normalize row",
                                 "--first-halo fetch"};

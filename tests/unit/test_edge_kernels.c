@@ -9,8 +9,10 @@
 
 #include "kernels/kernels.h"
 #include "support/plain_edges.h"
+#include "support/plain_rows.h"
 
-/* Aggregation over edges, forward and backward: every variant against plain loops in double precision. */
+/* Aggregation over edges, forward and backward: every variant against plain loops in double precision, with tables in
+   the numbers of the model and, rounded before, in bf16. */
 
 /* In-degrees of targets, their self-loop included: about the tiles of a row, 32 vectors. */
 static const int degrees[] = {1, 2, 31, 32, 33, 200, 1, 63, 64, 65, 5};
@@ -37,8 +39,11 @@ typedef struct problem {
   dg_real *z, *zr, *att, *att_dst, *norm, *dagg; /* given */
   float *attributes;
   dg_real *lin_edge, *edge_scores;
+  dg_bf16 *z_bf16, *zr_bf16, *dagg_bf16;
   dg_real *score_src, *agg, *positive, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
 } problem;
+
+static bool in_bf16; /* tables are */
 
 static double draw(uint64_t what, uint64_t n) {
   return 2 * dg_rng_uniform(dg_rng_key(17, what), n) - 1;
@@ -63,6 +68,12 @@ static int make_graph(void **state) {
   return indptr[N_DST] != N_EDGES || at != N_EDGES;
 }
 
+static int make_tables_bf16(void **state) {
+  (void)state;
+  in_bf16 = true;
+  return 0;
+}
+
 static void *room(size_t count, size_t size) {
   void *block;
   assert_int_equal(dg_alloc(&block, count, size), DG_OK);
@@ -80,6 +91,42 @@ static dg_real *draw_rows(const problem *p, int n, uint64_t what, double size) {
     for (int h = 0; h < p->heads; h++)
       for (int d = 0; d < p->dim; d++) x[at(p, r, h, d)] = (dg_real)(size * draw(what + (uint64_t)r, at(p, 0, h, d)));
   return x;
+}
+
+/* Rows of a table, which bf16 holds as they are where tables are in it. */
+static dg_real *draw_table(const problem *p, int n, uint64_t what) {
+  dg_real *x = draw_rows(p, n, what, 1);
+  for (size_t i = 0; in_bf16 && i < (size_t)n * p->e.ld; i++) x[i] = (dg_real)plain_bf16((double)x[i]);
+  return x;
+}
+
+/* The upper halves of the numbers of a table. */
+static dg_bf16 *upper_halves(const problem *p, const dg_real *x, int n) {
+  dg_bf16 *out = room((size_t)n * p->e.ld, sizeof *out);
+  for (size_t i = 0; i < (size_t)n * p->e.ld; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    out[i] = (dg_bf16)(bits >> 16);
+  }
+  return out;
+}
+
+/* What kernels are given: tables in one of the types alone. */
+static dg_edges given_to_kernels(problem *p) {
+  dg_edges e = p->e;
+  if (!in_bf16) return e;
+  dg_bf16 **all[] = {&p->z_bf16, &p->zr_bf16, &p->dagg_bf16};
+  for (int i = 0; i < 3; i++) dg_free(all[i]);
+  e.z_bf16 = p->z_bf16 = upper_halves(p, p->z, N_SRC);
+  e.zr_bf16 = p->zr_bf16 = upper_halves(p, p->zr, N_DST);
+  e.dagg_bf16 = p->dagg_bf16 = upper_halves(p, p->dagg, N_DST);
+  e.z = e.zr = e.dagg = NULL;
+  return e;
+}
+
+/* Kernels over such tables; `more` of edges that have attributes, or of which some are dropped. */
+static const dg_edge_kernels *edges_of(const dg_kernels *k, bool more) {
+  return &(in_bf16 ? k->edges_bf16 : k->edges)[more];
 }
 
 /* Attributes of edges, and for each of them a row of channels and a number for each head. */
@@ -113,11 +160,11 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
                     .drop = {.scale = 1}};
   if (dropout > 0)
     p->e.drop = (dg_dropout){dg_rng_key(3, shape), (uint32_t)(dropout * 0x1p32), (dg_real)(1 / (1 - dropout))};
-  p->e.z = p->z = draw_rows(p, N_SRC, 1000, 1);
-  p->e.zr = p->zr = draw_rows(p, N_DST, 2000, 1);
+  p->e.z = p->z = draw_table(p, N_SRC, 1000);
+  p->e.zr = p->zr = draw_table(p, N_DST, 2000);
   p->e.att = p->att = draw_rows(p, 1, 3000, size_of_scores);
   p->e.att_dst = p->att_dst = draw_rows(p, 1, 4000, size_of_scores);
-  p->e.dagg = p->dagg = draw_rows(p, N_DST, 5000, 1);
+  p->e.dagg = p->dagg = draw_table(p, N_DST, 5000);
   p->e.norm = p->norm = room(N_SRC, sizeof *p->norm);
   for (int r = 0; r < N_SRC; r++) p->norm[r] = (dg_real)(1 / sqrt(1 + r % 9));
   p->e.score_src = p->score_src = room(N_SRC * hp, sizeof *p->score_src);
@@ -138,6 +185,8 @@ static void free_problem(problem *p) {
                      &p->dscore_dst, &p->alpha, &p->datt,     &p->lin_edge, &p->edge_scores};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
   dg_free(&p->attributes);
+  dg_bf16 **tables[] = {&p->z_bf16, &p->zr_bf16, &p->dagg_bf16};
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) dg_free(tables[i]);
 }
 
 /* Rows as kernels lay them out are `wanted` to single precision of terms about 1, and their padding zero. */
@@ -170,36 +219,36 @@ static void check_alpha(const problem *p, const plain_edges *plain, const char *
 
 /* Kernels treat ranges of rows: all are made in two, of which the sums are added. */
 typedef void summing(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
-static void run_summing(problem *p, summing *kernel, int32_t n, int32_t middle, size_t width) {
+static void run_summing(problem *p, const dg_edges *e, summing *kernel, int32_t n, int32_t middle, size_t width) {
   dg_real *partial = room(width, sizeof *partial);
-  kernel(&p->e, 0, middle, p->datt);
-  kernel(&p->e, middle, n, partial);
+  kernel(e, 0, middle, p->datt);
+  kernel(e, middle, n, partial);
   for (size_t c = 0; c < width; c++) p->datt[c] += partial[c];
   dg_free(&partial);
 }
 
-static void run_gatv2(problem *p, const dg_kernels *k) {
-  const dg_edges *e = &p->e;
+static void run_gatv2(problem *p, const dg_edge_kernels *k) {
   p->e.positive = NULL;
-  k->gatv2_forward(e, 0, 5);
-  k->gatv2_forward(e, 5, N_DST);
-  k->gatv2_alpha(e, 0, N_DST, p->alpha);
-  k->row_dots(e, 0, N_DST);
-  run_summing(p, k->gatv2_backward_dst, N_DST, 4, (size_t)(1 + e->edge_dim) * (size_t)e->ld);
-  k->gatv2_backward_src(e, 0, 40);
-  k->gatv2_backward_src(e, 40, N_SRC);
+  const dg_edges e = given_to_kernels(p);
+  k->gatv2_forward(&e, 0, 5);
+  k->gatv2_forward(&e, 5, N_DST);
+  k->gatv2_alpha(&e, 0, N_DST, p->alpha);
+  k->row_dots(&e, 0, N_DST);
+  run_summing(p, &e, k->gatv2_backward_dst, N_DST, 4, (size_t)(1 + e.edge_dim) * (size_t)e.ld);
+  k->gatv2_backward_src(&e, 0, 40);
+  k->gatv2_backward_src(&e, 40, N_SRC);
 }
 
-static void run_gat(problem *p, const dg_kernels *k) {
-  const dg_edges *e = &p->e;
+static void run_gat(problem *p, const dg_edge_kernels *k) {
   p->e.positive = p->positive;
-  k->gat_scores(e, 0, 7);
-  k->gat_scores(e, 7, N_SRC);
-  k->gat_forward(e, 0, 5);
-  k->gat_forward(e, 5, N_DST);
-  k->gat_alpha(e, 0, N_DST, p->alpha);
-  k->row_dots(e, 0, N_DST);
-  run_summing(p, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e->ld + (size_t)e->edge_dim * (size_t)e->hp);
+  const dg_edges e = given_to_kernels(p);
+  k->gat_scores(&e, 0, 7);
+  k->gat_scores(&e, 7, N_SRC);
+  k->gat_forward(&e, 0, 5);
+  k->gat_forward(&e, 5, N_DST);
+  k->gat_alpha(&e, 0, N_DST, p->alpha);
+  k->row_dots(&e, 0, N_DST);
+  run_summing(p, &e, k->gat_backward_src, N_SRC, 40, 2 * (size_t)e.ld + (size_t)e.edge_dim * (size_t)e.hp);
 }
 
 /* The gradient of what attributes are multiplied by: rows of channels, or of a number for each head. */
@@ -217,18 +266,18 @@ static void check_edge_gradient(problem *p, const plain_edges *plain, const char
 
 static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout, int edge_dim,
                             double edge_dropout) {
+  const dg_edge_kernels *edges = edges_of(k, edge_dim > 0 || edge_dropout > 0);
   problem p;
   plain_edges plain;
   make_problem(&p, shape, 1, dropout, edge_dim);
-  if (edge_dim > 0 || edge_dropout > 0) k = k->with_attributes;
   p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   if (v2) {
     plain_gatv2(&plain, &p.e);
-    run_gatv2(&p, k);
+    run_gatv2(&p, edges);
   } else {
     plain_gat(&plain, &p.e);
-    run_gat(&p, k);
+    run_gat(&p, edges);
   }
   check_rows(&p, p.agg, plain.agg, N_DST, k->name, "agg");
   check_alpha(&p, &plain, k->name);
@@ -302,10 +351,11 @@ static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, 
   make_problem(&p, shape, 1, 0, edge_dim);
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   make(&plain, &p.e);
-  forward(&p.e, 0, 5);
-  forward(&p.e, 5, N_DST);
-  backward(&p.e, 0, 40);
-  backward(&p.e, 40, N_SRC);
+  const dg_edges e = given_to_kernels(&p);
+  forward(&e, 0, 5);
+  forward(&e, 5, N_DST);
+  backward(&e, 0, 40);
+  backward(&e, 40, N_SRC);
   check_rows(&p, p.agg, plain.agg, N_DST, k->name, "agg");
   check_rows(&p, p.dz, plain.dz, N_SRC, k->name, "dz");
   free_problem(&p);
@@ -314,20 +364,26 @@ static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, 
 
 static void gcn_is_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->gcn_forward, (*k)->gcn_backward_src, plain_gcn, 0);
+  FOR_ALL(k, shape) {
+    const dg_edge_kernels *edges = edges_of(*k, false);
+    check_sums(*k, shape, edges->gcn_forward, edges->gcn_backward_src, plain_gcn, 0);
+  }
 }
 
 static void gcn_weighs_edges(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
-    const dg_kernels *w = (*k)->with_attributes;
-    check_sums(w, shape, w->gcn_forward, w->gcn_backward_src, plain_gcn, 1);
+    const dg_edge_kernels *edges = edges_of(*k, true);
+    check_sums(*k, shape, edges->gcn_forward, edges->gcn_backward_src, plain_gcn, 1);
   }
 }
 
 static void means_are_what_plain_loops_give(void **state) {
   (void)state;
-  FOR_ALL(k, shape) check_sums(*k, shape, (*k)->mean_forward, (*k)->mean_backward_src, plain_mean, 0);
+  FOR_ALL(k, shape) {
+    const dg_edge_kernels *edges = edges_of(*k, false);
+    check_sums(*k, shape, edges->mean_forward, edges->mean_backward_src, plain_mean, 0);
+  }
 }
 
 /* Coefficients of each row sum to one, and an aggregate lies among its sources, within [-1, 1]. */
@@ -347,12 +403,12 @@ static void extreme_scores_sum_to_one(void **state) {
   FOR_ALL(k, shape) {
     problem p;
     for (int edge_dim = 0; edge_dim < 2; edge_dim++) {
-      const dg_kernels *kernels = edge_dim > 0 ? (*k)->with_attributes : *k;
+      const dg_edge_kernels *edges = edges_of(*k, edge_dim > 0);
       make_problem(&p, shape, 1e4, 0, edge_dim);
-      run_gatv2(&p, kernels);
-      check_extreme(&p, kernels->name);
-      run_gat(&p, kernels);
-      check_extreme(&p, kernels->name);
+      run_gatv2(&p, edges);
+      check_extreme(&p, (*k)->name);
+      run_gat(&p, edges);
+      check_extreme(&p, (*k)->name);
       free_problem(&p);
     }
   }
@@ -378,9 +434,9 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
     problem p;
     make_problem(&p, shape, 1, 0, 0);
     p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
-    run_gatv2(&p, *k);
+    run_gatv2(&p, edges_of(*k, false));
     check_reached(&p, j, (*k)->name);
-    run_gat(&p, *k);
+    run_gat(&p, edges_of(*k, false));
     check_reached(&p, j, (*k)->name);
     free_problem(&p);
   }
@@ -401,5 +457,6 @@ int main(void) {
       cmocka_unit_test(extreme_scores_sum_to_one),
       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
-  return cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
+  const int failed = cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
+  return failed + cmocka_run_group_tests_name("edge_kernels over tables in bf16", tests, make_tables_bf16, NULL);
 }

@@ -221,12 +221,14 @@ static void dense_rows_are_multiplied(void **state) {
   }
 }
 
-/* Wider than what is read where it lies, with strips left over; more inner columns or rows than are copied at a time. */
+/* Wider than what is read where it lies, with strips left over; more inner columns or rows than are copied at a time.
+ */
 static void wide_matrices_are_multiplied(void **state) {
   (void)state;
   static const struct {
     int n, ld, rows;
-  } shapes[] = {{1, 80, 7}, {300, 336, 70}, {5, 1008, 13}, {257, 320, 300}, {520, 272, 2}, {256, 752, 256}, {3, 288, 0}};
+  } shapes[] = {{1, 80, 7},    {300, 336, 70},  {5, 1008, 13}, {257, 320, 300},
+                {520, 272, 2}, {256, 752, 256}, {3, 288, 0}};
   FOR_VARIANTS(k) for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, false);
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, true);
@@ -447,6 +449,35 @@ static void exp_saturates(void **state) {
   }
 }
 
+static float value_of(dg_bf16 x) {
+  const uint32_t bits = (uint32_t)x << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* Numbers of all sizes, halfway between two and beside it, and what is no number. */
+static void rows_are_rounded_to_the_nearest_bf16(void **state) {
+  (void)state;
+  enum { N = 1024, SPECIAL = 16 };
+  dg_real x[N] __attribute__((aligned(DG_ALIGN))) = {
+      0,           -0.0f,     1,         0x1.01p0f, 0x1.03p0f, -0x1.01p0f, 0x1.010002p0f, 0x1.00fffep0f,
+      0x1.ffp127f, 0x1p-149f, 0x1p-133f, INFINITY,  -INFINITY, NAN,        -NAN,          0x1.fep127f};
+  dg_bf16 y[N] __attribute__((aligned(DG_ALIGN)));
+  for (int i = SPECIAL; i < N; i++) x[i] = (dg_real)ldexp(draw(60, (uint64_t)i), i % 270 - 140);
+  FOR_VARIANTS(k) {
+    memset(y, 0x77, sizeof y);
+    k->round_rows(y, x, N - 16);
+    for (int i = 0; i < N - 16; i++) {
+      const float is = value_of(y[i]);
+      const double wanted = plain_bf16((double)x[i]);
+      if (isnan(x[i]) ? !isnan(is) : is != wanted || !signbit(is) != !signbit(wanted))
+        fail_msg("%s: %a instead of %a from %a", k->name, (double)is, wanted, (double)x[i]);
+    }
+    for (int i = N - 16; i < N; i++) assert_int_equal(y[i], 0x7777);
+  }
+}
+
 static void flops_are_counted(void **state) {
   (void)state;
   FOR_VARIANTS(k) assert_true(k->fma_flops(20) == 2 * k->fma_flops(10) && k->fma_flops(10) > 0);
@@ -470,6 +501,7 @@ int main(void) {
       cmocka_unit_test(small_rows_are_activated_to_their_last_bits),
       cmocka_unit_test(no_kernel_hides_what_is_not_a_number),
       cmocka_unit_test(exp_saturates),
+      cmocka_unit_test(rows_are_rounded_to_the_nearest_bf16),
       cmocka_unit_test(flops_are_counted),
   };
   return cmocka_run_group_tests_name("row_kernels", tests, make_input, NULL);
