@@ -139,7 +139,6 @@ cleanup:
 /* ---- the folder ---- */
 
 static dg_status make_folders(folder *f) {
-  f->file[0] = '\0';
   snprintf(f->file, sizeof f->file, "%s", f->path);
   if (mkdir(f->path, 0777) != 0) return fail(f);
   for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include <distgat/memory.h>
+#include <distgat/sums.h>
 
-enum { TAG_VALUES = 11, TAG_SUMS, STRIP = 2048 };
+enum { TAG_VALUES = 11, TAG_SUMS };
 
 typedef struct dg_reduce_range {
   dg_real *values; /* [n] */
@@ -93,9 +94,9 @@ static void send_sums(dg_reduce *reduce, dg_reduce_range *range) {
 static void add_values(const dg_reduce *reduce, const dg_reduce_range *range) {
   const int me = reduce->comm.rank;
   const int64_t n = slice_size(reduce, range, me);
-  dg_real *out = range->values + slice_begin(reduce, range, me), own[STRIP];
-  for (int64_t at = 0; at < n; at += STRIP) {
-    const int64_t m = n - at < STRIP ? n - at : STRIP;
+  dg_real *out = range->values + slice_begin(reduce, range, me), own[DG_STRIP];
+  for (int64_t at = 0; at < n; at += DG_STRIP) {
+    const int64_t m = n - at < DG_STRIP ? n - at : DG_STRIP;
     memcpy(own, out + at, (size_t)m * sizeof *own);
     for (int r = 0; r < reduce->comm.size; r++) {
       const dg_real *in = r == me ? own : room_of(reduce, range, r) + at;
