@@ -40,6 +40,7 @@ ROWS = [
     ("--recipe gcn-paper", "pubmed", 78.8, None),
     ("--recipe best-cora", "cora", 83.5, None),
     ("--recipe best-citeseer", "citeseer", 72.5, None),
+    ("--recipe best-pubmed", "pubmed", 79.0, None),
     ("--recipe best-gcn-cora", "cora", 82.0, None),
     ("--recipe best-gcn-citeseer", "citeseer", 71.5, None),
     ("--recipe best-gcn-pubmed", "pubmed", 79.3, None),

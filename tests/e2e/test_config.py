@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import program  # noqa: E402
 
 RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best",
-           "best-cora", "best-citeseer", "best-gcn-cora", "best-gcn-citeseer", "best-gcn-pubmed")
+           "best-cora", "best-citeseer", "best-pubmed", "best-gcn-cora", "best-gcn-citeseer", "best-gcn-pubmed")
 
 
 class Config(program.Case):
