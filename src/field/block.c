@@ -5,7 +5,9 @@
 
 #include <distgat/memory.h>
 
-enum { MAX_CHUNKS = 64, MIN_CHUNK_WORK = 512 };
+/* Chunks of large graphs are small: threads that work on neighbouring ones then gather the same rows from the cache
+   that they share. */
+enum { FEW_CHUNKS = 64, MIN_CHUNK_WORK = 512, MAX_CHUNK_WORK = 1 << 17 };
 
 static void destroy_chunks(dg_chunks *c) {
   dg_free(&c->begin);
@@ -22,21 +24,23 @@ static void cut(dg_chunks *c, const int32_t *indptr, dg_row begin, dg_row end, i
     }
 }
 
-static dg_status alloc_chunks(dg_chunks *c, int capacity) {
-  dg_status status = dg_alloc(&c->begin, (size_t)capacity, sizeof *c->begin);
-  return status == DG_OK ? dg_alloc(&c->end, (size_t)capacity, sizeof *c->end) : status;
+static int64_t chunk_work(int64_t edges, int64_t rows) {
+  const int64_t work = (edges + rows) / FEW_CHUNKS + 1;
+  return work < MIN_CHUNK_WORK ? MIN_CHUNK_WORK : work < MAX_CHUNK_WORK ? work : MAX_CHUNK_WORK;
 }
 
-static int64_t chunk_work(int64_t edges, int64_t rows) {
-  int64_t work = (edges + rows) / MAX_CHUNKS + 1;
-  return work > MIN_CHUNK_WORK ? work : MIN_CHUNK_WORK;
+/* Room for what so many edges and rows are cut into, in at most so many stretches. */
+static dg_status alloc_chunks(dg_chunks *c, int64_t edges, int64_t rows, int stretches) {
+  const size_t most = (size_t)((edges + rows) / chunk_work(edges, rows)) + (size_t)stretches;
+  dg_status status = dg_alloc(&c->begin, most, sizeof *c->begin);
+  return status == DG_OK ? dg_alloc(&c->end, most, sizeof *c->end) : status;
 }
 
 /* Chunks of targets: those that have nothing to do with other ranks first; a chunk never crosses from one kind to the
    other. */
 static dg_status chunk_targets(dg_builder *b, dg_block *k) {
   const int64_t work = chunk_work(k->indptr[k->n_dst], k->n_dst);
-  dg_status status = alloc_chunks(&k->dst, 2 * MAX_CHUNKS + 2 * (b->config.n_layers + 2));
+  dg_status status = alloc_chunks(&k->dst, k->indptr[k->n_dst], k->n_dst, 2 * (b->config.n_layers + 2));
   for (int border = 0; status == DG_OK && border < 2; border++) {
     for (dg_row i = 0; i < k->n_dst;) {
       dg_row end = i;
@@ -51,7 +55,7 @@ static dg_status chunk_targets(dg_builder *b, dg_block *k) {
 
 static dg_status chunk_sources(dg_block *k) {
   const int64_t work = chunk_work(k->t_indptr[k->n_src], k->n_src);
-  dg_status status = alloc_chunks(&k->src, 2 * MAX_CHUNKS + 4);
+  dg_status status = alloc_chunks(&k->src, k->t_indptr[k->n_src], k->n_src, 2);
   if (status != DG_OK) return status;
   cut(&k->src, k->t_indptr, k->n_src_owned, k->n_src, work);
   k->src.n_first = k->src.n;

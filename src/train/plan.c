@@ -55,8 +55,8 @@ static int64_t scaled(const dg_plan_input *in, int64_t count) {
 
 /* About as many chunks as a block of such counts is cut into. */
 static int64_t chunks_of(const dg_layer_counts *n) {
-  const int64_t most = 64, work = 512, wanted = (n->n_edges + n->n_src) / work + 2;
-  return wanted < most ? wanted : most;
+  const int64_t few = 64, least = 512, most = 1 << 17, all = n->n_edges + n->n_src, wanted = all / least + 2;
+  return wanted < few ? wanted : few < all / most ? all / most + 2 : few;
 }
 
 static void scale_counts(const dg_plan_input *in, dg_counts *counts) {
