@@ -69,7 +69,7 @@ int64_t dg_halo_channel_bytes_back(const dg_halo_channel *channel);
 
 DG_API_END
 
-/* Messages this rank sends in one pull and one push. Local. */
-int64_t dg_halo_channel_messages(const dg_halo_channel *channel);
+/* Messages this rank sends in so many pulls and one push. Local. */
+int64_t dg_halo_channel_messages(const dg_halo_channel *channel, int pulls);
 
 #endif

@@ -51,6 +51,11 @@ static inline int dg_model_label_columns(const dg_model_config *config, int n_cl
   return config->use_labels > 0 ? n_classes : 0;
 }
 
+/* Forward passes of a training step, of an evaluation too. Local. */
+static inline int dg_model_passes(const dg_model_config *config) {
+  return 1 + config->label_iterations;
+}
+
 /* Whether a training step needs all nodes in all layers but the last, since it takes their statistics. Local. */
 static inline bool dg_model_is_full(const dg_model_config *config) {
   return config->norm == DG_NORM_BATCH && config->layers > 1;

@@ -403,6 +403,6 @@ int64_t dg_halo_channel_bytes_back(const dg_halo_channel *channel) {
 }
 
 /* Those that send rows of a pull, and those that send halo rows of a push. */
-int64_t dg_halo_channel_messages(const dg_halo_channel *channel) {
-  return channel == NULL ? 0 : (int64_t)channel->pull.n_owned_pieces + channel->push.n_halo_pieces;
+int64_t dg_halo_channel_messages(const dg_halo_channel *channel, int pulls) {
+  return channel == NULL ? 0 : (int64_t)pulls * channel->pull.n_owned_pieces + channel->push.n_halo_pieces;
 }

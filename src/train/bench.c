@@ -130,7 +130,7 @@ static void count_messages(dg_bench_result *r, const dg_trainer *t) {
   if (t->sums.node->n_nodes > 1) r->allreduce_bytes_per_epoch += dg_model_norm_bytes(&t->model);
   r->message_bytes = (int64_t)t->comm->message_bytes;
   for (int k = 0; k < t->model.config.layers; k++)
-    r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel);
+    r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel, dg_model_passes(&t->model.config));
   dg_comm_sum_int64(t->comm, &r->messages_per_epoch, 1);
   dg_comm_sum_int64(t->comm, &r->allreduce_bytes_per_epoch, 1);
 }

@@ -78,14 +78,16 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
 
 double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
   const double params = (double)(model->params.sums ? model->params.sums->n : model->params.count);
+  const int passes = dg_model_passes(&model->config);
   double total = 0;
   for (int k = 0; k < model->config.layers; k++) {
     const dg_layer *l = &model->layer[k];
     const dg_layer_counts *n = &counts->layer[k];
     const bool sparse_input = sparse && k == 0;
-    total += seconds(forward_projection(l, n, sparse_input), machine);
+    total += passes *
+             (seconds(forward_projection(l, n, sparse_input), machine) + seconds(edges(l, n, false, machine), machine));
     total += seconds(projection(l, n, sparse_input), machine) * (k > 0 ? 2 : 1); /* weight gradient, input gradient */
-    total += seconds(edges(l, n, false, machine), machine) + seconds(edges(l, n, true, machine), machine);
+    total += seconds(edges(l, n, true, machine), machine);
   }
   return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
 }

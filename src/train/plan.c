@@ -262,11 +262,16 @@ static int64_t row_bytes(const division *d, int k) {
   return l->bf16 ? wire_width(l) * (int64_t)sizeof(dg_bf16) : gradient_bytes(d, k);
 }
 
-static int64_t both_bytes(const division *d, int k) {
-  return row_bytes(d, k) + gradient_bytes(d, k);
+static int passes(const division *d) {
+  return dg_model_passes(&d->input->config->model);
 }
 
-/* Seconds of one rank's exchanges in a step, nothing of them hidden: rows there, gradients back. */
+/* Bytes of a row in all passes of a step, and of its gradient. */
+static int64_t both_bytes(const division *d, int k) {
+  return passes(d) * row_bytes(d, k) + gradient_bytes(d, k);
+}
+
+/* Seconds of one rank's exchanges in a step, nothing of them hidden: rows there in each pass, gradients back. */
 static double time_exchanges(const division *d, const dg_counts *counts) {
   const dg_plan_cluster *c = &d->input->cluster;
   const bool far = d->point->nodes > 1;
@@ -278,7 +283,8 @@ static double time_exchanges(const division *d, const dg_counts *counts) {
     const int64_t got = n->n_src - n->n_projected, most = got > n->n_sent ? got : n->n_sent;
     const int64_t messages = n->n_send_ranks + n->n_recv_ranks;
     if (messages > 0)
-      seconds += 2 * (latency + (double)messages * MESSAGE) + (double)(most * both_bytes(d, k)) * sharing / rate;
+      seconds +=
+          (passes(d) + 1) * (latency + (double)messages * MESSAGE) + (double)(most * both_bytes(d, k)) * sharing / rate;
   }
   return seconds;
 }
@@ -332,7 +338,7 @@ static void predict_time(const division *d, const known_rates *known) {
       const dg_layer_counts *n = &d->train[p].layer[k];
       point->step_halo += n->n_sent;
       point->halo_bytes += n->n_sent * both_bytes(d, k);
-      point->messages += n->n_send_ranks + n->n_recv_ranks;
+      point->messages += passes(d) * n->n_send_ranks + n->n_recv_ranks;
     }
   }
   point->step_imbalance = point->compute / mean;

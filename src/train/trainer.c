@@ -206,7 +206,7 @@ int64_t dg_trainer_halo_bytes(const dg_trainer *trainer) {
   int64_t bytes = 0;
   for (int k = 0; trainer->train.work && k < trainer->model.config.layers; k++) {
     const dg_halo_channel *channel = trainer->train.work[k].channel;
-    bytes += (1 + trainer->config->model.label_iterations) * dg_halo_channel_bytes(channel);
+    bytes += dg_model_passes(&trainer->model.config) * dg_halo_channel_bytes(channel);
     bytes += dg_halo_channel_bytes_back(channel);
   }
   dg_comm_sum_int64(trainer->comm, &bytes, 1);

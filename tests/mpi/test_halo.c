@@ -307,7 +307,7 @@ static void rows_for_a_neighbour_are_one_message_or_short_ones(void **state) {
       assert_all_true(&test_comm, dg_halo_channel_create(&channel, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK);
       const int64_t rows = l.n_halo + l.plan.send_offset[l.plan.n_send_ranks],
                     neighbours = l.plan.n_recv_ranks + l.plan.n_send_ranks;
-      assert_all_true(&test_comm, dg_halo_channel_messages(channel) == (pieces ? rows : neighbours));
+      assert_all_true(&test_comm, dg_halo_channel_messages(channel, 1) == (pieces ? rows : neighbours));
       dg_halo_channel_destroy(&channel);
     }
     dg_free(&value);
