@@ -19,6 +19,7 @@ typedef struct dg_local {
   dg_real *degree;     /* [n + n_halo] in-edges in the graph, without self-loop; where these have weights, their sum */
   dg_real *out_degree; /* [n + n_halo] out-edges in the graph, without self-loop; NULL unless asked for */
   dg_row *order;       /* [n] owned rows, neighbours near each other: fields number their rows so */
+  bool arranged;       /* rows are so many that fields go over all of them, whatever their level, in that order */
 } dg_local;
 
 /* Takes over the contents of `shard` and finds the halo. Errors: DG_MEMORY. Collective. */

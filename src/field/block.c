@@ -24,6 +24,18 @@ static void cut(dg_chunks *c, const int32_t *indptr, dg_row begin, dg_row end, i
     }
 }
 
+/* Chunks [first, last) of owned rows go in the order of these whatever their level, so that what one gathers is near
+   for the next. */
+static void arrange(dg_chunks *c, int first, int last, const dg_builder *b) {
+  for (int k = first + 1; b->local->arranged && k < last; k++) {
+    const dg_row begin = c->begin[k], end = c->end[k];
+    int at = k;
+    for (; at > first && b->place[c->begin[at - 1]] > b->place[begin]; at--)
+      c->begin[at] = c->begin[at - 1], c->end[at] = c->end[at - 1];
+    c->begin[at] = begin, c->end[at] = end;
+  }
+}
+
 static int64_t chunk_work(int64_t edges, int64_t rows) {
   const int64_t work = (edges + rows) / FEW_CHUNKS + 1;
   return work < MIN_CHUNK_WORK ? MIN_CHUNK_WORK : work < MAX_CHUNK_WORK ? work : MAX_CHUNK_WORK;
@@ -49,17 +61,19 @@ static dg_status chunk_targets(dg_builder *b, dg_block *k) {
       i = end;
     }
     if (border == 0) k->dst.n_first = k->dst.n;
+    arrange(&k->dst, border == 0 ? 0 : k->dst.n_first, k->dst.n, b);
   }
   return status;
 }
 
-static dg_status chunk_sources(dg_block *k) {
+static dg_status chunk_sources(const dg_builder *b, dg_block *k) {
   const int64_t work = chunk_work(k->t_indptr[k->n_src], k->n_src);
   dg_status status = alloc_chunks(&k->src, k->t_indptr[k->n_src], k->n_src, 2);
   if (status != DG_OK) return status;
   cut(&k->src, k->t_indptr, k->n_src_owned, k->n_src, work);
   k->src.n_first = k->src.n;
   cut(&k->src, k->t_indptr, 0, k->n_src_owned, work);
+  arrange(&k->src, k->src.n_first, k->src.n, b);
   return status;
 }
 
@@ -228,7 +242,7 @@ dg_status dg_block_create(dg_builder *b, int layer) {
   if (status == DG_OK) status = name_rows(b, k);
   if (status == DG_OK) status = chunk_targets(b, k);
   if (status == DG_OK && b->config.backward) status = transpose(k);
-  if (status == DG_OK && b->config.backward) status = chunk_sources(k);
+  if (status == DG_OK && b->config.backward) status = chunk_sources(b, k);
   DG_TRY(dg_comm_agree(&b->local->comm, status));
   if (layer > 1 || b->config.exchange_first) DG_TRY(plan_exchange(b, k));
 

@@ -12,6 +12,7 @@ typedef struct dg_builder {
   uint8_t *border; /* [n] has a halo in-neighbour, or other ranks need it */
   dg_row *number;  /* [n] field row of an owned local row */
   dg_row *order;   /* [n_rows] its inverse */
+  dg_row *place;   /* [n_rows] where local->order has the row */
   dg_row *halo_at; /* [n_halo] place in the block's halo, or -1 */
   dg_row *count;   /* [n_layers + 2] rows of level k or above */
 } dg_builder;

@@ -65,6 +65,7 @@ static dg_status alloc_builder(dg_builder *b) {
   DG_TRY(dg_alloc(&b->border, n, sizeof *b->border));
   DG_TRY(dg_alloc(&b->number, n, sizeof *b->number));
   DG_TRY(dg_alloc(&b->order, n, sizeof *b->order));
+  DG_TRY(dg_alloc(&b->place, n, sizeof *b->place));
   DG_TRY(dg_alloc(&b->halo_at, (size_t)b->local->n_halo, sizeof *b->halo_at));
   DG_TRY(dg_alloc(&b->count, (size_t)b->config.n_layers + 2, sizeof *b->count));
   DG_TRY(dg_alloc(&b->field, 1, sizeof *b->field));
@@ -101,6 +102,7 @@ cleanup:
   dg_free(&b.border);
   dg_free(&b.number);
   dg_free(&b.order);
+  dg_free(&b.place);
   dg_free(&b.halo_at);
   dg_free(&b.count);
   dg_field_destroy(&b.field);

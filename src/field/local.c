@@ -177,6 +177,7 @@ dg_status dg_local_create(dg_local *local, const dg_comm *comm, dg_shard *shard)
   DG_TRY(fetch(comm, &local->plan, local->degree, NULL, sizeof *local->degree));
   status = dg_alloc(&local->order, (size_t)local->n, sizeof *local->order);
   if (status == DG_OK) status = dg_order_rows(local->order, &local->in);
+  local->arranged = local->n >= DG_ARRANGED_ROWS;
   DG_TRY(dg_comm_agree(comm, status));
 
 cleanup:

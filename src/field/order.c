@@ -8,9 +8,9 @@
    they are. */
 enum { MAX_CLUSTER = 4096, MIN_ROWS = 4 * MAX_CLUSTER, ROUNDS = 4 };
 
-/* Rows that a cache shared by cores holds: a cluster follows those of this window that it is tied to most. Fewer than
-   MIN_ARRANGED are near each other in any order, and weak ties do not count. */
-enum { WINDOW = 1 << 17, MIN_ARRANGED = 2 * MIN_ROWS, MAX_TIES = 512 };
+/* Rows that a cache shared by cores holds: a cluster follows those of this window that it is tied to most. Weak ties
+   do not count. */
+enum { WINDOW = 1 << 17, MAX_TIES = 512 };
 
 /* Workspace of label propagation. */
 typedef struct clustering {
@@ -211,7 +211,7 @@ static dg_status order_clusters(dg_row *order, clustering *c, const dg_csr *in) 
   DG_TRY(list_rows(&k, c, (int32_t)in->n_rows));
   DG_TRY(dg_alloc(&sequence, (size_t)k.n, sizeof *sequence));
   for (int32_t a = 0; a < k.n; a++) sequence[a] = a;
-  if (in->n_rows >= MIN_ARRANGED) {
+  if (in->n_rows >= DG_ARRANGED_ROWS) {
     DG_TRY(tie_all(&k, c, in));
     DG_TRY(arrange(sequence, &k));
   }

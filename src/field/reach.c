@@ -69,7 +69,7 @@ void dg_reach_number(dg_builder *b) {
     for (int border = 0; border < 2; border++)
       for (dg_row s = 0; s < b->local->n; s++) {
         const dg_row i = b->local->order[s];
-        if (b->level[i] == k && b->border[i] == border) b->order[next] = i, b->number[i] = next++;
+        if (b->level[i] == k && b->border[i] == border) b->order[next] = i, b->place[next] = s, b->number[i] = next++;
       }
     b->count[k] = next;
   }

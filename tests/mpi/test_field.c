@@ -165,6 +165,16 @@ static bool chunks_are_timely(const dg_block *b, bool backward) {
   return right;
 }
 
+/* Those of owned rows are in the order of the local rows that they begin with. */
+static bool chunks_are_arranged(const dg_chunks *c, int first, int last, const dg_block *b, const dg_local *l) {
+  int place[NODES] = {0};
+  bool right = true;
+  for (dg_row s = 0; s < l->n; s++) place[l->ids[l->order[s]]] = s;
+  for (int k = first + 1; l->arranged && k < last; k++)
+    right &= place[b->ids[c->begin[k - 1]]] < place[b->ids[c->begin[k]]];
+  return right;
+}
+
 /* Exchanges ids of rows and compares. Collective. */
 static void check_exchange(const dg_block *b) {
   dg_real *value;
@@ -181,7 +191,7 @@ static void check_exchange(const dg_block *b) {
   dg_free(&value);
 }
 
-static void check_block(const dg_block *b, const oracle *o, int k, dg_edge_attributes which) {
+static void check_block(const dg_block *b, const dg_local *l, const oracle *o, int k, dg_edge_attributes which) {
   assert_all_true(&test_comm, rows_are_right(b, o, k));
   assert_all_true(&test_comm, halo_is_grouped(b, o->owner));
   assert_all_true(&test_comm, edges_are_right(b, o));
@@ -189,10 +199,13 @@ static void check_block(const dg_block *b, const oracle *o, int k, dg_edge_attri
   assert_all_true(&test_comm, attributes_are_right(b, o->graph, o->config.edges ? which : DG_EDGES_PLAIN));
   assert_all_true(&test_comm, chunks_cover(&b->dst, b->n_dst));
   assert_all_true(&test_comm, chunks_are_timely(b, o->config.backward));
+  assert_all_true(&test_comm, chunks_are_arranged(&b->dst, 0, b->dst.n_first, b, l));
+  assert_all_true(&test_comm, chunks_are_arranged(&b->dst, b->dst.n_first, b->dst.n, b, l));
   assert_all_true(&test_comm, (b->t_indptr != NULL) == o->config.backward);
   if (o->config.backward) {
     assert_all_true(&test_comm, transpose_is_right(b));
     assert_all_true(&test_comm, chunks_cover(&b->src, b->n_src));
+    assert_all_true(&test_comm, chunks_are_arranged(&b->src, b->src.n_first, b->src.n, b, l));
   }
   if (k > 1 || o->config.exchange_first) check_exchange(b);
 }
@@ -235,11 +248,18 @@ static bool sent_rows_are_border(const dg_block *below, const dg_block *b) {
   return right;
 }
 
+/* As if there were many rows, whose clusters lie in another order. */
+static void arrange(dg_local *l) {
+  for (dg_row s = 0; s < l->n; s++) l->order[s] = l->n - 1 - s;
+  l->arranged = true;
+}
+
 static void check_field(const random_graph *g, dg_field_config config, uint64_t owner_seed) {
   const dg_edge_attributes which = (dg_edge_attributes)(owner_seed % 3);
   dg_local local;
   dg_field *field;
   assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, owner_seed, which) == DG_OK);
+  if (owner_seed % 4 > 1) arrange(&local);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &config) == DG_OK);
   int32_t owner[NODES];
   for (int32_t i = 0; i < g->n_nodes; i++) owner[i] = random_graph_owner(&test_comm, owner_seed, i);
@@ -247,7 +267,7 @@ static void check_field(const random_graph *g, dg_field_config config, uint64_t 
   find_sources(&o);
   for (int k = 1; k <= config.n_layers; k++) {
     const dg_block *b = field->block[k - 1];
-    check_block(b, &o, k, which);
+    check_block(b, &local, &o, k, which);
     if (config.splits == 0) assert_ptr_equal(b, field->block[config.n_layers - 1]);
     /* What a layer makes is what the next one takes. */
     if (k > 1) assert_all_true(&test_comm, field->block[k - 2]->n_dst == b->n_src_owned);
@@ -280,6 +300,15 @@ static void pruned_fields_follow_the_graph(void **state) {
   for (int layers = 1; layers <= MAX_LAYERS; layers++)
     check_graph(&thin, (dg_field_config){.n_layers = layers, .splits = DG_TRAIN, .edges = true, .backward = true});
   check_graph(&hub, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true});
+}
+
+/* So many edges that rows of one level are cut, too. */
+static void chunks_go_in_the_order_of_rows(void **state) {
+  (void)state;
+  random_graph g = {.seed = 14, .n_nodes = NODES, .n_features = 2, .n_classes = 3, .degree = 60};
+  assert_int_equal(random_graph_create(&g), DG_OK);
+  check_field(&g, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true}, 6);
+  random_graph_destroy(&g);
 }
 
 static void first_layers_may_exchange(void **state) {
@@ -354,7 +383,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(pruned_fields_follow_the_graph),     cmocka_unit_test(first_layers_may_exchange),
       cmocka_unit_test(several_splits_and_no_transposes),   cmocka_unit_test(full_fields_share_one_block),
       cmocka_unit_test(without_edges_rows_meet_themselves), cmocka_unit_test(pruning_leaves_rows_out),
-      cmocka_unit_test(memory_of_one_rank_stops_all),
+      cmocka_unit_test(memory_of_one_rank_stops_all),       cmocka_unit_test(chunks_go_in_the_order_of_rows),
   };
   return mpi_test_main(argc, argv, "field", tests, sizeof tests / sizeof *tests);
 }
