@@ -156,6 +156,39 @@ cleanup:
   return status;
 }
 
+/* Rows of each part, and the sum of their ids. */
+typedef struct crowd {
+  int64_t rows, ids;
+} crowd;
+
+/* Gives a part without rows the upper half, by ids, of the rows of the part that has most; *filled says whether there
+   was one, and enough rows. crowds [parts]. Collective. */
+static void fill_one(bool *filled, int32_t *rows, crowd *crowds, const dg_level *level, int parts) {
+  int empty = -1, most = 0;
+  memset(crowds, 0, (size_t)parts * sizeof *crowds);
+  for (dg_row i = 0; i < level->n; i++) crowds[rows[i]].rows++, crowds[rows[i]].ids += dg_level_id(level, i);
+  dg_comm_sum_int64(level->comm, (int64_t *)crowds, 2 * (size_t)parts);
+  for (int p = 0; p < parts; p++) {
+    if (crowds[p].rows == 0) empty = p;
+    if (crowds[p].rows > crowds[most].rows) most = p;
+  }
+  *filled = empty >= 0 && crowds[most].rows > 1;
+  if (!*filled) return;
+  const int64_t middle = crowds[most].ids / crowds[most].rows;
+  for (dg_row i = 0; i < level->n; i++)
+    if (rows[i] == most && dg_level_id(level, i) > middle) rows[i] = empty;
+}
+
+/* No part stays empty while rows last: METIS, and what parts may weigh, leave some so where few nodes weigh most.
+   Collective. */
+static dg_status fill_parts(int32_t *rows, const dg_level *level, int parts) {
+  crowd *crowds = NULL;
+  const dg_status status = dg_comm_agree(level->comm, dg_alloc(&crowds, (size_t)parts, sizeof *crowds));
+  for (bool filled = status == DG_OK; filled;) fill_one(&filled, rows, crowds, level, parts);
+  dg_free(&crowds);
+  return status;
+}
+
 dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
   dg_status status = DG_OK;
   dg_level level = b->level; /* lent, but for what is hot */
@@ -175,6 +208,7 @@ dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition
                                     .seed = config->seed};
   DG_TRY(dg_multilevel_divide(rows, &level, &how));
   if (by_step) DG_TRY(balance_nonzeros(rows, &level, b, &how));
+  DG_TRY(fill_parts(rows, &level, config->parts));
   for (dg_row i = 0; i < level.n; i++) part[i] = rows[i];
 cleanup:
   dg_free(&rows);

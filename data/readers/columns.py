@@ -19,6 +19,7 @@ LABELS = {
 NO_FEATURES = {"label", "labels", "class", "node_label"}  # whatever the labels are read from
 UNKNOWN = {"", "nan", "na", "n/a", "none", "null"}
 LONGEST = 1000  # characters of a label
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 LONGEST_TOLD = 60  # characters of a header
 WORDS = {"true": 1.0, "false": 0.0}
 
@@ -60,7 +61,7 @@ def find(path, rows, wanted, is_node):
   plan.ids = find_ids(path, plan, wanted)
   plan.label = find_label(path, plan, wanted)
   if wanted.features:
-    find_features(path, plan, [next((row[k] for row in rows[header:] if row[k:k + 1] != [""] and k < len(row)), "")
+    find_features(path, plan, [next((row[k] for row in rows[header:] if k < len(row) and not is_missing(row[k])), "")
                                for k in range(len(first))])
   return plan
 
@@ -128,7 +129,7 @@ def find_label(path, plan, wanted):
 
 
 def find_features(path, plan, first):
-  """All other columns; those that begin with text are left out. `first` has the first field of each that is not empty."""
+  """All other columns; those that begin with text are left out. `first` has the first value of each that is not missing."""
   others = [k for k in range(plan.n_columns) if k not in plan.ids and k != plan.label]
   marks = [k for k in others if plan.header and plan.names[k].casefold() in NO_FEATURES]
   others = [k for k in others if k not in marks]
@@ -141,6 +142,11 @@ def find_features(path, plan, first):
   plan.notes += [f"lists of features: column {plan.name(k)}" for k in plan.features if is_list(first[k])]
   plan.notes += [f"columns of text not used: {', '.join(left)}"] if left else []
   plan.notes += [f"columns of labels, no features: {', '.join(map(plan.name, marks))}"] if marks else []
+
+
+def is_missing(field):
+  """Whether a field says that there is no value, as tables of numbers have it."""
+  return field.casefold() in MISSING
 
 
 def is_list(field):

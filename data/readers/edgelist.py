@@ -21,7 +21,8 @@ TARGETS = {
 WEIGHTS = {"weight", "weights", "w", "value", "edge_weight", "edgeweight"}
 FEW_PAIRS = 0.1  # of the lines: where more are edges of two nodes without others, the first may be one of them
 LEAST_LINES = 3  # below a header, to tell it by the names of nodes
-ARROWS = {"->", "=>", "--", "-", "<->", "→"}  # between the two nodes of an edge
+ARROWS = {"->", "-->", "=>", "==>", "--", "-", "<->", "<-->", "→"}  # between the two nodes of an edge
+BACKWARD = {"<-", "<--", "<=", "<==", "←"}  # from the second to the first
 ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*:\s*([^,}\s]+)""")
 
 
@@ -35,7 +36,7 @@ class Layout:
   first_line: int  # of an edge
   notes: List[str]
   doubt: Optional[str] = None  # the first line, where it may be a header
-  header: Optional[bytes] = None  # the line
+  header: Optional[re.Pattern] = None  # the line, as bytes
   again: int = 0  # how often it was met again, as where tables were put one behind the other
 
 
@@ -106,7 +107,7 @@ def find_layout(path, weighted, wanted):
     raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected")
   ends = find_ends(names, rows[header])
   notes = [f"header skipped: {' '.join(map(printable, rows[0]))}"] if header else []
-  others = [k for k in range(n_columns) if k not in ends and rows[header][k] not in ARROWS]
+  others = [k for k in range(n_columns) if k not in ends and rows[header][k] not in ARROWS | BACKWARD]
   weight = find_weight(names, others)
   if weighted and weight is None:
     raise InputError(
@@ -121,7 +122,22 @@ def find_layout(path, weighted, wanted):
   doubtful = wanted == "auto" and not header and len(rows) > 1 and not any(map(is_value, rows[0]))
   doubt = text.shown((delimiter or " ").join(rows[0])) if doubtful else None
   return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt,
-                lines[0][1].strip().encode() if header else None)
+                pattern_of(rows[0], delimiter, is_named(names)) if header else None)
+
+
+def is_named(names):
+  return bool(SOURCES & set(names) and TARGETS & set(names))
+
+
+def pattern_of(names, delimiter, named):
+  """Returns what a header looks like where it comes again: quoted otherwise, or after the mark of a file's begin; one of
+  known words in capitals too."""
+  while names and not names[-1]:
+    names = names[:-1]
+  between = rb"[ \t]+" if delimiter is None else rb"[ \t]*%b[ \t]*" % re.escape(delimiter.encode())
+  words = [rb"[\"']?%b[\"']?" % re.escape(name.strip("\"'").encode()) for name in names]
+  return re.compile(rb"^(?:\xef\xbb\xbf)?[ \t]*%b(?:%b)*[ \t\r]*$" % (between.join(words), between),
+                    re.MULTILINE | (re.IGNORECASE if named else 0))
 
 
 def count_columns(rows, n):
@@ -162,8 +178,8 @@ def find_ends(names, fields):
   targets = [k for k, name in enumerate(names) if name in TARGETS and k not in sources[:1]]
   if sources and targets:
     return [sources[0], targets[0]]
-  if len(fields) > 2 and fields[1] in ARROWS:
-    return [0, 2]
+  if len(fields) > 2 and fields[1] in ARROWS | BACKWARD:
+    return [0, 2] if fields[1] in ARROWS else [2, 0]
   return [1, 2] if len(names) > 2 and names[0] == "" else [0, 1]  # pandas writes its index first
 
 
@@ -190,11 +206,11 @@ def read_edges(layout, ids, weighted):
 
 def without_header(layout, content):
   """Returns a piece of the file with empty lines in the place of its header, wherever that is met again."""
-  marked, again = b"\n" + content, b"\n%b\n" % (layout.header or b"\n")
-  if layout.header is None or again not in marked:
+  if layout.header is None:
     return content
-  layout.again += marked.count(again)
-  return marked.replace(again, b"\n\n")[1:]
+  content, again = layout.header.subn(b"", content)
+  layout.again += again
+  return content
 
 
 def read_piece(layout, ids, weighted, number, content):

@@ -132,6 +132,23 @@ class Spellings(Edges):
     sets = self.edges("source,target\na,source\nsource,target\n", "--header", "no")
     self.assertEqual(sets["nodes/id"].tolist(), [b"a", b"source", b"target"])
 
+  def test_headers_that_come_again_in_other_forms(self):
+    for first, again in (("source\ttarget\t", "source\ttarget\t"), ("source,target", "SOURCE,TARGET"),
+                         ("source,target", "\ufeffsource,target"), ('"source","target"', "source,target"),
+                         ("source, target", "source,target"), ("source target", "source   target ")):
+      with self.subTest(again):
+        mark = "\t" if "\t" in first else "," if "," in first else " "
+        sets = self.edges(f"{first}\na{mark}b\n{again}\nb{mark}c\n", told=["again, skipped: 1"])
+        self.assertEqual(sets["nodes/id"].tolist(), [b"a", b"b", b"c"])
+    sets = self.edges("x,y\na,b\nX,Y\n", "--header", "yes")  # no known words: perhaps names of nodes
+    self.assertEqual(sets["nodes/id"].tolist(), [b"X", b"Y", b"a", b"b"])
+
+  def test_arrows(self):
+    for arrow, wanted in (("-->", [("a", "b"), ("b", "c")]), ("<-", [("b", "a"), ("c", "b")]), ("<--", [("b", "a"), ("c", "b")])):
+      with self.subTest(arrow):
+        sets = self.edges(f"a {arrow} b\nb {arrow} c\n", "--directed")
+        self.assertEqual(pairs_of(sets), wanted)
+
   def test_columns_without_anything(self):
     """An empty last column, as spreadsheets leave it, is none: the weight is the one that is left."""
     for content in ("von;nach;gewicht;\r\n1;2;0.5;\r\n2;3;2;\r\n", "1,2,0.5,,\n2,3,2,,\n"):
@@ -341,6 +358,14 @@ class Nodes(Edges):
     self.assertEqual(sets["nodes/id"].tolist(), [10, 20, 30, 40])
     self.toy("--labels", self.table("id,label\n10,1\n20,2.5\n30,1\n40,nan\n"),
              told=[r"labels are names \(.*nodes.csv, line 3: '2.5'\)"])
+
+  def test_a_first_value_that_is_missing_makes_no_text(self):
+    for missing in ("NA", "nan", "null", "?"):
+      table = self.table(f"id,income,label\n10,{missing},a\n20,3,b\n30,4,a\n40,5,b\n")
+      done = self.run_import("edgelist", self.file("toy.txt", "10,20\n20,30\n30,40\n"), "--features", table, "--labels", table,
+                             "--out", self.out)
+      self.assertEqual(done.returncode, 2, done.stdout)
+      self.assertRegex(done.stderr, "line 2")
 
   def test_nodes_without_edges(self):
     """Nodes of the tables alone are there, isolated; nodes without a row have no features and no label."""

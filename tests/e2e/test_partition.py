@@ -169,6 +169,18 @@ class Multilevel(program.Case):
         self.assertLessEqual(one["edge_imbalance"], 1.05)
         self.assertLessEqual(one["step"]["first_edges"]["imbalance"], 1.05)
 
+    def test_no_part_of_a_large_star_is_empty(self):
+        n = 60000
+        leaves = np.arange(1, n, dtype=np.int32)
+        indptr = np.concatenate([[0], n - 1 + np.arange(n)])
+        graph = graphs.Graph(indptr, np.concatenate([leaves, np.zeros(n - 1, np.int32)]), np.ones((n, 1), np.float32),
+                             np.arange(n, dtype=np.int32) % 3, np.arange(300), np.arange(300, 400), np.arange(400, 500), 3)
+        graph.write(self.path("star.h5"))
+        for parts in (5, 7):
+            found = json.loads(program.distgat("partition", self.path("star.h5"), "--parts", parts, "--method", "multilevel",
+                                               "--out", self.path("s.h5"), "--json", ranks=2))
+            self.assertEqual((found["empty_parts"], sum(part["nodes"] for part in found["each_part"])), (0, n))
+
     def test_its_file_serves_training_and_says_its_figures(self):
         found = self.divide(2)
         again = json.loads(program.distgat("partition", self.path("g.h5"), "--parts", 3, "--method", "file", "--from",
