@@ -103,8 +103,8 @@ typedef struct dg_weighted_graph {
   const int64_t *weight;      /* [n_nodes, stride] */
 } dg_weighted_graph;
 
-/* METIS, at once or by halves, whichever cuts less, as it comes: part [n_nodes]; share [parts] of all weight, NULL: equal. Errors: DG_INPUT where the graph
-   is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
+/* METIS, at once or by halves, whichever cuts less, as it comes: part [n_nodes]; share [parts] of all weight, NULL:
+   equal. Errors: DG_INPUT where the graph is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *graph, int parts, const double *share,
                                       uint64_t seed);
 

@@ -20,9 +20,10 @@ typedef enum dg_select {
   DG_SELECT_BEST_VAL_BOTH
 } dg_select;
 
+typedef enum dg_lr_schedule { DG_LR_CONSTANT, DG_LR_COSINE } dg_lr_schedule;
+
 /* The first layer's halo rows: their features are fetched once and projected here, or their owners project them and
    they are exchanged every step, or whichever costs less. */
-typedef enum dg_lr_schedule { DG_LR_CONSTANT, DG_LR_COSINE } dg_lr_schedule;
 typedef enum dg_first_halo { DG_FIRST_AUTO, DG_FIRST_FETCH, DG_FIRST_EXCHANGE } dg_first_halo;
 
 /* Everything `train`, `bench` and `plan` can be told about model and training; strings are owned, NULL where not given.

@@ -55,6 +55,9 @@ int64_t dg_memory_peak(void);
 int64_t dg_memory_requested(void);
 void dg_memory_count(size_t bytes);
 
+/* Blocks of dg_alloc that are not freed. Local. */
+int64_t dg_memory_blocks(void);
+
 /* Makes the n-th allocation from now (1 = the next) fail with DG_MEMORY, for tests; 0 switches it off. Local. */
 void dg_memory_fail_at(int64_t n);
 

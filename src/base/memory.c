@@ -16,12 +16,16 @@
 /* Smaller blocks come from what malloc holds already. */
 #define SMALL_BLOCK ((size_t)64 << 10)
 
-static int64_t calls_to_failure, requested;
+static int64_t calls_to_failure, requested, blocks;
 static bool works_alone;
 static int touching_threads = 1;
 
 int64_t dg_memory_requested(void) {
   return requested;
+}
+
+int64_t dg_memory_blocks(void) {
+  return blocks;
 }
 
 void dg_memory_count(size_t bytes) {
@@ -148,6 +152,7 @@ static void *allocate(size_t bytes) {
   if (posix_memalign(&block, bytes >= LARGE_BLOCK ? HUGE_PAGE : DG_ALIGN, bytes) != 0) return NULL;
   if (bytes >= LARGE_BLOCK) madvise(block, bytes, MADV_HUGEPAGE);
   requested += (int64_t)bytes;
+  blocks++;
   zero(block, bytes);
   return block;
 }
@@ -173,6 +178,7 @@ dg_status dg_alloc_whole(void *out, size_t count, size_t size) {
 void dg_free(void *pointer_to_block) {
   void *block;
   memcpy(&block, pointer_to_block, sizeof block);
+  blocks -= block != NULL;
   free(block);
   block = NULL;
   memcpy(pointer_to_block, &block, sizeof block);

@@ -108,8 +108,8 @@ dg_status dg_feature_sizes_find(dg_feature_sizes *sizes, const dg_features *x, i
                                 const dg_comm *comm) {
   double *squares = NULL;
   *sizes = (dg_feature_sizes){.least = INFINITY};
-  const dg_status status = dg_comm_agree(comm, dg_alloc(&squares, (size_t)x->n_cols, sizeof *squares));
-  if (status != DG_OK) return status;
+  dg_status status = DG_OK;
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&squares, (size_t)x->n_cols, sizeof *squares)));
   for (int64_t k = 0; x->sparse && k < x->indptr[n_rows]; k++) squares[x->indices[k]] += square(x->values[k]);
   for (int64_t i = 0; !x->sparse && i < n_rows; i++)
     for (int k = 0; k < x->n_cols; k++) squares[k] += square(x->dense[i * x->n_cols + k]);
@@ -119,6 +119,8 @@ dg_status dg_feature_sizes_find(dg_feature_sizes *sizes, const dg_features *x, i
     if (size > sizes->most) sizes->most = size, sizes->most_column = k;
     if (size > 0 && size < sizes->least) sizes->least = size, sizes->least_column = k;
   }
+
+cleanup:
   dg_free(&squares);
-  return DG_OK;
+  return status;
 }

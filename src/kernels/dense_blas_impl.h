@@ -17,11 +17,12 @@ static dg_real begin_rows(dg_real *out, const dg_real *bias, bool add, int ld, i
 
 static void blas_multiply(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add,
                           int n, int ld, int32_t rows) {
-  if (ld <= NARROW || n == 0 || rows == 0)
+  if (ld <= NARROW || n == 0 || rows == 0) {
     multiply(out, x, ld_x, w, bias, add, n, ld, rows);
-  else
-    GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, n, 1, x, ld_x, w, ld,
-         begin_rows(out, bias, add, ld, rows), out, ld);
+    return;
+  }
+  const dg_real kept = begin_rows(out, bias, add, ld, rows);
+  GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, ld, n, 1, x, ld_x, w, ld, kept, out, ld);
 }
 
 static void blas_multiply_transposed(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n,

@@ -69,8 +69,8 @@ static dg_status find_f1(dg_quality *q, const ratings *r) {
   const dg_comm *comm = &r->pass->local->comm;
   tally *of = NULL, sum = {0};
   int n = 0;
-  const dg_status status = dg_comm_agree(comm, dg_alloc(&of, (size_t)r->n_classes, sizeof *of));
-  if (status != DG_OK) return status;
+  dg_status status = DG_OK;
+  DG_TRY(dg_comm_agree(comm, dg_alloc(&of, (size_t)r->n_classes, sizeof *of)));
   for (int64_t i = 0; i < r->n; i++) count_row(of, r, i);
   dg_comm_sum_int64(comm, &of->found, 3 * (size_t)r->n_classes);
   q->macro_f1 = 0;
@@ -81,8 +81,10 @@ static dg_status find_f1(dg_quality *q, const ratings *r) {
   }
   q->micro_f1 = f1_of(sum);
   q->macro_f1 /= n;
+
+cleanup:
   dg_free(&of);
-  return DG_OK;
+  return status;
 }
 
 /* ---- area under the ROC curve ---- */

@@ -24,7 +24,8 @@ enum { HANGS = 60 }; /* seconds that nothing here takes: what hangs is killed by
 typedef struct trial {
   const random_graph *graph;
   dg_config config;
-  char model[96], out[96];
+  int stride; /* of the allocations that fail */
+  char model[96], out[96], checkpoint[96];
 } trial;
 
 typedef dg_status attempt(const trial *t);
@@ -55,6 +56,7 @@ static bool is_poor(int rank) {
 
 /* One attempt in which the n-th allocation fails; says whether it was met. */
 static bool fails_at(attempt *run, const trial *t, int rank, int64_t n) {
+  const int64_t blocks = dg_memory_blocks();
   dg_status_clear();
   alarm(HANGS);
   dg_memory_fail_at(is_poor(rank) ? n : 0);
@@ -65,18 +67,19 @@ static bool fails_at(attempt *run, const trial *t, int rank, int64_t n) {
   const bool right = status == DG_OK || (status == DG_MEMORY && said);
   if (!right) fprintf(stderr, "allocation %lld of rank %d: %s\n", (long long)n, rank, dg_status_message());
   assert_all_true(&test_comm, right);
+  assert_all_true(&test_comm, dg_memory_blocks() == blocks);
   assert_all_true(&test_comm, dg_comm_max_int64(&test_comm, status) == (int64_t)status); /* the same on all */
   return status != DG_OK;
 }
 
-/* From the `first` allocation on, each fails in its turn on the last rank, some on the first and on all. Returns the
- * number of the first that is not there. */
+/* From the `first` allocation on, each (or each `stride`th) fails in its turn on the last rank, some on the first and
+ * on all. Returns the number of the first that is not there. */
 static int64_t exhaust(attempt *run, const trial *t, int64_t first) {
   const int last = test_comm.size - 1, ranks[] = {0, test_comm.size, last};
   const int64_t strides[] = {5, 11, 1};
   int64_t n = 0;
   for (int i = last > 0 ? 0 : 2; i < 3; i++)
-    for (n = first; fails_at(run, t, ranks[i], n);) n += test_comm.size > FEW_RANKS ? 29 : strides[i];
+    for (n = first; fails_at(run, t, ranks[i], n);) n += t->stride * (test_comm.size > FEW_RANKS ? 29 : strides[i]);
   assert_true(n > first);
   return n;
 }
@@ -86,10 +89,11 @@ static void name_file(char path[96], const random_graph *g, const char *name) {
 }
 
 static trial trial_create(random_graph *g, dg_model_kind kind) {
-  trial t = {.graph = g, .config = dg_config_default(kind)};
+  trial t = {.graph = g, .config = dg_config_default(kind), .stride = 1};
   assert_int_equal(random_graph_create(g), DG_OK);
   name_file(t.model, g, "model.h5");
   name_file(t.out, g, "out.h5");
+  name_file(t.checkpoint, g, "checkpoint.h5");
   t.config.threads = 1;
   t.config.epochs = 2;
   t.config.eval_every = 1;
@@ -97,7 +101,7 @@ static trial trial_create(random_graph *g, dg_model_kind kind) {
 }
 
 static void trial_destroy(trial *t, random_graph *g) {
-  if (test_comm.rank == 0) unlink(t->model), unlink(t->out);
+  if (test_comm.rank == 0) unlink(t->model), unlink(t->out), unlink(t->checkpoint);
   random_graph_destroy(g);
 }
 
@@ -131,7 +135,32 @@ static void training_and_predicting(void **state) {
   trial_destroy(&t, &g);
 }
 
+/* What layers and inputs can have beside, in a run that writes checkpoints and is gone on with. */
+static void deep_models(void **state) {
+  (void)state;
+  random_graph g = small_graph(false);
+  g.edge_dim = 2;
+  trial t = trial_create(&g, DG_MODEL_GATV2);
+  t.stride = 5;
+  dg_model_config *model = &t.config.model;
+  model->layers = 3, model->heads = 2, model->hidden = 3;
+  model->residual = true;
+  model->norm = DG_NORM_BATCH;
+  model->edge_attributes = DG_EDGES_FEATURES;
+  model->use_labels = 0.5, model->label_iterations = 1;
+  t.config.first_halo = DG_FIRST_EXCHANGE;
+  t.config.checkpoint = t.checkpoint;
+  t.config.save = t.model;
+  const int64_t opened = test_comm.size > FEW_RANKS ? 1 : exhaust(open_trainer, &t, 1);
+  exhaust(train, &t, opened);
+  t.config.resume = true, t.config.epochs = 3;
+  exhaust(train, &t, opened);
+  exhaust(predict, &t, 1);
+  trial_destroy(&t, &g);
+}
+
 int main(int argc, char **argv) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(opening), cmocka_unit_test(training_and_predicting)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(opening), cmocka_unit_test(training_and_predicting),
+                                     cmocka_unit_test(deep_models)};
   return mpi_test_main(argc, argv, "exhaustion", tests, sizeof tests / sizeof *tests);
 }
