@@ -66,7 +66,9 @@ class Archive(Named):
       raise InputError(f"{self.path}: {printable(name)} is no array, or truncated or damaged") from error
     claimed = head.tell() + math.prod(shape) * dtype.itemsize
     held = min(info.file_size, MOST_DEFLATED * min(info.compress_size, self.size) + HEADER_BYTES)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or held < info.file_size:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+      self.refuse(name, "is packed otherwise than numpy.savez and savez_compressed do; save it by these")
+    if held < info.file_size:
       self.refuse(name, f"claims to unpack to {info.file_size} bytes, more than its {info.compress_size} can hold")
     if any(size < 0 for size in shape) or dtype.itemsize == 0 or not dtype.hasobject and claimed != info.file_size:
       self.refuse(name, f"claims the shape {shape} of {dtype}, which is not what it holds")

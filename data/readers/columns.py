@@ -8,7 +8,7 @@ import scipy.sparse
 
 from . import labels
 from .graph import MAX_CLASSES, InputError, Named, printable
-from .nodes import INTEGER
+from .nodes import whole
 from .text import shown
 
 IDS = {"id", "node", "node_id", "nodeid", "new_id", "name", "vertex", "v", "index", "key", "paper_id"}
@@ -17,7 +17,6 @@ LABELS = {
     "community", "group"
 }
 NO_FEATURES = {"label", "labels", "class", "node_label"}  # whatever the labels are read from
-UNKNOWN = {"", "nan", "na", "n/a", "none", "null"}
 LONGEST = 1000  # characters of a label
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 LONGEST_TOLD = 60  # characters of a header
@@ -138,7 +137,9 @@ def find_features(path, plan, first):
   if not plan.features:
     raise InputError(f"{path}: has no columns of numbers beside the id and the label")
   if any(is_list(first[k]) for k in plan.features) and len(plan.features) > 1:
-    raise InputError(f"{path}: a column of lists beside other features; expected is one of both")
+    lists = plan.name(next(k for k in plan.features if is_list(first[k])))
+    raise InputError(f"{path}: {lists} is a column of lists with commas, beside other features; expected is one of both, and "
+                     "decimal numbers with points")
   plan.notes += [f"lists of features: column {plan.name(k)}" for k in plan.features if is_list(first[k])]
   plan.notes += [f"columns of text not used: {', '.join(left)}"] if left else []
   plan.notes += [f"columns of labels, no features: {', '.join(map(plan.name, marks))}"] if marks else []
@@ -206,7 +207,8 @@ def join(path, blocks, lines):
   if len({len(row) for row in rows}) == 1:
     return np.stack(rows)
   places = np.concatenate(rows)
-  if not ((places >= 0) & (places < 2**24) & (places == np.floor(places))).all():
+  twice = any(len(np.unique(row)) < len(row) for row in rows)
+  if twice or not ((places >= 0) & (places < 2**24) & (places == np.floor(places))).all():
     row = next(k for k, row in enumerate(rows) if len(row) != len(rows[0]))
     raise InputError(f"{path}, line {lines[row]}: {len(rows[row])} features, {len(rows[0])} before")
   which = np.repeat(np.arange(len(rows)), list(map(len, rows)))
@@ -218,12 +220,12 @@ def join(path, blocks, lines):
 
 def classes(path, marks, lines):
   """Returns the Labels that strings stand for: integers from 0, or names in their order; -1 and nan are unknown."""
-  known = ["" if mark.casefold() in UNKNOWN else mark for mark in marks]
+  known = ["" if mark.casefold() in labels.UNKNOWN else mark for mark in marks]
   long = next((k for k, mark in enumerate(known) if len(mark) > LONGEST), None)
   if long is not None:
     raise InputError(
         f"{path}, line {lines[long]}: a label of {len(known[long])} characters, {LONGEST} at most are expected")
-  if not all(INTEGER.fullmatch(mark) for mark in known if mark):
+  if any(whole(mark) is None for mark in known if mark):
     return labels.from_array(Named(path), "its label column", np.array(known))
   values = np.array([float(mark) if mark else -1 for mark in known])
   wrong = ~((values >= -1) & (values < MAX_CLASSES))

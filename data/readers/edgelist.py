@@ -7,7 +7,7 @@ from typing import List, Optional
 
 import numpy as np
 
-from . import joined, nodes, text
+from . import arrows, joined, nodes, text
 from .graph import InputError, printable
 
 SOURCES = {
@@ -21,9 +21,11 @@ TARGETS = {
 WEIGHTS = {"weight", "weights", "w", "value", "edge_weight", "edgeweight"}
 FEW_PAIRS = 0.1  # of the lines: where more are edges of two nodes without others, the first may be one of them
 LEAST_LINES = 3  # below a header, to tell it by the names of nodes
-ARROWS = {"->", "-->", "=>", "==>", "--", "-", "<->", "<-->", "→"}  # between the two nodes of an edge
-BACKWARD = {"<-", "<--", "<=", "<==", "←"}  # from the second to the first
-ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*:\s*([^,}\s]+)""")
+ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*[:=]\s*['"]?([^,}\]'"\s]+)""")
+FOREIGN = [(re.compile(pattern, re.IGNORECASE), name) for pattern, name in (
+    (r"(strict\s+)?(di)?graph\b[^{]*\{.*", "DOT"), (r"(graph|creator)\b.*(\[|\").*", "GML"), (r"<[?!a-z].*", "XML or HTML"),
+    (r"[\[{].*", "JSON"), (r"\*\w.*", "Pajek"), (r"\(.*\)[,;]?", "a list of pairs in brackets"))]
+MOST_COLUMNS = 20  # of an edge whose columns have no names: more are those of a matrix
 
 
 @dataclasses.dataclass
@@ -38,6 +40,8 @@ class Layout:
   doubt: Optional[str] = None  # the first line, where it may be a header
   header: Optional[re.Pattern] = None  # the line, as bytes
   again: int = 0  # how often it was met again, as where tables were put one behind the other
+  arrow: Optional[int] = None  # column of the arrow
+  both: int = 0  # edges whose arrow goes both ways
 
 
 def read(options):
@@ -63,6 +67,7 @@ def list_edges(layout, options):
     reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
     sources, targets, weights = read_edges(layout, ids, options.weights)
   notes = layout.notes + ([f"the header again, skipped: {layout.again}"] if layout.again else [])
+  notes += [f"edges of both directions, as <-> and -- are: {layout.both}"] if layout.both and options.directed else []
   return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=notes, reason=reason)
 
 
@@ -94,7 +99,11 @@ def find_layout(path, weighted, wanted):
   lines = list(text.numbered(path, 2))
   if not lines:
     raise InputError(f"{path}: has no edges: every line is empty or a comment")
-  delimiter = text.choose_delimiter(lines[0][1])
+  refuse_foreign(path, *lines[0])
+  drawn = arrows.are_drawn(path, *lines[0])
+  if drawn:
+    lines = [(line, arrows.spaced(content.encode()).decode()) for line, content in lines]
+  delimiter = None if drawn else text.choose_delimiter(lines[0][1])
   if delimiter == "\t" and not all(part.strip() for part in lines[0][1].strip().split("\t")):
     delimiter = None  # columns are padded
   rows = [text.fields(path, line, content, delimiter) for line, content in lines]
@@ -104,10 +113,17 @@ def find_layout(path, weighted, wanted):
     raise InputError(f"{path}, line {lines[0][0]}: a header, and no edges")
   n_columns, first_line = count_columns(rows, len(rows[header])), lines[header][0]
   if n_columns < 2:
-    raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected")
-  ends = find_ends(names, rows[header])
+    raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected, separated by blanks, tabs, "
+                     "commas, semicolons, bars or an arrow")
+  if n_columns > MOST_COLUMNS and not header:
+    raise InputError(f"{path}, line {first_line}: {n_columns} fields; expected are two nodes and perhaps a weight. A matrix is "
+                     "read as MatrixMarket or npz")
+  arrow = 1 if n_columns > 2 and rows[header][1] in arrows.WAY else None
+  ends = find_ends(names, arrow)
   notes = [f"header skipped: {' '.join(map(printable, rows[0]))}"] if header else []
-  others = [k for k in range(n_columns) if k not in ends and rows[header][k] not in ARROWS | BACKWARD]
+  others = [k for k in range(n_columns) if k not in ends and k != arrow]
+  if any(rows[header][k] in arrows.WAY for k in others):
+    raise InputError(f"{path}, line {first_line}: a chain of arrows; expected is one edge in a line")
   weight = find_weight(names, others)
   if weighted and weight is None:
     raise InputError(
@@ -122,7 +138,15 @@ def find_layout(path, weighted, wanted):
   doubtful = wanted == "auto" and not header and len(rows) > 1 and not any(map(is_value, rows[0]))
   doubt = text.shown((delimiter or " ").join(rows[0])) if doubtful else None
   return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt,
-                pattern_of(rows[0], delimiter, is_named(names)) if header else None)
+                pattern_of(rows[0], delimiter, is_named(names)) if header else None, arrow=arrow)
+
+
+def refuse_foreign(path, line, content):
+  """Refuses the other formats of graphs, which are text as well."""
+  for pattern, name in FOREIGN:
+    if pattern.fullmatch(content.strip()):
+      raise InputError(f"{path}, line {line}: is {name}, no list of edges; expected is one edge in a line, as "
+                       "networkx.write_edgelist has them")
 
 
 def is_named(names):
@@ -162,7 +186,7 @@ def is_header(rows):
 
 
 def is_integer(field):
-  return bool(nodes.INTEGER.fullmatch(field))
+  return nodes.whole(field) is not None
 
 
 def is_value(field):
@@ -173,13 +197,13 @@ def is_value(field):
     return field.startswith("{")
 
 
-def find_ends(names, fields):
+def find_ends(names, arrow):
   sources = [k for k, name in enumerate(names) if name in SOURCES]
   targets = [k for k, name in enumerate(names) if name in TARGETS and k not in sources[:1]]
   if sources and targets:
     return [sources[0], targets[0]]
-  if len(fields) > 2 and fields[1] in ARROWS | BACKWARD:
-    return [0, 2] if fields[1] in ARROWS else [2, 0]
+  if arrow is not None:
+    return [0, 2]
   return [1, 2] if len(names) > 2 and names[0] == "" else [0, 1]  # pandas writes its index first
 
 
@@ -194,9 +218,10 @@ def find_weight(names, others):
 def read_edges(layout, ids, weighted):
   """Returns the codes of sources and targets, and float64 weights or None."""
   ends, weights = [], []
-  layout.again = 0
+  layout.again = layout.both = 0
   for number, content in text.pieces(layout.path):
     number, content = text.after(number, content, layout.first_line)
+    content = arrows.spaced(content) if layout.arrow and layout.delimiter is None else content
     pairs, some = read_piece(layout, ids, weighted, number, without_header(layout, content))
     ends.append(pairs)
     weights.append(some)
@@ -242,10 +267,14 @@ def convert(layout, ids, weighted, fields, lines):
   """Returns codes and weights of the fields of each column."""
   path = layout.path
   pairs = np.stack([ids.encode(path, fields[column], lines) for column in layout.ends])
-  if not weighted:
-    return pairs, None
-  weights = np.array([weight_of(path, line, field) for line, field in zip(lines, fields[layout.weight])], np.float64)
-  text.check_finite(path, weights, lines)
+  weights = None
+  if weighted:
+    weights = np.array([weight_of(path, line, field) for line, field in zip(lines, fields[layout.weight])], np.float64)
+    text.check_finite(path, weights, lines)
+  if layout.arrow is None:
+    return pairs, weights
+  pairs, weights, n_both = arrows.turn(path, layout.first_line, pairs, weights, fields[layout.arrow], lines)
+  layout.both += n_both
   return pairs, weights
 
 
@@ -266,7 +295,7 @@ def mend(layout, ids, line, fields):
 
 def weight_of(path, line, field):
   try:
-    if field.startswith("{"):
+    if field.startswith(("{", "[")):
       match = ATTRIBUTE.search(field)
       return float(match.group(1)) if match else 1.0
     return float(field)

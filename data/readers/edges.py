@@ -33,6 +33,9 @@ def simple(source, directed, weighted):
        n_listed - len(keys))
   if not directed:
     keys, weights = mirror(keys, weights, n_nodes, notes)
+  if weights is not None and not (np.abs(weights) <= np.finfo(np.float32).max).all():
+    raise InputError(f"{source.path}: the weights of an edge that is listed several times add up to more than single "
+                     "precision holds")
   rows, columns = np.divmod(keys, n_nodes)
   indptr = np.zeros(n_nodes + 1, np.int64)
   np.cumsum(np.bincount(rows, minlength=n_nodes), out=indptr[1:])

@@ -85,6 +85,8 @@ def mend_features(graph):
 def check_splits(path, graph):
   for name, split in graph.splits.items():
     leave_out_unlabelled(path, graph, name, split)
+    if len(split["train"]) == 0 and not (graph.labels.values >= 0).any():
+      raise InputError(f"{path}: a split {name}, and no labels; expected are labels, at least of a training node")
     if len(split["train"]) == 0:
       raise InputError(f"{path}: the training part of split {name} has no node with a label; it needs at least one")
     warn_overlap(path, graph, name, split)

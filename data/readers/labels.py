@@ -5,6 +5,9 @@ import numpy as np
 from .graph import MAX_CLASSES, InputError, Labels
 
 
+UNKNOWN = {"", "nan", "na", "n/a", "none", "null"}  # in small letters
+
+
 def read(archive, name):
   """Returns the Labels of an archive's array."""
   return from_array(archive, name, archive.get(name))
@@ -53,10 +56,12 @@ def from_one_hot(archive, name, values):
 
 
 def from_strings(archive, name, values):
-  """Classes are the sorted names; an empty one means unknown."""
+  """Classes are the sorted names; an empty one means unknown, as do the words for nothing that are written as text."""
   if values.ndim != 1:
     archive.refuse(name, f"has {values.ndim} dimensions; strings as labels have one")
-  names, classes = np.unique(text(archive, name, values), return_inverse=True)
+  values = text(archive, name, values)
+  nothing = np.array([value.strip().casefold() in UNKNOWN for value in values.tolist()], bool)
+  names, classes = np.unique(np.where(nothing, "", values), return_inverse=True)
   if len(names) and names[0] == "":
     names, classes = names[1:], classes - 1
   if len(names) > MAX_CLASSES:

@@ -73,7 +73,8 @@ def without_comments(number, content):
 def read_piece(header, content, lines, node):
   """Returns sources, targets and weights of the nodes from `node` (0 is the first) that the lines are of."""
   tokens = text.Tokens(content)
-  values = text.parse(content, np.float64 if header.weighted else np.int64)
+  kind = np.float64 if header.weighted else np.int64
+  values = text.parse(content, kind) if len(tokens.starts) else np.zeros(0, kind)
   if values is None or len(values) != len(tokens.starts) or content.translate(None, b"0123456789. \t\n"):
     refuse_token(header, content, lines)
   count = tokens.per_line

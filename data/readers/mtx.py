@@ -16,6 +16,7 @@ class Header:
   path: str
   values: int  # numbers of an entry beside row and column
   symmetric: bool
+  skew: bool  # with the other sign
   n_nodes: int
   n_entries: int
   first_line: int  # of an entry
@@ -24,6 +25,8 @@ class Header:
 def read(options):
   """Returns the graph of a square matrix; rows and columns are nodes 1, 2, …, their ids."""
   header = read_header(options.source)
+  if options.weights:
+    check_weights(header, options.directed)
   entries, weights = read_entries(header)
   linked = weights != 0
   sources, targets, weights = entries[0][linked], entries[1][linked], weights[linked]
@@ -31,7 +34,7 @@ def read(options):
   if header.symmetric:
     other = sources != targets
     sources, targets = np.concatenate([sources, targets[other]]), np.concatenate([targets, sources[other]])
-    weights = np.concatenate([weights, weights[other]])
+    weights = np.concatenate([weights, -weights[other] if header.skew else weights[other]])
   listed = joined.Listed(header.path, nodes.Integers(), sources, targets, weights if header.values else None,
                          header.n_nodes, 1, notes)
   return joined.assemble(listed, options)
@@ -57,7 +60,16 @@ def read_header(path):
         f"{path}, line {line}: a matrix of {n_rows} rows and {n_columns} columns; that of a graph is square")
   if not 1 <= n_rows <= MAX_NODES:
     raise InputError(f"{path}, line {line}: {n_rows} nodes, 1 to {MAX_NODES} are possible")
-  return Header(path, VALUES[words[3]], words[4] != "general", n_rows, n_entries, line + 1)
+  return Header(path, VALUES[words[3]], words[4] != "general", words[4] == "skew-symmetric", n_rows, n_entries, line + 1)
+
+
+def check_weights(header, directed):
+  """Refuses weights that have no one value for an edge."""
+  if header.values == VALUES["complex"]:
+    raise InputError(f"{header.path}, line 1: --weights: complex values; expected are real ones, or none of them wanted")
+  if header.skew and not directed:
+    raise InputError(f"{header.path}, line 1: --weights: those of a skew-symmetric matrix have another sign in each direction; "
+                     "expected is --directed, or none of them wanted")
 
 
 def read_entries(header):

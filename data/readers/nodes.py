@@ -1,5 +1,6 @@
 """Which node an entry of a file speaks of: ids as files write them, and numbers from 0 without gaps."""
 
+import collections
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ from .graph import MAX_NODES, InputError
 from .text import shown
 
 INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
+SAVED = re.compile(r"(-?[0-9])\.([0-9]{4,18})e\+([0-9]{2})")  # as numpy.savetxt writes all numbers
 LARGEST_TABLE = 2**26  # entries, of all that lies between the smallest id and the largest
 LONGEST = 1000  # characters of an id
 
@@ -17,6 +19,25 @@ def such_as(ids, mask):
   node = int(np.argmax(mask))
   node = node if ids is None else ids[node]
   return f", such as {shown(node) if isinstance(node, str) else node}"
+
+
+def whole(token):
+  """Returns the integer that an id or a class is written as, or None."""
+  match = INTEGER.fullmatch(token)
+  if match:
+    return int(match.group(1))
+  match = SAVED.fullmatch(token)
+  places = int(match.group(3)) if match else 0
+  if match is None or places > len(match.group(2)) or match.group(2)[places:].strip("0"):
+    return None
+  return int(match.group(1) + match.group(2)[:places])
+
+
+def shared(ids):
+  """Returns notes on ids, a list, that several nodes have."""
+  times = collections.Counter(ids)
+  again = [node for node, count in times.items() if count > 1]
+  return [f"ids that several nodes have: {len(again)}{such_as(again, [True])}"] if again else []
 
 
 class NotIntegers(Exception):
@@ -33,19 +54,17 @@ class Integers:
     return np.array([self.code(path, *entry) for entry in zip(tokens, lines)], np.int64)
 
   def code(self, path, token, line):
-    match = INTEGER.fullmatch(token)
-    if not match or not -2**63 <= int(match.group(1)) < 2**63:
+    value = whole(token)
+    if value is None or not -2**63 <= value < 2**63:
       if self.settled:
         where = path if line is None else f"{path}, line {line}"
         raise InputError(f"{where}: the id {shown(token)} is no integer, as those of the edges are")
       raise NotIntegers(f"{path}, line {line}: {shown(token)}")
-    return int(match.group(1))
-
+    return value
 
   def find(self, token):
     """Returns the code of an id, or None."""
-    match = INTEGER.fullmatch(token)
-    return int(match.group(1)) if match else None
+    return whole(token)
 
 
 class Strings:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import scipy.sparse
 
-from . import labels, splits
+from . import labels, nodes, splits
 from .archive import Archive
 from .edges import check_range
 from .graph import InputError, Source, clean_features, make_csr, real
@@ -33,7 +33,7 @@ def read(path):
   names = labels.read_names(archive, "node_names", n_nodes)
   source.node_ids = names and np.array(names, object)
   unused = archive.unused()
-  source.notes = ["not used: " + ", ".join(unused)] if unused else []
+  source.notes = (["not used: " + ", ".join(unused)] if unused else []) + nodes.shared(names or [])
   return source
 
 
@@ -124,6 +124,8 @@ def read_weights(archive, n_edges):
   """Returns the weights of listed edges, or None."""
   name = archive.first(WEIGHTS)
   if name is None or archive.shape(name) not in ((n_edges,), (n_edges, 1)):
+    if name not in (None, "edge_attr"):
+      archive.refuse(name, f"has the shape {archive.shape(name)}; expected is one weight for each of {n_edges} edges")
     return None
   weights = real(archive.path, archive.get(name)).astype(np.float64).reshape(-1)
   if not (np.abs(weights) <= np.finfo(np.float32).max).all():

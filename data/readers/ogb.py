@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from . import columns, labels, splits, text
+from . import columns, labels, nodes, splits, text
 from .archive import Archive
 from .edges import check_range
 from .graph import MAX_NODES, InputError, Source, real
@@ -52,6 +52,7 @@ def need(folder, *name):
 
 def from_text(folder):
   n_nodes = one_size(need(folder, "raw", "num-node-list"))
+  check_size(find(folder, "raw", "num-node-list"), n_nodes)
   edges_path = need(folder, "raw", "edge")
   pairs = integers(edges_path, 2)
   sizes = find(folder, "raw", "num-edge-list")
@@ -76,6 +77,11 @@ def one_size(path):
   return int(values[0, 0])
 
 
+def check_size(path, n_nodes):
+  if not 1 <= n_nodes <= MAX_NODES:
+    raise InputError(f"{path}: {n_nodes} nodes, 1 to {MAX_NODES} are possible")
+
+
 def integers(path, n_columns):
   """Returns int64 [rows, n_columns] of a file of integers."""
   found = [np.zeros((0, n_columns), np.int64)]
@@ -89,7 +95,7 @@ def integers(path, n_columns):
 
 def refuse_row(path, number, content, n_columns):
   for line, fields in text.rows(path, number, content, ","):
-    if len(fields) != n_columns or not all(map(columns.INTEGER.fullmatch, fields)):
+    if len(fields) != n_columns or not all(map(nodes.INTEGER.fullmatch, fields)):
       raise InputError(f"{path}, line {line}: expected {'are' if n_columns > 1 else 'is'} {n_columns} integer"
                        f"{'s' * (n_columns > 1)}, found {text.shown(','.join(fields))}")
   raise InputError(f"{path}: integers up to 18 digits, without comments or blanks, are expected from line {number}")
@@ -202,7 +208,8 @@ def read_splits(folder, n_nodes):
   """Returns the splits by the names of their folders."""
   top = os.path.join(folder, "split")
   found = {}
-  for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+  names = sorted(os.listdir(top)) if os.path.isdir(top) else ()
+  for name in (name for name in names if os.path.isdir(os.path.join(top, name))):
     lists = {
         part: next(filter(None, (find(top, name, word) for word in splits.WORDS[part])), None) for part in splits.PARTS
     }
@@ -226,17 +233,21 @@ def add_names(folder, source):
   for file in sorted(os.listdir(top)) if os.path.isdir(top) else ():
     path = os.path.join(top, file)
     if file.startswith("labelidx2") and source.labels and not source.labels.names:
-      source.labels.names = mapped(path, source.labels.n_classes)
+      source.labels.names = mapped(path, source.labels.n_classes, "classes", source.notes)
     elif file.startswith("nodeidx2"):
-      ids = mapped(path, source.n_nodes)
-      whole = ids and all(map(columns.INTEGER.fullmatch, ids))
+      ids = mapped(path, source.n_nodes, "nodes", source.notes)
+      whole = ids and all(nodes.INTEGER.fullmatch(name) and abs(int(name)) < 2**63 for name in ids)
+      source.notes += nodes.shared(ids or [])
       source.node_ids = ids and np.array(ids, np.int64 if whole else object)
 
 
-def mapped(path, count):
-  """Returns what the numbers 0 to count - 1 stand for; None where the table does not say it of all."""
+def mapped(path, count, what, notes):
+  """Returns what the numbers 0 to count - 1 stand for; None, and a note, where the table does not say it of all."""
   names = {}
   for _, fields in text.table_rows(path):
     if len(fields) > 1 and fields[0].isdecimal():
       names[int(fields[0])] = fields[1]
-  return [names[k] for k in range(count)] if all(k in names for k in range(count)) else None
+  lacking = sum(k not in names for k in range(count))
+  if lacking:
+    notes.append(f"not used: {path}, which lacks {lacking} of {count} {what}")
+  return None if lacking else [names[k] for k in range(count)]

@@ -54,10 +54,10 @@ def of_json(path, numbering, listed):
   try:
     with open_input(path) as file:
       content = json.loads(file.read().decode("utf-8-sig"))
-    lists = {
-        PART_OF[name.casefold()]: [str(node)
-                                   for node in nodes] for name, nodes in content.items() if name.casefold() in PART_OF
-    }
+    parts = {PART_OF[name.casefold()]: nodes for name, nodes in content.items() if name.casefold() in PART_OF}
+    if not all(isinstance(nodes, list) for nodes in parts.values()):
+      raise ValueError
+    lists = {part: [str(node) for node in nodes] for part, nodes in parts.items()}
   except (ValueError, AttributeError, TypeError, RecursionError) as error:
     raise InputError(f"{path}: is no JSON object of lists train, val and test") from error
   return complete(
@@ -73,9 +73,14 @@ def of_table(path, numbering, listed):
       part = words[0] or words[1]
       tokens[part].append(fields[0] if words[1] else fields[1])
       lines[part].append(line)
-    elif k > 0 or len(fields) != 2:  # the first row may name the columns
+    elif k > 0 or len(fields) != 2 or any(is_node(field, numbering, listed) for field in fields):  # the first may be a header
       raise InputError(f"{path}, line {line}: expected are a node and its part, train, val or test")
   return complete(path, {part: number(path, tokens[part], lines[part], numbering, listed) for part in splits.PARTS})
+
+
+def is_node(token, numbering, listed):
+  code = listed.ids.find(token)
+  return code is not None and bool(numbering.holds(np.array([code]))[0])
 
 
 def of_folder(path, numbering, listed):

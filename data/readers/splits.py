@@ -104,7 +104,7 @@ def choose(source, graph, options):
     if source.labels is None:
       raise InputError(f"{source.path}: --split {wanted}: nodes with labels are drawn, and it has none")
     drawn = draw_all(graph.labels.values, options, *amounts(wanted))
-    warn_empty(source.path, graph, wanted, next(iter(drawn.values())))
+    check_amounts(source.path, graph, wanted, next(iter(drawn.values())))
     return drawn
   if wanted not in given:
     raise InputError(f"{source.path}: --split {wanted}: it has {named(given)}; random, random:20,30 and random:0.6,0.2 "
@@ -116,21 +116,39 @@ def named(given):
   return f"the split{'s' if len(given) > 1 else ''} {', '.join(given)}" if given else "no split"
 
 
-def warn_empty(path, graph, wanted, drawn):
-  """Warns of parts that should have nodes, and have none; names what would give them some."""
-  n_train, n_val, *n_test = amounts(wanted) or DRAWN
-  asked = {"val": n_val > 0, "test": n_test[0] > 0 if n_test else isinstance(n_train, int) or n_train + n_val < 1}
-  empty = [part for part, some in asked.items() if some and not len(drawn[part])]
-  if not empty:
-    return
+def check_amounts(path, graph, wanted, drawn):
+  """Refuses a split of amounts whose parts should have nodes, and have none, and names what would give them some; tells
+  of parts that have fewer than is wanted."""
   values = graph.labels.values
   sizes = np.bincount(values[values >= 0])
-  least, most = sizes[sizes > 0].min(), sizes.max()
-  wishes = (f"random:{max(1, least * 6 // 10)},{max(1, least * 2 // 10)}", "random:0.6,0.2")
+  sizes = sizes[sizes > 0]
+  least = {part: count for part, count in zip(PARTS, asked(amounts(wanted) or DRAWN, len(sizes))) if count}
+  range_ = f"classes have {sizes.min()} to {sizes.max()} nodes"
+  empty = [part for part in least if not len(drawn[part])]
+  if empty:
+    said = (f"{path}: --split {wanted}: {' and '.join(empty)} {'are' if len(empty) > 1 else 'is'} empty: {range_}; " +
+            fitting(values, sizes))
+    if amounts(wanted):
+      raise InputError(said)
+    graph.warnings.append(said)
+  fewer = [f"{part} has {len(drawn[part])} of {count}" for part, count in least.items() if 0 < len(drawn[part]) < count]
+  if fewer:
+    graph.notes.append(f"--split {wanted}: {', '.join(fewer)} nodes: {range_}")
+
+
+def asked(numbers, n_classes):
+  """Returns how many nodes at least train, validate and test should have."""
+  n_train, n_val, *n_test = numbers
+  if isinstance(n_train, float):
+    return n_train > 0, n_val > 0, n_train + n_val < 1
+  return n_train * n_classes, n_val if n_test else n_val * n_classes, n_test[0] if n_test else 1
+
+
+def fitting(values, sizes):
+  """Returns the words that name splits whose parts all have nodes."""
+  wishes = (f"random:{max(1, sizes.min() * 6 // 10)},{max(1, sizes.min() * 2 // 10)}", "random:0.6,0.2")
   fit = [wish for wish in wishes if all(map(len, draw(values, 0, *amounts(wish)).values()))]
-  graph.warnings.append(f"{path}: --split {wanted}: {' and '.join(empty)} {'are' if len(empty) > 1 else 'is'} empty: "
-                        f"classes have {least} to {most} nodes; " +
-                        (f"{' or '.join(fit)} gives all parts some" if fit else "they are too small for three parts"))
+  return f"{' or '.join(fit)} gives all parts some" if fit else "they are too small for three parts"
 
 
 def amounts(text):

@@ -14,7 +14,7 @@ import scipy.sparse
 from . import columns, labels, text
 from .archive import Archive
 from .graph import Features, InputError, Labels, Named, clean_features, make_csr, open_input, real
-from .nodes import INTEGER
+from .nodes import whole
 
 SVM = re.compile(r"(\S+\s+)?\d+:\S+(\s+\d+:\S+)*(\s*#.*)?")
 BATCH = 100_000  # fields at a time
@@ -81,10 +81,16 @@ def dense(path, values):
 def of_archive(path, wanted):
   """A sparse matrix as scipy.sparse.save_npz writes it."""
   archive = Archive(path)
-  parts = [archive.get(name) for name in ("data", "indices", "indptr")]
-  features = clean_features(path, make_csr(path, *parts, archive.whole("shape").tolist()))
   if wanted.labels:
-    raise InputError(f"{path}: is a sparse matrix, and holds no labels")
+    raise InputError(f"{path}: is an archive of numpy, and holds no labels that are read here; expected is a table, or .npy")
+  form = str(np.asarray(archive.get("format")).astype("U")) if "format" in archive.members else "csr"
+  if form not in ("csr", "csc"):
+    raise InputError(f"{path}: is a sparse matrix of the form {text.shown(form)}; save it as CSR: save_npz(FILE, A.tocsr())")
+  if "data" not in archive.members:
+    raise InputError(f"{path}: is no sparse matrix of scipy.sparse.save_npz; expected is one, or an array as .npy")
+  parts, shape = [archive.get(name) for name in ("data", "indices", "indptr")], archive.whole("shape").tolist()
+  matrix = make_csr(path, *parts, shape) if form == "csr" else make_csr(path, *parts, shape[::-1]).T
+  features = clean_features(path, matrix)
   return Table(path, features.shape[0], features=features)
 
 
@@ -116,22 +122,37 @@ def of_svm(path, wanted):
 
 def of_json(path, wanted, ids):
   """An object that holds, by id, the columns that are 1, as the MUSAE graphs have it."""
+  if wanted.labels:
+    raise InputError(f"{path}: is JSON, which is read for features alone; expected is a table with an id and a label in "
+                     "each row")
   try:
     with open_input(path) as file:
-      content = json.loads(file.read().decode("utf-8-sig"))
+      content = json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=unique)
     listed = [column for row in content.values() for column in row]
     if not all(type(column) is int for column in listed):
       raise ValueError
     places = np.array(listed, np.int64)
     indptr = np.cumsum([0] + [len(row) for row in content.values()])
   except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
-    raise InputError(f"{path}: is no JSON object with a list of columns for each id") from error
-  if wanted.labels:
-    raise InputError(f"{path}: holds features, and no labels")
+    raise InputError(f"{path}: is no JSON object with a list of columns for each id" +
+                     (f": {error}" if isinstance(error, Twice) else "")) from error
   shape = (len(content), int(places.max(initial=-1)) + 1)
   features = clean_features(path, make_csr(path, np.ones(len(places)), places, indptr, shape))
   features.data[:] = 1
   return Table(path, len(content), ids.encode(path, list(content), [None] * len(content)), features)
+
+
+class Twice(ValueError):
+  """A key that stands twice."""
+
+
+def unique(pairs):
+  """Returns the dict of a JSON object whose keys stand once each."""
+  found = dict(pairs)
+  if len(found) < len(pairs):
+    keys = [key for key, _ in pairs]
+    raise Twice(f"{text.shown(next(key for key in keys if keys.count(key) > 1))} is there twice")
+  return found
 
 
 def of_text(path, wanted, ids, met):
@@ -140,6 +161,7 @@ def of_text(path, wanted, ids, met):
   if not head:
     raise InputError(f"{path}: has no rows: every field is empty")
   plan = columns.find(path, [fields for _, fields in head], wanted, lambda node: is_met(ids.find(node), met))
+  refuse_decimal_commas(path, plan, head[plan.header:])
   rows, again = itertools.chain(head[plan.header:], rows), [0]
   if plan.header:
     rows = without_header(rows, head[0][1], again)
@@ -164,7 +186,19 @@ def of_text(path, wanted, ids, met):
                           "header: its label is nowhere else; --table-header yes or no decides")
   table.labels = columns.classes(path, marks, lines) if wanted.labels else None
   table.features = columns.join(path, blocks, lines) if wanted.features else None
+  if scipy.sparse.issparse(table.features):
+    table.notes.append(f"lists of {path}: of the columns that are 1, as they have several lengths")
   return table if table.codes is None else once(table, lines)
+
+
+def refuse_decimal_commas(path, plan, head):
+  """Refuses lists of two between semicolons, which are rather numbers as some countries write them."""
+  if text.choose_delimiter(next(text.numbered(path, 1))[1]) != ";":
+    return
+  for k in plan.features:
+    if all(len(fields) > k and len(fields[k].split(",")) == 2 for _, fields in head):
+      raise InputError(f"{path}, line {head[0][0]}: {text.shown(head[0][1][k])} is a number with a comma, or a list of two; "
+                       "expected are points in numbers, and tabs around lists")
 
 
 def without_header(rows, header, again):
@@ -187,7 +221,7 @@ def number_notes(path, lines, marks):
 
 
 def is_odd(mark):
-  return columns.is_number(mark) and mark.casefold() not in columns.UNKNOWN | set(columns.WORDS) and not INTEGER.fullmatch(mark)
+  return columns.is_number(mark) and mark.casefold() not in labels.UNKNOWN | set(columns.WORDS) and whole(mark) is None
 
 
 def is_met(code, met):
@@ -196,7 +230,7 @@ def is_met(code, met):
 
 def stands_alone(codes, first, marks, met):
   """Whether the first row is text alone, of a node that no edge names, if it has an id, and no other has its label."""
-  if len(marks) < 2 or any(columns.is_number(field) for field in first) or marks[0].casefold() in columns.UNKNOWN:
+  if len(marks) < 2 or any(columns.is_number(field) for field in first) or marks[0].casefold() in labels.UNKNOWN:
     return False
   return marks.count(marks[0]) == 1 and (codes is None or not is_met(codes[0], met))
 

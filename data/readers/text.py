@@ -15,11 +15,14 @@ import numpy as np
 from .graph import InputError, open_input, printable
 
 PACKED = {b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file), b"BZh": bz2.BZ2File, b"\xfd7zXZ\x00": lzma.LZMAFile}
+FOREIGN = {b"PK\x03\x04": "a zip archive; unpack it", b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it",
+           b"\x89HDF": "a file of HDF5", b"%PDF": "a PDF", b"\x93NUM": "an array of numpy"}
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 PIECE = 2**22
 LONGEST = 2**28  # bytes of a line
-COMMENTS = ("#", "%")
+COMMENTS = ("#", "%", "//")
 DELIMITERS = "\t;,|"  # in this order: a field of a table of tabs may hold a list with commas
+BEHIND = re.compile(r"([-+.\d]+(?:[eE][-+]?\d+)?)\s+[#%].*")  # a comment behind a number
 ANY = re.compile(r"[\s,;|]+")
 
 
@@ -59,6 +62,8 @@ def read_some(path, stream):
 
 
 def check_encoding(path, start):
+  if start[:4] in FOREIGN:
+    raise InputError(f"{path}: is {FOREIGN[start[:4]]}; expected is text, packed by gzip, bzip2 or xz or not")
   if start.startswith((b"\xff\xfe", b"\xfe\xff")):
     raise InputError(f"{path}: is text of UTF-16; save it as UTF-8")
   if b"\0" in start:
@@ -113,6 +118,8 @@ def fields(path, line, content, delimiter):
     parts = content.split()
   elif '"' not in content:
     parts = [part.strip() for part in content.split(delimiter)]
+    behind = BEHIND.fullmatch(parts[-1])
+    parts[-1] = behind.group(1) if behind else parts[-1]
   else:
     try:
       parts = next(csv.reader([content], delimiter=delimiter or " ", skipinitialspace=True, strict=True))
@@ -142,14 +149,15 @@ def table_rows(path):
       for at[0], content in enumerate(io.StringIO(decode(path, number, text)), number):
         yield content
 
-  reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
+  reader, begin = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True, strict=True), 1
   try:
     for parts in reader:
+      begin = at[0] + 1
       parts = [part.strip() for part in parts]
       if any(parts) and not parts[0].startswith(COMMENTS):
         yield at[0], parts
   except csv.Error as error:
-    raise InputError(f"{path}, line {at[0]}: {error}") from error
+    raise InputError(f"{path}, line {begin}: a quote that is not closed, or text behind one") from error
 
 
 def numbered(path, count):
@@ -221,7 +229,7 @@ def plain_rows(number, text, columns, delimiter, exact):
 def plain_fields(path, number, text, columns, delimiter):
   """Returns (fields of each column, lines [rows]) of a piece of text without quotes, comments, braces and empty fields,
   or None, as above."""
-  if any(mark in text for mark in b'"#%{'):
+  if any(mark in text for mark in (b'"', b"#", b"%", b"{", b"//")):
     return None
   tokens = regular(text, columns, delimiter)
   if tokens is None:

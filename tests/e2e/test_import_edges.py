@@ -295,9 +295,9 @@ class Wishes(Edges):
     first = self.edges(edges, "--labels", labels, "--split", "random:5,3")["splits/random/train"].tolist()
     again = self.edges(edges, "--labels", labels, "--split", "random:5,3", "--split-seed", "1")["splits/random/train"]
     self.assertNotEqual(first, again.tolist())
-    for wish, sizes in (("random:5,8,12", (10, 8, 12)), ("random:5,30,20", (10, 30, 0)), ("random:5,0,0", (10, 0, 0))):
-      warning = "test is empty" if wish == "random:5,30,20" else ""
-      sets = self.edges(edges, "--labels", labels, "--split", wish, warning=warning)
+    for wish, sizes in (("random:5,8,12", (10, 8, 12)), ("random:5,20,20", (10, 20, 10)), ("random:5,0,0", (10, 0, 0))):
+      told = ["--split random:5,20,20: test has 10 of 20 nodes"] if wish == "random:5,20,20" else []
+      sets = self.edges(edges, "--labels", labels, "--split", wish, told=told)
       lists = [sets[f"splits/random/{part}"].tolist() for part in PARTS]
       self.assertEqual(tuple(map(len, lists)), sizes)
       self.assertEqual(lists[0], first, "those that train are drawn as ever")
@@ -475,7 +475,7 @@ class Nodes(Edges):
     self.assertNotIn("splits/0/test", sets)
     for content, *words in ((table + "50 test\n", "line 5: '50' is no node"), (table + "10 test\n", "more than one"),
                             (table + "30 test\n", "line 5: node '30' is there twice"),
-                            ("10 a\n20 train\n30 b\n", "line 3"), ('{"train": [10]}', "no nodes for val"), ("{",
+                            ("10 a\n20 train\n30 b\n", "line 1"), ("id part\n10 train\n30 b\n", "line 3"), ('{"train": [10]}', "no nodes for val"), ("{",
                                                                                                             "no JSON")):
       with self.subTest(content):
         path = self.file("s.txt", content)

@@ -31,10 +31,9 @@ class Drawn(Hints):
   def test_empty_parts(self):
     source = self.ring(42, 2)
     fit = "classes have 21 to 21 nodes; random:12,4 or random:0.6,0.2 gives all parts some"
-    for wish, wanted, words in (("random:100,100", [42, 0, 0], "val and test are"), ("random:15,6", [30, 12, 0],
-                                                                                     "test is")):
-      said = f"--split {wish}: {words} empty: {fit}"
-      self.assertEqual(self.sizes(source, wish, warning=said), wanted)
+    for wish, words in (("random:100,100", "val and test are"), ("random:15,6", "test is")):
+      self.refused(*source, "--split", wish, words=[f"--split {wish}: {words} empty: {fit}"])
+    self.assertEqual(self.sizes(source, "random", warning=f"--split random: test is empty: {fit}"), [40, 2, 0])
     for wish, wanted in (("random:12,4", [24, 8, 10]), ("random:0.6,0.2", [26, 8, 8])):
       self.assertEqual(self.sizes(source, wish), wanted)
 
@@ -44,7 +43,20 @@ class Drawn(Hints):
       self.assertEqual(self.sizes(source, wish), wanted)
 
   def test_classes_of_one_node(self):
-    self.sizes(self.ring(6, 6), "random:0.6,0.2", warning="have 1 to 1 nodes; they are too small for three parts")
+    self.refused(*self.ring(6, 6), "--split", "random:0.6,0.2", words=["1 to 1 nodes; they are too small for three parts"])
+
+  def test_fewer_nodes_than_are_wanted(self):
+    """Of the three classes one has four nodes, the others eighteen."""
+    source = self.ring(40, 2)
+    self.file("labels.txt", "".join(f"{k % 2 if k > 3 else 2}\n" for k in range(40)))
+    for wish, wanted, told in (("random:5,5", [14, 10, 16], "train has 14 of 15, val has 10 of 15 nodes"),
+                               ("random:3,5", [9, 11, 20], "val has 11 of 15 nodes"),
+                               ("random:2,10,40", [6, 10, 24], "test has 24 of 40 nodes")):
+      told = f"--split {wish}: {told}: classes have 4 to 18 nodes"
+      self.assertEqual(self.sizes(source, wish, told=[told]), wanted)
+    done = self.run_import(*source, "--split", "random:2,2,9", "--out", self.out)
+    self.assertNotIn("classes have", done.stdout)
+    self.refused(*source, "--split", "random:5,30,30", words=["test is empty"])
 
 
 class Examples(Hints):
