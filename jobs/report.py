@@ -28,11 +28,12 @@ def parse():
                       help="logs of train --runs N --log: means and deviations of the models they belong to")
   parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write every picture there, as SVG and as PNG")
   parser.add_argument("--node", metavar="ID", help="whose neighbours are drawn (a test node whose attention is uneven)")
-  parser.add_argument("--tsne-nodes", type=int, default=3500, metavar="N", help="at most N nodes in t-SNE (3500)")
+  parser.add_argument("--tsne-nodes", type=int, metavar="N",
+                      help="at most N nodes in t-SNE (all of a graph of up to 3500, else 2500)")
   parser.add_argument("--distgat", metavar="PROGRAM",
                       help="the program (else $DISTGAT, the release build, the installed one)")
   arguments = parser.parse_args()
-  if arguments.tsne_nodes < 0:
+  if arguments.tsne_nodes is not None and arguments.tsne_nodes < 0:
     parser.error(f"--tsne-nodes {arguments.tsne_nodes} is no number of nodes")
   return arguments
 

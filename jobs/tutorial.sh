@@ -30,8 +30,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-tsne_nodes=3500
-[ -z "$quick" ] || runs=2 tsne_nodes=300
+tsne_nodes=()
+[ -z "$quick" ] || { runs=2 && tsne_nodes=(--tsne-nodes 300); }
 for number in "$runs" "$ranks"; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || distgat_fail "'$number' is no number of runs or ranks: give 1, 2, 3, ..."
 done
@@ -80,11 +80,11 @@ make_pages() {
   local graph
   for graph in $graphs; do
     python3 "$distgat_root/jobs/report.py" "$data/$graph.h5" "$out/$graph"/{gcn,gatv2}.h5 \
-      --logs "$out/$graph"/{gcn,gatv2}.jsonl --out "$out/$graph.html" --distgat "$program" --tsne-nodes "$tsne_nodes"
+      --logs "$out/$graph"/{gcn,gatv2}.jsonl --out "$out/$graph.html" --distgat "$program" "${tsne_nodes[@]}"
   done
   # shellcheck disable=SC2086 # a list of graphs
   python3 "$distgat_root/jobs/tutorial_page.py" $graphs --data "$data" --out "$out" --ranks "$ranks" \
-    --distgat "$program" --tsne-nodes "$tsne_nodes" | tee "$out/tutorial.md"
+    --distgat "$program" "${tsne_nodes[@]}" | tee "$out/tutorial.md"
 }
 
 for graph in $graphs; do

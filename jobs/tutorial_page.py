@@ -14,7 +14,8 @@ def main():
   parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where GRAPH.h5 lies")
   parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where GRAPH/MODEL.{h5,jsonl} lie")
   parser.add_argument("--ranks", type=int, default=1, help="MPI ranks of the trainings (1)")
-  parser.add_argument("--tsne-nodes", type=int, default=3500, metavar="N", help="at most N nodes in t-SNE (3500)")
+  parser.add_argument("--tsne-nodes", type=int, metavar="N",
+                      help="at most N nodes in t-SNE (all of a graph of up to 3500, else 2500)")
   parser.add_argument("--distgat", metavar="PROGRAM", help="the program")
   arguments = parser.parse_args()
   needs.complete("tutorial_page.py")

@@ -5,15 +5,17 @@ from scipy.spatial import cKDTree
 from .canvas import GREY, Picture, class_colours, panel, percent, short
 
 NEAR = 10  # neighbours in the plane
+WHOLE, SAMPLE = 3500, 2500  # nodes: graphs up to the first are drawn whole, of larger ones so many
 STATES = (("before", "before training"), ("after", "after training"))
 SPACES = (("logits", "output"), ("embedding", "last hidden layer"))
 
 
 def sample(graph, limit):
-  """The nodes that are drawn: all, or so many at random."""
-  if graph.nodes <= limit:
+  """The nodes that are drawn: all of a graph within the limit, else so many at random; None: as WHOLE and SAMPLE say."""
+  whole, count = (WHOLE, SAMPLE) if limit is None else (limit, limit)
+  if graph.nodes <= whole:
     return np.arange(graph.nodes)
-  return np.sort(np.random.default_rng(0).choice(graph.nodes, limit, replace=False))
+  return np.sort(np.random.default_rng(0).choice(graph.nodes, count, replace=False))
 
 
 def matrices(name, predictions, chosen):

@@ -181,6 +181,15 @@ class Parts(unittest.TestCase):
 
 
 class Tsne(unittest.TestCase):
+  def test_large_graphs_are_sampled(self):
+    """All of the tutorial's Cora and CiteSeer are drawn; of a sample each node stands once, the same ones each time."""
+    for nodes, limit, count in ((3327, None, 3327), (3500, None, 3500), (3501, None, 2500), (19717, None, 2500),
+                                (19717, 10000, 10000), (100, 100, 100), (100, 10, 10), (100, 0, 0)):
+      chosen = embedding.sample(types.SimpleNamespace(nodes=nodes), limit)
+      self.assertEqual((len(chosen), len(set(chosen.tolist()))), (count, count))
+      self.assertTrue((np.diff(chosen) > 0).all() and (not count or chosen[-1] < nodes))
+      np.testing.assert_array_equal(embedding.sample(types.SimpleNamespace(nodes=nodes), limit), chosen)
+
   def test_agreement_is_the_share_of_the_nearest_with_the_same_class(self):
     place = np.concatenate([np.random.default_rng(0).normal(size=(20, 2)) + shift for shift in (0, 100)])
     self.assertEqual(embedding.agreement(place, np.repeat([0, 1], 20)), 1)
