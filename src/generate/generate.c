@@ -28,6 +28,7 @@ static const dg_generate_config presets[] = {
     {"products", 2449029, 123718280.0 / 2449029, 100, 47, 0.81, 1, 0, 39323, 2213091, 0, 0, 0, 0, 0},
     /* As large, and as hard to tell apart as the real graphs' classes are. */
     {"arxiv-hard", 169343, 2315598.0 / 169343, 128, 40, 0.9, 1, 0, 29799, 48603, 0, 0.8, 0.3, 0.45, 1.4},
+    {"products-hard", 2449029, 123718280.0 / 2449029, 100, 47, 0.9, 1, 0, 39323, 2213091, 0, 1.0, 0.25, 0.4, 1.4},
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 

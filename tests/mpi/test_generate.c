@@ -97,6 +97,7 @@ static void presets_stay_the_graphs_they_are(void **state) {
   (void)state;
   assert_all_true(&test_comm, fingerprint_of("cora", 0) == 0x261d656e496196bdu);
   assert_all_true(&test_comm, fingerprint_of("arxiv-hard", 5000) == 0x1634eecbb75fb64au);
+  assert_all_true(&test_comm, fingerprint_of("products-hard", 5000) == 0xef5e59201e03413cu);
 }
 
 static int compare_words(const void *a, const void *b) {
