@@ -58,7 +58,8 @@ dg_status dg_trainer_prepare_final(dg_trainer *trainer);
 /* Frees the buffers of training and validation. Local. */
 void dg_trainer_release_steps(dg_trainer *trainer);
 
-/* Evaluates a pass without dropout. Collective. */
+/* Evaluates a pass without dropout. Without a finite loss there is no accuracy either, but where all nodes are of
+   classes that weigh nothing: then there is no loss alone. Collective. */
 dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split);
 /* Scores another split of the last evaluation. Collective. */
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split);

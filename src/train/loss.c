@@ -46,11 +46,12 @@ static void balance(double *weight, const int64_t *count, const dg_local *local)
   }
 }
 
-/* Collective. */
-static double sum_weights(const double *class_weight, const dg_local *local) {
+double dg_loss_sum_weights(const dg_loss *loss, const dg_local *local, int split) {
+  const dg_shard *s = &local->shard;
   double sum = 0;
+  if (loss->class_weight == NULL || s->classes) return (double)dg_shard_count(s, split);
   for (dg_row i = 0; i < local->n; i++)
-    if (trains(local, i)) sum += class_weight[local->shard.labels[i]];
+    if (s->mask[i] & split) sum += loss->class_weight[s->labels[i]];
   dg_comm_sum_double(&local->comm, &sum, 1);
   return sum;
 }
@@ -58,8 +59,8 @@ static double sum_weights(const double *class_weight, const dg_local *local) {
 /* What the training nodes of all ranks weigh, and how many labels they have. Collective. */
 static void weigh(dg_loss *loss, const int64_t *count, const dg_local *local) {
   const int n_classes = local->shard.info.n_classes;
-  loss->train_weight = loss->train_labels = (double)local->shard.n_train;
-  if (loss->class_weight && loss->kind != DG_LOSS_BCE) loss->train_weight = sum_weights(loss->class_weight, local);
+  loss->train_labels = (double)local->shard.n_train;
+  loss->train_weight = dg_loss_sum_weights(loss, local, DG_TRAIN);
   if (loss->kind != DG_LOSS_BCE) return;
   loss->train_weight *= n_classes;
   loss->train_labels = 0;

@@ -15,4 +15,7 @@ bool dg_loss_is_plain(const dg_config *config, const dg_graph_info *info);
    DG_MEMORY. Collective. */
 dg_status dg_loss_prepare(dg_loss *loss, double **class_weight, const dg_local *local, const dg_config *config);
 
+/* What the nodes of a split weigh on all ranks; with several labels a node each of them 1. Collective. */
+double dg_loss_sum_weights(const dg_loss *loss, const dg_local *local, int split);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "data/normalize.h"
 #include "train/keeper.h"
+#include "train/loss.h"
 #include "train/model_file.h"
 #include "train/quality.h"
 #include "train/result.h"
@@ -55,10 +56,19 @@ static dg_status check_config(const dg_config *c) {
   return dg_fail(DG_USAGE, "--early-stop and --select need validation, and with --epochs 0 there is none");
 }
 
+/* Collective. */
 static dg_status check_validation(const session *s) {
-  if (!watches(s->config) || validates(s)) return DG_OK;
-  return dg_fail(DG_INPUT, "--early-stop and --select need a validation split, and that of %s is empty",
-                 s->trainer.local.shard.info.name);
+  const dg_trainer *t = &s->trainer;
+  const char *name = t->local.shard.info.name;
+  if (!watches(s->config)) return DG_OK;
+  if (!validates(s))
+    return dg_fail(DG_INPUT, "--early-stop and --select need a validation split, and that of %s is empty", name);
+  if (dg_loss_sum_weights(&t->loss, &t->local, DG_VAL) > 0) return DG_OK;
+  return dg_fail(
+      DG_INPUT,
+      "--early-stop and --select need a validation loss, and by --class-weights balanced that of %s has none: "
+      "its nodes are of classes that no training node has",
+      name);
 }
 
 /* Refuses outputs that could not be written or would destroy another file, before any work; rank 0. */
@@ -192,11 +202,6 @@ static void observe_epoch(session *s, const dg_history *figures) {
   s->trainer.failed = s->observed != DG_OK;
 }
 
-/* Without a finite loss there is no accuracy either. */
-static dg_score known(dg_score score) {
-  return isfinite(score.loss) ? score : (dg_score){NAN, NAN};
-}
-
 static bool validates_after(const session *s, int64_t epoch) {
   const dg_config *c = s->config;
   return validates(s) && (epoch % c->eval_every == 0 || (epoch == c->epochs && watches(c)));
@@ -213,13 +218,13 @@ static dg_status run_epoch(session *s) {
 
   dg_keeper_ask(&s->keeper, &s->trainer);
   const double before = dg_time();
-  const dg_score train = known(dg_trainer_step(&s->trainer, run->seed, epoch));
+  const dg_score train = dg_trainer_step(&s->trainer, run->seed, epoch);
   const double after = dg_time();
   if (s->trainer.failed) return dg_comm_agree(s->comm, s->observed);
-  if (validates_after(s, epoch)) val = known(dg_trainer_evaluate(&s->trainer, &s->trainer.val, DG_VAL));
+  if (validates_after(s, epoch)) val = dg_trainer_evaluate(&s->trainer, &s->trainer.val, DG_VAL);
 
   const dg_history figures = {.train_loss = train.loss,
-                              .train_acc = train.acc,
+                              .train_acc = isfinite(train.loss) ? train.acc : NAN,
                               .val_loss = val.loss,
                               .val_acc = val.acc,
                               .seconds = dg_time() - run->began,
@@ -266,8 +271,8 @@ cleanup:
 /* Whether a figure is there that is no number, where there are nodes. */
 static bool is_spoilt(const session *s, const dg_result *r) {
   const dg_shard *shard = &s->trainer.local.shard;
-  return !isfinite(r->train.loss) || (shard->n_val > 0 && !isfinite(r->val.loss)) ||
-         (shard->n_test > 0 && !isfinite(r->test.loss));
+  return !isfinite(r->train.acc) || (shard->n_val > 0 && !isfinite(r->val.acc)) ||
+         (shard->n_test > 0 && !isfinite(r->test.acc));
 }
 
 /* Finds which weights are reported, and scores them; those of a run that has diverged have no score. Collective. */

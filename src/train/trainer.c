@@ -193,8 +193,9 @@ dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
   double sums[5] = {m.loss_sum, m.weight, m.correct, m.guesses, m.labels};
   dg_comm_sum_double(trainer->comm, sums, 5);
   const dg_metrics sum = {sums[0], sums[1], sums[2], sums[3], sums[4]};
-  if (n == 0) return (dg_score){NAN, NAN};
-  return (dg_score){sum.loss_sum / sum.weight, dg_accuracy(&sum, (double)n, trainer->local.shard.info.multilabel)};
+  const double loss = sum.loss_sum / sum.weight;
+  if (n == 0 || (!isfinite(loss) && sum.weight > 0)) return (dg_score){NAN, NAN};
+  return (dg_score){loss, dg_accuracy(&sum, (double)n, trainer->local.shard.info.multilabel)};
 }
 
 dg_score dg_trainer_evaluate(dg_trainer *trainer, dg_pass *pass, int split) {

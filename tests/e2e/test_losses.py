@@ -71,6 +71,26 @@ class Losses(program.Case):
                                 want = self.loss(split, by_class, kind, smoothing, out)
                                 self.assertAlmostEqual(got / want, 1, delta=1e-5)
 
+    def test_lists_that_weigh_nothing(self):
+        """Nodes of a class that is not trained: no loss, but an accuracy; the run has not diverged, nor is it watched."""
+        graph = graphs.read(self.path("graph.h5"))
+        graph.labels[np.concatenate([graph.val, graph.test])] = 3
+        graph.write(self.path("untrained.h5"))
+        command = ("train", self.path("untrained.h5"), "--model", "gcn", "--class-weights", "balanced", "--epochs", 3)
+        for ranks in (None, 3):
+            program.distgat(*command, "--eval-every", 1, "--log", self.path("log.jsonl"), ranks=ranks)
+            for line in program.read_log(self.path("log.jsonl"), "epoch"):
+                self.assertGreater(line["train_loss"], 0)
+                self.assertIsNone(line["val_loss"])
+                self.assertIsNotNone(line["val_acc"])
+            result = program.read_log(self.path("log.jsonl"), "result")[0]
+            self.assertIsNone(result["test_loss"])
+            self.assertIsNotNone(result["test_acc"])
+            for option in (("--select", "best-val-acc"), ("--early-stop", "gat")):
+                done = program.run(*command, *option, ranks=ranks)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertRegex(done.stderr, r"\A[^\n]+need a validation loss[^\n]+\n\Z")
+
 
 if __name__ == "__main__":
     program.main()

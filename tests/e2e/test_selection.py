@@ -95,13 +95,14 @@ class Selection(program.Case):
 
     def test_what_cannot_be_watched_is_refused(self):
         for options in (("--select", "best-val-acc"), ("--early-stop", "gat")):
-            for graph, epochs in (("blind.h5", 5), ("graph.h5", 0)):
+            for graph, epochs, why in (("blind.h5", 5, "that of"), ("graph.h5", 0, "--epochs 0")):
                 for ranks in (None, 3):
                     with self.subTest(options=options, graph=graph, ranks=ranks):
                         done = program.run("train", self.path(graph), "--epochs", epochs, *options, ranks=ranks)
                         self.assertEqual(done.returncode, 2, done.stderr)
                         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-                        self.assertIn("valid", done.stderr)
+                        self.assertRegex(done.stderr, f"need.* validation.*{why}")
+                        self.assertNotIn("--class-weights", done.stderr)
 
     def test_patience_costs_nothing(self):
         for rule in ("gat", "gcn"):
