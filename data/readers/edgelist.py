@@ -66,6 +66,8 @@ def list_edges(layout, options):
   except nodes.NotIntegers as met:
     reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
     sources, targets, weights = read_edges(layout, ids, options.weights)
+  if not len(sources):
+    raise InputError(f"{layout.path}: has no edges: every line is empty, a comment, or the header again")
   notes = layout.notes + ([f"the header again, skipped: {layout.again}"] if layout.again else [])
   notes += [f"edges of both directions, as <-> and -- are: {layout.both}"] if layout.both and options.directed else []
   return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=notes, reason=reason)
@@ -120,6 +122,9 @@ def find_layout(path, weighted, wanted):
                      "read as MatrixMarket or npz")
   arrow = 1 if n_columns > 2 and rows[header][1] in arrows.WAY else None
   ends = find_ends(names, arrow)
+  if max(ends) >= n_columns:
+    raise InputError(f"{path}, line {first_line}: {n_columns} fields, {len(names)} are expected as the header in line "
+                     f"{lines[0][0]} names them")
   notes = [f"header skipped: {' '.join(map(printable, rows[0]))}"] if header else []
   others = [k for k in range(n_columns) if k not in ends and k != arrow]
   if any(rows[header][k] in arrows.WAY for k in others):

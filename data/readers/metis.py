@@ -78,12 +78,10 @@ def read_piece(header, content, lines, node):
   if values is None or len(values) != len(tokens.starts) or content.translate(None, b"0123456789. \t\n"):
     refuse_token(header, content, lines)
   count = tokens.per_line
-  if node + len(count) > header.n_nodes:  # behind the last node, lines must be empty
-    over = np.flatnonzero(count[header.n_nodes - node:])
-    if len(over):
-      raise InputError(
-          f"{header.path}, line {lines[header.n_nodes - node + over[0]]}: {header.n_nodes} nodes are promised, "
-          "this is one more")
+  behind = max(0, header.n_nodes - node)
+  over = np.flatnonzero(count[behind:])  # behind the last node, lines must be empty
+  if len(over):
+    raise InputError(f"{header.path}, line {lines[behind + over[0]]}: {header.n_nodes} nodes are promised, this is one more")
   place = np.arange(len(values)) - np.repeat(np.cumsum(count) - count, count) - header.skip
   step = 1 + header.weighted
   torn = np.flatnonzero(((count < header.skip) & (count > 0)) | ((count - header.skip) % step != 0) & (count > 0))

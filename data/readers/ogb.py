@@ -236,7 +236,7 @@ def add_names(folder, source):
       source.labels.names = mapped(path, source.labels.n_classes, "classes", source.notes)
     elif file.startswith("nodeidx2"):
       ids = mapped(path, source.n_nodes, "nodes", source.notes)
-      whole = ids and all(nodes.INTEGER.fullmatch(name) and abs(int(name)) < 2**63 for name in ids)
+      whole = ids and all(str(nodes.whole(name)) == name and abs(int(name)) < 2**63 for name in ids)
       source.notes += nodes.shared(ids or [])
       source.node_ids = ids and np.array(ids, np.int64 if whole else object)
 

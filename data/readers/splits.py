@@ -122,6 +122,8 @@ def check_amounts(path, graph, wanted, drawn):
   values = graph.labels.values
   sizes = np.bincount(values[values >= 0])
   sizes = sizes[sizes > 0]
+  if not len(sizes):
+    raise InputError(f"{path}: --split {wanted}: nodes with labels are drawn, and none is left")
   least = {part: count for part, count in zip(PARTS, asked(amounts(wanted) or DRAWN, len(sizes))) if count}
   range_ = f"classes have {sizes.min()} to {sizes.max()} nodes"
   empty = [part for part in least if not len(drawn[part])]

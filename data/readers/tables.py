@@ -176,6 +176,8 @@ def of_text(path, wanted, ids, met):
       some += [fields[k] for _, fields in batch]
     marks += [fields[plan.label] for _, fields in batch] if wanted.labels else []
     blocks += [columns.numbers(path, plan, batch)] if wanted.features else []
+  if not lines:
+    raise InputError(f"{path}: a header, and no rows")
   plan.notes += again_notes(path, again[0]) + number_notes(path, lines, marks)
   table = Table(path, len(lines), notes=plan.notes)
   table.codes = choose_ids(path, plan, tokens, lines, ids, met)

@@ -45,6 +45,11 @@ class Drawn(Hints):
   def test_classes_of_one_node(self):
     self.refused(*self.ring(6, 6), "--split", "random:0.6,0.2", words=["1 to 1 nodes; they are too small for three parts"])
 
+  def test_no_labels_are_left(self):
+    edges, labels = self.file("e.txt", "1 2\n2 3\n8 9\n"), self.file("y.csv", "id,label\n8,0\n")
+    self.refused("edgelist", edges, "--labels", labels, "--largest-component", "--split", "random:1,1",
+                 words=["nodes with labels are drawn, and none is left"])
+
   def test_fewer_nodes_than_are_wanted(self):
     """Of the three classes one has four nodes, the others eighteen."""
     source = self.ring(40, 2)

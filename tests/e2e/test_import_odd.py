@@ -104,6 +104,14 @@ class Texts(Odd):
     self.wrong("0 1 " * 11 + "\n", "line 1: 22 fields", "A matrix is")
     self.wrong("1:2\n", "separated by blanks, tabs, commas")
 
+  def test_headers_alone(self):
+    for options in ((), ("--largest-component",)):
+      self.wrong("source,target\nsource,target\n", "has no edges", options=options)
+
+  def test_headers_longer_than_lines(self):
+    for content in ("source,x,target\n1,2\n", ",source,target\n1,2\n", ",a,b\n1,2\n"):
+      self.wrong(content, "line 2: 2 fields, 3 are expected as the header in line 1", options=["--header", "yes"])
+
   def test_sums_beyond_single_precision(self):
     self.wrong("1 2 3e38\n1 2 3e38\n", "add up to more than single precision", options=["--weights"])
 
@@ -122,6 +130,11 @@ class Tables(Odd):
     self.assertEqual(self.joined("--labels", 'id,label\na,"x\ny"\nb,"z"\n')["classes/name"].tolist(), [b"x\ny", b"z"])
     self.refuse("--labels", 'id,label\na,"0\nb,1\n', "line 2: a quote that is not closed")
     self.refuse("--labels", 'id,label\na,"x\ny"\nb,"0"1\nc,1\n', "line 4: a quote that is not closed, or text behind one")
+
+  def test_headers_alone(self):
+    self.refuse("--labels", "id,label,x\nid,label,x\n", "a header, and no rows")
+    self.refused("edgelist", self.file("e.txt", "0 1\n"), "--features", self.file("t.csv", "0\n\n0\n"), "--table-header", "yes",
+                 words=["a header, and no rows"])
 
   def test_lists(self):
     told = ["lists of .*t.csv: of the columns that are 1, as they have several lengths"]
@@ -171,6 +184,11 @@ class Matrices(Odd):
     path = self.file("m.mtx", "%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 0 5\n")
     self.assertEqual(self.pairs(self.imported("mtx", path)[1]), [(2, 1), (1, 2)])
     self.refused("mtx", path, "--weights", words=["line 1: --weights: complex values"])
+
+  def test_lines_behind_the_last_node(self):
+    """The last one has no end, and is read by itself."""
+    self.refused("metis", self.file("g.graph", "2 1\n2\n1\n\n\n1"), words=["line 6: 2 nodes are promised, this is one more"])
+    self.assertEqual(len(self.imported("metis", self.file("g.graph", "2 1\n2\n1\n\n\n "))[1]["labels"]), 2)
 
   def test_nodes_without_edges(self):
     for content, count in (("1 0\n\n", 1), ("3 0\n\n\n\n", 3), ("2 0 10\n", 2)):
@@ -233,6 +251,8 @@ class Ogb(Odd):
   def test_mappings(self):
     sets = self.imported("ogb", self.folder_of(nodeidx2paperid=f"node,paper\n0,{2**63}\n1,8\n2,7\n3,6\n"))[1]
     self.assertEqual(sets["nodes/id"].tolist(), [str(2**63).encode(), b"8", b"7", b"6"])
+    sets = self.imported("ogb", self.folder_of(nodeidx2paperid="node,paper\n0,9.0\n1,8\n2,7\n3,6\n"))[1]
+    self.assertEqual(sets["nodes/id"].tolist(), [b"9.0", b"8", b"7", b"6"])
     self.imported("ogb", self.folder_of(nodeidx2paperid="node,paper\n0,9\n"), told=["nodeidx2paperid.*lacks 3 of 4 nodes"])
 
 
