@@ -111,7 +111,7 @@ class Manual(program.Case):
         self.assertEqual(self.completed("train", "g.h5", "--recipe", ""), recipes)
         self.assertEqual(self.completed("train", "--recipe", "=", "tutorial-g"), ["tutorial-gcn", "tutorial-gat"])
         self.assertEqual(self.completed("train", "--early-stop", "="), ["none", "gat", "gcn"])
-        self.assertEqual(self.completed("generate", "--preset", "p"), ["pubmed", "products"])
+        self.assertEqual(self.completed("generate", "--preset", "p"), ["pubmed", "products", "products-hard"])
         self.assertEqual(self.completed("train", "--epochs", ""), [])
         for typed in (("train", "dist"), ("train", "--save", "dist"), ("partition", "--out", "dist"), ("train", "--resume", "dist")):
             self.assertEqual(self.completed(*typed), ["distgat.bash"])
