@@ -22,6 +22,7 @@ PIECE = 2**22
 LONGEST = 2**28  # bytes of a line
 COMMENTS = ("#", "%", "//")
 DELIMITERS = "\t;,|"  # in this order: a field of a table of tabs may hold a list with commas
+SLASHES = re.compile(rb"^\s*//", re.MULTILINE)  # names may have them elsewhere, as addresses do
 BEHIND = re.compile(r"([-+.\d]+(?:[eE][-+]?\d+)?)\s+[#%].*")  # a comment behind a number
 ANY = re.compile(r"[\s,;|]+")
 
@@ -229,7 +230,7 @@ def plain_rows(number, text, columns, delimiter, exact):
 def plain_fields(path, number, text, columns, delimiter):
   """Returns (fields of each column, lines [rows]) of a piece of text without quotes, comments, braces and empty fields,
   or None, as above."""
-  if any(mark in text for mark in (b'"', b"#", b"%", b"{", b"//")):
+  if any(mark in text for mark in b'"#%{') or SLASHES.search(text):
     return None
   tokens = regular(text, columns, delimiter)
   if tokens is None:

@@ -75,9 +75,10 @@ class Arrows(Odd):
 class Texts(Odd):
 
   def test_comments(self):
-    for content in ("// a\n1 2\n//\n2 3\n", "1,2 # a\n2,3 % b\n", "1 2\n2 3\n//a b\n", "1,2\n//,\n2,3\n"):
+    for content in ("// a\n1 2\n//\n2 3\n", "1,2 # a\n2,3 % b\n", "1 2\n2 3\n//a b\n", "1,2\n//,\n2,3\n", "1 2\n  //a\n2 3\n"):
       with self.subTest(content):
         self.assertEqual(self.edges(content)[1]["nodes/id"].tolist(), [1, 2, 3])
+    self.assertEqual(len(self.edges("a b\n //\n//c d\nb c\n")[1]["nodes/id"]), 3)
     names = self.edges("http://a,#b\nhttp://c,#b\n")[1]["nodes/id"].tolist()
     self.assertEqual(names, [b"#b", b"http://a", b"http://c"])
 
