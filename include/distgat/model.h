@@ -163,7 +163,7 @@ dg_totals dg_pass_totals(const dg_pass *pass);
 
 /* From sums over all ranks; `n` nodes. Local. */
 static inline double dg_accuracy(const dg_metrics *sum, double n, bool multilabel) {
-  if (!multilabel) return sum->correct / n;
+  if (!multilabel || n == 0) return sum->correct / n;
   const double all = sum->guesses + sum->labels;
   return all > 0 ? 2 * sum->correct / all : 0;
 }

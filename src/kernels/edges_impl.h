@@ -45,7 +45,10 @@ INLINE const float *attributes_of(const dg_edges *e, int32_t t, bool edge) {
   return edge && e->edge_dim > 0 ? e->attributes + (size_t)t * (size_t)e->edge_dim : NULL;
 }
 
-/* The score of an edge that is dropped becomes one that weighs nothing beside that of the self-loop. */
+/* The score of an edge that is dropped becomes one that weighs nothing beside that of the self-loop; DROPPED is above
+   it and below all others. */
+static const dg_real DROPPED = (dg_real)-1e29;
+
 INLINE void drop_edge(vf *s, const dg_edges *e, int32_t i, int32_t j, int q) {
   const dg_dropout *drop = &e->edge_drop;
   if (!drop->threshold || i == j) return;
@@ -132,11 +135,13 @@ INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32
 
 /* Scores become weights, exponentials under dropout; their sums grow. With `positive` those of positive arguments
    alone go to `slope`. */
-INLINE void weigh_tile(tile *tl, softmax *m, const dg_edges *e, int numbers, bool positive, int q) {
+INLINE void weigh_tile(tile *tl, softmax *m, const dg_edges *e, int numbers, bool positive, bool edge, int q) {
   for (int at = 0; at < numbers; at += q * DG_VL)
     for (int k = 0; k < q; k++) {
       const int c = at + k * DG_VL;
-      vf p = vexp(load(tl->weight + c) - m->top[k]);
+      const vf score = load(tl->weight + c);
+      vf p = vexp(score - m->top[k]);
+      if (edge && e->edge_drop.threshold) p = where_positive(score - DROPPED, p, splat(0)); /* exp ends above zero */
       m->sum[k] += p;
       if (positive) m->positive[k] += p * load(tl->sign + c);
       if (e->drop.threshold) p *= load(tl->mask + c);
@@ -190,7 +195,7 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int 
     score_tile(&tl, &m, e, i, first, n, v2 ? own_row(room, TABLE(e, zr) + i * (size_t)nv * DG_VL, nv) : (table_row){0},
                si, v2, edge, nv, q, hp);
     if (first > e->indptr[i]) shrink(&m, before, acc, acc_positive, nv, q);
-    weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, q);
+    weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, edge, q);
     add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
   }
   fold_pattern(m.sum, q, hp);

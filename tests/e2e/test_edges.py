@@ -181,6 +181,24 @@ class Edges(program.Case):
                     np.testing.assert_allclose(self.train("edges.h5", model, which, *still, "--edge-dropout", 0.9999999),
                                                self.train("lonely.h5", model, which, *still), rtol=1e-6)
 
+    def test_dropped_edges_weigh_nothing(self):
+        """Nothing at all: rows of zeros without other edges stay zeros, where ReLU lets no gradient through."""
+        graph = graphs.read(self.path("plain.h5"))
+        x = graph.x.toarray()
+        x[graph.train[:10]] = 0
+        graph.x = x
+        graph.write(self.path("zeros.h5"))
+        graph.indptr, graph.indices = np.zeros_like(graph.indptr), graph.indices[:0]
+        graph.write(self.path("lonely.h5"))
+        for model in ("gat", "gatv2"):
+            found = {}
+            for name, rate in (("zeros", 1 - 1e-7), ("lonely", 0)):
+                self.train(name + ".h5", model, "none", "--activation", "relu", "--dropout", 0, "--edge-dropout", rate,
+                           "--save-gradients", self.path("grads.h5"))
+                found[name] = graphs.read_weights(self.path("grads.h5"), "grads")
+            for name, want in found["lonely"].items():
+                np.testing.assert_allclose(found["zeros"][name], want, atol=1e-6, err_msg=f"{model}: {name}")
+
     def test_scores_of_the_source_alone(self):
         """GAT's half of the target is not there; others have no such half."""
         self.train("plain.h5", "gat", "none", "--attention-target", "off")

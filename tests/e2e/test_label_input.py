@@ -123,6 +123,16 @@ class LabelInput(program.Case):
                     self.assertLess(np.abs(shown / 60 - rate).max(), 0.25)  # four standard deviations
                     self.assertLess(abs(shown.mean() / 60 - rate), 0.1)
 
+    def test_steps_that_show_all(self):
+        """Have no node to be right or wrong about, whatever a node's labels."""
+        for several in (False, True):
+            self.made(several, few=True)
+            program.distgat("train", self.path("graph.h5"), "--use-labels", 0.9, "--epochs", 30, "--log", self.path("log.jsonl"))
+            lines = program.read_log(self.path("log.jsonl"), "epoch")
+            self.assertEqual({line["train_loss"] == 0 for line in lines}, {False, True})
+            for line in lines:
+                self.assertEqual(line["train_acc"] is None, line["train_loss"] == 0)
+
     def test_no_node_sees_its_own_label(self):
         """Where rows meet nobody, the label columns have no gradient; where they meet neighbours, they have."""
         self.made()
