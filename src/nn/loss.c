@@ -147,7 +147,7 @@ dg_totals dg_loss_totals(const dg_pass *pass) {
 
 dg_totals dg_pass_totals(const dg_pass *pass) {
   const double n = (double)pass->local->shard.n_train;
-  if (pass->work->left_out) return pass->work->totals;
+  if (pass->work->layer->n_labels > 0) return pass->work->totals; /* also where no row is here to be left out */
   return pass->loss ? (dg_totals){pass->loss->train_weight, n, pass->loss->train_labels} : (dg_totals){n, n, n};
 }
 

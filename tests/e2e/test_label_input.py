@@ -133,6 +133,19 @@ class LabelInput(program.Case):
             for line in lines:
                 self.assertEqual(line["train_acc"] is None, line["train_loss"] == 0)
 
+    def test_first_rank_without_nodes(self):
+        """It tells the same as one that has all, though it leaves none out."""
+        with open(self.path("parts.txt"), "w") as f:
+            f.write("1\n" * N)
+        for several in (False, True):
+            self.made(several)
+            found = []
+            for more in (dict(), dict(ranks=2)):
+                parts = ("--partition", self.path("parts.txt")) if more else ()
+                program.distgat("train", self.path("graph.h5"), "--use-labels", 0.7, "--epochs", 6, *parts, "--log", self.path("log.jsonl"), **more)
+                found.append([(line["train_loss"], line["train_acc"]) for line in program.read_log(self.path("log.jsonl"), "epoch")])
+            np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
     def test_no_node_sees_its_own_label(self):
         """Where rows meet nobody, the label columns have no gradient; where they meet neighbours, they have."""
         self.made()
