@@ -47,11 +47,11 @@ typedef struct dg_block {
   int32_t *indptr;
   dg_row *indices; /* in-edges of targets, in the order of original ids */
   int32_t *t_indptr;
-  dg_row *t_indices; /* out-edges of sources, ascending targets */
+  dg_row *t_indices; /* out-edges of sources, ascending targets; see dg_field_config for those that are left out */
   int edge_dim;      /* attributes of an edge, 0: none */
   float *attributes; /* [indptr[n_dst], edge_dim] in the order of indices; those of a self-loop are the means of its
                         node's other in-edges, 0 where there are none */
-  int32_t *t_edges;  /* [indptr[n_dst]] place in indices of each of t_indices; NULL where edges have no attributes */
+  int32_t *t_edges;  /* [t_indptr[n_src]] place in indices of each of t_indices; NULL where edges have no attributes */
   dg_id *ids;        /* [n_src] original ids */
   int32_t *folded;   /* [n_src] them in 32 bits, see dg_id_fold */
   dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1); 0 where that is no number */
@@ -87,6 +87,7 @@ typedef struct dg_field_config {
   bool exchange_first; /* halo rows of the first layer come projected from their owners; else each rank projects their
                           features, which it has fetched */
   bool backward;       /* with transposes */
+  bool outer;          /* which leave out edges between two rows of one chunk of targets */
   bool full;           /* all layers but the last have all nodes as targets */
 } dg_field_config;
 

@@ -48,9 +48,10 @@ typedef struct dg_halo_channel dg_halo_channel;
    pull and push is in flight. Errors: DG_MEMORY. Collective. */
 dg_status dg_halo_channel_create(dg_halo_channel **channel, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
                                  int width, int ld, dg_halo_type type);
-/* The same with `value` in bf16: its rows travel as they are, and `type` is that of `gradient` on the wire. */
+/* The same with `value` in bf16: the first `value_width` elements of its rows travel as they are, and `width` and
+   `type` are those of `gradient` on the wire. */
 dg_status dg_halo_channel_create_bf16(dg_halo_channel **channel, const dg_halo_plan *plan, dg_bf16 *value,
-                                      dg_real *gradient, int width, int ld, dg_halo_type type);
+                                      int value_width, dg_real *gradient, int width, int ld, dg_halo_type type);
 void dg_halo_channel_destroy(dg_halo_channel **channel);
 
 /* Pull: owned rows of `value` travel to the halo rows of the neighbours. Between begin and end neither owned rows are

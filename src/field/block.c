@@ -130,23 +130,41 @@ cleanup:
   return status;
 }
 
-static dg_status transpose(dg_block *k) {
+/* The chunks of targets, chunk [n_dst]; none, or -1, where edges within them are like others. */
+static void name_chunks(int32_t *chunk, const dg_block *k, bool outer) {
+  for (int c = 0; c < k->dst.n; c++)
+    for (dg_row i = k->dst.begin[c]; i < k->dst.end[c]; i++) chunk[i] = outer ? c : -1;
+}
+
+/* Whether an edge to target i from source j is among the transposed ones. */
+static bool is_outer(const int32_t *chunk, const dg_block *k, dg_row i, dg_row j) {
+  return chunk[i] < 0 || j >= k->n_dst || chunk[j] != chunk[i];
+}
+
+static dg_status transpose(dg_block *k, bool outer) {
   dg_status status = DG_OK;
-  const int32_t edges = k->indptr[k->n_dst];
+  int32_t *chunk = NULL;
+  DG_TRY(dg_alloc(&chunk, (size_t)k->n_dst, sizeof *chunk));
   DG_TRY(dg_alloc(&k->t_indptr, (size_t)k->n_src + 2, sizeof *k->t_indptr));
-  DG_TRY(dg_alloc(&k->t_indices, (size_t)edges, sizeof *k->t_indices));
-  if (k->edge_dim > 0) DG_TRY(dg_alloc(&k->t_edges, (size_t)edges, sizeof *k->t_edges));
+  name_chunks(chunk, k, outer);
   int32_t *next = k->t_indptr + 1; /* becomes the end of each row while it is filled */
-  for (int32_t t = 0; t < edges; t++) k->t_indptr[k->indices[t] + 2]++;
+  for (dg_row i = 0; i < k->n_dst; i++)
+    for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++)
+      next[k->indices[t] + 1] += is_outer(chunk, k, i, k->indices[t]);
   for (dg_row j = 0; j < k->n_src; j++) next[j + 1] += next[j];
+  const size_t edges = (size_t)next[k->n_src];
+  DG_TRY(dg_alloc(&k->t_indices, edges, sizeof *k->t_indices));
+  if (k->edge_dim > 0) DG_TRY(dg_alloc(&k->t_edges, edges, sizeof *k->t_edges));
   for (dg_row i = 0; i < k->n_dst; i++)
     for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) {
+      if (!is_outer(chunk, k, i, k->indices[t])) continue;
       const int32_t at = next[k->indices[t]]++;
       k->t_indices[at] = i;
       if (k->edge_dim > 0) k->t_edges[at] = t;
     }
 
 cleanup:
+  dg_free(&chunk);
   return status;
 }
 
@@ -241,7 +259,7 @@ dg_status dg_block_create(dg_builder *b, int layer) {
   }
   if (status == DG_OK) status = name_rows(b, k);
   if (status == DG_OK) status = chunk_targets(b, k);
-  if (status == DG_OK && b->config.backward) status = transpose(k);
+  if (status == DG_OK && b->config.backward) status = transpose(k, b->config.outer);
   if (status == DG_OK && b->config.backward) status = chunk_sources(b, k);
   DG_TRY(dg_comm_agree(&b->local->comm, status));
   if (layer > 1 || b->config.exchange_first) DG_TRY(plan_exchange(b, k));

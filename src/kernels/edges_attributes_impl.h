@@ -30,9 +30,9 @@ static void gat_edge_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_rea
 #undef CALL
 }
 
-static void gatv2_edge_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
+static void gatv2_edge_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial) {
   memset(partial + e->ld, 0, (size_t)e->edge_dim * (size_t)e->ld * sizeof *partial);
-#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, true, nv, hp, (vf *)partial)
+#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, chunk, true, nv, hp, (vf *)partial)
   FOR_SHAPES(CALL);
 #undef CALL
 }

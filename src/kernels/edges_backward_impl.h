@@ -1,51 +1,70 @@
 /* Aggregation over edges, backward. A tile takes the edges of as many rows as fit. */
 
+INLINE const dg_real *statistic(const dg_edges *e, int32_t i, int which, int hp) {
+  return e->stat + ((size_t)i * DG_STATS + (size_t)which) * (size_t)hp;
+}
+
 /* What the transposed passes gather of a target. */
 INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
   const int32_t i = row_ahead(e, e->t_indices, t);
   prefetch_row(TABLE(e, dagg) + i * ld, (int)ld);
   if (v2) prefetch_row(TABLE(e, zr) + i * ld, (int)ld);
   prefetch(e->stat + (size_t)i * DG_STATS * hp, DG_STATS * hp);
+  if (e->drop.threshold) __builtin_prefetch(e->ids + i);
 }
 
-/* Terms of the edge j -> i, edge t of the tile: score less maximum, and the gradient of its score over its coefficient,
-   (<dOut_i, z_j> mask - <dOut_i, Out_i>), times the slope of LeakyReLU for GAT. */
-INLINE void put_terms(tile *tl, int t, const dg_edges *e, table_row zj, table_row zi, table_row dagg, int32_t i,
-                      int32_t j, const float *attributes, bool v2, bool edge, int nv, int q, int hp) {
-  const dg_real *stat = e->stat + (size_t)i * DG_STATS * hp;
+/* Sums of edge t of the tile, from j to i: its score and <dOut_i, z_j>, the gradient of its coefficient. */
+INLINE void put_edge(tile *tl, int t, const dg_edges *e, const vf *att, table_row zj, table_row zi, table_row dagg,
+                     int32_t i, int32_t j, const float *attributes, bool v2, bool edge, int nv, int q, int hp) {
   vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
   if (v2) {
-    gatv2_score(s, e, zj, zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
+    gatv2_sums(s, e, att, zj, zi, attributes, nv, q);
   } else {
-    for (int k = 0; k < q; k++) s[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
+    for (int k = 0; k < q; k++) s[k] = load_pattern(statistic(e, i, DG_STAT_SCORE, hp), hp, k);
     gat_score(s, sign, e, s, j, attributes, q, hp);
+    put(tl->sign, t, sign, q, hp);
   }
   if (edge) drop_edge(s, e, i, j, q);
   for (int k = 0; k < q; k++) g[k] = splat(0);
   FOR_ROW(v, k, nv, q) g[k] += vector(dagg, v) * vector(zj, v);
-  fold_pattern(g, q, hp);
+  if (v2)
+    put_sums(tl->weight, t, s, q, hp);
+  else
+    put(tl->weight, t, s, q, hp);
+  put_sums(tl->slope, t, g, q, hp);
+}
+
+/* Statistics of a target, as patterns. */
+typedef struct statistics {
+  vf top[MAX_PATTERN], rsum[MAX_PATTERN], dot[MAX_PATTERN];
+} statistics;
+
+INLINE void load_statistics(statistics *s, const dg_edges *e, int32_t i, int q, int hp) {
   for (int k = 0; k < q; k++) {
-    if (e->drop.threshold) {
-      const vf mask = edge_mask(e, i, j, k, hp);
-      g[k] *= mask;
-      store_pattern(tl->mask + (size_t)t * hp, hp, k, mask);
-    }
-    g[k] -= load_pattern(stat + DG_STAT_DOT * hp, hp, k);
-    if (!v2) g[k] *= sign[k] * (1 - e->slope) + e->slope;
-    store_pattern(tl->weight + (size_t)t * hp, hp, k, s[k] - load_pattern(stat + DG_STAT_MAX * hp, hp, k));
-    store_pattern(tl->slope + (size_t)t * hp, hp, k, g[k]);
-    store_pattern(tl->rsum + (size_t)t * hp, hp, k, load_pattern(stat + DG_STAT_RSUM * hp, hp, k));
+    s->top[k] = load_pattern(statistic(e, i, DG_STAT_MAX, hp), hp, k);
+    s->rsum[k] = load_pattern(statistic(e, i, DG_STAT_RSUM, hp), hp, k);
+    s->dot[k] = load_pattern(statistic(e, i, DG_STAT_DOT, hp), hp, k);
   }
 }
 
-/* Terms become coefficients after dropout (`weight`) and gradients of scores (`slope`). */
-INLINE void finish_terms(tile *tl, const dg_edges *e, int numbers) {
-  for (int c = 0; c < numbers; c += DG_VL) {
-    vf a = vexp(load(tl->weight + c)) * load(tl->rsum + c);
-    store(tl->slope + c, a * load(tl->slope + c));
-    if (e->drop.threshold) a *= load(tl->mask + c);
-    store(tl->weight + c, a);
-  }
+/* Sums of n edges become coefficients after dropout (`weight`) and gradients of scores, (<dOut_i, z_j> mask - <dOut_i,
+   Out_i>) times the coefficient (`slope`), for GAT of the argument of LeakyReLU. `own` are the statistics of the target
+   of all; NULL: they are in the tile. */
+INLINE void finish_edges(tile *tl, const dg_edges *e, int n, const statistics *own, bool v2, int q, int hp) {
+  for (int at = 0; at < n * hp; at += q * DG_VL)
+    for (int k = 0; k < q; k++) {
+      const int c = at + k * DG_VL;
+      const vf score = v2 ? fold_sums(tl->weight, c, hp) : load(tl->weight + c);
+      vf a = vexp(score - (own ? own->top[k] : load(tl->top + c))) * (own ? own->rsum[k] : load(tl->rsum + c));
+      vf g = fold_sums(tl->slope, c, hp);
+      vi kept;
+      if (e->drop.threshold) kept = load_kept(tl, e, c), g = through(g, kept, &e->drop);
+      g -= own ? own->dot[k] : load(tl->dot + c);
+      if (!v2) g *= load(tl->sign + c) * (1 - e->slope) + e->slope;
+      store(tl->slope + c, a * g);
+      if (e->drop.threshold) a = through(a, kept, &e->drop);
+      store(tl->weight + c, a);
+    }
 }
 
 /* Edges [first, last) of a tile, which begin in `row`. */
@@ -71,54 +90,113 @@ INLINE int32_t next_row(const span *s, const int32_t *indptr) {
   return row;
 }
 
+/* Whether row j of dz has nothing yet before its first out-edge. */
+INLINE bool is_fresh(const dg_edges *e, int32_t j) {
+  return !e->inner || j >= e->n_dst;
+}
+
 /* Sources without out-edges take no part in tiles. */
 INLINE void clear_empty(const dg_edges *e, int32_t begin, int32_t end, int nv) {
   for (int32_t j = begin; j < end; j++)
-    if (e->t_indptr[j] == e->t_indptr[j + 1]) memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
+    if (e->t_indptr[j] == e->t_indptr[j + 1] && is_fresh(e, j))
+      memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
+}
+
+/* Edges of a tile, those from sources in the chunk first. */
+typedef struct sorting {
+  int n, n_inner;
+  uint8_t order[TILE_EDGES];
+} sorting;
+
+INLINE void sort_edges(sorting *s, const int32_t *sources, int n, dg_range chunk) {
+  int inner = 0, outer = n;
+  for (int t = 0; t < n; t++) {
+    const bool in = (uint32_t)(sources[t] - chunk.begin) < (uint32_t)(chunk.end - chunk.begin);
+    s->order[in ? inner : outer - 1] = (uint8_t)t;
+    inner += in, outer -= !in;
+  }
+  s->n = n, s->n_inner = inner;
+}
+
+/* A target, its rows, and what is summed over its edges in a block. */
+typedef struct target {
+  int32_t i;
+  table_row z, dagg;
+  vf acc[MAX_BLOCK], datt[MAX_BLOCK];
+} target;
+
+/* What edge t of the tile, the first of which is in-edge `first`, gives a block: dzr, gradients of the attention vector
+   and of lin_edge, and where it is `inner` dz of its source. */
+INLINE void add_in_edge(target *to, const dg_edges *e, const tile *tl, int32_t first, int t, const vf *att, bool inner,
+                        bool edge, vf *dedge, block b, int nv, int q, int hp) {
+  const int32_t j = e->indices[first + t];
+  const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
+  const float *a = attributes_of(e, first + t, edge);
+  vf *dz = (vf *)(e->dz + (size_t)j * nv * DG_VL);
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    const int c = b.first + v, k = (b.k + v) % q;
+    const vf ds = load_pattern(tl->slope + (size_t)t * hp, hp, k), u = gatv2_argument(e, zj, to->z, a, c, nv),
+             d = where_positive(u, ds, ds * e->slope);
+    to->acc[v] += d;
+    to->datt[v] += d * u;
+    if (inner) dz[c] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * vector(to->dagg, c) + d * att[c];
+    for (int f = 0; a && f < e->edge_dim; f++) dedge[f * nv + c] += splat((dg_real)a[f]) * d;
+  }
+}
+
+/* What a block gets of the edges of a tile; dzr is at its start with the row's first edge. */
+INLINE void add_in_edges(target *to, const dg_edges *e, const tile *tl, const sorting *s, int32_t first, const vf *att,
+                         bool edge, vf *datt, vf *dedge, block b, int nv, int q, int hp) {
+  const bool begins = first == e->indptr[to->i], ends = first + s->n == e->indptr[to->i + 1];
+  vf *out = (vf *)(e->dzr + (size_t)to->i * nv * DG_VL) + b.first;
+  int k = 0;
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    to->acc[v] = begins ? splat(0) : out[v];
+    to->datt[v] = datt[b.first + v];
+  }
+  for (; k < s->n_inner; k++) add_in_edge(to, e, tl, first, s->order[k], att, true, edge, dedge, b, nv, q, hp);
+  for (; k < s->n; k++) add_in_edge(to, e, tl, first, s->order[k], att, false, edge, dedge, b, nv, q, hp);
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    if (ends) to->acc[v] *= att[b.first + v];
+    out[v] = to->acc[v];
+    datt[b.first + v] = to->datt[v];
+  }
 }
 
 /* dzr = d loss / d zr of targets; sum gets the attention vector's gradient, and that of lin_edge is added behind it. */
-INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp, vf *sum) {
+INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, bool edge, int nv, int hp,
+                           vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
-  const int q = pattern_size(hp);
-  const vf *att = (const vf *)e->att;
+  const int q = pattern_size(hp), most = tile_edges(hp);
   tile tl;
-  vf local[MAX_FIXED], total[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? total : sum;
+  statistics own;
+  sorting sorted;
+  vf local[MAX_FIXED], att_room[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
+  const vf *att = own_vectors(att_room, e->att, nv);
   for (int v = 0; v < nv; v++) datt[v] = splat(0);
-  FOR_TILES_OF(s, e->indptr, begin, end, hp) {
-    FOR_ROWS_OF(s, e->indptr, i, from, to) {
-      const table_row zi = own_row(room, TABLE(e, zr) + i * ld, nv),
-                      dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
-      for (int32_t t = from; t < to; t++) {
-        const int32_t j = e->indices[t];
-        if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, t) * ld, (int)ld);
-        put_terms(&tl, t - s.first, e, row_of(TABLE(e, z) + j * ld), zi, dagg, i, j, attributes_of(e, t, edge), true,
-                  edge, nv, q, hp);
+  for (int32_t i = begin; i < end; i++) {
+    target to = {.i = i};
+    const uint32_t row = row_bits(e, i);
+    to.z = own_row(room, TABLE(e, zr) + i * ld, nv), to.dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
+    load_statistics(&own, e, i, q, hp);
+    for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += most) {
+      const int n = min_int(e->indptr[i + 1] - first, most);
+      sort_edges(&sorted, e->indices + first, n, chunk);
+      for (int t = 0; t < n; t++) {
+        const int32_t j = e->indices[first + t];
+        if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, first + t) * ld, (int)ld);
+        put_edge(&tl, t, e, att, row_of(TABLE(e, z) + j * ld, nv), to.z, to.dagg, i, j,
+                 attributes_of(e, first + t, edge), true, edge, nv, q, hp);
+        if (e->drop.threshold) put_seeds(&tl, t, row, e->ids[j], q, hp);
       }
+      finish_edges(&tl, e, n, &own, true, q, hp);
+#define CALL_BLOCK(b) add_in_edges(&to, e, &tl, &sorted, first, att, edge, datt, sum + nv, b, nv, q, hp)
+      FOR_BLOCKS(CALL_BLOCK, nv, q)
+#undef CALL_BLOCK
     }
-    finish_terms(&tl, e, (s.last - s.first) * hp);
-    FOR_ROWS_OF(s, e->indptr, i, from, to) {
-      const table_row zi = own_row(room, TABLE(e, zr) + i * ld, nv);
-      vf *acc = begin_row(local, e->dzr + i * ld, from == e->indptr[i], nv);
-      for (int32_t t = from; t < to; t++) {
-        const table_row zj = row_of(TABLE(e, z) + e->indices[t] * ld);
-        const float *a = attributes_of(e, t, edge);
-        FOR_ROW(v, k, nv, q) {
-          const vf ds = load_pattern(tl.slope + (size_t)(t - s.first) * hp, hp, k),
-                   u = gatv2_argument(e, zj, zi, a, v, nv);
-          const vf d = where_positive(u, ds, ds * e->slope);
-          acc[v] += d;
-          datt[v] += d * u;
-          for (int c = 0; a && c < e->edge_dim; c++) sum[(1 + c) * nv + v] += splat((dg_real)a[c]) * d;
-        }
-      }
-      for (int v = 0; to == e->indptr[i + 1] && v < nv; v++) acc[v] *= att[v];
-      end_row(e->dzr + i * ld, acc, nv);
-    }
-    s.row = next_row(&s, e->indptr);
   }
   for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] = datt[v];
-  for (int v = nv; edge && v < (1 + e->edge_dim) * nv; v++) sum[v] *= att[v % nv];
+  for (int v = nv; edge && v < (1 + e->edge_dim) * nv; v++) sum[v] *= ((const vf *)e->att)[v % nv];
 }
 
 /* Attributes of out-edge t; NULL where edges have none. */
@@ -127,48 +205,75 @@ INLINE const float *out_attributes_of(const dg_edges *e, int32_t t, bool edge) {
 }
 
 /* Coefficients and gradients of scores of the out-edges in a tile. */
-INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, bool v2, bool edge, int nv, int hp) {
+INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, const vf *att, bool v2, bool edge, int nv,
+                          int hp) {
   const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
   vf room[MAX_FIXED];
+  statistics of;
   FOR_ROWS_OF(*s, e->t_indptr, j, from, to) {
     const table_row zj = own_row(room, TABLE(e, z) + j * ld, nv);
     for (int32_t t = from; t < to; t++) {
       const int32_t i = e->t_indices[t];
       table_row zi = {0};
-      if (v2) zi = row_of(TABLE(e, zr) + i * ld);
+      if (v2) zi = row_of(TABLE(e, zr) + i * ld, nv);
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
       if (e->ahead && edge && e->edge_dim > 0) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
-      put_terms(tl, t - s->first, e, zj, zi, row_of(TABLE(e, dagg) + i * ld), i, j, out_attributes_of(e, t, edge), v2,
-                edge, nv, pattern_size(hp), hp);
+      put_edge(tl, t - s->first, e, att, zj, zi, row_of(TABLE(e, dagg) + i * ld, nv), i, j,
+               out_attributes_of(e, t, edge), v2, edge, nv, q, hp);
+      load_statistics(&of, e, i, q, hp);
+      put(tl->top, t - s->first, of.top, q, hp);
+      put(tl->rsum, t - s->first, of.rsum, q, hp);
+      put(tl->dot, t - s->first, of.dot, q, hp);
+      if (e->drop.threshold) put_seeds(tl, t - s->first, row_bits(e, i), e->ids[j], q, hp);
     }
   }
-  finish_terms(tl, e, (s->last - s->first) * hp);
+  finish_edges(tl, e, s->last - s->first, NULL, v2, q, hp);
+}
+
+/* What a block of dz gets of out-edges [from, to) of source j: of their sums, and by att of their scores, whose
+   gradients LeakyReLU lets through whole where its argument is positive, else by its slope. */
+INLINE void add_out_edges(const dg_edges *e, const tile *tl, int first, int32_t j, int32_t from, int32_t to,
+                          table_row zj, bool edge, block b, int nv, int q, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  vf *out = (vf *)(e->dz + j * ld) + b.first;
+  const vf *att = (const vf *)e->att + b.first;
+  vf acc[MAX_BLOCK], positive[MAX_BLOCK], all[MAX_PATTERN];
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    acc[v] = from == e->t_indptr[j] && is_fresh(e, j) ? splat(0) : out[v];
+    positive[v] = splat(0);
+  }
+  for (int k = 0; k < q; k++) all[k] = splat(0);
+  for (int32_t t = from; t < to; t++) {
+    const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - first) * hp;
+    const table_row zi = row_of(TABLE(e, zr) + i, nv), dagg = row_of(TABLE(e, dagg) + i, nv);
+    const float *a = out_attributes_of(e, t, edge);
+    for (int k = 0; k < q; k++) all[k] += load_pattern(tl->slope + at, hp, k);
+    UNROLLED for (int v = 0; v < b.n; v++) {
+      const int k = (b.k + v) % q;
+      positive[v] =
+          add_positive(positive[v], gatv2_argument(e, zj, zi, a, b.first + v, nv), load_pattern(tl->slope + at, hp, k));
+      acc[v] += load_pattern(tl->weight + at, hp, k) * vector(dagg, b.first + v);
+    }
+  }
+  UNROLLED for (int v = 0; v < b.n; v++) out[v] =
+      acc[v] + att[v] * (e->slope * all[(b.k + v) % q] + (1 - e->slope) * positive[v]);
 }
 
 /* dz = d loss / d z of sources over their out-edges. */
 INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp) {
-  const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
-  const vf *att = (const vf *)e->att;
   tile tl;
-  vf local[MAX_FIXED], room[MAX_FIXED];
+  vf room[MAX_FIXED], att_room[MAX_FIXED];
+  const vf *att = own_vectors(att_room, e->att, nv);
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
-    put_out_edges(&tl, &s, e, true, edge, nv, hp);
+    put_out_edges(&tl, &s, e, att, true, edge, nv, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
-      const table_row zj = own_row(room, TABLE(e, z) + j * ld, nv);
-      vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
-      for (int32_t t = from; t < to; t++) {
-        const size_t i = (size_t)e->t_indices[t] * ld, first = (size_t)(t - s.first) * hp;
-        const table_row zi = row_of(TABLE(e, zr) + i), dagg = row_of(TABLE(e, dagg) + i);
-        const float *a = out_attributes_of(e, t, edge);
-        FOR_ROW(v, k, nv, q) {
-          const vf ds = load_pattern(tl.slope + first, hp, k), u = gatv2_argument(e, zj, zi, a, v, nv);
-          acc[v] += load_pattern(tl.weight + first, hp, k) * vector(dagg, v) +
-                    ds * where_positive(u, att[v], att[v] * e->slope);
-        }
-      }
-      end_row(e->dz + j * ld, acc, nv);
+      const table_row zj = own_row(room, TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
+#define CALL_BLOCK(b) add_out_edges(e, &tl, s.first, j, from, to, zj, edge, b, nv, q, hp)
+      FOR_BLOCKS(CALL_BLOCK, nv, q)
+#undef CALL_BLOCK
     }
     s.row = next_row(&s, e->t_indptr);
   }
@@ -178,7 +283,7 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
    da [2 nv]. */
 INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
   const int q = pattern_size(hp);
-  const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL);
+  const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
   vf ddst[MAX_PATTERN];
   for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
   FOR_ROW(v, k, nv, q) {
@@ -212,13 +317,13 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
   for (int v = 0; v < 2 * nv; v++) sum[v] = splat(0);
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
-    put_out_edges(&tl, &s, e, false, edge, nv, hp);
+    put_out_edges(&tl, &s, e, NULL, false, edge, nv, hp);
     if (edge) add_edge_scores((dg_real *)(sum + 2 * nv), &tl, &s, e, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);
       for (int32_t t = from; t < to; t++) {
-        const table_row dagg = row_of(TABLE(e, dagg) + e->t_indices[t] * ld);
+        const table_row dagg = row_of(TABLE(e, dagg) + e->t_indices[t] * ld, nv);
         const size_t first = (size_t)(t - s.first) * hp;
         for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + first, hp, k);
         FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl.weight + first, hp, k) * vector(dagg, v);
@@ -242,8 +347,8 @@ static void mean_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
 #undef CALL
 }
 
-static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, false, nv, hp, (vf *)partial)
+static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial) {
+#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, chunk, false, nv, hp, (vf *)partial)
   FOR_SHAPES(CALL);
 #undef CALL
 }
@@ -267,10 +372,10 @@ INLINE void dot_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int 
   vf s[MAX_PATTERN], p[MAX_PATTERN];
   for (int32_t i = begin; i < end; i++) {
     const size_t first = (size_t)i * nv * DG_VL;
-    head_dots(s, row_of(TABLE(e, dagg) + first), (const vf *)(e->agg + first), nv, q, hp);
+    head_dots(s, row_of(TABLE(e, dagg) + first, nv), (const vf *)(e->agg + first), nv, q, hp);
     put(e->stat, i * DG_STATS + DG_STAT_DOT, s, q, hp);
     if (!e->positive) continue;
-    head_dots(p, row_of(TABLE(e, dagg) + first), (const vf *)(e->positive + first), nv, q, hp);
+    head_dots(p, row_of(TABLE(e, dagg) + first, nv), (const vf *)(e->positive + first), nv, q, hp);
     for (int k = 0; k < q; k++)
       p[k] = (p[k] - s[k] * load_pattern(e->dscore_dst + (size_t)i * hp, hp, k)) * (1 - e->slope);
     put(e->dscore_dst, i, p, q, hp);

@@ -7,13 +7,16 @@
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
 
-/* Numbers of a tile's edges, hp for each. */
+/* Numbers of a tile's edges, hp for each. Weights and slopes begin as sums of products, some lanes of which are still
+   to be folded, see put_sums. */
 typedef struct tile {
-  dg_real weight[TILE_NUMBERS + DG_VL]; /* score less the row's maximum, then coefficient */
-  dg_real slope[TILE_NUMBERS + DG_VL];  /* gradient of the score over the coefficient, then gradient of the score */
-  dg_real rsum[TILE_NUMBERS + DG_VL];   /* 1 / sum of the row */
-  dg_real mask[TILE_NUMBERS + DG_VL];   /* of dropout, where it is on */
+  dg_real weight[TILE_NUMBERS + DG_VL]; /* score, then coefficient */
+  dg_real slope[TILE_NUMBERS + DG_VL];  /* gradient of the coefficient, then of the score */
+  dg_real top[TILE_NUMBERS + DG_VL];    /* statistics of the targets of out-edges: maximum, */
+  dg_real rsum[TILE_NUMBERS + DG_VL];   /* 1 / sum of the row, */
+  dg_real dot[TILE_NUMBERS + DG_VL];    /* <dOut, Out> */
   dg_real sign[TILE_NUMBERS + DG_VL];   /* 1 where the argument of LeakyReLU is positive (GAT) */
+  uint32_t seed[TILE_NUMBERS + DG_VL];  /* of random bits, where dropout is on */
 } __attribute__((aligned(64))) tile;
 
 INLINE int tile_edges(int hp) {
@@ -65,22 +68,23 @@ INLINE vf gatv2_argument(const dg_edges *e, table_row zj, table_row zi, const fl
   return u;
 }
 
-/* Score of one edge of GATv2 as a pattern: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u + (1 - slope)
- * / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded otherwise, a large
- * score would pass the maximum by so much that its coefficient were no longer one. */
-INLINE void gatv2_score(vf *s, const dg_edges *e, table_row zj, table_row zi, const vf *att, dg_real slope,
-                        const float *attributes, int nv, int q, int hp) {
+/* Score of one edge of GATv2, its lanes not folded: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u +
+   (1 - slope) / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded
+   otherwise, a large score would pass the maximum by so much that its coefficient were no longer one. */
+INLINE void gatv2_sums(vf *s, const dg_edges *e, const vf *att, table_row zj, table_row zi, const float *attributes,
+                       int nv, int q) {
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
-  const vf a = splat((1 + slope) / 2), b = splat((1 - slope) / 2);
-  for (int k = 0; k < q; k++) s[k] = splat(0);
+  vf bent[MAX_PATTERN];
+  for (int k = 0; k < q; k++) s[k] = bent[k] = splat(0);
   FOR_ROW(v, k, nv, q) {
-    vf u = gatv2_argument(e, zj, zi, attributes, v, nv);
-    s[k] = vfma(att[v], vfma(a, u, b * (vf)((vi)u & magnitude)), s[k]);
+    const vf u = gatv2_argument(e, zj, zi, attributes, v, nv);
+    s[k] = vfma(att[v], u, s[k]);
+    bent[k] = vfma(att[v], (vf)((vi)u & magnitude), bent[k]);
   }
-  fold_pattern(s, q, hp);
+  for (int k = 0; k < q; k++) s[k] = vfma(splat((1 + e->slope) / 2), s[k], (1 - e->slope) / 2 * bent[k]);
 }
 
-/* The same of GAT, and where its argument is positive. */
+/* The same of GAT, as a pattern, and where its argument is positive. */
 INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t j, const float *attributes, int q,
                       int hp) {
   for (int k = 0; k < q; k++) {
@@ -97,6 +101,56 @@ INLINE void put(dg_real *numbers, int t, const vf *p, int q, int hp) {
   for (int k = 0; k < q; k++) store_pattern(numbers + (size_t)t * hp, hp, k, p[k]);
 }
 
+/* Whether patterns have lanes that fold_sums folds. */
+INLINE bool is_folded_later(int hp) {
+  return hp < DG_VL && hp != 3;
+}
+
+/* Stores sums of products of edge t, for fold_sums. */
+INLINE void put_sums(dg_real *numbers, int t, vf *s, int q, int hp) {
+  if (is_folded_later(hp)) {
+    store(numbers + t * DG_VL, *s);
+    return;
+  }
+  fold_pattern(s, q, hp);
+  put(numbers, t, s, q, hp);
+}
+
+/* Numbers [c, c + DG_VL) of a tile from sums: of as many edges as they are of, which fold_pattern would fold one by
+   one. */
+INLINE vf fold_sums(const dg_real *sums, int c, int hp) {
+  const int edges = is_folded_later(hp) ? DG_VL / hp : 1;
+  vf group[DG_VL];
+  for (int t = 0; t < edges; t++) group[t] = load(sums + c * edges + t * DG_VL);
+  for (int bit = 0, left = edges; (1 << bit) < DG_VL; bit++) {
+    if ((1 << bit) < hp || edges == 1) continue;
+    left /= 2;
+    for (int t = 0; t < left; t++) group[t] = fold_two(group[2 * t], group[2 * t + 1], bit);
+  }
+  return group[0];
+}
+
+/* Stores the seeds of edge t. */
+INLINE void put_seeds(tile *tl, int t, uint32_t row, int32_t src, int q, int hp) {
+  for (int k = 0; k < q; k++) {
+    const vu seed = edge_seed(row, (uint32_t)src, k, hp);
+    const int left = hp - k * DG_VL, n = left < DG_VL ? left : DG_VL;
+    if (n > 0) memcpy(tl->seed + t * hp + k * DG_VL, &seed, (size_t)n * sizeof *tl->seed);
+  }
+}
+
+/* Which of the tile's coefficients from number c on are kept. */
+INLINE vi load_kept(const tile *tl, const dg_edges *e, int c) {
+  vu seed;
+  memcpy(&seed, tl->seed + c, sizeof seed);
+  return kept_of(seed, &e->drop);
+}
+
+/* dg_rng_row of a target under dropout of attention. */
+INLINE uint32_t row_bits(const dg_edges *e, int32_t i) {
+  return e->drop.threshold ? dg_rng_row(e->drop.key, (uint32_t)e->ids[i]) : 0;
+}
+
 /* Fills the lanes after the last of n numbers, of patterns of q vectors. */
 INLINE void pad(dg_real *numbers, int n, int q, dg_real x) {
   const int pattern = q * DG_VL, end = (n + pattern - 1) / pattern * pattern;
@@ -110,27 +164,33 @@ typedef struct softmax {
 
 /* Scores of edges [first, first + n) into the tile; raises the maximum. zi is the target's row for GATv2, si its score
    for GAT. */
-INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, int32_t i, int32_t first, int n, table_row zi,
-                       const vf *si, bool v2, bool edge, int nv, int q, int hp) {
+INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, const vf *att, int32_t i, int32_t first, int n,
+                       table_row zi, const vf *si, bool v2, bool edge, int nv, int q, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
+  const uint32_t row = row_bits(e, i);
   for (int t = 0; t < n; t++) {
     const int32_t j = e->indices[first + t];
     const float *attributes = attributes_of(e, first + t, edge);
     vf s[MAX_PATTERN], sign[MAX_PATTERN];
     if (e->ahead) prefetch_source(e, first + t, ld, hp, v2);
     if (v2)
-      gatv2_score(s, e, row_of(TABLE(e, z) + j * ld), zi, (const vf *)e->att, e->slope, attributes, nv, q, hp);
+      gatv2_sums(s, e, att, row_of(TABLE(e, z) + j * ld, nv), zi, attributes, nv, q);
     else
       gat_score(s, sign, e, si, j, attributes, q, hp);
     if (edge) drop_edge(s, e, i, j, q);
-    for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
-    put(tl->weight, t, s, q, hp);
+    if (v2)
+      put_sums(tl->weight, t, s, q, hp);
+    else
+      put(tl->weight, t, s, q, hp);
     if (!v2 && e->positive) put(tl->sign, t, sign, q, hp);
-    if (e->drop.threshold)
-      for (int k = 0; k < q; k++) store_pattern(tl->mask + (size_t)t * hp, hp, k, edge_mask(e, i, j, k, hp));
+    if (e->drop.threshold) put_seeds(tl, t, row, e->ids[j], q, hp);
   }
+  for (int c = 0; v2 && c < n * hp; c += DG_VL) store(tl->weight + c, fold_sums(tl->weight, c, hp));
   pad(tl->weight, n * hp, q, (dg_real)-1e30); /* no edges: they weigh nothing */
   if (!v2 && e->positive) pad(tl->sign, n * hp, q, 0);
+  for (int at = 0; at < n * hp; at += q * DG_VL)
+    for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], load(tl->weight + at + k * DG_VL));
+  most_of_pattern(m->top, q, hp);
 }
 
 /* Scores become weights, exponentials under dropout; their sums grow. With `positive` those of positive arguments
@@ -144,22 +204,58 @@ INLINE void weigh_tile(tile *tl, softmax *m, const dg_edges *e, int numbers, boo
       if (edge && e->edge_drop.threshold) p = where_positive(score - DROPPED, p, splat(0)); /* exp ends above zero */
       m->sum[k] += p;
       if (positive) m->positive[k] += p * load(tl->sign + c);
-      if (e->drop.threshold) p *= load(tl->mask + c);
+      if (e->drop.threshold) p = through(p, load_kept(tl, e, c), &e->drop);
       store(tl->weight + c, p);
       if (positive) store(tl->slope + c, p * load(tl->sign + c));
     }
 }
 
-/* acc += weighted rows of the tile's sources; acc_positive, unless NULL, those of positive arguments alone. */
-INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, int nv, int q,
-                     int hp) {
-  const size_t ld = (size_t)nv * DG_VL;
-  for (int t = 0; t < n; t++) {
-    const table_row zj = row_of(TABLE(e, z) + e->indices[first + t] * ld);
-    FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * vector(zj, v);
-    if (acc_positive)
-      FOR_ROW(v, k, nv, q) acc_positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, k) * vector(zj, v);
+/* A block of a row's vectors, whose sums over edges stay in registers: n from `first` on, of which the pattern has
+   vector `k` first. */
+typedef struct block {
+  int first, k, n;
+} block;
+
+/* Calls with the blocks of a row: the whole where its length is known to the compiler, else as many patterns as
+   registers hold, and what is left vector by vector. */
+#define FOR_BLOCKS(CALL, nv, q)                                                                                        \
+  if (IS_FIXED(nv))                                                                                                    \
+    CALL(((block){0, 0, nv}));                                                                                         \
+  else {                                                                                                               \
+    const int n_ = __builtin_constant_p(q) ? MAX_BLOCK / (q) * (q) : 0;                                                \
+    int v_ = 0;                                                                                                        \
+    for (; n_ > 0 && v_ + n_ <= (nv); v_ += n_) CALL(((block){v_, 0, n_}));                                            \
+    for (; v_ < (nv); v_++) CALL(((block){v_, v_ % (q), 1}));                                                          \
   }
+
+/* acc += weighted rows of the tile's sources; acc_positive, unless NULL, those of positive arguments alone. */
+INLINE void add_block(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, block b,
+                      int nv, int q, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  vf sum[MAX_BLOCK], positive[MAX_BLOCK];
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    sum[v] = acc[b.first + v];
+    if (acc_positive) positive[v] = acc_positive[b.first + v];
+  }
+  for (int t = 0; t < n; t++) {
+    const table_row zj = row_of(TABLE(e, z) + e->indices[first + t] * ld, nv);
+    UNROLLED for (int v = 0; v < b.n; v++) {
+      const vf x = vector(zj, b.first + v);
+      sum[v] += load_pattern(tl->weight + (size_t)t * hp, hp, (b.k + v) % q) * x;
+      if (acc_positive) positive[v] += load_pattern(tl->slope + (size_t)t * hp, hp, (b.k + v) % q) * x;
+    }
+  }
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    acc[b.first + v] = sum[v];
+    if (acc_positive) acc_positive[b.first + v] = positive[v];
+  }
+}
+
+INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, int nv, int q,
+                     int hp){
+#define CALL_BLOCK(b) add_block(acc, acc_positive, tl, e, first, n, b, nv, q, hp)
+    FOR_BLOCKS(CALL_BLOCK, nv, q)
+#undef CALL_BLOCK
 }
 
 /* A new maximum shrinks what was summed before. */
@@ -175,8 +271,8 @@ INLINE void shrink(softmax *m, const vf *before, vf *acc, vf *acc_positive, int 
 /* Softmax-weighted sum over the in-edges of target i in one pass with running maximum and sum. For the backward pass of
    GAT acc_positive, unless NULL, gets the sum over edges whose score's argument is positive alone, and dscore_dst that
    of their coefficients: row_dots makes the gradient of the target's score of them. */
-INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int nv, int q, int hp, vf *acc,
-                          vf *acc_positive) {
+INLINE void attention_row(const dg_edges *e, const vf *att, int32_t i, bool v2, bool edge, int nv, int q, int hp,
+                          vf *acc, vf *acc_positive) {
   const int most = tile_edges(hp);
   tile tl;
   softmax m;
@@ -192,8 +288,8 @@ INLINE void attention_row(const dg_edges *e, int32_t i, bool v2, bool edge, int 
     const int n = min_int(e->indptr[i + 1] - first, most);
     vf before[MAX_PATTERN];
     for (int k = 0; k < q; k++) before[k] = m.top[k];
-    score_tile(&tl, &m, e, i, first, n, v2 ? own_row(room, TABLE(e, zr) + i * (size_t)nv * DG_VL, nv) : (table_row){0},
-               si, v2, edge, nv, q, hp);
+    score_tile(&tl, &m, e, att, i, first, n,
+               v2 ? own_row(room, TABLE(e, zr) + i * (size_t)nv * DG_VL, nv) : (table_row){0}, si, v2, edge, nv, q, hp);
     if (first > e->indptr[i]) shrink(&m, before, acc, acc_positive, nv, q);
     weigh_tile(&tl, &m, e, n * hp, acc_positive != NULL, edge, q);
     add_tile(acc, acc_positive, &tl, e, first, n, nv, q, hp);
@@ -215,14 +311,16 @@ INLINE void attention_rows(const dg_edges *e, int32_t begin, int32_t end, bool v
   const size_t ld = (size_t)nv * DG_VL;
   const int q = pattern_size(hp);
   const bool positive = !v2 && e->positive;
+  vf room[MAX_FIXED];
+  const vf *att = own_vectors(room, e->att, nv);
   for (int32_t i = begin; i < end; i++) {
     vf local[MAX_FIXED], local_positive[MAX_FIXED];
     vf *acc = IS_FIXED(nv) ? local : (vf *)(e->agg + i * ld);
     vf *acc_positive = IS_FIXED(nv) ? local_positive : (vf *)(e->positive + i * ld);
     if (positive)
-      attention_row(e, i, v2, edge, nv, q, hp, acc, acc_positive);
+      attention_row(e, att, i, v2, edge, nv, q, hp, acc, acc_positive);
     else
-      attention_row(e, i, v2, edge, nv, q, hp, acc, NULL);
+      attention_row(e, att, i, v2, edge, nv, q, hp, acc, NULL);
     for (int v = 0; IS_FIXED(nv) && v < nv; v++) ((vf *)(e->agg + i * ld))[v] = acc[v];
     for (int v = 0; IS_FIXED(nv) && positive && v < nv; v++) ((vf *)(e->positive + i * ld))[v] = acc_positive[v];
   }
@@ -260,7 +358,7 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
   for (int32_t r = begin; r < end; r++) {
     vf *acc = begin_row(local, out + r * ld, true, nv);
     for (int32_t t = indptr[r]; t < indptr[r + 1]; t++) {
-      const table_row other = row_of(x + indices[t] * ld);
+      const table_row other = row_of(x + indices[t] * ld, nv);
       if (e->ahead) prefetch_row(x + row_ahead(e, indices, t) * ld, (int)ld);
       if (kind >= SUM_MEAN && indices[t] == r) continue;
       const vf w = splat(sum_weight(e, kind, r, indices[t], t));
@@ -326,7 +424,7 @@ INLINE void score_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, in
   const int q = pattern_size(hp);
   vf s[MAX_PATTERN];
   for (int32_t j = begin; j < end; j++) {
-    const table_row z = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL);
+    const table_row z = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
     head_dots(s, z, (const vf *)e->att, nv, q, hp);
     put(e->score_src, j, s, q, hp);
     if (j >= e->n_dst) continue;
@@ -352,11 +450,13 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
       const int32_t j = e->indices[t];
       const float *attributes = attributes_of(e, t, edge);
       for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
-      if (v2)
-        gatv2_score(s, e, row_of(TABLE(e, z) + j * ld), row_of(TABLE(e, zr) + i * ld), (const vf *)e->att, e->slope,
-                    attributes, nv, q, hp);
-      else
+      if (v2) {
+        gatv2_sums(s, e, (const vf *)e->att, row_of(TABLE(e, z) + j * ld, nv), row_of(TABLE(e, zr) + i * ld, nv),
+                   attributes, nv, q);
+        fold_pattern(s, q, hp);
+      } else {
         gat_score(s, sign, e, si, j, attributes, q, hp);
+      }
       if (edge) drop_edge(s, e, i, j, q);
       for (int k = 0; k < q; k++)
         s[k] =

@@ -10,9 +10,19 @@
 
    Channel layout: channel d of head h lies at d * hp + h, hp being the heads padded to 1, 2, 3, 4, 8 or a multiple of
    16, and a row has ld >= D * hp elements, a multiple of 16. Heads thus fill vector lanes and sums over d need no
-   shuffles. Padding is zero in every matrix, parameters included, and stays so. */
+   shuffles. Padding is zero in every matrix, parameters included, and stays so.
+
+   In tables in bf16 elements c and c + 16 of each whole 32 of a row are neighbours, 2 c and 2 c + 1 of these 32: a
+   vector of words has two vectors of elements, each of which is widened where it is. What is left of a row, 16 or none,
+   lies as in other matrices. */
 
 #define DG_MAX_HEADS 256
+
+/* Elements of a row of a table in bf16 of ld elements in which its first n lie. Local. */
+static inline int dg_bf16_width(int n, int ld) {
+  const int rest = n % 32, pairs = n - rest + 32 <= ld ? 2 * rest : rest;
+  return n - rest + (pairs < 32 ? pairs : 32);
+}
 
 /* Random mask of a layer's input or of its attention: element kept when its 32 bits reach `threshold`. */
 typedef struct dg_dropout {
@@ -20,6 +30,11 @@ typedef struct dg_dropout {
   uint32_t threshold; /* p * 2^32; 0: off */
   dg_real scale;      /* 1 / (1 - p) */
 } dg_dropout;
+
+/* Rows [begin, end), of targets and of the sources that these are. */
+typedef struct dg_range {
+  int32_t begin, end;
+} dg_range;
 
 /* Statistics of a target row, each [hp]: score maximum, 1 / sum, <dOut, Out>, target score (GAT). */
 enum { DG_STAT_MAX, DG_STAT_RSUM, DG_STAT_DOT, DG_STAT_SCORE, DG_STATS };
@@ -29,6 +44,7 @@ typedef struct dg_edges {
   int hp, ld;
   const int32_t *indptr, *indices;     /* in-edges of targets [n_dst + 1] */
   const int32_t *t_indptr, *t_indices; /* out-edges of sources [n_src + 1] */
+  bool inner;                          /* those within a chunk are left out, see gatv2_backward_dst */
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
   int32_t n_edges, ahead;     /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
@@ -117,8 +133,10 @@ typedef struct dg_edge_kernels {
   void (*row_dots)(const dg_edges *e, int32_t begin, int32_t end);
 
   /* Backward over in-edges of targets: dzr and partial [(1 + edge_dim) * ld] of att and lin_edge. GAT needs no such
-     pass, see row_dots. Sums over rows go to `partial`, which they overwrite. */
-  void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+     pass, see row_dots. Sums over rows go to `partial`, which they overwrite. Edges from sources in `chunk`, which has
+     the targets, are done with: what they give dz is added to it, and the pass over out-edges, of which they are left
+     out, goes on from there. An empty chunk: there are none such. */
+  void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial);
 
   /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld + edge_dim * hp] of a_src, a_dst and
      edge_scores. */
@@ -142,9 +160,9 @@ typedef struct dg_kernels {
   const dg_edge_kernels *edges;
   const dg_edge_kernels *edges_bf16; /* the same over tables in bf16; NULL in double precision */
 
-  /* out [n] = in [n] rounded to the nearest bf16, ties to even; what is not a number stays that. n is a multiple of 16.
-     NULL in double precision. */
-  void (*round_rows)(dg_bf16 *out, const dg_real *in, int64_t n);
+  /* Rows of a table in bf16, out [n, ld] = in [n, ld] rounded to the nearest, ties to even; what is not a number stays
+     that. NULL in double precision. */
+  void (*round_rows)(dg_bf16 *out, const dg_real *in, int ld, int32_t n);
 
   /* out[r, :] = start + sum over kept non-zeros x[r, f] * from[f, :], from [F, ld], for the rows of each product. */
   void (*sparse_forward)(const dg_product *product, int n_products, const dg_input *x, int ld, int32_t begin,

@@ -35,14 +35,24 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
 }
 
 #ifndef DG_REAL_DOUBLE
-static void round_rows(dg_bf16 *out, const dg_real *in, int64_t n) {
+/* The nearest bf16 in the upper half of each lane. */
+INLINE vu round_lanes(vf x) {
+  const vu bits = (vu)x;
+  const vu nearest = bits + 0x7FFFu + (bits >> 16 & 1u), quiet = bits | 0x400000u;
+  const vi number = (vi)((bits & 0x7FFFFFFFu) <= 0x7F800000u);
+  return (vu)blend(number, (vf)nearest, (vf)quiet) & 0xFFFF0000u;
+}
+
+static void round_rows(dg_bf16 *out, const dg_real *in, int ld, int32_t n) {
   typedef dg_bf16 half __attribute__((vector_size(DG_VL * sizeof(dg_bf16)), may_alias));
-  for (int64_t i = 0; i < n; i += DG_VL) {
-    const vu bits = (vu)load(in + i);
-    const vu nearest = bits + 0x7FFFu + (bits >> 16 & 1u), quiet = bits | 0x400000u;
-    const vi number = (vi)((bits & 0x7FFFFFFFu) <= 0x7F800000u);
-    const vu rounded = (vu)blend(number, (vf)nearest, (vf)quiet) >> 16;
-    *(half *)(out + i) = __builtin_convertvector(rounded, half);
+  for (int32_t r = 0; r < n; r++, out += ld, in += ld) {
+    int c = 0;
+    for (; c + 32 <= ld; c += 32)
+      for (int w = 0; w < 16; w += DG_VL) {
+        const vu words = round_lanes(load(in + c + w)) >> 16 | round_lanes(load(in + c + 16 + w));
+        memcpy(out + c + 2 * w, &words, sizeof words);
+      }
+    for (; c < ld; c += DG_VL) *(half *)(out + c) = __builtin_convertvector(round_lanes(load(in + c)) >> 16, half);
   }
 }
 #endif

@@ -59,16 +59,25 @@ INLINE vf blend(vi mask, vf a, vf b) {
   return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-/* What compilers do not make of a comparison and a blend: u > 0 ? a : b, and a > b ? a : b. What is not a number passes
-   on where it is b: no maximum hides it. And a b + c, rounded once where it is said: of a b + c d a compiler may round
-   either product first, here so and there otherwise. */
+/* What compilers do not make of a comparison and a blend: u > 0 ? a : b, u > 0 ? sum + x : sum, a > b ? a : b,
+   and a < b ? a : b. What is not a number passes on where it is b: no maximum hides it. And a b + c, rounded once where
+   it is said: of a b + c d a compiler may round either product first, here so and there otherwise. */
 #if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
 INLINE vf where_positive(vf u, vf a, vf b) {
   return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ), (__m512)b, (__m512)a);
 }
 
+INLINE vf add_positive(vf sum, vf u, vf x) {
+  return (vf)_mm512_mask_add_ps((__m512)sum, _mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ),
+                                (__m512)sum, (__m512)x);
+}
+
 INLINE vf vmax(vf a, vf b) {
   return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+INLINE vf vmin(vf a, vf b) {
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
 }
 
 INLINE vf vfma(vf a, vf b, vf c) {
@@ -79,8 +88,16 @@ INLINE vf where_positive(vf u, vf a, vf b) {
   return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, _mm256_cmp_ps((__m256)u, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
+INLINE vf add_positive(vf sum, vf u, vf x) {
+  return sum + (vf)_mm256_and_ps(_mm256_cmp_ps((__m256)u, _mm256_setzero_ps(), _CMP_GT_OQ), (__m256)x);
+}
+
 INLINE vf vmax(vf a, vf b) {
   return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
+INLINE vf vmin(vf a, vf b) {
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
 }
 
 INLINE vf vfma(vf a, vf b, vf c) {
@@ -91,8 +108,16 @@ INLINE vf where_positive(vf u, vf a, vf b) {
   return blend(u > 0, a, b);
 }
 
+INLINE vf add_positive(vf sum, vf u, vf x) {
+  return sum + (vf)((u > 0) & (vi)x);
+}
+
 INLINE vf vmax(vf a, vf b) {
   return blend(a > b, a, b);
+}
+
+INLINE vf vmin(vf a, vf b) {
+  return blend(a < b, a, b);
 }
 
 INLINE vf vfma(vf a, vf b, vf c) {
@@ -115,8 +140,7 @@ INLINE vf vexpm1(vf x) {
 #else
 /* e^r - 1 for x = n ln 2 + r, |r| <= ln 2 / 2, in single precision; saturates at both ends. */
 INLINE vf reduced_expm1(vf x, vf *n) {
-  x = vmax(splat(-87.3f), x);
-  x = -vmax(splat(-88.3f), -x);
+  x = vmin(splat(88.3f), vmax(splat(-87.3f), x));
 #ifdef __AVX512F__
   *n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
@@ -179,6 +203,15 @@ INLINE vf swap_lanes(vf v, int bit) {
 #endif
 }
 
+/* A mask of 32-bit lanes as one of numbers. */
+INLINE vi widen(vs mask) {
+#ifdef DG_REAL_DOUBLE
+  return __builtin_convertvector(mask, vi);
+#else
+  return (vi)mask;
+#endif
+}
+
 /* Lanes whose numbers differ by a multiple of `hp` are summed; every lane gets its sum: scalar heads become a pattern.
  */
 INLINE vf fold(vf v, int hp) {
@@ -187,13 +220,10 @@ INLINE vf fold(vf v, int hp) {
   return v;
 }
 
-/* A mask of 32-bit lanes as one of numbers. */
-INLINE vi widen(vs mask) {
-#ifdef DG_REAL_DOUBLE
-  return __builtin_convertvector(mask, vi);
-#else
-  return (vi)mask;
-#endif
+/* The same of two vectors at once, at one bit: lanes that have it get the sums of y, the others those of x. */
+INLINE vf fold_two(vf x, vf y, int bit) {
+  const vi has = widen((vs)((*(const vu *)lane_numbers & 1u << bit) != 0));
+  return blend(has, y, x) + swap_lanes(blend(has, x, y), bit);
 }
 
 /* Heads of the lanes of a pattern of three, whose period is three vectors. */
@@ -230,6 +260,25 @@ INLINE void fold_pattern(vf *s, int q, int hp) {
     for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
 }
 
+/* The same two with maxima, of numbers above -1e30, in the place of sums. */
+INLINE vf most_of(vf v, int hp) {
+  for (int bit = 0; (1 << bit) < DG_VL; bit++)
+    if ((1 << bit) >= hp) v = vmax(v, swap_lanes(v, bit));
+  return v;
+}
+
+INLINE void most_of_pattern(vf *s, int q, int hp) {
+  vf most[3];
+  for (int k = 0; hp != 3 && k < q; k++) s[k] = most_of(s[k], hp);
+  if (hp != 3) return;
+  UNROLLED for (int h = 0; h < 3; h++) {
+    most[h] = splat((dg_real)-1e30);
+    UNROLLED for (int k = 0; k < 3; k++) most[h] = vmax(most[h], blend(of_three(k, (uint32_t)h), s[k], most[h]));
+    most[h] = most_of(most[h], 1);
+  }
+  UNROLLED for (int k = 0; k < 3; k++) s[k] = blend_three(k, most[0], most[1], most[2]);
+}
+
 /* Loads hp numbers as vector `k` of a pattern. */
 INLINE vf load_pattern(const dg_real *p, int hp, int k) {
   if (hp == 3) return blend_three(k, splat(p[0]), splat(p[1]), splat(p[2]));
@@ -260,13 +309,19 @@ INLINE int pattern_size(int hp) {
   return hp > DG_VL ? hp / DG_VL : 1;
 }
 
-/* 32 random bits for each lane's row and column; the same bits as dg_rng_column. */
-INLINE vu random_bits(vu row, uint64_t key, vu column) {
-  vu x = column * 0x9E3779B1u ^ row;
-  x = (x ^ (x >> 16)) + (uint32_t)(key >> 32);
+/* 32 random bits for each lane's row and column, the same as those of dg_rng_column; and from their seed, column *
+   COLUMN_STEP ^ row. */
+#define COLUMN_STEP 0x9E3779B1u
+
+INLINE vu bits_of(vu seed, uint64_t key) {
+  vu x = (seed ^ (seed >> 16)) + (uint32_t)(key >> 32);
   x = x * 0x7FEB352Du;
   x = (x ^ (x >> 15)) * 0x846CA68Bu;
   return x ^ (x >> 16);
+}
+
+INLINE vu random_bits(vu row, uint64_t key, vu column) {
+  return bits_of(column * COLUMN_STEP ^ row, key);
 }
 
 /* x in every lane. */
@@ -291,9 +346,17 @@ INLINE vu lane_heads(int hp, int k) {
   return iota(0) & (uint32_t)(hp - 1);
 }
 
-/* Factor of an attention coefficient under dropout: 0 or scale. */
-INLINE vf edge_mask(const dg_edges *e, int32_t dst, int32_t src, int k, int hp) {
-  const uint32_t row = dg_rng_row(e->drop.key, (uint32_t)e->ids[dst]);
-  vu column = lane_heads(hp, k) + (uint32_t)e->ids[src] * (uint32_t)hp;
-  return (vf)(kept(row, &e->drop, column) & (vi)splat(e->drop.scale));
+/* Seeds of an edge's attention coefficients: `row` is dg_rng_row of its target, `src` the id of its source. */
+INLINE vu edge_seed(uint32_t row, uint32_t src, int k, int hp) {
+  return (lane_heads(hp, k) * COLUMN_STEP + src * (uint32_t)hp * COLUMN_STEP) ^ row;
+}
+
+/* All ones in lanes of attention coefficients that are kept. */
+INLINE vi kept_of(vu seed, const dg_dropout *drop) {
+  return widen((vs)(bits_of(seed, drop->key) >= drop->threshold));
+}
+
+/* Coefficients, or their gradients, through dropout. */
+INLINE vf through(vf x, vi kept, const dg_dropout *drop) {
+  return (vf)((vi)(x * drop->scale) & kept);
 }

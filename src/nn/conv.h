@@ -127,8 +127,9 @@ enum dg_sides { DG_NO_SIDE = 0, DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = 
 
 /* A kind of layer. Functions are Local; ranges are of chunks of the block's targets or sources. */
 struct dg_conv {
-  bool edges;     /* rows meet their neighbours */
-  bool attention; /* has heads and coefficients */
+  bool edges;       /* rows meet their neighbours */
+  bool attention;   /* has heads and coefficients */
+  bool inner_edges; /* its backward pass is through with edges within a chunk of targets once it has been over these */
   /* Adds the layer's tensors, named and shaped as in PyTorch Geometric, to the table. Errors: DG_MEMORY. */
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */
@@ -141,9 +142,12 @@ struct dg_conv {
   void (*forward)(const dg_work *work, int from, int to);
   /* What the backward pass needs of all targets first; NULL: nothing. */
   void (*backward_begin)(const dg_work *work);
+  /* After the halo's sources and before the owned ones: dzr, and where `inner_edges` what edges within chunks of
+     targets give dz; NULL: none. */
+  void (*backward_targets)(const dg_work *work);
   /* dz of chunks of sources. */
   void (*backward_sources)(const dg_work *work, int from, int to);
-  /* After all sources: the rest, dzr and the attention vectors' gradients; NULL: none. */
+  /* After all sources: the rest, the attention vectors' gradients; NULL: none. */
   void (*backward_end)(const dg_work *work, dg_params *params);
   /* Attention coefficients of target rows; NULL: none. */
   void (*alpha)(const dg_work *work, int32_t begin, int32_t end, dg_real *alpha);

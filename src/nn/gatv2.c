@@ -35,24 +35,29 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->gatv2_backward_src(&work->e, begin, end));
 }
 
-/* dzr of a chunk of targets, and its share of the gradients of the attention vector and of the map of attributes. */
-static void backward_targets(const dg_work *work, int chunk, int32_t begin, int32_t end) {
+/* dzr of a chunk of targets, its share of the gradients of the attention vector and of the map of attributes, and what
+   its edges within give dz. */
+static void backward_chunk(const dg_work *work, int chunk, int32_t begin, int32_t end) {
   const dg_layer *l = work->layer;
   const size_t count = (size_t)l->chunk_sums;
   dg_real *block = work->partial + (size_t)chunk * count;
   double *sum = work->sums + (size_t)chunk * count;
   memset(sum, 0, count * sizeof *sum);
+  memset(work->e.dz + (size_t)begin * (size_t)l->ld, 0, (size_t)(end - begin) * (size_t)l->ld * sizeof *work->e.dz);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(work->e.indptr, first, end);
-    l->edges->gatv2_backward_dst(&work->e, first, last, block);
+    l->edges->gatv2_backward_dst(&work->e, first, last, (dg_range){begin, end}, block);
     add_block(sum, block, (int64_t)count);
   }
+}
+
+static void backward_targets(const dg_work *work) {
+  FOR_CHUNKS(work, work->block->dst, 0, work->block->dst.n, backward_chunk(work, c_, begin, end));
 }
 
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_chunks *dst = &work->block->dst;
-  FOR_CHUNKS(work, *dst, 0, dst->n, backward_targets(work, c_, begin, end));
   add_parts(params->grad + l->att, work->sums, dst->n, l->chunk_sums, l->ld);
   if (l->edge_dim > 0)
     add_parts(params->grad + l->lin_edge, work->sums + l->ld, dst->n, l->chunk_sums, (int64_t)l->edge_dim * l->ld);
@@ -68,6 +73,8 @@ const dg_conv dg_conv_gatv2 = {.edges = true,
                                .add_sizes = add_sizes,
                                .forward = forward,
                                .backward_begin = backward_begin,
+                               .inner_edges = true,
+                               .backward_targets = backward_targets,
                                .backward_sources = backward_sources,
                                .backward_end = backward_end,
                                .alpha = alpha,

@@ -57,8 +57,7 @@ void dg_layer_aggregate(const dg_work *work, enum dg_part part) {
 
 void dg_layer_round_dagg(const dg_work *work, const dg_real *rows, int32_t begin, int32_t end) {
   const dg_layer *l = work->layer;
-  if (l->bf16)
-    l->kernels->round_rows(work->e.dagg_bf16 + (size_t)begin * (size_t)l->ld, rows, (int64_t)(end - begin) * l->ld);
+  if (l->bf16) l->kernels->round_rows(work->e.dagg_bf16 + (size_t)begin * (size_t)l->ld, rows, l->ld, end - begin);
 }
 
 dg_real *dg_layer_dagg_room(const dg_work *work, int32_t begin) {
@@ -75,6 +74,7 @@ void dg_layer_backward_halo(const dg_work *work) {
 
 void dg_layer_backward_owned(const dg_work *work, dg_params *params) {
   const dg_conv *conv = work->layer->conv;
+  if (conv->backward_targets) conv->backward_targets(work);
   if (conv->backward_sources) conv->backward_sources(work, work->block->src.n_first, work->block->src.n);
   if (conv->backward_end) conv->backward_end(work, params);
 }

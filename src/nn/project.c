@@ -88,8 +88,7 @@ static dg_real *output_room(const dg_work *w, const side *s, int32_t begin) {
 /* What is left to do with rows [begin, end) of a product. */
 static void finish_rows(const dg_work *w, const side *s, dg_real *rows, int32_t begin, int32_t end) {
   if (s->weights_at == w->layer->w) dg_symmetric_sources(w, rows, begin, end);
-  if (s->rounded)
-    w->layer->kernels->round_rows(s->rounded + (size_t)begin * s->ld, rows, (int64_t)(end - begin) * s->ld);
+  if (s->rounded) w->layer->kernels->round_rows(s->rounded + (size_t)begin * s->ld, rows, s->ld, end - begin);
 }
 
 /* Projects input rows [begin, end). */

@@ -191,7 +191,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->hp = l->hp, e->ld = l->ld;
   e->slope = (dg_real)l->slope;
   e->indptr = b->indptr, e->indices = b->indices;
-  e->t_indptr = b->t_indptr, e->t_indices = b->t_indices;
+  e->t_indptr = b->t_indptr, e->t_indices = b->t_indices, e->inner = l->conv->inner_edges;
   e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
   e->edge_dim = b->edge_dim, e->attributes = b->attributes, e->t_edges = b->t_edges;
@@ -213,7 +213,9 @@ static dg_status create_channel(dg_work *w, dg_halo_type type) {
   const dg_layer *l = w->layer;
   const dg_halo_plan *plan = &w->block->plan;
   const int width = l->dim * l->hp;
-  if (l->bf16) return dg_halo_channel_create_bf16(&w->channel, plan, w->e.z_bf16, w->e.dz, width, l->ld, type);
+  if (l->bf16)
+    return dg_halo_channel_create_bf16(&w->channel, plan, w->e.z_bf16, dg_bf16_width(width, l->ld), w->e.dz, width,
+                                       l->ld, type);
   return dg_halo_channel_create(&w->channel, plan, w->e.z, w->e.dz, width, l->ld, type);
 }
 

@@ -122,6 +122,7 @@ cleanup:
    are (`in_place`); else, and owned rows always, through buffers that pull and push share. */
 typedef struct way {
   char *matrix;  /* NULL: there is none */
+  int width;     /* elements of a row that travel */
   size_t stride; /* bytes from one of its rows to the next */
   bool rounded;  /* reals of the matrix are bf16 on the wire */
   bool in_place;
@@ -133,7 +134,6 @@ typedef struct way {
 
 struct dg_halo_channel {
   const dg_halo_plan *plan;
-  int width;
   way pull, push;
   bool has_requests; /* whether rows and requests are made */
   char *owned_rows;  /* rows to send, as on the wire */
@@ -155,24 +155,24 @@ static float from_bf16(uint16_t x) {
   return value;
 }
 
-static void pack_row(const dg_halo_channel *channel, const way *w, char *restrict wire, const char *restrict row) {
+static void pack_row(const way *w, char *restrict wire, const char *restrict row) {
   if (!w->rounded) {
     memcpy(wire, row, w->row_bytes);
     return;
   }
   uint16_t *restrict out = (uint16_t *)wire;
   const dg_real *restrict in = (const dg_real *)row;
-  for (int c = 0; c < channel->width; c++) out[c] = to_bf16((float)in[c]);
+  for (int c = 0; c < w->width; c++) out[c] = to_bf16((float)in[c]);
 }
 
-static void unpack_row(const dg_halo_channel *channel, const way *w, char *restrict row, const char *restrict wire) {
+static void unpack_row(const way *w, char *restrict row, const char *restrict wire) {
   if (!w->rounded) {
     memcpy(row, wire, w->row_bytes);
     return;
   }
   const uint16_t *restrict in = (const uint16_t *)wire;
   dg_real *restrict out = (dg_real *)row;
-  for (int c = 0; c < channel->width; c++) out[c] = (dg_real)from_bf16(in[c]);
+  for (int c = 0; c < w->width; c++) out[c] = (dg_real)from_bf16(in[c]);
 }
 
 /* Of gradients, which are reals. */
@@ -180,11 +180,11 @@ static void add_row(const dg_halo_channel *channel, char *restrict row, const ch
   dg_real *restrict out = (dg_real *)row;
   if (!channel->push.rounded) {
     const dg_real *restrict in = (const dg_real *)wire;
-    for (int c = 0; c < channel->width; c++) out[c] += in[c];
+    for (int c = 0; c < channel->push.width; c++) out[c] += in[c];
     return;
   }
   const uint16_t *restrict in = (const uint16_t *)wire;
-  for (int c = 0; c < channel->width; c++) out[c] += (dg_real)from_bf16(in[c]);
+  for (int c = 0; c < channel->push.width; c++) out[c] += (dg_real)from_bf16(in[c]);
 }
 
 static char *owned_row(const dg_halo_channel *channel, const way *w, int32_t i) {
@@ -242,7 +242,7 @@ static void create_requests(dg_halo_channel *channel, way *w, MPI_Datatype eleme
   const bool pull = w == &channel->pull;
   MPI_Request *request = w->request;
   if (!w->matrix) return;
-  MPI_Type_contiguous(channel->width, element, &w->row);
+  MPI_Type_contiguous(w->width, element, &w->row);
   MPI_Type_commit(&w->row);
   char *halo = w->in_place ? halo_row(channel, w, 0) : channel->halo_rows;
   for (int k = 0; k < plan->n_recv_ranks; k++)
@@ -268,16 +268,18 @@ cleanup:
   return status;
 }
 
-/* A direction of rows whose elements have so many bytes in the matrix and on the wire; there is one where there is a
-   matrix. */
-static void describe_way(way *w, const dg_halo_channel *channel, void *matrix, int ld, size_t kept, size_t wire) {
+/* A direction of `width` elements of rows that have so many bytes in the matrix and on the wire; there is one where
+   there is a matrix. */
+static void describe_way(way *w, const dg_halo_channel *channel, void *matrix, int width, int ld, size_t kept,
+                         size_t wire) {
   const dg_halo_plan *plan = channel->plan;
-  const size_t width = (size_t)channel->width;
+  DG_CHECK(width > 0 && width <= ld);
   *w = (way){.matrix = matrix,
+             .width = width,
              .stride = (size_t)ld * kept,
              .rounded = wire != kept,
-             .in_place = !matrix || (wire == kept && channel->width == ld),
-             .row_bytes = width * wire};
+             .in_place = !matrix || (wire == kept && width == ld),
+             .row_bytes = (size_t)width * wire};
   w->n_halo_pieces = count_all_pieces(channel, w, plan->recv_offset, plan->n_recv_ranks);
   w->n_owned_pieces = count_all_pieces(channel, w, plan->send_offset, plan->n_send_ranks);
 }
@@ -287,20 +289,19 @@ typedef struct matrices {
   void *value;
   dg_real *gradient;
   bool table;
-  int width, ld;
+  int value_width, width, ld;
   dg_halo_type type;
 } matrices;
 
 static dg_status create_channel(dg_halo_channel **out, const dg_halo_plan *plan, const matrices *m) {
-  DG_CHECK(m->width > 0 && m->width <= m->ld);
   const bool wide = m->type == DG_HALO_F32;
   const size_t kept = m->table ? sizeof(dg_bf16) : sizeof(dg_real), wire = wide ? sizeof(dg_real) : sizeof(dg_bf16);
   dg_halo_channel *channel = NULL;
   dg_status status = dg_alloc(&channel, 1, sizeof *channel);
   if (status == DG_OK) {
-    *channel = (dg_halo_channel){.plan = plan, .width = m->width};
-    describe_way(&channel->pull, channel, m->value, m->ld, kept, m->table ? kept : wire);
-    describe_way(&channel->push, channel, m->gradient, m->ld, sizeof(dg_real), wire);
+    *channel = (dg_halo_channel){.plan = plan};
+    describe_way(&channel->pull, channel, m->value, m->value_width, m->ld, kept, m->table ? kept : wire);
+    describe_way(&channel->push, channel, m->gradient, m->width, m->ld, sizeof(dg_real), wire);
     status = allocate_channel(channel);
   }
   DG_TRY(dg_comm_agree(&plan->comm, status));
@@ -315,13 +316,13 @@ cleanup:
 
 dg_status dg_halo_channel_create(dg_halo_channel **out, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
                                  int width, int ld, dg_halo_type type) {
-  const matrices m = {value, gradient, false, width, ld, type};
+  const matrices m = {value, gradient, false, width, width, ld, type};
   return create_channel(out, plan, &m);
 }
 
-dg_status dg_halo_channel_create_bf16(dg_halo_channel **out, const dg_halo_plan *plan, dg_bf16 *value,
+dg_status dg_halo_channel_create_bf16(dg_halo_channel **out, const dg_halo_plan *plan, dg_bf16 *value, int value_width,
                                       dg_real *gradient, int width, int ld, dg_halo_type type) {
-  const matrices m = {value, gradient, true, width, ld, type};
+  const matrices m = {value, gradient, true, value_width, width, ld, type};
   return create_channel(out, plan, &m);
 }
 
@@ -356,7 +357,7 @@ void dg_halo_pull_begin(dg_halo_channel *channel) {
     const int32_t stop = plan->send_offset[k + 1];
     for (int64_t first = plan->send_offset[k]; first < stop; first += step) {
       for (int32_t i = (int32_t)first; i < stop && i < first + step; i++)
-        pack_row(channel, w, wire_row(w, channel->owned_rows, i), owned_row(channel, w, i));
+        pack_row(w, wire_row(w, channel->owned_rows, i), owned_row(channel, w, i));
       MPI_Start(request++);
     }
   }
@@ -367,7 +368,7 @@ void dg_halo_pull_end(dg_halo_channel *channel) {
   const way *w = &channel->pull;
   MPI_Waitall(all_pieces(w), w->request, MPI_STATUSES_IGNORE);
   for (int32_t i = 0; i < channel->plan->n_halo && !w->in_place; i++)
-    unpack_row(channel, w, halo_row(channel, w, i), wire_row(w, channel->halo_rows, i));
+    unpack_row(w, halo_row(channel, w, i), wire_row(w, channel->halo_rows, i));
 }
 
 void dg_halo_push_begin(dg_halo_channel *channel) {
@@ -377,7 +378,7 @@ void dg_halo_push_begin(dg_halo_channel *channel) {
   DG_CHECK(w->matrix != NULL);
   MPI_Startall(w->n_owned_pieces, w->request + w->n_halo_pieces);
   for (int32_t i = 0; i < plan->n_halo && !w->in_place; i++)
-    pack_row(channel, w, wire_row(w, channel->halo_rows, i), halo_row(channel, w, i));
+    pack_row(w, wire_row(w, channel->halo_rows, i), halo_row(channel, w, i));
   MPI_Startall(w->n_halo_pieces, w->request);
 }
 

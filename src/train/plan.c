@@ -259,7 +259,7 @@ static int64_t gradient_bytes(const division *d, int k) {
 
 static int64_t row_bytes(const division *d, int k) {
   const dg_layer *l = &d->model->layer[k];
-  return l->bf16 ? wire_width(l) * (int64_t)sizeof(dg_bf16) : gradient_bytes(d, k);
+  return l->bf16 ? dg_bf16_width((int)wire_width(l), l->ld) * (int64_t)sizeof(dg_bf16) : gradient_bytes(d, k);
 }
 
 static int passes(const division *d) {

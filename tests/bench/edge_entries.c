@@ -6,6 +6,7 @@
 #include <distgat/rng.h>
 
 #include "support/plain_edges.h"
+#include "support/plain_rows.h"
 
 /* A random graph in which every node is a target and a source, and its edge kernels. */
 
@@ -37,11 +38,11 @@ static void transpose(int64_t nodes) {
 
 /* Rounds rows [n, ld]; plain loops then take what the table has. */
 static dg_bf16 *round_table(dg_real *x, size_t n) {
-  const size_t count = n * (size_t)e.ld;
-  dg_bf16 *table = bench_room(count, sizeof *table);
-  dg_kernels_get()->round_rows(table, x, (int64_t)count);
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t bits = (uint32_t)table[i] << 16;
+  const size_t ld = (size_t)e.ld;
+  dg_bf16 *table = bench_room(n * ld, sizeof *table);
+  dg_kernels_get()->round_rows(table, x, e.ld, (int32_t)n);
+  for (size_t i = 0; i < n * ld; i++) {
+    const uint32_t bits = (uint32_t)table[i / ld * ld + (size_t)plain_bf16_place((int)(i % ld), e.ld)] << 16;
     memcpy(&x[i], &bits, sizeof bits);
   }
   return table;
@@ -101,7 +102,7 @@ static void want_gcn(void) {
 EDGE_CALL(gatv2_forward, &e, 0, e.n_dst)
 EDGE_CALL(gatv2_alpha, &e, 0, e.n_dst, alpha)
 EDGE_CALL(row_dots, &e, 0, e.n_dst)
-EDGE_CALL(gatv2_backward_dst, &e, 0, e.n_dst, datt)
+EDGE_CALL(gatv2_backward_dst, &e, 0, e.n_dst, (dg_range){0}, datt)
 EDGE_CALL(gatv2_backward_src, &e, 0, e.n_dst)
 EDGE_CALL(gat_scores, &e, 0, e.n_dst)
 EDGE_CALL(gat_forward, &e, 0, e.n_dst)

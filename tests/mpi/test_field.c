@@ -123,18 +123,28 @@ static bool norms_are_right(const dg_block *b, const random_graph *g, dg_edge_at
   return right;
 }
 
-/* Walks the edges by ascending targets: each must be the next of its source. */
-static bool transpose_is_right(const dg_block *b) {
+/* Whether some chunk has both rows as targets. */
+static bool share_a_chunk(const dg_block *b, int32_t i, int32_t j) {
+  bool found = false;
+  for (int c = 0; c < b->dst.n; c++)
+    found |= b->dst.begin[c] <= i && i < b->dst.end[c] && b->dst.begin[c] <= j && j < b->dst.end[c];
+  return found;
+}
+
+/* Walks the edges by ascending targets: each must be the next of its source, but for those that are left out. */
+static bool transpose_is_right(const dg_block *b, bool outer) {
   int32_t next[NODES];
-  bool right = b->t_indptr[0] == 0 && b->t_indptr[b->n_src] == b->indptr[b->n_dst];
+  bool right = b->t_indptr[0] == 0;
   for (int32_t j = 0; j < b->n_src; j++) next[j] = b->t_indptr[j];
   for (int32_t i = 0; i < b->n_dst; i++)
     for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) {
       int32_t j = b->indices[t];
+      if (outer && share_a_chunk(b, i, j)) continue;
       right &= next[j] < b->t_indptr[j + 1] && b->t_indices[next[j]] == i;
       right &= b->edge_dim == 0 ? b->t_edges == NULL : b->t_edges[next[j]] == t;
       next[j]++;
     }
+  for (int32_t j = 0; j < b->n_src; j++) right &= next[j] == b->t_indptr[j + 1];
   return right;
 }
 
@@ -203,7 +213,7 @@ static void check_block(const dg_block *b, const dg_local *l, const oracle *o, i
   assert_all_true(&test_comm, chunks_are_arranged(&b->dst, b->dst.n_first, b->dst.n, b, l));
   assert_all_true(&test_comm, (b->t_indptr != NULL) == o->config.backward);
   if (o->config.backward) {
-    assert_all_true(&test_comm, transpose_is_right(b));
+    assert_all_true(&test_comm, transpose_is_right(b, o->config.outer));
     assert_all_true(&test_comm, chunks_cover(&b->src, b->n_src));
     assert_all_true(&test_comm, chunks_are_arranged(&b->src, b->src.n_first, b->src.n, b, l));
   }
@@ -298,7 +308,9 @@ static void check_graph(const random_graph *description, dg_field_config config)
 static void pruned_fields_follow_the_graph(void **state) {
   (void)state;
   for (int layers = 1; layers <= MAX_LAYERS; layers++)
-    check_graph(&thin, (dg_field_config){.n_layers = layers, .splits = DG_TRAIN, .edges = true, .backward = true});
+    for (int outer = 0; outer < 2; outer++)
+      check_graph(&thin, (dg_field_config){
+                             .n_layers = layers, .splits = DG_TRAIN, .edges = true, .backward = true, .outer = outer});
   check_graph(&hub, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true});
 }
 
@@ -307,7 +319,9 @@ static void chunks_go_in_the_order_of_rows(void **state) {
   (void)state;
   random_graph g = {.seed = 14, .n_nodes = NODES, .n_features = 2, .n_classes = 3, .degree = 60};
   assert_int_equal(random_graph_create(&g), DG_OK);
-  check_field(&g, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true}, 6);
+  for (int outer = 0; outer < 2; outer++)
+    check_field(
+        &g, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true, .outer = outer}, 6);
   random_graph_destroy(&g);
 }
 

@@ -18,6 +18,11 @@ double plain_bf16(double x) {
   return fabs(rounded) < 0x1p128 ? rounded : copysign(INFINITY, x);
 }
 
+int plain_bf16_place(int c, int ld) {
+  const int group = c / 32, in = c % 32;
+  return 32 * (group + 1) > ld ? c : 32 * group + (in < 16 ? 2 * in : 2 * (in - 16) + 1);
+}
+
 /* out[c] += a * row[c]. */
 static void add_row(double *out, double a, const dg_real *row, int ld) {
   for (int c = 0; c < ld; c++) out[c] += a * (double)row[c];

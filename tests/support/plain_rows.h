@@ -12,6 +12,9 @@ bool plain_kept(const dg_dropout *drop, int32_t id, uint32_t column);
 /* The nearest number of eight digits and the exponents of bf16, ties to even. */
 double plain_bf16(double x);
 
+/* Where element c of a row of ld lies in a table of such numbers. */
+int plain_bf16_place(int c, int ld);
+
 void plain_sparse_forward(double *out, const dg_input *x, const dg_real *w, const dg_real *bias, int ld, int32_t n);
 
 /* ids [n_rows] are those of block rows; f in [0, n). */

@@ -29,8 +29,15 @@ static const struct {
     {200, 2, 208, 416}, {1, 100, 1, 112},
 };
 
-static int32_t indptr[N_DST + 1], indices[N_EDGES], t_indptr[N_SRC + 1], t_indices[N_EDGES], t_edges[N_EDGES];
-static int32_t ids[N_SRC];
+static int32_t indptr[N_DST + 1], indices[N_EDGES], ids[N_SRC];
+
+/* Out-edges of sources. */
+typedef struct out_edges {
+  int32_t indptr[N_SRC + 1], indices[N_EDGES], edges[N_EDGES];
+} out_edges;
+
+static const dg_range chunks[] = {{0, 4}, {4, N_DST}}, no_chunk;
+static out_edges whole, outer; /* and those between chunks */
 
 /* One problem: what kernels are given and make. */
 typedef struct problem {
@@ -49,23 +56,33 @@ static double draw(uint64_t what, uint64_t n) {
   return 2 * dg_rng_uniform(dg_rng_key(17, what), n) - 1;
 }
 
-/* Self-loops first, then distinct sources at random distances. */
+static bool is_outer(int32_t i, int32_t j) {
+  return j >= N_DST || (i < chunks[0].end) != (j < chunks[0].end);
+}
+
+static void transpose(out_edges *out, bool all_edges) {
+  int32_t at = 0;
+  for (int32_t j = 0; j < N_SRC; j++) {
+    for (int32_t i = 0; i < N_DST; i++)
+      for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
+        if (indices[t] == j && (all_edges || is_outer(i, j))) out->indices[at] = i, out->edges[at++] = t;
+    out->indptr[j + 1] = at;
+  }
+}
+
+/* Self-loops first, then two other targets, then distinct sources at random distances. */
 static int make_graph(void **state) {
   (void)state;
   for (int32_t i = 0; i < N_DST; i++) {
     int32_t *row = indices + indptr[i], first = (int32_t)(100 * (1 + draw(1, (uint64_t)i)));
-    for (int t = 0; t < degrees[i]; t++) row[t] = t == 0 ? i : N_DST + (first + t * 7) % (N_SRC - N_DST);
+    for (int t = 0; t < degrees[i]; t++)
+      row[t] = t < 3 ? (i + 4 * t) % N_DST : N_DST + (first + t * 7) % (N_SRC - N_DST);
     indptr[i + 1] = indptr[i] + degrees[i];
   }
-  int32_t at = 0;
-  for (int32_t j = 0; j < N_SRC; j++) {
-    ids[j] = (int32_t)(1 + 9999991 * (int64_t)j % 2000000011);
-    for (int32_t i = 0; i < N_DST; i++)
-      for (int32_t t = indptr[i]; t < indptr[i + 1]; t++)
-        if (indices[t] == j) t_indices[at] = i, t_edges[at++] = t;
-    t_indptr[j + 1] = at;
-  }
-  return indptr[N_DST] != N_EDGES || at != N_EDGES;
+  for (int32_t j = 0; j < N_SRC; j++) ids[j] = (int32_t)(1 + 9999991 * (int64_t)j % 2000000011);
+  transpose(&whole, true);
+  transpose(&outer, false);
+  return indptr[N_DST] != N_EDGES || whole.indptr[N_SRC] != N_EDGES;
 }
 
 static int make_tables_bf16(void **state) {
@@ -100,14 +117,15 @@ static dg_real *draw_table(const problem *p, int n, uint64_t what) {
   return x;
 }
 
-/* The upper halves of the numbers of a table. */
+/* The upper halves of the numbers of a table, as they lie in it. */
 static dg_bf16 *upper_halves(const problem *p, const dg_real *x, int n) {
   dg_bf16 *out = room((size_t)n * p->e.ld, sizeof *out);
-  for (size_t i = 0; i < (size_t)n * p->e.ld; i++) {
-    uint32_t bits;
-    memcpy(&bits, &x[i], sizeof bits);
-    out[i] = (dg_bf16)(bits >> 16);
-  }
+  for (int r = 0; r < n; r++)
+    for (int c = 0; c < p->e.ld; c++) {
+      uint32_t bits;
+      memcpy(&bits, &x[(size_t)r * p->e.ld + c], sizeof bits);
+      out[(size_t)r * p->e.ld + plain_bf16_place(c, p->e.ld)] = (dg_bf16)(bits >> 16);
+    }
   return out;
 }
 
@@ -133,7 +151,7 @@ static const dg_edge_kernels *edges_of(const dg_kernels *k, bool more) {
 static void draw_attributes(problem *p, int edge_dim, double size_of_scores) {
   const size_t hp = (size_t)p->e.hp, dim = (size_t)edge_dim;
   p->e.edge_dim = edge_dim;
-  p->e.t_edges = t_edges;
+  p->e.t_edges = whole.edges;
   p->e.attributes = p->attributes = room(N_EDGES * dim, sizeof *p->attributes);
   for (size_t i = 0; i < N_EDGES * dim; i++) p->attributes[i] = (float)draw(6000, i);
   p->e.lin_edge = p->lin_edge = draw_rows(p, edge_dim, 7000, 1);
@@ -150,8 +168,8 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
                     .ld = (int)ld,
                     .indptr = indptr,
                     .indices = indices,
-                    .t_indptr = t_indptr,
-                    .t_indices = t_indices,
+                    .t_indptr = whole.indptr,
+                    .t_indices = whole.indices,
                     .ids = ids,
                     .n_dst = N_DST,
                     .n_edges = N_EDGES,
@@ -227,14 +245,32 @@ static void run_summing(problem *p, const dg_edges *e, summing *kernel, int32_t 
   dg_free(&partial);
 }
 
-static void run_gatv2(problem *p, const dg_edge_kernels *k) {
+/* Of GATv2 over targets; where edges within chunks are `inner`, they go to dz, whose rows of targets are zero before.
+ */
+static void run_targets(problem *p, const dg_edges *e, const dg_edge_kernels *k, bool inner) {
+  const size_t width = (size_t)(1 + e->edge_dim) * (size_t)e->ld;
+  dg_real *partial = room(width, sizeof *partial);
+  memset(p->datt, 0, width * sizeof *partial);
+  if (inner) memset(p->dz, 0, N_DST * (size_t)e->ld * sizeof *p->dz);
+  for (int c = 0; c < 2; c++)
+    for (int32_t i = chunks[c].begin, end; i < chunks[c].end; i = end) {
+      end = i + 3 < chunks[c].end ? i + 3 : chunks[c].end;
+      k->gatv2_backward_dst(e, i, end, inner ? chunks[c] : no_chunk, partial);
+      for (size_t x = 0; x < width; x++) p->datt[x] += partial[x];
+    }
+  dg_free(&partial);
+}
+
+static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner) {
   p->e.positive = NULL;
-  const dg_edges e = given_to_kernels(p);
+  dg_edges e = given_to_kernels(p);
+  if (inner) e.inner = true, e.t_indptr = outer.indptr, e.t_indices = outer.indices;
+  if (inner && e.edge_dim > 0) e.t_edges = outer.edges;
   k->gatv2_forward(&e, 0, 5);
   k->gatv2_forward(&e, 5, N_DST);
   k->gatv2_alpha(&e, 0, N_DST, p->alpha);
   k->row_dots(&e, 0, N_DST);
-  run_summing(p, &e, k->gatv2_backward_dst, N_DST, 4, (size_t)(1 + e.edge_dim) * (size_t)e.ld);
+  run_targets(p, &e, k, inner);
   k->gatv2_backward_src(&e, 0, 40);
   k->gatv2_backward_src(&e, 40, N_SRC);
 }
@@ -264,6 +300,18 @@ static void check_edge_gradient(problem *p, const plain_edges *plain, const char
   p->e.ld = ld, p->dim = dim;
 }
 
+static void check_results(problem *p, const plain_edges *plain, const char *variant, bool v2) {
+  check_rows(p, p->agg, plain->agg, N_DST, variant, "agg");
+  check_alpha(p, plain, variant);
+  check_rows(p, p->dz, plain->dz, N_SRC, variant, "dz");
+  check_rows(p, p->datt, plain->datt, 1, variant, "gradient of att");
+  if (v2)
+    check_rows(p, p->dzr, plain->dzr, N_DST, variant, "dzr");
+  else
+    check_rows(p, p->datt + p->e.ld, plain->datt + p->e.ld, 1, variant, "gradient of att_dst");
+  check_edge_gradient(p, plain, variant, v2);
+}
+
 static void check_attention(const dg_kernels *k, size_t shape, bool v2, double dropout, int edge_dim,
                             double edge_dropout) {
   const dg_edge_kernels *edges = edges_of(k, edge_dim > 0 || edge_dropout > 0);
@@ -272,22 +320,14 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
   make_problem(&p, shape, 1, dropout, edge_dim);
   p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
-  if (v2) {
-    plain_gatv2(&plain, &p.e);
-    run_gatv2(&p, edges);
-  } else {
-    plain_gat(&plain, &p.e);
-    run_gat(&p, edges);
+  (v2 ? plain_gatv2 : plain_gat)(&plain, &p.e);
+  for (int inner = 0; inner <= (v2 ? 1 : 0); inner++) {
+    if (v2)
+      run_gatv2(&p, edges, inner);
+    else
+      run_gat(&p, edges);
+    check_results(&p, &plain, k->name, v2);
   }
-  check_rows(&p, p.agg, plain.agg, N_DST, k->name, "agg");
-  check_alpha(&p, &plain, k->name);
-  check_rows(&p, p.dz, plain.dz, N_SRC, k->name, "dz");
-  check_rows(&p, p.datt, plain.datt, 1, k->name, "gradient of att");
-  if (v2)
-    check_rows(&p, p.dzr, plain.dzr, N_DST, k->name, "dzr");
-  else
-    check_rows(&p, p.datt + p.e.ld, plain.datt + p.e.ld, 1, k->name, "gradient of att_dst");
-  check_edge_gradient(&p, &plain, k->name, v2);
   free_problem(&p);
   plain_edges_destroy(&plain);
 }
@@ -405,7 +445,7 @@ static void extreme_scores_sum_to_one(void **state) {
     for (int edge_dim = 0; edge_dim < 2; edge_dim++) {
       const dg_edge_kernels *edges = edges_of(*k, edge_dim > 0);
       make_problem(&p, shape, 1e4, 0, edge_dim);
-      run_gatv2(&p, edges);
+      run_gatv2(&p, edges, false);
       check_extreme(&p, (*k)->name);
       run_gat(&p, edges);
       check_extreme(&p, (*k)->name);
@@ -434,7 +474,7 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
     problem p;
     make_problem(&p, shape, 1, 0, 0);
     p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
-    run_gatv2(&p, edges_of(*k, false));
+    run_gatv2(&p, edges_of(*k, false), false);
     check_reached(&p, j, (*k)->name);
     run_gat(&p, edges_of(*k, false));
     check_reached(&p, j, (*k)->name);

@@ -456,26 +456,45 @@ static float value_of(dg_bf16 x) {
   return value;
 }
 
+enum { N_ROUNDED = 1024 };
+
+/* Rows of ld numbers x, all that fit but for the last 16, become a table; what lies behind it stays. */
+static void check_rounded(const dg_kernels *k, const dg_real *x, int ld) {
+  dg_bf16 y[N_ROUNDED] __attribute__((aligned(DG_ALIGN)));
+  const int rows = (N_ROUNDED - 16) / ld;
+  memset(y, 0x77, sizeof y);
+  k->round_rows(y, x, ld, rows);
+  for (int i = 0; i < rows * ld; i++) {
+    const float is = value_of(y[i / ld * ld + plain_bf16_place(i % ld, ld)]);
+    const double wanted = plain_bf16((double)x[i]);
+    if (isnan(x[i]) ? !isnan(is) : is != wanted || !signbit(is) != !signbit(wanted))
+      fail_msg("%s: %a instead of %a from %a, in rows of %d", k->name, (double)is, wanted, (double)x[i], ld);
+  }
+  for (int i = rows * ld; i < N_ROUNDED; i++) assert_int_equal(y[i], 0x7777);
+}
+
 /* Numbers of all sizes, halfway between two and beside it, and what is no number. */
 static void rows_are_rounded_to_the_nearest_bf16(void **state) {
   (void)state;
-  enum { N = 1024, SPECIAL = 16 };
-  dg_real x[N] __attribute__((aligned(DG_ALIGN))) = {
+  enum { SPECIAL = 16 };
+  dg_real x[N_ROUNDED] __attribute__((aligned(DG_ALIGN))) = {
       0,           -0.0f,     1,         0x1.01p0f, 0x1.03p0f, -0x1.01p0f, 0x1.010002p0f, 0x1.00fffep0f,
       0x1.ffp127f, 0x1p-149f, 0x1p-133f, INFINITY,  -INFINITY, NAN,        -NAN,          0x1.fep127f};
-  dg_bf16 y[N] __attribute__((aligned(DG_ALIGN)));
-  for (int i = SPECIAL; i < N; i++) x[i] = (dg_real)ldexp(draw(60, (uint64_t)i), i % 270 - 140);
-  FOR_VARIANTS(k) {
-    memset(y, 0x77, sizeof y);
-    k->round_rows(y, x, N - 16);
-    for (int i = 0; i < N - 16; i++) {
-      const float is = value_of(y[i]);
-      const double wanted = plain_bf16((double)x[i]);
-      if (isnan(x[i]) ? !isnan(is) : is != wanted || !signbit(is) != !signbit(wanted))
-        fail_msg("%s: %a instead of %a from %a", k->name, (double)is, wanted, (double)x[i]);
+  for (int i = SPECIAL; i < N_ROUNDED; i++) x[i] = (dg_real)ldexp(draw(60, (uint64_t)i), i % 270 - 140);
+  FOR_VARIANTS(k)
+  for (int ld = 16; ld <= 112; ld += 16) check_rounded(k, x, ld);
+}
+
+/* All elements that are asked for, and no more than to the end of the row or of their 32. */
+static void first_elements_of_tables_are_counted(void **state) {
+  (void)state;
+  for (int ld = 16; ld <= 112; ld += 16)
+    for (int n = 1; n <= ld; n++) {
+      int last = 0;
+      for (int c = 0; c < n; c++) last = plain_bf16_place(c, ld) > last ? plain_bf16_place(c, ld) : last;
+      const int width = dg_bf16_width(n, ld);
+      assert_true(width > last && width <= ld && width <= last + 2 && width <= (n + 31) / 32 * 32);
     }
-    for (int i = N - 16; i < N; i++) assert_int_equal(y[i], 0x7777);
-  }
 }
 
 static void flops_are_counted(void **state) {
@@ -502,6 +521,7 @@ int main(void) {
       cmocka_unit_test(no_kernel_hides_what_is_not_a_number),
       cmocka_unit_test(exp_saturates),
       cmocka_unit_test(rows_are_rounded_to_the_nearest_bf16),
+      cmocka_unit_test(first_elements_of_tables_are_counted),
       cmocka_unit_test(flops_are_counted),
   };
   return cmocka_run_group_tests_name("row_kernels", tests, make_input, NULL);
