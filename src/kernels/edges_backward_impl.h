@@ -191,7 +191,7 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, dg_ran
       }
       finish_edges(&tl, e, n, &own, true, q, hp);
 #define CALL_BLOCK(b) add_in_edges(&to, e, &tl, &sorted, first, att, edge, datt, sum + nv, b, nv, q, hp)
-      FOR_BLOCKS(CALL_BLOCK, nv, q)
+      FOR_BLOCKS(CALL_BLOCK, nv, q);
 #undef CALL_BLOCK
     }
   }
@@ -272,7 +272,7 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
       const table_row zj = own_row(room, TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
 #define CALL_BLOCK(b) add_out_edges(e, &tl, s.first, j, from, to, zj, edge, b, nv, q, hp)
-      FOR_BLOCKS(CALL_BLOCK, nv, q)
+      FOR_BLOCKS(CALL_BLOCK, nv, q);
 #undef CALL_BLOCK
     }
     s.row = next_row(&s, e->t_indptr);

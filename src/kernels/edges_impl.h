@@ -201,7 +201,7 @@ INLINE void weigh_tile(tile *tl, softmax *m, const dg_edges *e, int numbers, boo
       const int c = at + k * DG_VL;
       const vf score = load(tl->weight + c);
       vf p = vexp(score - m->top[k]);
-      if (edge && e->edge_drop.threshold) p = where_positive(score - DROPPED, p, splat(0)); /* exp ends above zero */
+      if (edge && e->edge_drop.threshold) p = where_positive(DROPPED - score, splat(0), p); /* exp ends above zero */
       m->sum[k] += p;
       if (positive) m->positive[k] += p * load(tl->sign + c);
       if (e->drop.threshold) p = through(p, load_kept(tl, e, c), &e->drop);
@@ -219,14 +219,16 @@ typedef struct block {
 /* Calls with the blocks of a row: the whole where its length is known to the compiler, else as many patterns as
    registers hold, and what is left vector by vector. */
 #define FOR_BLOCKS(CALL, nv, q)                                                                                        \
-  if (IS_FIXED(nv))                                                                                                    \
-    CALL(((block){0, 0, nv}));                                                                                         \
-  else {                                                                                                               \
+  do {                                                                                                                 \
     const int n_ = __builtin_constant_p(q) ? MAX_BLOCK / (q) * (q) : 0;                                                \
     int v_ = 0;                                                                                                        \
+    if (IS_FIXED(nv)) {                                                                                                \
+      CALL(((block){0, 0, nv}));                                                                                       \
+      break;                                                                                                           \
+    }                                                                                                                  \
     for (; n_ > 0 && v_ + n_ <= (nv); v_ += n_) CALL(((block){v_, 0, n_}));                                            \
     for (; v_ < (nv); v_++) CALL(((block){v_, v_ % (q), 1}));                                                          \
-  }
+  } while (0)
 
 /* acc += weighted rows of the tile's sources; acc_positive, unless NULL, those of positive arguments alone. */
 INLINE void add_block(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, block b,
@@ -252,9 +254,9 @@ INLINE void add_block(vf *acc, vf *acc_positive, const tile *tl, const dg_edges 
 }
 
 INLINE void add_tile(vf *acc, vf *acc_positive, const tile *tl, const dg_edges *e, int32_t first, int n, int nv, int q,
-                     int hp){
+                     int hp) {
 #define CALL_BLOCK(b) add_block(acc, acc_positive, tl, e, first, n, b, nv, q, hp)
-    FOR_BLOCKS(CALL_BLOCK, nv, q)
+  FOR_BLOCKS(CALL_BLOCK, nv, q);
 #undef CALL_BLOCK
 }
 
