@@ -13,12 +13,12 @@ INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, boo
   if (e->drop.threshold) __builtin_prefetch(e->ids + i);
 }
 
-/* Sums of edge t of the tile, from j to i: its score and <dOut_i, z_j>, the gradient of its coefficient. */
+/* Score of edge t of the tile, from j to i, and <dOut_i, z_j>, the gradient of its coefficient. */
 INLINE void put_edge(tile *tl, int t, const dg_edges *e, const vf *att, table_row zj, table_row zi, table_row dagg,
                      int32_t i, int32_t j, const float *attributes, bool v2, bool edge, int nv, int q, int hp) {
   vf s[MAX_PATTERN], g[MAX_PATTERN], sign[MAX_PATTERN];
   if (v2) {
-    gatv2_sums(s, e, att, zj, zi, attributes, nv, q);
+    gatv2_score(s, e, att, zj, zi, attributes, nv, q, hp);
   } else {
     for (int k = 0; k < q; k++) s[k] = load_pattern(statistic(e, i, DG_STAT_SCORE, hp), hp, k);
     gat_score(s, sign, e, s, j, attributes, q, hp);
@@ -27,11 +27,9 @@ INLINE void put_edge(tile *tl, int t, const dg_edges *e, const vf *att, table_ro
   if (edge) drop_edge(s, e, i, j, q);
   for (int k = 0; k < q; k++) g[k] = splat(0);
   FOR_ROW(v, k, nv, q) g[k] += vector(dagg, v) * vector(zj, v);
-  if (v2)
-    put_sums(tl->weight, t, s, q, hp);
-  else
-    put(tl->weight, t, s, q, hp);
-  put_sums(tl->slope, t, g, q, hp);
+  fold_pattern(g, q, hp);
+  put(tl->weight, t, s, q, hp);
+  put(tl->slope, t, g, q, hp);
 }
 
 /* Statistics of a target, as patterns. */
@@ -47,19 +45,23 @@ INLINE void load_statistics(statistics *s, const dg_edges *e, int32_t i, int q, 
   }
 }
 
-/* Sums of n edges become coefficients after dropout (`weight`) and gradients of scores, (<dOut_i, z_j> mask - <dOut_i,
-   Out_i>) times the coefficient (`slope`), for GAT of the argument of LeakyReLU. `own` are the statistics of the target
-   of all; NULL: they are in the tile. */
-INLINE void finish_edges(tile *tl, const dg_edges *e, int n, const statistics *own, bool v2, int q, int hp) {
+/* Stores those of the target of edge t. */
+INLINE void put_statistics(tile *tl, int t, const statistics *s, int q, int hp) {
+  put(tl->top, t, s->top, q, hp);
+  put(tl->rsum, t, s->rsum, q, hp);
+  put(tl->dot, t, s->dot, q, hp);
+}
+
+/* Scores of n edges become coefficients after dropout (`weight`) and gradients of scores, (<dOut_i, z_j> mask -
+   <dOut_i, Out_i>) times the coefficient (`slope`), for GAT of the argument of LeakyReLU. */
+INLINE void finish_edges(tile *tl, const dg_edges *e, int n, bool v2, int q, int hp) {
   for (int at = 0; at < n * hp; at += q * DG_VL)
     for (int k = 0; k < q; k++) {
       const int c = at + k * DG_VL;
-      const vf score = v2 ? fold_sums(tl->weight, c, hp) : load(tl->weight + c);
-      vf a = vexp(score - (own ? own->top[k] : load(tl->top + c))) * (own ? own->rsum[k] : load(tl->rsum + c));
-      vf g = fold_sums(tl->slope, c, hp);
+      vf a = vexp(load(tl->weight + c) - load(tl->top + c)) * load(tl->rsum + c), g = load(tl->slope + c);
       vi kept;
       if (e->drop.threshold) kept = load_kept(tl, e, c), g = through(g, kept, &e->drop);
-      g -= own ? own->dot[k] : load(tl->dot + c);
+      g -= load(tl->dot + c);
       if (!v2) g *= load(tl->sign + c) * (1 - e->slope) + e->slope;
       store(tl->slope + c, a * g);
       if (e->drop.threshold) a = through(a, kept, &e->drop);
@@ -102,25 +104,27 @@ INLINE void clear_empty(const dg_edges *e, int32_t begin, int32_t end, int nv) {
       memset(e->dz + (size_t)j * nv * DG_VL, 0, (size_t)nv * sizeof(vf));
 }
 
-/* Edges of a tile, those from sources in the chunk first. */
+/* In-edges of a target, by their places in a tile: those from sources in the chunk first. */
 typedef struct sorting {
   int n, n_inner;
   uint8_t order[TILE_EDGES];
 } sorting;
 
-INLINE void sort_edges(sorting *s, const int32_t *sources, int n, dg_range chunk) {
-  int inner = 0, outer = n;
-  for (int t = 0; t < n; t++) {
+INLINE void sort_edges(sorting *s, const int32_t *sources, int from, int to, dg_range chunk) {
+  int inner = 0, outer = to - from;
+  s->n = to - from;
+  for (int t = from; t < to; t++) {
     const bool in = (uint32_t)(sources[t] - chunk.begin) < (uint32_t)(chunk.end - chunk.begin);
     s->order[in ? inner : outer - 1] = (uint8_t)t;
     inner += in, outer -= !in;
   }
-  s->n = n, s->n_inner = inner;
+  s->n_inner = inner;
 }
 
-/* A target, its rows, and what is summed over its edges in a block. */
+/* A target, its rows, whether a tile has its first and its last edge, and what is summed over its edges in a block. */
 typedef struct target {
   int32_t i;
+  bool begins, ends;
   table_row z, dagg;
   vf acc[MAX_BLOCK], datt[MAX_BLOCK];
 } target;
@@ -147,53 +151,65 @@ INLINE void add_in_edge(target *to, const dg_edges *e, const tile *tl, int32_t f
 /* What a block gets of the edges of a tile; dzr is at its start with the row's first edge. */
 INLINE void add_in_edges(target *to, const dg_edges *e, const tile *tl, const sorting *s, int32_t first, const vf *att,
                          bool edge, vf *datt, vf *dedge, block b, int nv, int q, int hp) {
-  const bool begins = first == e->indptr[to->i], ends = first + s->n == e->indptr[to->i + 1];
   vf *out = (vf *)(e->dzr + (size_t)to->i * nv * DG_VL) + b.first;
   int k = 0;
   UNROLLED for (int v = 0; v < b.n; v++) {
-    to->acc[v] = begins ? splat(0) : out[v];
+    to->acc[v] = to->begins ? splat(0) : out[v];
     to->datt[v] = datt[b.first + v];
   }
   for (; k < s->n_inner; k++) add_in_edge(to, e, tl, first, s->order[k], att, true, edge, dedge, b, nv, q, hp);
   for (; k < s->n; k++) add_in_edge(to, e, tl, first, s->order[k], att, false, edge, dedge, b, nv, q, hp);
   UNROLLED for (int v = 0; v < b.n; v++) {
-    if (ends) to->acc[v] *= att[b.first + v];
+    if (to->ends) to->acc[v] *= att[b.first + v];
     out[v] = to->acc[v];
     datt[b.first + v] = to->datt[v];
   }
+}
+
+/* Coefficients and gradients of scores of the in-edges in a tile. */
+INLINE void put_in_edges(tile *tl, const span *s, const dg_edges *e, const vf *att, bool edge, int nv, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  const int q = pattern_size(hp);
+  vf room[MAX_FIXED], dagg_room[MAX_FIXED];
+  statistics own;
+  FOR_ROWS_OF(*s, e->indptr, i, from, to) {
+    const table_row zi = own_row(room, TABLE(e, zr) + i * ld, nv),
+                    dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
+    const uint32_t row = row_bits(e, i);
+    load_statistics(&own, e, i, q, hp);
+    for (int32_t t = from; t < to; t++) {
+      const int32_t j = e->indices[t];
+      if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, t) * ld, (int)ld);
+      put_edge(tl, t - s->first, e, att, row_of(TABLE(e, z) + j * ld, nv), zi, dagg, i, j, attributes_of(e, t, edge),
+               true, edge, nv, q, hp);
+      put_statistics(tl, t - s->first, &own, q, hp);
+      if (e->drop.threshold) put_seeds(tl, t - s->first, row, e->ids[j], q, hp);
+    }
+  }
+  finish_edges(tl, e, s->last - s->first, true, q, hp);
 }
 
 /* dzr = d loss / d zr of targets; sum gets the attention vector's gradient, and that of lin_edge is added behind it. */
 INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, bool edge, int nv, int hp,
                            vf *sum) {
   const size_t ld = (size_t)nv * DG_VL;
-  const int q = pattern_size(hp), most = tile_edges(hp);
+  const int q = pattern_size(hp);
   tile tl;
-  statistics own;
   sorting sorted;
   vf local[MAX_FIXED], att_room[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
   const vf *att = own_vectors(att_room, e->att, nv);
   for (int v = 0; v < nv; v++) datt[v] = splat(0);
-  for (int32_t i = begin; i < end; i++) {
-    target to = {.i = i};
-    const uint32_t row = row_bits(e, i);
-    to.z = own_row(room, TABLE(e, zr) + i * ld, nv), to.dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
-    load_statistics(&own, e, i, q, hp);
-    for (int32_t first = e->indptr[i]; first < e->indptr[i + 1]; first += most) {
-      const int n = min_int(e->indptr[i + 1] - first, most);
-      sort_edges(&sorted, e->indices + first, n, chunk);
-      for (int t = 0; t < n; t++) {
-        const int32_t j = e->indices[first + t];
-        if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, first + t) * ld, (int)ld);
-        put_edge(&tl, t, e, att, row_of(TABLE(e, z) + j * ld, nv), to.z, to.dagg, i, j,
-                 attributes_of(e, first + t, edge), true, edge, nv, q, hp);
-        if (e->drop.threshold) put_seeds(&tl, t, row, e->ids[j], q, hp);
-      }
-      finish_edges(&tl, e, n, &own, true, q, hp);
-#define CALL_BLOCK(b) add_in_edges(&to, e, &tl, &sorted, first, att, edge, datt, sum + nv, b, nv, q, hp)
+  FOR_TILES_OF(s, e->indptr, begin, end, hp) {
+    put_in_edges(&tl, &s, e, att, edge, nv, hp);
+    FOR_ROWS_OF(s, e->indptr, i, from, to) {
+      target of = {.i = i, .begins = from == e->indptr[i], .ends = to == e->indptr[i + 1]};
+      of.z = own_row(room, TABLE(e, zr) + i * ld, nv), of.dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
+      sort_edges(&sorted, e->indices + s.first, from - s.first, to - s.first, chunk);
+#define CALL_BLOCK(b) add_in_edges(&of, e, &tl, &sorted, s.first, att, edge, datt, sum + nv, b, nv, q, hp)
       FOR_BLOCKS(CALL_BLOCK, nv, q);
 #undef CALL_BLOCK
     }
+    s.row = next_row(&s, e->indptr);
   }
   for (int v = 0; IS_FIXED(nv) && v < nv; v++) sum[v] = datt[v];
   for (int v = nv; edge && v < (1 + e->edge_dim) * nv; v++) sum[v] *= ((const vf *)e->att)[v % nv];
@@ -222,13 +238,11 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, const vf *
       put_edge(tl, t - s->first, e, att, zj, zi, row_of(TABLE(e, dagg) + i * ld, nv), i, j,
                out_attributes_of(e, t, edge), v2, edge, nv, q, hp);
       load_statistics(&of, e, i, q, hp);
-      put(tl->top, t - s->first, of.top, q, hp);
-      put(tl->rsum, t - s->first, of.rsum, q, hp);
-      put(tl->dot, t - s->first, of.dot, q, hp);
+      put_statistics(tl, t - s->first, &of, q, hp);
       if (e->drop.threshold) put_seeds(tl, t - s->first, row_bits(e, i), e->ids[j], q, hp);
     }
   }
-  finish_edges(tl, e, s->last - s->first, NULL, v2, q, hp);
+  finish_edges(tl, e, s->last - s->first, v2, q, hp);
 }
 
 /* What a block of dz gets of out-edges [from, to) of source j: of their sums, and by att of their scores, whose

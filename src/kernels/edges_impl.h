@@ -7,8 +7,7 @@
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
 #define MAX_PATTERN (DG_MAX_HEADS / DG_VL) /* vectors of a pattern on the stack */
 
-/* Numbers of a tile's edges, hp for each. Weights and slopes begin as sums of products, some lanes of which are still
-   to be folded, see put_sums. */
+/* Numbers of a tile's edges, hp for each. */
 typedef struct tile {
   dg_real weight[TILE_NUMBERS + DG_VL]; /* score, then coefficient */
   dg_real slope[TILE_NUMBERS + DG_VL];  /* gradient of the coefficient, then of the score */
@@ -68,11 +67,11 @@ INLINE vf gatv2_argument(const dg_edges *e, table_row zj, table_row zi, const fl
   return u;
 }
 
-/* Score of one edge of GATv2, its lanes not folded: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u +
+/* Score of one edge of GATv2, as a pattern: att . LeakyReLU(z_j + zr_i); LeakyReLU(u) = (1 + slope) / 2 u +
    (1 - slope) / 2 |u|. The backward pass makes it again and takes the forward pass's maximum from it: rounded
    otherwise, a large score would pass the maximum by so much that its coefficient were no longer one. */
-INLINE void gatv2_sums(vf *s, const dg_edges *e, const vf *att, table_row zj, table_row zi, const float *attributes,
-                       int nv, int q) {
+INLINE void gatv2_score(vf *s, const dg_edges *e, const vf *att, table_row zj, table_row zi, const float *attributes,
+                        int nv, int q, int hp) {
   const vi magnitude = ~(vi)splat((dg_real)-0.0);
   vf bent[MAX_PATTERN];
   for (int k = 0; k < q; k++) s[k] = bent[k] = splat(0);
@@ -82,9 +81,10 @@ INLINE void gatv2_sums(vf *s, const dg_edges *e, const vf *att, table_row zj, ta
     bent[k] = vfma(att[v], (vf)((vi)u & magnitude), bent[k]);
   }
   for (int k = 0; k < q; k++) s[k] = vfma(splat((1 + e->slope) / 2), s[k], (1 - e->slope) / 2 * bent[k]);
+  fold_pattern(s, q, hp);
 }
 
-/* The same of GAT, as a pattern, and where its argument is positive. */
+/* The same of GAT, and where its argument is positive. */
 INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t j, const float *attributes, int q,
                       int hp) {
   for (int k = 0; k < q; k++) {
@@ -99,35 +99,6 @@ INLINE void gat_score(vf *s, vf *sign, const dg_edges *e, const vf *si, int32_t 
 /* Stores the pattern p of edge t of a tile. */
 INLINE void put(dg_real *numbers, int t, const vf *p, int q, int hp) {
   for (int k = 0; k < q; k++) store_pattern(numbers + (size_t)t * hp, hp, k, p[k]);
-}
-
-/* Whether patterns have lanes that fold_sums folds. */
-INLINE bool is_folded_later(int hp) {
-  return hp < DG_VL && hp != 3;
-}
-
-/* Stores sums of products of edge t, for fold_sums. */
-INLINE void put_sums(dg_real *numbers, int t, vf *s, int q, int hp) {
-  if (is_folded_later(hp)) {
-    store(numbers + t * DG_VL, *s);
-    return;
-  }
-  fold_pattern(s, q, hp);
-  put(numbers, t, s, q, hp);
-}
-
-/* Numbers [c, c + DG_VL) of a tile from sums: of as many edges as they are of, which fold_pattern would fold one by
-   one. */
-INLINE vf fold_sums(const dg_real *sums, int c, int hp) {
-  const int edges = is_folded_later(hp) ? DG_VL / hp : 1;
-  vf group[DG_VL];
-  for (int t = 0; t < edges; t++) group[t] = load(sums + c * edges + t * DG_VL);
-  for (int bit = 0, left = edges; (1 << bit) < DG_VL; bit++) {
-    if ((1 << bit) < hp || edges == 1) continue;
-    left /= 2;
-    for (int t = 0; t < left; t++) group[t] = fold_two(group[2 * t], group[2 * t + 1], bit);
-  }
-  return group[0];
 }
 
 /* Stores the seeds of edge t. */
@@ -174,23 +145,17 @@ INLINE void score_tile(tile *tl, softmax *m, const dg_edges *e, const vf *att, i
     vf s[MAX_PATTERN], sign[MAX_PATTERN];
     if (e->ahead) prefetch_source(e, first + t, ld, hp, v2);
     if (v2)
-      gatv2_sums(s, e, att, row_of(TABLE(e, z) + j * ld, nv), zi, attributes, nv, q);
+      gatv2_score(s, e, att, row_of(TABLE(e, z) + j * ld, nv), zi, attributes, nv, q, hp);
     else
       gat_score(s, sign, e, si, j, attributes, q, hp);
     if (edge) drop_edge(s, e, i, j, q);
-    if (v2)
-      put_sums(tl->weight, t, s, q, hp);
-    else
-      put(tl->weight, t, s, q, hp);
+    for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], s[k]);
+    put(tl->weight, t, s, q, hp);
     if (!v2 && e->positive) put(tl->sign, t, sign, q, hp);
     if (e->drop.threshold) put_seeds(tl, t, row, e->ids[j], q, hp);
   }
-  for (int c = 0; v2 && c < n * hp; c += DG_VL) store(tl->weight + c, fold_sums(tl->weight, c, hp));
   pad(tl->weight, n * hp, q, (dg_real)-1e30); /* no edges: they weigh nothing */
   if (!v2 && e->positive) pad(tl->sign, n * hp, q, 0);
-  for (int at = 0; at < n * hp; at += q * DG_VL)
-    for (int k = 0; k < q; k++) m->top[k] = vmax(m->top[k], load(tl->weight + at + k * DG_VL));
-  most_of_pattern(m->top, q, hp);
 }
 
 /* Scores become weights, exponentials under dropout; their sums grow. With `positive` those of positive arguments
@@ -452,13 +417,11 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
       const int32_t j = e->indices[t];
       const float *attributes = attributes_of(e, t, edge);
       for (int k = 0; k < q; k++) si[k] = load_pattern(stat + DG_STAT_SCORE * hp, hp, k);
-      if (v2) {
-        gatv2_sums(s, e, (const vf *)e->att, row_of(TABLE(e, z) + j * ld, nv), row_of(TABLE(e, zr) + i * ld, nv),
-                   attributes, nv, q);
-        fold_pattern(s, q, hp);
-      } else {
+      if (v2)
+        gatv2_score(s, e, (const vf *)e->att, row_of(TABLE(e, z) + j * ld, nv), row_of(TABLE(e, zr) + i * ld, nv),
+                    attributes, nv, q, hp);
+      else
         gat_score(s, sign, e, si, j, attributes, q, hp);
-      }
       if (edge) drop_edge(s, e, i, j, q);
       for (int k = 0; k < q; k++)
         s[k] =

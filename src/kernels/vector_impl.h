@@ -220,12 +220,6 @@ INLINE vf fold(vf v, int hp) {
   return v;
 }
 
-/* The same of two vectors at once, at one bit: lanes that have it get the sums of y, the others those of x. */
-INLINE vf fold_two(vf x, vf y, int bit) {
-  const vi has = widen((vs)((*(const vu *)lane_numbers & 1u << bit) != 0));
-  return blend(has, y, x) + swap_lanes(blend(has, x, y), bit);
-}
-
 /* Heads of the lanes of a pattern of three, whose period is three vectors. */
 static const uint32_t three_heads[48]
     __attribute__((aligned(64))) = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2,
@@ -258,25 +252,6 @@ INLINE void fold_pattern(vf *s, int q, int hp) {
     fold_three(s);
   else
     for (int k = 0; k < q; k++) s[k] = fold(s[k], hp);
-}
-
-/* The same two with maxima, of numbers above -1e30, in the place of sums. */
-INLINE vf most_of(vf v, int hp) {
-  for (int bit = 0; (1 << bit) < DG_VL; bit++)
-    if ((1 << bit) >= hp) v = vmax(v, swap_lanes(v, bit));
-  return v;
-}
-
-INLINE void most_of_pattern(vf *s, int q, int hp) {
-  vf most[3];
-  for (int k = 0; hp != 3 && k < q; k++) s[k] = most_of(s[k], hp);
-  if (hp != 3) return;
-  UNROLLED for (int h = 0; h < 3; h++) {
-    most[h] = splat((dg_real)-1e30);
-    UNROLLED for (int k = 0; k < 3; k++) most[h] = vmax(most[h], blend(of_three(k, (uint32_t)h), s[k], most[h]));
-    most[h] = most_of(most[h], 1);
-  }
-  UNROLLED for (int k = 0; k < 3; k++) s[k] = blend_three(k, most[0], most[1], most[2]);
 }
 
 /* Loads hp numbers as vector `k` of a pattern. */
