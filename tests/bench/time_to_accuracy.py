@@ -45,10 +45,12 @@ def curve_of_distgat(options, seed, rate):
 
 def curve_of_peer(options, library, python, seed):
     command = [python, os.path.join(HERE, "peer", "sampled.py"), library, options.model, options.graph]
-    for name in ("hidden", "heads", "threads", "batch", "dropout", "fanout"):
+    for name in ("hidden", "heads", "batch", "dropout", "fanout", "workers"):
         command += ["--" + name, str(getattr(options, name))]
-    command += ["--epochs", str(options.peer_epochs), "--lr", str(options.peer_lr), "--seed", str(seed)]
-    threads = {name: str(options.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    for name in ("epochs", "evaluations", "lr", "threads"):
+        command += ["--" + name, str(getattr(options, "peer_" + name))]
+    command += ["--seed", str(seed)]
+    threads = {name: str(options.peer_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads, "DGLBACKEND": "pytorch"})
     if done.returncode != 0:
         peers.say(f"{library} is left out: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
@@ -83,6 +85,10 @@ def parse():
     for name, value in (("hidden", 8), ("heads", 8), ("epochs", 200), ("eval-every", 5), ("peer-epochs", 15), ("batch", 1024),
                         ("threads", 2), ("seeds", 1)):
         parser.add_argument("--" + name, type=int, default=value, metavar="N")
+    parser.add_argument("--workers", type=int, default=0, metavar="N",
+                        help="processes of a peer's loader that sample ahead (0: its training process samples)")
+    parser.add_argument("--peer-threads", type=int, metavar="N", help="of a peer's training process (as --threads)")
+    parser.add_argument("--peer-evaluations", type=int, default=1, metavar="N", help="of a peer in each epoch (1)")
     parser.add_argument("--lr", type=lambda text: [float(word) for word in text.split(",")], default=[0.005, 0.02],
                         metavar="LIST", help="of distgat, a row each")
     parser.add_argument("--peer-lr", type=float, default=0.005, metavar="X")
@@ -91,7 +97,9 @@ def parse():
     parser.add_argument("--libraries", nargs="*", default=["dgl", "pyg"], choices=("dgl", "pyg"))
     parser.add_argument("--distgat", default=os.path.join(peers.SOURCE, "build", "release", "distgat"))
     parser.add_argument("--environments", default=cache, metavar="DIR")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.peer_threads = options.peer_threads or options.threads
+    return options
 
 
 def main():

@@ -1,9 +1,10 @@
-"""Runs inside a peer's environment: trains on sampled neighbourhoods as its users do; after each epoch one JSON line.
+"""Runs inside a peer's environment: trains on sampled neighbourhoods as its users do; after each evaluation one JSON line.
 
 usage: sampled.py LIBRARY MODEL GRAPH --hidden D --heads H --epochs N --fanout A,B --batch N ...; LIBRARY is dgl or pyg
 """
 import argparse
 import json
+import math
 import sys
 import time
 
@@ -19,12 +20,17 @@ def parse():
     parser = argparse.ArgumentParser()
     for name in ("library", "model", "graph"):
         parser.add_argument(name)
-    for name in ("--hidden", "--heads", "--threads", "--epochs", "--batch", "--seed"):
+    for name in ("--hidden", "--heads", "--threads", "--workers", "--epochs", "--evaluations", "--batch", "--seed"):
         parser.add_argument(name, type=int, required=True)
     for name in ("--dropout", "--lr"):
         parser.add_argument(name, type=float, required=True)
     parser.add_argument("--fanout", type=lambda text: [int(n) for n in text.split(",")], required=True)
     return parser.parse_args()
+
+
+def loading(options):
+    """Of a loader: shuffled batches, sampled ahead by processes that outlive an epoch, or by the training process itself."""
+    return dict(batch_size=options.batch, shuffle=True, num_workers=options.workers, persistent_workers=options.workers > 0)
 
 
 class Dgl:
@@ -43,7 +49,7 @@ class Dgl:
                       conv(options.hidden * options.heads, graph.classes, 1)]
         self.net = torch.nn.ModuleList(layers)
         sampler = dgl.dataloading.NeighborSampler(options.fanout)
-        self.loader = dgl.dataloading.DataLoader(self.graph, graph.train, sampler, batch_size=options.batch, shuffle=True)
+        self.loader = dgl.dataloading.DataLoader(self.graph, graph.train, sampler, **loading(options))
 
     def forward(self, blocks, x):
         for k, (layer, block) in enumerate(zip(self.net, blocks)):
@@ -72,7 +78,7 @@ class Pyg:
             conv = GATConv if options.model == "gat" else GATv2Conv
             layers = [conv(graph.features, options.hidden, options.heads), conv(options.hidden * options.heads, graph.classes)]
         self.net = torch.nn.ModuleList(layers)
-        self.loader = NeighborLoader(self.data, options.fanout, graph.train, batch_size=options.batch, shuffle=True)
+        self.loader = NeighborLoader(self.data, options.fanout, graph.train, **loading(options))
 
     def forward(self, part):
         act = F.relu if self.options.model == "gcn" else F.elu
@@ -87,6 +93,31 @@ class Pyg:
         return self.forward(self.data)
 
 
+def evaluate(model, graph):
+    model.net.eval()
+    with torch.no_grad():
+        right = (model.logits().argmax(1) == graph.y).float()
+    model.net.train()
+    return dict(val_acc=float(right[graph.val].mean()), test_acc=float(right[graph.test].mean()))
+
+
+def train(model, graph, options):
+    """Yields a line of figures after each evaluation, whose own time is in none of their seconds."""
+    optimizer = torch.optim.Adam(model.net.parameters(), lr=options.lr)
+    batches = math.ceil(len(graph.train) / options.batch)
+    evaluated = {math.ceil(batches * (k + 1) / options.evaluations) for k in range(options.evaluations)}
+    seconds, start = 0, time.perf_counter()
+    for epoch in range(options.epochs):
+        for batch, (logits, y) in enumerate(model.batches(), 1):
+            optimizer.zero_grad()
+            F.cross_entropy(logits, y).backward()
+            optimizer.step()
+            if batch in evaluated:
+                seconds += time.perf_counter() - start
+                yield dict(epoch=epoch + batch / batches, seconds=seconds, **evaluate(model, graph))
+                start = time.perf_counter()
+
+
 def main():
     options = parse()
     torch.set_num_threads(options.threads)
@@ -98,21 +129,8 @@ def main():
     except ImportError as error:
         print(error, file=sys.stderr)
         sys.exit(SKIPPED)
-    optimizer = torch.optim.Adam(model.net.parameters(), lr=options.lr)
-    seconds = 0
-    for epoch in range(1, options.epochs + 1):
-        start = time.perf_counter()
-        model.net.train()
-        for logits, y in model.batches():
-            optimizer.zero_grad()
-            F.cross_entropy(logits, y).backward()
-            optimizer.step()
-        seconds += time.perf_counter() - start
-        model.net.eval()
-        with torch.no_grad():
-            right = (model.logits().argmax(1) == graph.y).float()
-        print(json.dumps(dict(epoch=epoch, seconds=seconds, val_acc=float(right[graph.val].mean()),
-                              test_acc=float(right[graph.test].mean()))), flush=True)
+    for line in train(model, graph, options):
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
