@@ -10,7 +10,7 @@ INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, boo
   prefetch_row(TABLE(e, dagg) + i * ld, (int)ld);
   if (v2) prefetch_row(TABLE(e, zr) + i * ld, (int)ld);
   prefetch(e->stat + (size_t)i * DG_STATS * hp, DG_STATS * hp);
-  if (e->drop.threshold) __builtin_prefetch(e->ids + i);
+  if (e->drop.threshold) prefetch_line(e->ids + i);
 }
 
 /* Score of edge t of the tile, from j to i, and <dOut_i, z_j>, the gradient of its coefficient. */
@@ -234,7 +234,7 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, const vf *
       table_row zi = {0};
       if (v2) zi = row_of(TABLE(e, zr) + i * ld, nv);
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
-      if (e->ahead && edge && e->edge_dim > 0) __builtin_prefetch(attributes_of(e, row_ahead(e, e->t_edges, t), true));
+      if (e->ahead && edge && e->edge_dim > 0) prefetch_line(attributes_of(e, row_ahead(e, e->t_edges, t), true));
       put_edge(tl, t - s->first, e, att, zj, zi, row_of(TABLE(e, dagg) + i * ld, nv), i, j,
                out_attributes_of(e, t, edge), v2, edge, nv, q, hp);
       load_statistics(&of, e, i, q, hp);

@@ -32,7 +32,7 @@ INLINE int32_t row_ahead(const dg_edges *e, const int32_t *indices, int32_t t) {
 }
 
 INLINE void prefetch(const dg_real *row, int n) {
-  for (int c = 0; c < n; c += 64 / (int)sizeof *row) __builtin_prefetch(row + c);
+  for (int c = 0; c < n; c += 64 / (int)sizeof *row) prefetch_line(row + c);
 }
 
 /* What the forward pass gathers of a source. */

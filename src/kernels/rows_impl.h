@@ -22,7 +22,7 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
     int c = 0;
     for (; c + DG_VL <= n; c += DG_VL) {
       vf v = load_features(in + c);
-      __builtin_prefetch(later + c);
+      prefetch_line(later + c);
       if (drop->threshold) v = (vf)((vi)(v * drop->scale) & kept(row, drop, iota((uint32_t)c)));
       memcpy(out + c, &v, sizeof v); /* rows of any length need not be aligned */
     }

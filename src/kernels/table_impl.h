@@ -59,5 +59,5 @@ typedef const vf *table_row;
 #endif
 
 INLINE void prefetch_row(const element *row, int n) {
-  for (int c = 0; c < n; c += 64 / (int)sizeof *row) __builtin_prefetch(row + c);
+  for (int c = 0; c < n; c += 64 / (int)sizeof *row) prefetch_line(row + c);
 }
