@@ -20,17 +20,20 @@ static inline void progress(const dg_comm *comm, int left) {
   if (left > 0 && comm->size > 1 && omp_get_thread_num() == 0) dg_comm_progress(comm);
 }
 
-/* Runs BODY for tiles [begin, end) of n rows; their bounds do not depend on the number of threads. */
-#define FOR_TILES(work, n_rows, ...)                                                                                   \
+/* Runs BODY for strips [begin, end) of n rows, `size` each; their bounds do not depend on the number of threads. */
+#define FOR_STRIPS(work, n_rows, size, ...)                                                                            \
   do {                                                                                                                 \
-    const int32_t rows_ = (n_rows), tiles_ = (rows_ + TILE_ROWS - 1) / TILE_ROWS;                                      \
+    const int32_t rows_ = (n_rows), size_ = (size), tiles_ = (rows_ + size_ - 1) / size_;                              \
     _Pragma("omp parallel for schedule(dynamic, 1) if (tiles_ > 1)") for (int32_t tile_ = 0; tile_ < tiles_;           \
                                                                           tile_++) {                                   \
-      const int32_t begin = tile_ * TILE_ROWS, end = begin + TILE_ROWS < rows_ ? begin + TILE_ROWS : rows_;            \
+      const int32_t begin = tile_ * size_, end = begin + size_ < rows_ ? begin + size_ : rows_;                        \
       __VA_ARGS__;                                                                                                     \
       progress((work)->comm, tiles_ - tile_ - 1);                                                                      \
     }                                                                                                                  \
   } while (0)
+
+/* The same for tiles. */
+#define FOR_TILES(work, n_rows, ...) FOR_STRIPS(work, n_rows, TILE_ROWS, __VA_ARGS__)
 
 /* Runs BODY for chunks [from, to) of a block's rows. */
 #define FOR_CHUNKS(work, chunks, from, to, ...)                                                                        \

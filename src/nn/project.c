@@ -111,6 +111,13 @@ static int paired(const side *list, int n) {
   return n > 1 && list[1].ld == list[0].ld ? 2 : 1;
 }
 
+/* How many of n rows or columns that have so many non-zeros make a strip: few enough for many threads. */
+static int32_t sparse_strip(int64_t nonzeros, int32_t n) {
+  enum { NON_ZEROS = 4096, LEAST = 16 };
+  const int64_t size = NON_ZEROS * (int64_t)n / (nonzeros + 1) / LEAST * LEAST;
+  return size < LEAST ? LEAST : size < TILE_ROWS ? (int32_t)size : TILE_ROWS;
+}
+
 /* Random bits of sparse rows [begin, end), which the weight gradient takes again. */
 static void draw_rows(dg_work *w, int32_t begin, int32_t end) {
   for (int32_t i = begin; w->x.drop.threshold && i < end; i++)
@@ -152,10 +159,12 @@ static void project_sparse_rows(dg_work *w, const dg_params *p, const side *list
 
 static void project_sparse(dg_work *w, const dg_params *p) {
   side list[MAX_SIDES];
+  const dg_features *x = w->features;
   const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  const int32_t size = sparse_strip(x->indptr[x->n_rows], (int32_t)x->n_rows);
   for (int i = 0, k; i < n; i += k) {
     k = paired(list + i, n - i);
-    FOR_TILES(w, list[i].n, {
+    FOR_STRIPS(w, list[i].n, size, {
       if (i == 0) draw_rows(w, begin, end);
       project_sparse_rows(w, p, list + i, k, begin, end);
     });
@@ -298,11 +307,13 @@ static void sparse_weights(dg_work *w, dg_params *params, const side *list, int 
   dg_real *grad = params->grad;
   const dg_field *f = w->field;
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
+  const int32_t n_cols = w->features->n_cols;
   dg_product product[MAX_SIDES];
   for (int i = 0; i < n; i++) product[i] = (dg_product){grad + list[i].weights_at, list[i].d, NULL, list[i].n};
   for (int i = 0, k; i < n; i += k) {
     k = paired(list + i, n - i);
-    FOR_TILES(w, w->features->n_cols, w->layer->kernels->sparse_backward(product + i, k, &x, list[i].ld, begin, end));
+    FOR_STRIPS(w, n_cols, sparse_strip(f->t_indptr[n_cols], n_cols),
+               w->layer->kernels->sparse_backward(product + i, k, &x, list[i].ld, begin, end));
   }
   for (int i = 0; i < n; i++)
     if (list[i].bias) sum_columns(w, grad + list[i].bias_at, list[i].d, list[i].n);
