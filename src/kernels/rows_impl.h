@@ -20,6 +20,7 @@ static void dense_dropout(dg_real *out, const float *x, const dg_input *rows, in
     const float *in = x + (size_t)rows->row[r] * n, *later = x + (size_t)rows->row[r + AHEAD < end ? r + AHEAD : r] * n;
     const uint32_t row = dg_rng_row(drop->key, (uint32_t)rows->ids[r]);
     int c = 0;
+    prefetch_line(later + n - 1); /* rows begin anywhere in a line, and their last vector ends in one more */
     for (; c + DG_VL <= n; c += DG_VL) {
       vf v = load_features(in + c);
       prefetch_line(later + c);
