@@ -17,6 +17,7 @@
 #include "cli/start.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "kernels/kernels.h"
 #include "par/same.h"
 
 /* What needs no ranks: help, and mistakes before a verb is known. */
@@ -78,6 +79,7 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (comm.rank != 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout);
   status = compare_programs(&comm, argc, argv);
   if (status == DG_OK && verb) status = dg_launch_check(comm.size);
+  if (status == DG_OK && verb) status = dg_comm_agree(&comm, dg_kernels_check_choice());
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
   if (status == DG_OK && !verb && comm.rank == 0) status = answer(argc, argv);
   dg_stop_set(DG_STOP_NOT_ANY_MORE); /* a launcher may end ranks that leave last */

@@ -23,6 +23,14 @@ const dg_kernels *const *dg_kernels_all(void) {
   return found;
 }
 
+dg_status dg_kernels_check_choice(void) {
+  const char *wanted = getenv("DISTGAT_SIMD");
+  if (!wanted || !*wanted || strcmp(wanted, "portable") == 0 || strcmp(wanted, "avx2") == 0 ||
+      strcmp(wanted, "avx512") == 0)
+    return DG_OK;
+  return dg_fail(DG_USAGE, "DISTGAT_SIMD is \"%s\", which is none of portable, avx2, avx512", wanted);
+}
+
 const dg_kernels *dg_kernels_get(void) {
   const dg_kernels *const *all = dg_kernels_all();
   const char *wanted = getenv("DISTGAT_SIMD");

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <distgat/real.h>
+#include <distgat/status.h>
 
 /* Inner loops of training, compiled once for each instruction set from kernels_impl.h and chosen at run time.
 
@@ -236,6 +237,9 @@ typedef struct dg_kernels {
 /* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,
    avx512) where it runs. Local. */
 const dg_kernels *dg_kernels_get(void);
+
+/* Whether DISTGAT_SIMD, unless empty or not set, names a variant, of this processor or of another. Errors: DG_USAGE. Local. */
+dg_status dg_kernels_check_choice(void);
 
 /* Every variant this processor runs, ended by NULL; for tests and benchmarks. Local. */
 const dg_kernels *const *dg_kernels_all(void);
