@@ -85,8 +85,9 @@ void dg_layer_backward_owned(const dg_work *work, dg_params *params);
 /* Gradients of projections: the targets' may be made at once, the sources' after the halo gradients came home. The
    first layer's are all made with the sources'. */
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides);
-/* dagg of the layer below, through the transition, and the gradient of its bias. */
-void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params);
+/* The same of a hidden layer's that are left, the sources' among them, and in one pass with them dagg of the layer
+   below, through the transition, and the gradients of its bias and norm. */
+void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params, enum dg_sides sides);
 
 /* Results of a layer's targets, before bias and norm: [n_dst, ld]. Local. */
 static inline const dg_real *dg_layer_results(const dg_work *work) {

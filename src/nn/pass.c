@@ -171,8 +171,10 @@ static void backward_layer(const dg_pass *pass, dg_work *w, dg_work *below) {
   dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
   dg_halo_push_end(w->channel);
   dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
-  dg_layer_backward_weights(w, params, DG_BOTH_SIDES & ~early);
-  if (below) dg_layer_backward_input(w, below, params);
+  if (below)
+    dg_layer_backward_input(w, below, params, DG_BOTH_SIDES & ~early);
+  else
+    dg_layer_backward_weights(w, params, DG_BOTH_SIDES & ~early);
   dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
 }
 

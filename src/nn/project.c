@@ -55,6 +55,7 @@ typedef struct side {
   int ld;
   int32_t n;
   int64_t weights_at, bias_at; /* where their gradients go in the block */
+  const dg_real *turned;       /* [ld, in] the weights transposed, where the gradient of the input is made */
 } side;
 
 enum { MAX_SIDES = 3 };
@@ -66,13 +67,13 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
   if (wanted & DG_SOURCES)
-    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b};
+    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b, NULL};
   if (wanted & DG_TARGETS && l->wr >= 0)
-    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br};
+    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br, NULL};
   if (wanted & DG_TARGETS && l->n_skips > 0)
-    list[n++] =
-        (side){w->skip, NULL,       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0], NULL, l->bias_ld,
-               n_dst,   l->skip[0], -1};
+    list[n++] = (side){w->skip, NULL,       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0],
+                       NULL,    l->bias_ld, n_dst,    l->skip[0],
+                       -1,      NULL};
   return n;
 }
 
@@ -220,32 +221,49 @@ static void sum_columns(dg_work *w, dg_real *grad, const dg_real *x, int32_t n) 
   add_sums(grad, w->sums, sums, ld);
 }
 
-/* Partial results of one sum over rows: of each side its weights' gradient [dense_width, ld] and a row for blocks, and
-   sums of its bias [ld]. */
+/* One pass over rows of a dense input, each tile of which is made once for all that is done with it. */
+typedef struct rows_pass {
+  const side *side; /* [n_sides] projections: their rows begin with the same, the first has most */
+  int n_sides;
+  int n_weights;  /* the first so many get the gradients of their weights */
+  dg_work *below; /* whose results the input is made of, and get their gradient through all sides; NULL: none do */
+  int32_t n;      /* rows of the input */
+} rows_pass;
+
+/* What a share of these rows sums: of each side its weights' gradient [dense_width, ld] and a row for blocks, and sums
+   of its bias [ld]; and what the transition sums [input_sums, in_ld], with room for blocks. */
 typedef struct partial {
-  dg_real *matrix[MAX_SIDES];
-  double *bias[MAX_SIDES];
+  dg_real *matrix[MAX_SIDES], *block;
+  double *bias[MAX_SIDES], *sum;
 } partial;
 
 static int64_t side_size(const dg_work *w, const side *s) {
   return (int64_t)(dense_width(w) + 1) * s->ld;
 }
 
-/* Elements from one partial result to the next. */
-static int64_t partial_stride(const dg_work *w, const side *list, int n) {
-  int64_t stride = 0;
-  for (int i = 0; i < n; i++) stride += side_size(w, &list[i]);
+/* Numbers that the transition sums. */
+static int64_t input_sums(const dg_work *w, const rows_pass *p) {
+  return p->below ? (int64_t)w->layer->input_sums * w->layer->in_ld : 0;
+}
+
+/* Elements from one share's matrices to the next one's. */
+static int64_t partial_stride(const dg_work *w, const rows_pass *p) {
+  int64_t stride = input_sums(w, p);
+  for (int i = 0; i < p->n_weights; i++) stride += side_size(w, &p->side[i]);
   return stride;
 }
 
-/* The s-th of `sums` partial results. */
-static partial partial_of(const dg_work *w, const side *list, int n, int s, int sums) {
+/* The s-th of all shares. */
+static partial partial_of(const dg_work *w, const rows_pass *p, int s) {
   partial out = {0};
-  dg_real *next = w->partial + s * partial_stride(w, list, n);
-  for (int i = 0; i < n; i++) {
-    out.matrix[i] = next, next += side_size(w, &list[i]);
-    if (list[i].bias) out.bias[i] = w->sums + ((size_t)i * (size_t)sums + (size_t)s) * (size_t)list[i].ld;
+  const int sums = n_sums(p->n);
+  dg_real *next = w->partial + s * partial_stride(w, p);
+  double *doubles = w->sums;
+  for (int i = 0; i < p->n_weights; i++) {
+    out.matrix[i] = next, next += side_size(w, &p->side[i]);
+    if (p->side[i].bias) out.bias[i] = doubles + (size_t)s * (size_t)p->side[i].ld, doubles += sums * p->side[i].ld;
   }
+  out.block = next, out.sum = doubles + s * input_sums(w, p);
   return out;
 }
 
@@ -261,34 +279,65 @@ static void tile_gradient(dg_real *out, double *bias, const dg_layer *l, rows_of
   add_columns(bias, block, l, d, 0, rows);
 }
 
-/* Gradients of projections and their biases, input dense: each tile of it is made once for all. The sides' rows begin
-   with the same, the first side has most. */
-static void dense_weights(dg_work *w, dg_params *params, const side *list, int n_sides) {
+/* Input rows [begin, end), a tile, back through the transition, their gradient being in d. */
+static void tile_transition(const partial *out, const dg_work *w, const rows_pass *p, rows_of x, dg_real *d,
+                            int32_t begin, int32_t end) {
+  for (int32_t from = begin, to; from < end; from = to) {
+    to = block_end(NULL, from, end);
+    const size_t at = (size_t)(from - begin) * (size_t)x.ld; /* an input row is as long as one of results */
+    dg_transition_backward(&w->in, d + at, x.at + at, out->block, from, to);
+    add_block(out->sum, out->block, input_sums(w, p));
+  }
+  if (p->below->layer->norm != DG_NORM_BATCH) dg_layer_round_dagg(p->below, d, begin, end);
+}
+
+/* Input rows [begin, end), a tile, the first of a share unless `add`. Rows that no side has get no gradient. */
+static void pass_tile(const partial *out, const dg_work *w, const dg_params *params, const rows_pass *p, int32_t begin,
+                      int32_t end, bool add) {
   const dg_layer *l = w->layer;
-  dg_real *grad = params->grad;
-  const int32_t n = list[0].n, sums = n_sums(n), rows = sum_rows(n);
+  const rows_of x = input_rows(w, params, begin, end);
+  dg_real *dx = p->below ? dg_layer_dagg_room(p->below, begin) : NULL;
+  for (int i = 0; i < p->n_sides; i++) {
+    const side *s = &p->side[i];
+    const int32_t rows = min_row(end, s->n) > begin ? min_row(end, s->n) - begin : 0;
+    const dg_real *d = s->d + (size_t)begin * s->ld;
+    if (i < p->n_weights && (rows > 0 || !add)) tile_gradient(out->matrix[i], out->bias[i], l, x, d, add, s->ld, rows);
+    if (dx && i == 0) memset(dx + (size_t)rows * x.ld, 0, (size_t)(end - begin - rows) * x.ld * sizeof *dx);
+    if (dx && rows > 0) l->kernels->multiply(dx, d, s->ld, s->turned, NULL, i > 0, s->ld, l->in_ld, rows);
+  }
+  if (dx) tile_transition(out, w, p, x, dx, begin, end);
+}
+
+/* The s-th share of rows. */
+static void pass_share(const dg_work *w, const dg_params *params, const rows_pass *p, int s) {
+  const partial out = partial_of(w, p, s);
+  const int64_t count = input_sums(w, p);
+  const int32_t first = s * sum_rows(p->n), stop = min_row(first + sum_rows(p->n), p->n);
+  memset(out.block, 0, (size_t)count * sizeof *out.block);
+  memset(out.sum, 0, (size_t)count * sizeof *out.sum);
+  for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
+    const int32_t end = min_row(begin + TILE_ROWS, stop);
+    pass_tile(&out, w, params, p, begin, end, begin > first);
+    progress(w->comm, p->n - end);
+  }
+}
+
+static void pass_rows(dg_work *w, dg_params *params, const rows_pass *p) {
+  const int sums = n_sums(p->n);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++) {
-    const partial out = partial_of(w, list, n_sides, s, sums);
-    const int32_t first = s * rows, stop = min_row(first + rows, n);
-    for (int32_t begin = first; begin < stop; begin += TILE_ROWS) {
-      const int32_t end = min_row(begin + TILE_ROWS, stop);
-      const rows_of x = input_rows(w, params, begin, end);
-      for (int i = 0; i < n_sides; i++) {
-        const int32_t last = min_row(end, list[i].n);
-        if (last <= begin && begin > first) continue;
-        tile_gradient(out.matrix[i], out.bias[i], l, x, list[i].d + (size_t)begin * list[i].ld, begin > first,
-                      list[i].ld, last > begin ? last - begin : 0);
-      }
-      progress(w->comm, n - end);
-    }
+  for (int s = 0; s < sums; s++) pass_share(w, params, p, s);
+  const partial out = partial_of(w, p, 0);
+  const int64_t stride = partial_stride(w, p);
+  for (int i = 0; i < p->n_weights; i++) {
+    const side *s = &p->side[i];
+    add_up(params->grad + s->weights_at, out.matrix[i], sums, stride, (int64_t)dense_width(w) * s->ld);
+    if (s->bias) add_sums(params->grad + s->bias_at, out.bias[i], sums, s->ld);
   }
-  const partial out = partial_of(w, list, n_sides, 0, sums);
-  const int64_t stride = partial_stride(w, list, n_sides);
-  for (int i = 0; i < n_sides; i++) {
-    add_up(grad + list[i].weights_at, out.matrix[i], sums, stride, (int64_t)dense_width(w) * list[i].ld);
-    if (list[i].bias) add_sums(grad + list[i].bias_at, out.bias[i], sums, list[i].ld);
-  }
+  if (!p->below) return;
+  double *total = out.sum + sums * input_sums(w, p);
+  add_doubles(total, out.sum, sums, input_sums(w, p));
+  dg_norm_gradients(p->below->layer, params, total);
+  dg_norm_finish_backward(p->below, total);
 }
 
 /* The same of the labels beside sparse features. */
@@ -299,7 +348,7 @@ static void label_weights(dg_work *w, dg_params *params, const side *list, int n
     of[i].bias = NULL;
     of[i].weights_at += (int64_t)w->features->n_cols * list[i].ld;
   }
-  dense_weights(w, params, of, n);
+  pass_rows(w, params, &(rows_pass){.side = of, .n_sides = n, .n_weights = n, .n = of->n});
 }
 
 /* The same with sparse input. */
@@ -320,23 +369,31 @@ static void sparse_weights(dg_work *w, dg_params *params, const side *list, int 
   if (w->layer->n_labels > 0) label_weights(w, params, list, n);
 }
 
+/* What is left to do with gradients of projected rows before they are used. */
+static void finish_gradients(const dg_work *w, enum dg_sides sides) {
+  if (!w->layer->symmetric || !(sides & DG_SOURCES)) return;
+  FOR_TILES(w, project_count(w), dg_symmetric_sources(w, w->e.dz + (size_t)begin * (size_t)w->layer->ld, begin, end));
+}
+
+/* Two skips have the same gradient. */
+static void copy_skip(dg_params *params, const dg_layer *l, enum dg_sides sides) {
+  if (l->n_skips > 1 && sides & DG_TARGETS)
+    memcpy(params->grad + l->skip[1], params->grad + l->skip[0],
+           (size_t)l->in_ld * (size_t)l->bias_ld * sizeof *params->grad);
+}
+
 void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides sides) {
-  const dg_layer *l = work->layer;
   side list[MAX_SIDES];
   /* Dropped features are made anew for every use: all projections share one. */
   if (work->features) sides = sides & DG_SOURCES ? DG_BOTH_SIDES : DG_NO_SIDE;
   const int n = list_sides(list, work, params, sides);
   if (n == 0) return;
-  if (l->symmetric && sides & DG_SOURCES)
-    FOR_TILES(work, project_count(work),
-              dg_symmetric_sources(work, work->e.dz + (size_t)begin * (size_t)l->ld, begin, end));
+  finish_gradients(work, sides);
   if (work->features && work->features->sparse)
     sparse_weights(work, params, list, n);
   else
-    dense_weights(work, params, list, n);
-  if (l->n_skips > 1 && sides & DG_TARGETS)
-    memcpy(params->grad + l->skip[1], params->grad + l->skip[0],
-           (size_t)l->in_ld * (size_t)l->bias_ld * sizeof *params->grad);
+    pass_rows(work, params, &(rows_pass){.side = list, .n_sides = n, .n_weights = n, .n = list->n});
+  copy_skip(params, work->layer, sides);
 }
 
 /* out [ld, in] = w [in, ld] transposed. */
@@ -345,64 +402,23 @@ static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
     for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
 }
 
-/* Rows [begin, end) of the gradient of a layer's input in dx [end - begin, in_ld], given the sides' transposed weights
-   one after the other; rows that no side has get none. */
-static void input_gradient(const dg_work *w, dg_real *dx, const side *list, int n, const dg_real *turned, int32_t begin,
-                           int32_t end) {
-  const dg_layer *l = w->layer;
-  const int in = l->in_ld;
-  const int32_t projected = begin > list[0].n ? begin : min_row(end, list[0].n);
-  memset(dx + (size_t)(projected - begin) * in, 0, (size_t)(end - projected) * (size_t)in * sizeof *dx);
+/* Gives sides their transposed weights. */
+static void turn_sides(side *list, int n, const dg_work *w) {
+  dg_real *turned = w->turned;
+  const int in = w->layer->in_ld;
   for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
-    const side *s = &list[i];
-    const int32_t stop = min_row(end, s->n);
-    if (begin < stop)
-      l->kernels->multiply(dx, s->d + (size_t)begin * s->ld, s->ld, turned, NULL, i > 0, s->ld, in, stop - begin);
-  }
-}
-
-static void turn_sides(dg_real *turned, const side *list, int n, int in) {
-  for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++)
     transpose_weights(turned, list[i].weights, in, list[i].ld);
-}
-
-/* The s-th share of rows through product and transition, and what the transition sums over them. */
-static void backward_rows(const dg_work *work, dg_work *below, const dg_params *params, const side *list, int n,
-                          int s) {
-  const int32_t owned = work->block->n_src_owned, end = min_row((s + 1) * sum_rows(owned), owned);
-  const int64_t count = (int64_t)work->layer->input_sums * work->layer->in_ld;
-  dg_real *block = work->partial + s * count;
-  double *sum = work->sums + s * count;
-  memset(block, 0, (size_t)count * sizeof *block);
-  memset(sum, 0, (size_t)count * sizeof *sum);
-  for (int32_t first = s * sum_rows(owned); first < end; first += TILE_ROWS) {
-    const int32_t last = min_row(first + TILE_ROWS, end);
-    dg_real *d = dg_layer_dagg_room(below, first);
-    input_gradient(work, d, list, n, work->turned, first, last);
-    const rows_of x = input_rows(work, params, first, last);
-    for (int32_t from = first, to; from < last; from = to) {
-      to = block_end(NULL, from, last);
-      const size_t at = (size_t)(from - first) * (size_t)x.ld; /* an input row is as long as one of results */
-      dg_transition_backward(&work->in, d + at, x.at + at, block, from, to);
-      add_block(sum, block, count);
-    }
-    if (below->layer->norm != DG_NORM_BATCH) dg_layer_round_dagg(below, d, first, last);
+    list[i].turned = turned;
   }
 }
 
-void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params) {
-  const dg_layer *l = work->layer;
-  const int32_t n = work->block->n_src_owned;
-  const int sums = n_sums(n);
-  const int64_t count = (int64_t)l->input_sums * l->in_ld;
+void dg_layer_backward_input(dg_work *work, dg_work *below, dg_params *params, enum dg_sides sides) {
   side list[MAX_SIDES];
-  const int n_sides = list_sides(list, work, params, DG_BOTH_SIDES);
-  list[0].n = min_row(list[0].n, n); /* halo rows are not ours */
-  turn_sides(work->turned, list, n_sides, l->in_ld);
-#pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
-  for (int s = 0; s < sums; s++) backward_rows(work, below, params, list, n_sides, s);
-  double *total = work->sums + sums * count;
-  add_doubles(total, work->sums, sums, count);
-  dg_norm_gradients(below->layer, params, total);
-  dg_norm_finish_backward(below, total);
+  rows_pass p = {.side = list, .below = below, .n = work->block->n_src_owned};
+  p.n_weights = list_sides(list, work, params, sides);
+  p.n_sides = list_sides(list, work, params, DG_BOTH_SIDES); /* sources, whose weights are wanted, come first */
+  turn_sides(list, p.n_sides, work);
+  finish_gradients(work, sides);
+  pass_rows(work, params, &p);
+  copy_skip(params, work->layer, sides);
 }

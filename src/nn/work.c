@@ -26,20 +26,25 @@ static size_t dense_width(const dg_layer *l, bool sparse) {
   return (size_t)(sparse ? l->n_labels : l->in_ld);
 }
 
-/* Elements of partial results of the backward pass. */
+/* What the transition below a layer sums over rows. */
+static size_t transition_sums(const dg_layer *l) {
+  return (size_t)l->input_sums * (size_t)l->in_ld;
+}
+
+/* Elements of partial results of the backward pass: of all that a pass over rows sums, or of chunks. */
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t width = dense_width(l, sparse), matrix = width > 0 ? count_sides(l) * (width + 1) * ld : 0;
-  return max_size(sums * max_size(matrix, ld), (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
+  return max_size(sums * max_size(matrix + transition_sums(l), ld),
+                  (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
 }
 
-/* Partial sums over rows, of both projections, or of the input with those of a norm behind them added up; or over
-   chunks. */
+/* Partial sums over rows, of both projections' biases and of the transition, the latter also added up; or over chunks.
+ */
 static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
-  const size_t ld = (size_t)l->ld, in = (size_t)l->input_sums * (size_t)l->in_ld;
-  const size_t sums = (size_t)most_sums((int32_t)n->n_src);
+  const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t chunks = (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums);
-  return max_size(max_size(sums * 2 * ld, (sums + 1) * in), chunks);
+  return max_size(sums * 2 * ld + (sums + 1) * transition_sums(l), chunks);
 }
 
 /* Whether the gradient of a layer's results is read as it is, beside the table of it: by skips, or by batch norm, which
