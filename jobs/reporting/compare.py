@@ -84,6 +84,7 @@ def bars(names, values, label, look):
     axes.text(end, place, spread(found, digits=digits), va="center", fontsize=9)
   axes.set_yticks(range(len(names)), names)
   axes.set(xlim=(0, 1.5 * top), ylim=(len(names) - 0.5, -0.5))
+  axes.locator_params(axis="x", nbins=5)  # so that labels of three decimals have room
   axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 1.05 * top])
   axes.grid(axis="y", visible=False)
   return figure

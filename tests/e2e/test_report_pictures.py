@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import pages  # noqa: E402,F401 (finds the packages)
 import program  # noqa: E402
 import numpy as np  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from sklearn import metrics  # noqa: E402
 
 from reporting import accuracy, attention, canvas, compare, dataset, embedding, graph_page, parts, training, tsne  # noqa: E402
@@ -27,6 +28,18 @@ def graph_of(degree, labels, **more):
 
 def texts(figure):
   return [text.get_text() for text in figure.axes[0].texts]
+
+
+class Bars(unittest.TestCase):
+
+  def test_numbers_on_the_axis_do_not_touch(self):
+    for top in (0.012, 0.022, 0.05, 0.1, 1, 3, 17, 83.4):
+      figure = compare.bars(["a-model-with-a-long-name", "b"], [np.array([0.9, 1]) * top] * 2, "seconds a run", ("C0", 2))
+      drawn = FigureCanvasAgg(figure)
+      drawn.draw()
+      labels = [text for text in figure.axes[0].get_xticklabels() if text.get_text()]
+      boxes = [text.get_window_extent(drawn.get_renderer()) for text in labels]
+      self.assertGreater(min(right.x0 - left.x1 for left, right in zip(boxes, boxes[1:])), boxes[0].height / 2, top)
 
 
 class Accuracy(unittest.TestCase):
