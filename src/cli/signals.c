@@ -9,6 +9,7 @@
 
 #include <distgat/h5io.h>
 
+#include "base/say.h"
 #include "base/stop.h"
 #include "cli/launch.h"
 
@@ -34,17 +35,11 @@ static bool is_end(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGUSR1;
 }
 
-static void say(const char *text) {
-  const size_t length = strlen(text);
-  if (write(STDERR_FILENO, text, length) < 0) return;
-}
-
 /* In a handler; where no epoch is done nothing is lost. */
 static void tell_loss(int number) {
   const char *const words[] = {"distgat train: stopped by signal ", dg_stop_name(number), " ", dg_stop_where(),
                                "; nothing of it is kept, for there was no --checkpoint FILE\n"};
-  if (strncmp(dg_stop_where(), "after", 5) != 0) return;
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) say(words[i]);
+  if (strncmp(dg_stop_where(), "after", 5) == 0) dg_say(words, sizeof words / sizeof words[0]);
 }
 
 void dg_signals_tell_loss(bool tells) {
@@ -78,7 +73,7 @@ static void leave(int number) {
   const char *const words[] = {"distgat train: stopped by signal ", dg_stop_name(number), " ", dg_stop_where(),
                                "; continue with --resume\n"};
   dg_h5_remove_unfinished();
-  for (size_t i = 0; speaks && i < sizeof words / sizeof words[0]; i++) say(words[i]);
+  if (speaks) dg_say(words, sizeof words / sizeof words[0]);
   _exit(dg_status_exit_code(DG_STOPPED));
 }
 

@@ -15,6 +15,7 @@
 
 #include <distgat/status.h>
 
+#include "base/say.h"
 #include "cli/launch.h"
 #include "cli/signals.h"
 
@@ -71,16 +72,13 @@ static char verb[32];
 static bool is_set;
 static timer_t alarm_timer;
 
-static void say(const char *text) {
-  if (write(STDERR_FILENO, text, strlen(text)) < 0) return; /* there is nobody to tell */
-}
-
 static void give_up(int number) {
+  const char *const words[] = {"distgat", verb,
+                               ": out of memory: the limit on this process (ulimit -v) leaves the "
+                               "libraries too little to start; raise it\n"};
   (void)number;
   dg_launch_wait_turn();
-  say("distgat");
-  say(verb);
-  say(": out of memory: the limit on this process (ulimit -v) leaves the libraries too little to start; raise it\n");
+  dg_say(words, sizeof words / sizeof words[0]);
   dg_launch_end_others(dg_status_exit_code(DG_MEMORY));
   _exit(dg_status_exit_code(DG_MEMORY));
 }
