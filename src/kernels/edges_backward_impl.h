@@ -6,7 +6,7 @@ INLINE const dg_real *statistic(const dg_edges *e, int32_t i, int which, int hp)
 
 /* What the transposed passes gather of a target. */
 INLINE void prefetch_target(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
-  const int32_t i = row_ahead(e, e->t_indices, t);
+  const int32_t i = row_ahead(e, e->t_indices, e->n_out_edges, t);
   prefetch_row(TABLE(e, dagg) + i * ld, (int)ld);
   if (v2) prefetch_row(TABLE(e, zr) + i * ld, (int)ld);
   prefetch(e->stat + (size_t)i * DG_STATS * hp, DG_STATS * hp);
@@ -179,7 +179,7 @@ INLINE void put_in_edges(tile *tl, const span *s, const dg_edges *e, const vf *a
     load_statistics(&own, e, i, q, hp);
     for (int32_t t = from; t < to; t++) {
       const int32_t j = e->indices[t];
-      if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, t) * ld, (int)ld);
+      if (e->ahead) prefetch_row(TABLE(e, z) + row_ahead(e, e->indices, e->n_edges, t) * ld, (int)ld);
       put_edge(tl, t - s->first, e, att, row_of(TABLE(e, z) + j * ld, nv), zi, dagg, i, j, attributes_of(e, t, edge),
                true, edge, nv, q, hp);
       put_statistics(tl, t - s->first, &own, q, hp);
@@ -234,7 +234,8 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, const vf *
       table_row zi = {0};
       if (v2) zi = row_of(TABLE(e, zr) + i * ld, nv);
       if (e->ahead) prefetch_target(e, t, ld, hp, v2);
-      if (e->ahead && edge && e->edge_dim > 0) prefetch_line(attributes_of(e, row_ahead(e, e->t_edges, t), true));
+      if (e->ahead && edge && e->edge_dim > 0)
+        prefetch_line(attributes_of(e, row_ahead(e, e->t_edges, e->n_out_edges, t), true));
       put_edge(tl, t - s->first, e, att, zj, zi, row_of(TABLE(e, dagg) + i * ld, nv), i, j,
                out_attributes_of(e, t, edge), v2, edge, nv, q, hp);
       load_statistics(&of, e, i, q, hp);

@@ -26,9 +26,9 @@ INLINE int min_int(int a, int b) {
   return a < b ? a : b;
 }
 
-/* Row index of the edge to prefetch while edge t is worked on. */
-INLINE int32_t row_ahead(const dg_edges *e, const int32_t *indices, int32_t t) {
-  return indices[t + e->ahead < e->n_edges ? t + e->ahead : t];
+/* Row index, of n, of the edge to prefetch while edge t is worked on. */
+INLINE int32_t row_ahead(const dg_edges *e, const int32_t *indices, int32_t n, int32_t t) {
+  return indices[t + e->ahead < n ? t + e->ahead : t];
 }
 
 INLINE void prefetch(const dg_real *row, int n) {
@@ -37,7 +37,7 @@ INLINE void prefetch(const dg_real *row, int n) {
 
 /* What the forward pass gathers of a source. */
 INLINE void prefetch_source(const dg_edges *e, int32_t t, size_t ld, int hp, bool v2) {
-  const int32_t j = row_ahead(e, e->indices, t);
+  const int32_t j = row_ahead(e, e->indices, e->n_edges, t);
   prefetch_row(TABLE(e, z) + j * ld, (int)ld);
   if (!v2) prefetch(e->score_src + (size_t)j * hp, hp);
 }
@@ -321,12 +321,13 @@ INLINE dg_real sum_weight(const dg_edges *e, enum sum_kind kind, int32_t row, in
 INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const element *x, const int32_t *indptr,
                      const int32_t *indices, int32_t begin, int32_t end, int nv) {
   const size_t ld = (size_t)nv * DG_VL;
+  const int32_t n = indices == e->indices ? e->n_edges : e->n_out_edges;
   vf local[MAX_FIXED];
   for (int32_t r = begin; r < end; r++) {
     vf *acc = begin_row(local, out + r * ld, true, nv);
     for (int32_t t = indptr[r]; t < indptr[r + 1]; t++) {
       const table_row other = row_of(x + indices[t] * ld, nv);
-      if (e->ahead) prefetch_row(x + row_ahead(e, indices, t) * ld, (int)ld);
+      if (e->ahead) prefetch_row(x + row_ahead(e, indices, n, t) * ld, (int)ld);
       if (kind >= SUM_MEAN && indices[t] == r) continue;
       const vf w = splat(sum_weight(e, kind, r, indices[t], t));
       for (int v = 0; v < nv; v++) acc[v] += w * vector(other, v);

@@ -48,7 +48,9 @@ typedef struct dg_edges {
   bool inner;                          /* those within a chunk are left out, see gatv2_backward_dst */
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
-  int32_t n_edges, ahead;     /* rows are prefetched `ahead` edges before their use; 0: they fit the cache */
+  int32_t n_edges;            /* of `indices` */
+  int32_t n_out_edges;        /* of `t_indices` */
+  int32_t ahead;              /* rows are prefetched so many edges before their use; 0: they fit the cache */
   dg_real *z;                 /* [n_src, ld] projected sources */
   dg_real *zr;                /* [n_dst, ld] projected targets (GATv2) */
   const dg_real *att;         /* [ld] (GATv2), a_src (GAT) */
@@ -238,7 +240,8 @@ typedef struct dg_kernels {
    avx512) where it runs. Local. */
 const dg_kernels *dg_kernels_get(void);
 
-/* Whether DISTGAT_SIMD, unless empty or not set, names a variant, of this processor or of another. Errors: DG_USAGE. Local. */
+/* Whether DISTGAT_SIMD, unless empty or not set, names a variant, of this processor or of another. Errors:
+   DG_USAGE. Local. */
 dg_status dg_kernels_check_choice(void);
 
 /* Every variant this processor runs, ended by NULL; for tests and benchmarks. Local. */

@@ -50,8 +50,8 @@ INLINE void store_sum(dg_real *p, vf v, bool add) {
   store(p, v);
 }
 
-/* Asks for what lies at p and is read a few rows later: into the second-level cache, which waits for more lines at a time
-   than the first. */
+/* Asks for what lies at p and is read a few rows later: into the second-level cache, which waits for more lines at a
+   time than the first. */
 INLINE void prefetch_line(const void *p) {
   __builtin_prefetch(p, 0, 2);
 }

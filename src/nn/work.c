@@ -199,6 +199,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->t_indptr = b->t_indptr, e->t_indices = b->t_indices, e->inner = l->conv->inner_edges;
   e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
+  e->n_out_edges = b->t_indptr ? b->t_indptr[b->n_src] : 0;
   e->edge_dim = b->edge_dim, e->attributes = b->attributes, e->t_edges = b->t_edges;
   e->ahead = (size_t)b->n_src * (size_t)l->ld * dg_layer_table_bytes(l) > CACHED_BYTES ? ahead : 0;
 }

@@ -33,7 +33,7 @@ static void transpose(int64_t nodes) {
   for (int64_t j = 0; j < nodes; j++) indptr[j + 2] += indptr[j + 1];
   for (int32_t i = 0; i < nodes; i++) /* indptr[j + 1] is where the next edge of j goes, at last where they end */
     for (int32_t t = e.indptr[i]; t < e.indptr[i + 1]; t++) indices[indptr[e.indices[t] + 1]++] = i;
-  e.t_indptr = indptr, e.t_indices = indices;
+  e.t_indptr = indptr, e.t_indices = indices, e.n_out_edges = e.n_edges;
 }
 
 /* Rounds rows [n, ld]; plain loops then take what the table has. */

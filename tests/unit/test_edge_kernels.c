@@ -173,6 +173,7 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
                     .ids = ids,
                     .n_dst = N_DST,
                     .n_edges = N_EDGES,
+                    .n_out_edges = N_EDGES,
                     .ahead = dropout > 0 ? 6 : 0, /* prefetching is tried along with dropout */
                     .slope = (dg_real)0.2,
                     .drop = {.scale = 1}};
@@ -265,6 +266,7 @@ static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner) {
   p->e.positive = NULL;
   dg_edges e = given_to_kernels(p);
   if (inner) e.inner = true, e.t_indptr = outer.indptr, e.t_indices = outer.indices;
+  if (inner) e.n_out_edges = outer.indptr[N_SRC];
   if (inner && e.edge_dim > 0) e.t_edges = outer.edges;
   k->gatv2_forward(&e, 0, 5);
   k->gatv2_forward(&e, 5, N_DST);
