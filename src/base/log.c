@@ -41,10 +41,12 @@ bool dg_progress_is_live(void) {
   return progress_mode == DG_PROGRESS_BAR || (progress_mode == DG_PROGRESS_AUTO && isatty(STDERR_FILENO) == 1);
 }
 
+/* A line is one piece, into which no other process's text falls. */
 static void say(const char *format, va_list arguments) {
+  char line[4096];
+  vsnprintf(line, sizeof line, format, arguments);
   dg_progress_clear();
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
+  fprintf(stderr, "%s\n", line);
 }
 
 void dg_log(const char *format, ...) {

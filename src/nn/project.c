@@ -322,6 +322,7 @@ static void pass_share(const dg_work *w, const dg_params *params, const rows_pas
   }
 }
 
+/* All shares, and their sums: gradients of weights and biases, and what the transition below makes of its own. */
 static void pass_rows(dg_work *w, dg_params *params, const rows_pass *p) {
   const int sums = n_sums(p->n);
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
@@ -340,7 +341,7 @@ static void pass_rows(dg_work *w, dg_params *params, const rows_pass *p) {
   dg_norm_finish_backward(p->below, total);
 }
 
-/* The same of the labels beside sparse features. */
+/* Gradients of the weights of labels beside sparse features. */
 static void label_weights(dg_work *w, dg_params *params, const side *list, int n) {
   side of[MAX_SIDES];
   for (int i = 0; i < n; i++) {
@@ -351,7 +352,7 @@ static void label_weights(dg_work *w, dg_params *params, const side *list, int n
   pass_rows(w, params, &(rows_pass){.side = of, .n_sides = n, .n_weights = n, .n = of->n});
 }
 
-/* The same with sparse input. */
+/* Gradients of projections and their biases, input sparse. */
 static void sparse_weights(dg_work *w, dg_params *params, const side *list, int n) {
   dg_real *grad = params->grad;
   const dg_field *f = w->field;

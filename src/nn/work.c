@@ -39,8 +39,7 @@ static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool spa
                   (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
 }
 
-/* Partial sums over rows, of both projections' biases and of the transition, the latter also added up; or over chunks.
- */
+/* Partial sums over rows, of projections' biases and of the transition, the latter also added up; or over chunks. */
 static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t chunks = (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <distgat/memory.h>
 #include <distgat/rng.h>
@@ -37,7 +39,8 @@ typedef struct out_edges {
 } out_edges;
 
 static const dg_range chunks[] = {{0, 4}, {4, N_DST}}, no_chunk;
-static out_edges whole, outer; /* and those between chunks */
+static out_edges whole, outer;               /* and those between chunks, */
+static int32_t *outer_indices, *outer_edges; /* whose lists lie where a look behind them ends the test */
 
 /* One problem: what kernels are given and make. */
 typedef struct problem {
@@ -70,6 +73,14 @@ static void transpose(out_edges *out, bool all_edges) {
   }
 }
 
+/* A copy of n numbers behind which memory ends. */
+static int32_t *before_end(const int32_t *x, size_t n) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = n * sizeof *x, held = (bytes + page - 1) / page * page;
+  char *room = mmap(NULL, held + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED || mprotect(room + held, page, PROT_NONE) != 0) return NULL;
+  return memcpy(room + held - bytes, x, bytes);
+}
+
 /* Self-loops first, then two other targets, then distinct sources at random distances. */
 static int make_graph(void **state) {
   (void)state;
@@ -82,7 +93,9 @@ static int make_graph(void **state) {
   for (int32_t j = 0; j < N_SRC; j++) ids[j] = (int32_t)(1 + 9999991 * (int64_t)j % 2000000011);
   transpose(&whole, true);
   transpose(&outer, false);
-  return indptr[N_DST] != N_EDGES || whole.indptr[N_SRC] != N_EDGES;
+  outer_indices = before_end(outer.indices, (size_t)outer.indptr[N_SRC]);
+  outer_edges = before_end(outer.edges, (size_t)outer.indptr[N_SRC]);
+  return !outer_indices || !outer_edges || indptr[N_DST] != N_EDGES || whole.indptr[N_SRC] != N_EDGES;
 }
 
 static int make_tables_bf16(void **state) {
@@ -265,9 +278,9 @@ static void run_targets(problem *p, const dg_edges *e, const dg_edge_kernels *k,
 static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner) {
   p->e.positive = NULL;
   dg_edges e = given_to_kernels(p);
-  if (inner) e.inner = true, e.t_indptr = outer.indptr, e.t_indices = outer.indices;
+  if (inner) e.inner = true, e.t_indptr = outer.indptr, e.t_indices = outer_indices;
   if (inner) e.n_out_edges = outer.indptr[N_SRC];
-  if (inner && e.edge_dim > 0) e.t_edges = outer.edges;
+  if (inner && e.edge_dim > 0) e.t_edges = outer_edges;
   k->gatv2_forward(&e, 0, 5);
   k->gatv2_forward(&e, 5, N_DST);
   k->gatv2_alpha(&e, 0, N_DST, p->alpha);
