@@ -189,7 +189,8 @@ static dg_status fill_parts(int32_t *rows, const dg_level *level, int parts) {
   return status;
 }
 
-dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
+/* Collective. */
+static dg_status divide_by_levels(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
   dg_status status = DG_OK;
   dg_level level = b->level; /* lent, but for what is hot */
   int32_t *rows = NULL;
@@ -214,4 +215,37 @@ cleanup:
   dg_free(&rows);
   dg_free(&level.hot);
   return status;
+}
+
+/* Rank 0 reads. Collective. */
+static dg_status take_from_file(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
+  dg_status status = DG_OK;
+  const dg_comm *comm = b->level.comm;
+  dg_part_reader reader = {0};
+  dg_directory nodes = b->level.nodes; /* lent, but for the parts */
+  nodes.owner = part;
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? dg_part_reader_open(&reader, config->from, nodes.n_nodes) : DG_OK));
+  DG_TRY(dg_part_reader_spread(&reader, comm, &nodes));
+  status = comm->rank == 0 ? dg_partition_check_file(config, reader.parts, reader.made_for) : DG_OK;
+  DG_TRY(dg_comm_agree(comm, status));
+cleanup:
+  dg_part_reader_close(&reader);
+  return status;
+}
+
+dg_status dg_blocks_divide(int32_t *part, const dg_blocks *b, const dg_partition_config *config) {
+  const dg_directory *nodes = &b->level.nodes;
+  switch (config->method) {
+  case DG_PART_METIS:
+  case DG_PART_MULTILEVEL:
+    return divide_by_levels(part, b, config);
+  case DG_PART_RANDOM:
+    dg_partition_shuffled(part, nodes->first, nodes->n, nodes->n_nodes, config->parts, config->seed);
+    break;
+  case DG_PART_FILE:
+    return take_from_file(part, b, config);
+  case DG_PART_BLOCK:
+    return dg_blocks_in_order(part, b, config->parts, config->balance);
+  }
+  return DG_OK;
 }

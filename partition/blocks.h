@@ -22,6 +22,11 @@ dg_status dg_blocks_find_step(dg_blocks *blocks, const uint8_t *mask, int n_clas
 /* Fetches what the halo's rows are in the step, once edges go both ways. Errors: DG_MEMORY. Collective. */
 dg_status dg_blocks_pull_step(dg_blocks *blocks);
 
+/* ---- plain.c ---- */
+
+/* dg_partition_in_order of the nodes of all ranks: part [n] of this rank's. Errors: DG_MEMORY. Collective. */
+dg_status dg_blocks_in_order(int32_t *part, const dg_blocks *blocks, int parts, dg_partition_balance balance);
+
 /* ---- block_quality.c ---- */
 
 /* In-edges of row i. Local. */

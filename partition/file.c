@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include <distgat/h5io.h>
+#include <distgat/memory.h>
 #include <distgat/partition.h>
 
 #include "blocks.h"
+
+/* Nodes whose parts are read at a time. */
+#define PIECE ((int64_t)1 << 20)
 
 static dg_status write_step(dg_h5 *file, const dg_step_quality *step) {
   dg_status status = DG_OK;
@@ -52,18 +56,19 @@ cleanup:
   return status;
 }
 
-static dg_status begin_file(dg_h5 **file, const char *path, const dg_partition_quality *quality, uint64_t fingerprint) {
+static dg_status begin_file(dg_h5 **file, const char *path, const dg_partition_quality *quality, const char *method,
+                            uint64_t fingerprint) {
   const dg_status status = dg_h5_create(file, path);
-  return status == DG_OK ? write_attributes(*file, quality, "multilevel", fingerprint) : status;
+  return status == DG_OK ? write_attributes(*file, quality, method, fingerprint) : status;
 }
 
 dg_status dg_blocks_save(const char *path, const dg_blocks *blocks, const int32_t *part,
-                         const dg_partition_quality *quality, uint64_t fingerprint) {
+                         const dg_partition_quality *quality, const char *method, uint64_t fingerprint) {
   dg_status status = DG_OK;
   dg_h5 *file = NULL;
   const dg_comm *comm = blocks->level.comm;
   const dg_piece piece = {.name = "part", .type = DG_H5_I32, .n = blocks->level.n, .data = part};
-  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? begin_file(&file, path, quality, fingerprint) : DG_OK));
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? begin_file(&file, path, quality, method, fingerprint) : DG_OK));
   DG_TRY(dg_piece_create(comm, file, &piece));
   DG_TRY(dg_piece_write(comm, file, &piece));
   DG_TRY(dg_comm_agree(comm, file == NULL ? DG_OK : dg_h5_commit(&file)));
@@ -184,6 +189,21 @@ dg_status dg_part_reader_next(dg_part_reader *reader, int32_t *part, int64_t n) 
   return status;
 }
 
+dg_status dg_part_reader_spread(dg_part_reader *reader, const dg_comm *comm, dg_directory *owners) {
+  dg_status status = DG_OK;
+  const int64_t n = owners->n_nodes, room = PIECE < n ? PIECE : n;
+  int32_t *part = NULL;
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? dg_alloc(&part, (size_t)room, sizeof *part) : DG_OK));
+  for (int64_t at = 0; at < n; at += room) {
+    const int64_t count = room < n - at ? room : n - at;
+    DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? dg_part_reader_next(reader, part, count) : DG_OK));
+    DG_TRY(dg_directory_spread(owners, comm, part, at, count));
+  }
+cleanup:
+  dg_free(&part);
+  return status;
+}
+
 void dg_part_reader_close(dg_part_reader *reader) {
   if (reader->text) fclose(reader->text);
   reader->text = NULL;
@@ -200,6 +220,13 @@ dg_status dg_partition_load(int32_t *part, int *parts, uint64_t *made_for, const
 cleanup:
   dg_part_reader_close(&reader);
   return status;
+}
+
+dg_status dg_partition_check_file(const dg_partition_config *config, int parts, uint64_t made_for) {
+  const dg_status status = dg_partition_check_graph(config->from, made_for, config->fingerprint);
+  if (status != DG_OK || parts <= config->parts) return status;
+  return dg_fail(DG_INPUT, "%s has %d parts (numbers 0 to %d), not %d; say --parts %d", config->from, parts, parts - 1,
+                 config->parts, parts);
 }
 
 dg_status dg_partition_check_graph(const char *path, uint64_t made_for, uint64_t fingerprint) {

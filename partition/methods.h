@@ -25,6 +25,33 @@ dg_status dg_part_reader_open(dg_part_reader *reader, const char *path, int64_t 
 dg_status dg_part_reader_next(dg_part_reader *reader, int32_t *part, int64_t n);
 void dg_part_reader_close(dg_part_reader *reader);
 
+/* Whether a file of so many parts, made for this graph, is what config->from is to be. Errors: DG_INPUT. Local. */
+dg_status dg_partition_check_file(const dg_partition_config *config, int parts, uint64_t made_for);
+
+/* The numbers of one for a directory that has room for them, read by rank 0 and passed on piece by piece; the number of
+   parts is known on rank 0. Errors: DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_part_reader_spread(dg_part_reader *reader, const dg_comm *comm, dg_directory *owners);
+
+/* ---- plain.c: what regards no neighbours ---- */
+
+/* Nodes [first, first + n) of a graph, and the in-edges of each. */
+typedef struct dg_node_range {
+  int64_t first, n;
+  int64_t n_nodes, n_edges; /* of the whole graph */
+  int64_t edges_before;     /* of the nodes before `first` */
+  const int64_t *indptr;    /* [n + 1] from 0 */
+} dg_node_range;
+
+/* Contiguous ids: the middle of a node's work says its part. No part is passed over, and enough nodes are kept for those
+   that follow, so that parts are empty only where nodes are fewer than parts: then node i is part i. part [n], NULL: not
+   asked for; `last` is the part of the node before the range, -1 where there is none. Gives that of its last node.
+   Local. */
+int64_t dg_partition_in_order(int32_t *part, const dg_node_range *range, int parts, dg_partition_balance balance,
+                              int64_t last);
+
+/* Equal numbers of nodes, shuffled by the seed: part [n] of nodes [first, first + n). Local. */
+void dg_partition_shuffled(int32_t *part, int64_t first, int64_t n, int64_t n_nodes, int parts, uint64_t seed);
+
 /* ---- csr.c ---- */
 
 /* Whether every edge has its reverse and none is a self-loop. Errors: DG_MEMORY. Local. */

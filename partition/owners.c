@@ -7,30 +7,18 @@
 #include "base/fault.h"
 #include "methods.h"
 
-/* Nodes whose parts are read at a time. */
-#define PIECE ((int64_t)1 << 20)
-
 static dg_status check_parts(const dg_part_reader *reader, int size) {
   if (reader->parts <= size) return DG_OK;
   return dg_fail(DG_INPUT, "%s has %d parts, the job %d rank%s; start as many ranks or partition again", reader->path,
                  reader->parts, size, size == 1 ? "" : "s");
 }
 
-/* Rank 0 reads the file and passes it on, piece by piece. Collective. */
+/* Collective. */
 static dg_status read_owners(dg_directory *owners, const dg_comm *comm, dg_part_reader *reader) {
   dg_status status = DG_OK;
-  const int64_t n = owners->n_nodes, room = PIECE < n ? PIECE : n;
-  int32_t *part = NULL;
-  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? dg_alloc(&part, (size_t)room, sizeof *part) : DG_OK));
-  for (int64_t at = 0; at < n; at += room) {
-    const int64_t count = room < n - at ? room : n - at;
-    if (comm->rank == 0) status = dg_part_reader_next(reader, part, count);
-    if (comm->rank == 0 && status == DG_OK) status = check_parts(reader, comm->size);
-    DG_TRY(dg_comm_agree(comm, status));
-    DG_TRY(dg_directory_spread(owners, comm, part, at, count));
-  }
+  DG_TRY(dg_part_reader_spread(reader, comm, owners));
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? check_parts(reader, comm->size) : DG_OK));
 cleanup:
-  dg_free(&part);
   return status;
 }
 
@@ -86,17 +74,15 @@ static void share_by_threads(double *share, bool *equal, const dg_comm *comm, in
 
 /* ---- where rank 0 cannot hold the graph ---- */
 
-/* Whether all ranks together are to divide the graph, and why. */
-static bool needs_all_ranks(const dg_graph_info *info, int size, const dg_owners_config *config) {
+bool dg_partition_needs_all(int64_t n_nodes, int64_t n_edges, int parts) {
   const bool scarce = dg_fault("partition.room", DG_MEMORY) != DG_OK;
   dg_status_clear();
-  const size_t bytes = dg_partition_metis_bytes(info->n_nodes, info->n_edges), room = scarce ? 0 : dg_memory_free();
-  const bool counts = dg_partition_metis_counts(info->n_nodes, 2 * info->n_edges);
-  if (config->multilevel) return true;
-  if (dg_blocks_are_few(info->n_nodes, size) || (counts && bytes <= room)) return false;
+  const size_t bytes = dg_partition_metis_bytes(n_nodes, n_edges), room = scarce ? 0 : dg_memory_free();
+  const bool counts = dg_partition_metis_counts(n_nodes, 2 * n_edges);
+  if (dg_blocks_are_few(n_nodes, parts) || (counts && bytes <= room)) return false;
   if (!counts)
     dg_log("%lld nodes and %lld edges may be beyond the integers of METIS: all ranks divide the graph (multilevel)",
-           (long long)info->n_nodes, (long long)info->n_edges);
+           (long long)n_nodes, (long long)n_edges);
   else
     dg_log("METIS would take some %zu MB of rank 0, which has %zu: all ranks divide the graph (multilevel)",
            bytes / 1000000, room / 1000000);
@@ -169,9 +155,10 @@ static dg_status divide_owners(dg_directory *owners, const dg_comm *comm, source
                                const dg_owners_config *config) {
   dg_status status = DG_OK;
   double *share = NULL;
-  bool equal, together = comm->rank == 0 && needs_all_ranks(&s->info, comm->size, config);
+  bool equal, together = config->multilevel;
   DG_TRY(dg_comm_agree(comm, dg_alloc(&share, (size_t)comm->size, sizeof *share)));
   share_by_threads(share, &equal, comm, config->threads);
+  if (comm->rank == 0 && !together) together = dg_partition_needs_all(s->info.n_nodes, s->info.n_edges, comm->size);
   dg_comm_bcast(comm, &together, sizeof together, 0);
   if (together) {
     dg_h5_close(&s->graph);

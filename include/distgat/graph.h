@@ -121,6 +121,9 @@ void dg_csr_destroy(dg_csr *csr);
    Local. */
 dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_graph_info *info);
 
+/* The same by all ranks, each of which reads its block. Errors: DG_INPUT, DG_MEMORY. Collective. */
+dg_status dg_graph_fingerprint_together(uint64_t *fingerprint, const dg_comm *comm, const char *path);
+
 /* Nodes that two lists of a split share; fine for none, a mistake for most. */
 typedef struct dg_overlap {
   int64_t train_val, train_test, val_test;

@@ -61,7 +61,7 @@ typedef struct dg_partition_config {
   dg_partition_objective objective; /* default DG_PART_AUTO */
   dg_partition_balance balance;     /* default DG_BALANCE_STEP, which without `step` is DG_BALANCE_EDGES */
   const dg_step_work *step;         /* NULL: not known */
-  const double *share;              /* [parts] of all work, adding up to 1; NULL: equal. METIS alone follows it */
+  const double *share;              /* [parts] of all work, adding up to 1; NULL: equal. block and random do not follow it */
   const char *from;                 /* DG_PART_FILE: text (one part a line) or P.h5 */
   uint64_t seed;
   uint64_t fingerprint; /* of the graph, which a file that says its own must match; 0: not known */
@@ -134,7 +134,7 @@ dg_status dg_partition_save(const char *path, const int32_t *part, int64_t n_nod
 
 /* The same by all ranks, each of which gives the nodes of its block. Errors: DG_IO. Collective. */
 dg_status dg_blocks_save(const char *path, const dg_blocks *blocks, const int32_t *part,
-                         const dg_partition_quality *quality, uint64_t fingerprint);
+                         const dg_partition_quality *quality, const char *method, uint64_t fingerprint);
 
 /* Reads one, or gpmetis text (one part number a line), and checks that it fits n_nodes: part [n_nodes], the number of
    parts, and the fingerprint of the graph that it was made for, 0 where it does not say. Errors: DG_INPUT. Local. */
@@ -157,9 +157,13 @@ const dg_directory *dg_blocks_nodes(const dg_blocks *blocks);
  */
 bool dg_blocks_are_few(int64_t n_nodes, int parts);
 
-/* Divides the graph by DG_PART_MULTILEVEL: part [n] of this rank's nodes, the same on any number of ranks. Of the
-   configuration it regards parts, balance, share and seed. Directed graphs are symmetrised. Errors: DG_MEMORY,
-   DG_RUNTIME. Collective. */
+/* Whether METIS's integers or the free memory of this process are too few to divide a graph into so many parts, which
+   all ranks are then to do (DG_PART_MULTILEVEL); says so by one line of dg_log. Local. */
+bool dg_partition_needs_all(int64_t n_nodes, int64_t n_edges, int parts);
+
+/* Divides the graph: part [n] of this rank's nodes, the same on any number of ranks. DG_PART_METIS is taken for
+   DG_PART_MULTILEVEL, the others are those of dg_partition_compute. DG_PART_MULTILEVEL alone regards share. Directed
+   graphs are symmetrised. Errors: DG_INPUT (file), DG_MEMORY, DG_RUNTIME. Collective. */
 dg_status dg_blocks_divide(int32_t *part, const dg_blocks *blocks, const dg_partition_config *config);
 
 /* As dg_partition_measure, dg_partition_measure_parts and dg_partition_measure_step: part [n] of this rank's nodes;

@@ -26,13 +26,13 @@ static const char *const balances[] = {"step", "edges", "nodes", "both", NULL};
 static const char *const methods[] = {"metis", "multilevel", "random", "block", "file", NULL};
 
 /* Options of which it matters whether they were given, by their place. */
-enum { OBJECTIVE = 1, BALANCE = 2, LAYERS = 4 };
+enum { OBJECTIVE = 1, BALANCE = 2, LAYERS = 4, METHOD = 5 };
 
 typedef struct request {
   int64_t parts, seed, layers;
   int objective, balance, method;
   char *from, *out, *split;
-  bool wants_step; /* by an option */
+  bool wants_step, wants_metis; /* by an option */
   bool json, quiet;
 } request;
 
@@ -44,6 +44,7 @@ typedef struct outcome {
   dg_partition_part *each; /* [parts] */
   dg_step_part *step;      /* [parts], NULL where there is no step */
   bool has_step;
+  dg_partition_method method;
   dg_partition_balance balance;
   double seconds;
 } outcome;
@@ -64,7 +65,7 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
       dg_option_text("split", &req->split, "NAME", "whose training step is divided (public, or the only split)"),
       dg_option_int("layers", &req->layers, 1, 1000, "L", "layers of that step (default 2)"),
       dg_option_choice("method", &req->method, methods,
-                       "how to divide (default metis); under mpirun all ranks share the work and memory of multilevel"),
+                       "how to divide (default metis); under mpirun all ranks share the work and memory of the others"),
       dg_option_text("from", &req->from, "FILE", "partition that --method file reads: P.h5 or gpmetis text"),
       dg_option_int("seed", &req->seed, 0, 0x1p63, "S", "seed of metis, multilevel and random (default 0)"),
       dg_option_text("out", &req->out, "P.h5", "file to write"),
@@ -74,6 +75,7 @@ static dg_status parse(request *req, const char **graph_path, bool *help, int ar
   DG_TRY(dg_options_parse(options, argc, argv, USAGE, graph_path, 1, help));
   if (*help) return DG_OK;
   req->wants_step = req->split || options[LAYERS].given || (options[BALANCE].given && req->balance == DG_BALANCE_STEP);
+  req->wants_metis = req->method == DG_PART_METIS && (options[METHOD].given || options[OBJECTIVE].given);
   if (!req->parts) return dg_fail(DG_USAGE, "--parts K is missing, the number of parts");
   if (!req->out) return dg_fail(DG_USAGE, "--out P.h5 is missing, the file to write");
   if (req->method == DG_PART_FILE && !req->from)
@@ -105,7 +107,7 @@ static dg_status check_output(const request *req, const char *graph_path) {
 
 static dg_partition_config choose(const outcome *result, const request *req) {
   return (dg_partition_config){.parts = (int)req->parts,
-                               .method = (dg_partition_method)req->method,
+                               .method = result->method,
                                .objective = (dg_partition_objective)req->objective,
                                .balance = result->balance,
                                .from = req->from,
@@ -178,7 +180,7 @@ static dg_status divide_graph(outcome *result, dg_h5 *graph, const request *req)
   }
   DG_TRY(dg_alloc(&part, (size_t)outline.in.n_rows, sizeof *part));
   DG_TRY(divide(result, part, &outline.in, result->has_step ? &step : NULL, req));
-  DG_TRY(dg_partition_save(req->out, part, outline.in.n_rows, &result->quality, methods[req->method],
+  DG_TRY(dg_partition_save(req->out, part, outline.in.n_rows, &result->quality, methods[result->method],
                            result->fingerprint));
 cleanup:
   dg_free(&part);
@@ -193,8 +195,10 @@ static dg_status divide_blocks(outcome *result, const dg_comm *comm, const char 
   dg_status status = DG_OK;
   dg_blocks *blocks = NULL;
   const dg_step_config step = choose_step(req);
-  const dg_partition_config config = choose(result, req);
+  dg_partition_config config = choose(result, req);
   int32_t *part = NULL;
+  DG_TRY(dg_graph_fingerprint_together(&result->fingerprint, comm, graph_path));
+  config.fingerprint = result->fingerprint;
   DG_TRY(dg_blocks_load(&blocks, comm, graph_path, result->has_step ? result->split : dg_no_split,
                         result->has_step ? &step : NULL));
   status = make_room(result, req);
@@ -205,7 +209,7 @@ static dg_status divide_blocks(outcome *result, const dg_comm *comm, const char 
   result->seconds = dg_time() - start;
   DG_TRY(dg_blocks_measure(&result->quality, result->each, result->step, blocks, part, config.parts));
   name_step(result, req);
-  DG_TRY(dg_blocks_save(req->out, blocks, part, &result->quality, result->fingerprint));
+  DG_TRY(dg_blocks_save(req->out, blocks, part, &result->quality, methods[result->method], result->fingerprint));
 cleanup:
   dg_free(&part);
   dg_blocks_destroy(&blocks);
@@ -234,21 +238,34 @@ static dg_status examine(dg_h5 **graph, outcome *result, const char *graph_path,
   DG_TRY(check_output(req, graph_path));
   DG_TRY(dg_graph_check_splits(*graph, &result->info));
   DG_TRY(choose_balance(result, *graph, req));
-  DG_TRY(dg_graph_fingerprint(&result->fingerprint, *graph, &result->info));
 cleanup:
   return status;
 }
 
+/* Chooses the method, and whether all ranks divide in blocks or rank 0 divides the graph as a whole. */
+static bool choose_method(outcome *result, const request *req, int ranks) {
+  const dg_graph_info *info = &result->info;
+  const int parts = (int)req->parts;
+  result->method = (dg_partition_method)req->method;
+  if (result->method == DG_PART_METIS && !req->wants_metis &&
+      dg_partition_needs_all(info->n_nodes, info->n_edges, parts))
+    result->method = DG_PART_MULTILEVEL;
+  if (result->method == DG_PART_METIS) return false;
+  if (result->method != DG_PART_MULTILEVEL) return ranks > 1;
+  if (!dg_blocks_are_few(info->n_nodes, parts)) return true;
+  dg_log("%lld nodes are few: METIS divides them as they are", (long long)info->n_nodes);
+  return false;
+}
+
 /* What rank 0 does alone: all, or where no rank is to hold the graph the beginning. */
-static dg_status work_alone(bool *in_blocks, outcome *result, const char *graph_path, const request *req) {
+static dg_status work_alone(bool *in_blocks, outcome *result, const char *graph_path, const request *req, int ranks) {
   dg_status status = DG_OK;
   dg_h5 *graph = NULL;
-  const bool multilevel = req->method == DG_PART_MULTILEVEL;
   dg_memory_alone(true);
   DG_TRY(examine(&graph, result, graph_path, req));
-  *in_blocks = multilevel && !dg_blocks_are_few(result->info.n_nodes, (int)req->parts);
+  *in_blocks = choose_method(result, req, ranks);
   if (*in_blocks) goto cleanup;
-  if (multilevel) dg_log("%lld nodes are few: METIS divides them as they are", (long long)result->info.n_nodes);
+  DG_TRY(dg_graph_fingerprint(&result->fingerprint, graph, &result->info));
   DG_TRY(divide_graph(result, graph, req));
 cleanup:
   dg_memory_alone(false);
@@ -259,7 +276,7 @@ cleanup:
 static dg_status work(outcome *result, const dg_comm *comm, const char *graph_path, const request *req) {
   dg_status status = DG_OK;
   bool in_blocks = false;
-  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? work_alone(&in_blocks, result, graph_path, req) : DG_OK));
+  DG_TRY(dg_comm_agree(comm, comm->rank == 0 ? work_alone(&in_blocks, result, graph_path, req, comm->size) : DG_OK));
   dg_comm_bcast(comm, &in_blocks, sizeof in_blocks, 0);
   if (!in_blocks) goto cleanup;
   dg_comm_bcast(comm, result, sizeof *result, 0);
@@ -276,8 +293,8 @@ static void print_text(const outcome *result, const request *req) {
   const dg_partition_quality *q = &result->quality;
   printf("%s: %lld nodes and %lld directed edges in %d part%s", result->info.name, (long long)result->info.n_nodes,
          (long long)result->info.n_edges, q->parts, q->parts == 1 ? "" : "s");
-  printf(" (method %s", methods[req->method]);
-  if (req->method == DG_PART_METIS) printf(", objective %s", objectives[req->objective]);
+  printf(" (method %s", methods[result->method]);
+  if (result->method == DG_PART_METIS) printf(", objective %s", objectives[req->objective]);
   printf(", balance %s, %.2f s)\n", balances[result->balance], result->seconds);
   printf("  edge cut        %lld of %lld pairs (%.1f %%)\n", (long long)q->edge_cut, (long long)q->edge_pairs,
          percent(q->edge_cut, q->edge_pairs));
@@ -310,7 +327,7 @@ static dg_status print_json(const outcome *result, const request *req) {
   const dg_partition_quality *q = &result->quality;
   json_t *object = json_pack(
       "{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:i, s:f}", "dataset", result->info.name,
-      "parts", q->parts, "method", methods[req->method], "objective", objectives[req->objective], "balance",
+      "parts", q->parts, "method", methods[result->method], "objective", objectives[req->objective], "balance",
       balances[result->balance], "edge_pairs", (json_int_t)q->edge_pairs, "edge_cut", (json_int_t)q->edge_cut,
       "halo_nodes", (json_int_t)q->halo_nodes, "node_imbalance", q->node_imbalance, "edge_imbalance", q->edge_imbalance,
       "nodes_min", (json_int_t)q->nodes_min, "nodes_max", (json_int_t)q->nodes_max, "halo_max", (json_int_t)q->halo_max,

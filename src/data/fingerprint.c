@@ -158,3 +158,18 @@ dg_status dg_graph_fingerprint(uint64_t *fingerprint, dg_h5 *file, const dg_grap
   *fingerprint = dg_content_fingerprint(&content, info);
   return status;
 }
+
+dg_status dg_graph_fingerprint_together(uint64_t *fingerprint, const dg_comm *comm, const char *path) {
+  dg_status status = DG_OK;
+  dg_h5 *file = NULL;
+  dg_graph_info info;
+  dg_content content = {0};
+  DG_TRY(dg_comm_agree(comm, dg_graph_open(&file, &info, path)));
+  const dg_directory nodes = dg_directory_blocks(comm, info.n_nodes);
+  DG_TRY(dg_comm_agree(comm, dg_content_read(&content, file, &info, nodes.first, nodes.n)));
+  dg_content_sum(&content, comm->mpi);
+  *fingerprint = dg_content_fingerprint(&content, &info);
+cleanup:
+  dg_h5_close(&file);
+  return status;
+}

@@ -152,8 +152,8 @@ class Multilevel(program.Case):
         program.distgat("generate", "--nodes", 42000, "--avg-degree", 4, "--features", 8, "--classes", 4, "--out",
                         cls.path("g.h5"), "--quiet")
 
-    def divide(self, ranks, *options):
-        done = program.run("partition", self.path("g.h5"), "--parts", 3, "--method", "multilevel", "--out",
+    def divide(self, ranks, *options, method="multilevel"):
+        done = program.run("partition", self.path("g.h5"), "--parts", 3, "--method", method, "--out",
                            self.path(f"p{ranks}.h5"), "--json", *options, ranks=ranks)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
@@ -212,6 +212,34 @@ class Multilevel(program.Case):
             with h5py.File(self.path("few-p.h5")) as f:
                 parts.append(f["part"][:])
         self.assertTrue(np.array_equal(*parts))
+
+    def test_the_other_methods_are_the_same_on_any_number_of_ranks(self):
+        self.divide(1, method="random")
+        os.rename(self.path("p1.h5"), self.path("from.h5"))
+        for method, *options in (("block",), ("random", "--seed", 7), ("file", "--from", self.path("from.h5"))):
+            one, three = (self.divide(ranks, *options, method=method) for ranks in (1, 3))
+            del one["seconds"], three["seconds"]
+            self.assertEqual((one, one["method"]), (three, method))
+            with open(self.path("p1.h5"), "rb") as a, open(self.path("p3.h5"), "rb") as b:
+                self.assertEqual(a.read(), b.read())
+
+    def test_all_ranks_refuse_a_file_for_another_graph(self):
+        self.divide(1, method="block")
+        with h5py.File(self.path("p1.h5"), "r+") as f:
+            f.attrs["fingerprint"] = np.bytes_("0123456789abcdef")
+        done = program.run("partition", self.path("g.h5"), "--parts", 3, "--out", self.path("p.h5"), "--method", "file",
+                           "--from", self.path("p1.h5"), ranks=3)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("was made for another graph", done.stderr)
+
+    def test_all_ranks_divide_what_is_too_large_for_metis_unless_it_is_asked_for(self):
+        command = ("partition", self.path("g.h5"), "--parts", 3, "--out", self.path("p.h5"), "--json")
+        with unittest.mock.patch.dict(os.environ, DISTGAT_FAULT="partition.room:0"):
+            for asked, method in (((), "multilevel"), (("--method", "metis"), "metis"), (("--objective", "cut"), "metis")):
+                done = program.run(*command, *asked, ranks=2)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(json.loads(done.stdout)["method"], method)
+                self.assertEqual("which has 0: all ranks divide the graph" in done.stderr, method == "multilevel")
 
     def test_an_objective_is_for_metis(self):
         for method in ("multilevel", "block", "random"):

@@ -217,6 +217,44 @@ static void parts_are_balanced_and_nearly_as_good_as_those_of_metis(void **state
   }
 }
 
+/* With as many parts single nodes weigh more than one, and parts would be passed over. */
+static void plain_methods_divide_as_one_process_does(void **state) {
+  (void)state;
+  static int32_t part[NODES], alone[NODES];
+  const int counts[] = {1, 3, 100, NODES / 2, NODES, NODES + 5};
+  char from[112];
+  dg_h5 *file;
+  dg_graph_info info;
+  dg_csr edges;
+  dg_blocks *blocks;
+  snprintf(from, sizeof from, "%s/parts.txt", folder);
+  FILE *text = test_comm.rank == 0 ? fopen(from, "w") : NULL;
+  for (int i = 0; text && i < NODES; i++) fprintf(text, "%d\n", i % 3);
+  if (text) assert_int_equal(fclose(text), 0);
+  MPI_Barrier(test_comm.mpi);
+  assert_int_equal(dg_graph_open(&file, &info, path), DG_OK);
+  assert_int_equal(dg_graph_read_edges(file, &info, &edges), DG_OK);
+  assert_all_true(&test_comm, dg_blocks_load(&blocks, &test_comm, path, dg_no_split, NULL) == DG_OK);
+  dg_directory found = *dg_blocks_nodes(blocks);
+  assert_int_equal(dg_alloc(&found.owner, (size_t)found.n, sizeof *found.owner), DG_OK);
+  for (int variant = 0; variant < 3 * 6 * 4; variant++) {
+    dg_partition_config config = ask(counts[variant / 3 % 6], (dg_partition_balance)(variant / 18));
+    config.method = (dg_partition_method)(DG_PART_RANDOM + variant % 3), config.from = from;
+    const dg_status wanted = dg_partition_compute(alone, &edges, &config);
+    assert_all_true(&test_comm, dg_blocks_divide(found.owner, blocks, &config) == wanted);
+    dg_status_clear();
+    if (wanted != DG_OK) continue;
+    assert_int_equal(directory_list(part, &found, &test_comm), DG_OK);
+    assert_all_true(&test_comm, memcmp(part, alone, sizeof part) == 0);
+  }
+  dg_free(&found.owner);
+  dg_blocks_destroy(&blocks);
+  dg_csr_destroy(&edges);
+  dg_h5_close(&file);
+  MPI_Barrier(test_comm.mpi);
+  if (test_comm.rank == 0) unlink(from);
+}
+
 static void parts_follow_their_shares(void **state) {
   (void)state;
   dg_partition_quality quality;
@@ -258,7 +296,7 @@ static void a_file_holds_the_parts_of_all_blocks(void **state) {
   for (int i = 0; i < NODES; i++) part[i] = i % 9;
   assert_all_true(&test_comm, dg_blocks_load(&blocks, &test_comm, path, dg_no_split, NULL) == DG_OK);
   const int32_t *own = part + dg_blocks_nodes(blocks)->first;
-  assert_all_true(&test_comm, dg_blocks_save(out, blocks, own, &quality, 42) == DG_OK);
+  assert_all_true(&test_comm, dg_blocks_save(out, blocks, own, &quality, "random", 42) == DG_OK);
   assert_all_true(&test_comm, dg_partition_load(stored, &parts, &made_for, out, NODES) == DG_OK);
   assert_all_true(&test_comm, parts == 9 && made_for == 42 && memcmp(stored, part, sizeof part) == 0);
   MPI_Barrier(test_comm.mpi);
@@ -289,6 +327,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(parts_do_not_depend_on_the_number_of_ranks, make_graph, remove_graph),
       cmocka_unit_test_setup_teardown(parts_are_balanced_and_nearly_as_good_as_those_of_metis, make_graph,
                                       remove_graph),
+      cmocka_unit_test_setup_teardown(plain_methods_divide_as_one_process_does, make_graph, remove_graph),
       cmocka_unit_test_setup_teardown(parts_follow_their_shares, make_graph, remove_graph),
       cmocka_unit_test_setup_teardown(owners_come_from_all_ranks_together, make_graph, remove_graph),
       cmocka_unit_test_setup_teardown(a_file_holds_the_parts_of_all_blocks, make_graph, remove_graph),

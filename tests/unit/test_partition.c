@@ -176,11 +176,11 @@ static void every_method_divides_every_graph(void **state) {
   for (int which = 0; make_graph(which); which++) {
     const int counts[] = {1, 2, 7, m.n / 6, m.n, m.n + 5};
     for (int c = 0; c < 6; c++)
-      for (int variant = 0; variant < 3 * 4 * 3 && counts[c] > 0; variant++) {
+      for (int variant = 0; variant < 4 * 4 * 3 && counts[c] > 0; variant++) {
         dg_partition_config config = dg_partition_defaults(counts[c]);
-        config.method = (dg_partition_method)(variant % 3);
-        config.balance = (dg_partition_balance)(variant / 3 % 4);
-        config.objective = (dg_partition_objective)(variant / 12);
+        config.method = (dg_partition_method)(variant % 4);
+        config.balance = (dg_partition_balance)(variant / 4 % 4);
+        config.objective = (dg_partition_objective)(variant / 16);
         if (config.method != DG_PART_METIS && config.objective != DG_PART_AUTO) continue;
         if (config.objective != DG_PART_AUTO && config.balance != DG_BALANCE_EDGES) continue;
         check_division(&config);
@@ -250,6 +250,25 @@ static void metis_balances_what_is_asked(void **state) {
     assert_int_equal(dg_partition_measure(&q, &edges, part, 4), DG_OK);
     if (balance == DG_BALANCE_NODES || balance == DG_BALANCE_BOTH) assert_true(q.node_imbalance < 1.1);
     if (balance != DG_BALANCE_NODES) assert_true(q.edge_imbalance < 1.1);
+  }
+}
+
+/* Equal numbers, and where a node goes says nothing of where the next does: of 4 parts a quarter of them goes on. */
+static void random_parts_are_equal_and_mixed(void **state) {
+  (void)state;
+  static int32_t many[40000];
+  for (int parts = 1; parts <= 1000; parts = 3 * parts + 1)
+    for (int n = 1; n <= 40000; n = 2 * n + 3) {
+      int count[1000] = {0};
+      dg_partition_shuffled(many, 0, n, n, parts, (uint64_t)n);
+      for (int i = 0; i < n; i++) count[many[i]]++;
+      for (int p = 0; p < parts; p++) assert_in_range(count[p], n / parts, (n + parts - 1) / parts);
+    }
+  for (uint64_t seed = 0; seed < 5; seed++) {
+    int go_on = 0;
+    dg_partition_shuffled(many, 0, 40000, 40000, 4, seed);
+    for (int i = 1; i < 40000; i++) go_on += many[i] == many[i - 1];
+    assert_in_range(go_on, 9700, 10300);
   }
 }
 
@@ -448,6 +467,7 @@ int main(void) {
       cmocka_unit_test(metis_is_silent),
       cmocka_unit_test(metis_finds_communities),
       cmocka_unit_test(metis_balances_what_is_asked),
+      cmocka_unit_test(random_parts_are_equal_and_mixed),
       cmocka_unit_test(seeds_change_random_parts),
       cmocka_unit_test(saved_partition_is_loaded),
       cmocka_unit_test(partition_of_another_graph_is_refused),
