@@ -150,8 +150,16 @@ def is_missing(field):
   return field.casefold() in MISSING
 
 
+def parts_of(field):
+  """Returns the entries of a list: what commas separate, or in brackets, as Python and numpy print them, blanks too."""
+  if field[:1] != "[" or field[-1:] != "]":
+    return field.split(",")
+  inner = field[1:-1]
+  return [part.strip() for part in inner.split(",")] if "," in inner else inner.split()
+
+
 def is_list(field):
-  return "," in field and all(map(is_number, field.split(",")[:2]))
+  return ("," in field or field[:1] == "[") and all(map(is_number, parts_of(field)[:2]))
 
 
 def check_width(path, plan, batch):
@@ -167,8 +175,8 @@ def check_width(path, plan, batch):
 
 def numbers(path, plan, batch):
   """Returns the features of some rows: float32 [n, F], or a list of vectors where a column holds lists."""
-  if len(plan.features) == 1 and any("," in fields[plan.features[0]] for _, fields in batch):
-    return [to_floats(path, line, fields[plan.features[0]].split(",")) for line, fields in batch]
+  if len(plan.features) == 1 and any(is_list(fields[plan.features[0]]) for _, fields in batch):
+    return [to_floats(path, line, parts_of(fields[plan.features[0]])) for line, fields in batch]
   with np.errstate(over="ignore"):
     try:
       flat = np.array([fields[k] for _, fields in batch for k in plan.features]).astype(np.float32)

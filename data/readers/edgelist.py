@@ -7,7 +7,7 @@ from typing import List, Optional
 
 import numpy as np
 
-from . import arrows, joined, nodes, text
+from . import arrows, joined, matrix, nodes, text
 from .graph import InputError, printable
 
 SOURCES = {
@@ -25,6 +25,7 @@ ATTRIBUTE = re.compile(r"""['"]?weight['"]?\s*[:=]\s*['"]?([^,}\]'"\s]+)""")
 FOREIGN = [(re.compile(pattern, re.IGNORECASE), name) for pattern, name in (
     (r"(strict\s+)?(di)?graph\b[^{]*\{.*", "DOT"), (r"(graph|creator)\b.*(\[|\").*", "GML"), (r"<[?!a-z].*", "XML or HTML"),
     (r"[\[{].*", "JSON"), (r"\*\w.*", "Pajek"), (r"\(.*\)[,;]?", "a list of pairs in brackets"))]
+MATRIX_MARKET = b"%%matrixmarket"
 MOST_COLUMNS = 20  # of an edge whose columns have no names: more are those of a matrix
 
 
@@ -117,6 +118,8 @@ def find_layout(path, weighted, wanted):
   if n_columns < 2:
     raise InputError(f"{path}, line {first_line}: {n_columns} field, two nodes are expected, separated by blanks, tabs, "
                      "commas, semicolons, bars or an arrow")
+  if not drawn and not is_named(names):
+    matrix.refuse(path, delimiter, max(n_columns, len(rows[0])))
   if n_columns > MOST_COLUMNS and not header:
     raise InputError(f"{path}, line {first_line}: {n_columns} fields; expected are two nodes and perhaps a weight. A matrix is "
                      "read as MatrixMarket or npz")
@@ -148,6 +151,9 @@ def find_layout(path, weighted, wanted):
 
 def refuse_foreign(path, line, content):
   """Refuses the other formats of graphs, which are text as well."""
+  _, start = next(text.pieces(path))
+  if start[:len(MATRIX_MARKET)].lower() == MATRIX_MARKET:
+    raise InputError(f"{path}, line 1: is MatrixMarket, no list of edges; import.py mtx reads it")
   for pattern, name in FOREIGN:
     if pattern.fullmatch(content.strip()):
       raise InputError(f"{path}, line {line}: is {name}, no list of edges; expected is one edge in a line, as "

@@ -1,4 +1,4 @@
-"""MatrixMarket's files of sparse matrices: each stored entry other than zero is an edge, from its row to its column."""
+"""MatrixMarket's files of matrices, sparse or whole: each entry other than zero is an edge, from its row to its column."""
 
 import dataclasses
 
@@ -7,13 +7,14 @@ import numpy as np
 from . import joined, nodes, text
 from .graph import MAX_NODES, InputError
 
-VALUES = {"pattern": 0, "real": 1, "integer": 1, "complex": 2}
+VALUES = {"pattern": 0, "real": 1, "integer": 1, "complex": 2, "double": 1, "unsigned-integer": 1}
 SYMMETRIES = ("general", "symmetric", "skew-symmetric", "hermitian")
 
 
 @dataclasses.dataclass
 class Header:
   path: str
+  whole: bool  # all entries, one in a line, column by column; of symmetric ones those from the diagonal on
   values: int  # numbers of an entry beside row and column
   symmetric: bool
   skew: bool  # with the other sign
@@ -30,7 +31,7 @@ def read(options):
   entries, weights = read_entries(header)
   linked = weights != 0
   sources, targets, weights = entries[0][linked], entries[1][linked], weights[linked]
-  notes = [f"entries of zero, no edges: {(~linked).sum()}"] if not linked.all() else []
+  notes = [f"entries of zero, no edges: {(~linked).sum()}"] if not linked.all() and not header.whole else []
   if header.symmetric:
     other = sources != targets
     sources, targets = np.concatenate([sources, targets[other]]), np.concatenate([targets, sources[other]])
@@ -46,21 +47,26 @@ def read_header(path):
   words = lines[0].casefold().split()
   if len(words) != 5 or words[:2] != ["%%matrixmarket", "matrix"]:
     raise InputError(f"{path}, line 1: expected is the header %%MatrixMarket matrix coordinate FIELD SYMMETRY")
-  if words[2] != "coordinate" or words[3] not in VALUES or words[4] not in SYMMETRIES:
-    raise InputError(f"{path}, line 1: a matrix {' '.join(map(text.shown, words[2:]))}; expected is coordinate, one of "
-                     f"{', '.join(VALUES)}, and one of {', '.join(SYMMETRIES)}")
+  form, field, symmetry = words[2:]
+  whole = form == "array"
+  if not whole and form != "coordinate" or field not in VALUES or symmetry not in SYMMETRIES or whole and not VALUES[field]:
+    raise InputError(f"{path}, line 1: a matrix {' '.join(map(text.shown, words[2:]))}; expected is coordinate or array, one of "
+                     f"{', '.join(VALUES)}, the first of coordinate alone, and one of {', '.join(SYMMETRIES)}")
   line, sizes = next(((line, content.split())
                       for line, content in enumerate(lines[1:], 2)
                       if content.strip() and not content.lstrip().startswith("%")), (2, []))
-  if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
-    raise InputError(f"{path}, line {line}: expected are three sizes, of rows, columns and entries")
-  n_rows, n_columns, n_entries = map(int, sizes)
+  if len(sizes) != 3 - whole or not all(size.isdecimal() for size in sizes):
+    raise InputError(f"{path}, line {line}: expected are " +
+                     ("two sizes, of rows and columns" if whole else "three sizes, of rows, columns and entries"))
+  n_rows, n_columns, *n_entries = map(int, sizes)
   if n_rows != n_columns:
     raise InputError(
         f"{path}, line {line}: a matrix of {n_rows} rows and {n_columns} columns; that of a graph is square")
   if not 1 <= n_rows <= MAX_NODES:
     raise InputError(f"{path}, line {line}: {n_rows} nodes, 1 to {MAX_NODES} are possible")
-  return Header(path, VALUES[words[3]], words[4] != "general", words[4] == "skew-symmetric", n_rows, n_entries, line + 1)
+  symmetric, skew = symmetry != "general", symmetry == "skew-symmetric"
+  n_whole = n_rows * (n_rows + 1 - 2 * skew) // 2 if symmetric else n_rows**2
+  return Header(path, whole, VALUES[field], symmetric, skew, n_rows, n_whole if whole else n_entries[0], line + 1)
 
 
 def check_weights(header, directed):
@@ -83,7 +89,12 @@ def read_entries(header):
       raise InputError(
           f"{header.path}, line {lines[header.n_entries - n_found]}: {header.n_entries} entries are promised, "
           "this is one more")
-    pairs = values[:, :2].T.astype(np.int64)
+    if header.whole:
+      filled = np.flatnonzero((values != 0).any(axis=1))  # what is no number is not zero, and refused below
+      pairs = place(header, filled + n_found - len(lines))
+      values, lines = values[filled], np.asarray(lines)[filled]
+    else:
+      pairs, values = values[:, :2].T.astype(np.int64), values[:, 2:]
     wrong = np.flatnonzero(((pairs < 1) | (pairs > header.n_nodes)).any(axis=0))
     if len(wrong):
       raise InputError(
@@ -97,29 +108,41 @@ def read_entries(header):
   return np.concatenate(places, axis=1), np.concatenate(weights)
 
 
+def place(header, entries):
+  """Returns rows and columns [2, n], from 1, of entries of a whole matrix, by their numbers."""
+  n = header.n_nodes
+  if not header.symmetric:
+    return np.stack([entries % n, entries // n]) + 1
+  starts = np.concatenate([[0], np.cumsum(np.arange(n - header.skew, 0, -1))])
+  columns = np.searchsorted(starts, entries, "right") - 1
+  return np.stack([entries - starts[columns] + columns + header.skew, columns]) + 1
+
+
 def weigh(header, values, lines):
   if header.values == 0:
     return np.ones(len(values))
-  weights = values[:, 2].astype(np.float64)
+  weights = values[:, 0].astype(np.float64)
   text.check_finite(header.path, weights, lines)
   if header.values == 2:  # an entry is an edge unless both of its parts are zero
-    weights[(weights == 0) & (values[:, 3] != 0)] = 1
+    weights[(weights == 0) & (values[:, 1] != 0)] = 1
   return weights
 
 
 def read_piece(header, number, content):
-  n_columns = 2 + header.values
-  plain = text.plain_rows(number, content, n_columns, None, [0, 1])
+  n_places = 0 if header.whole else 2
+  n_columns = n_places + header.values
+  plain = text.plain_rows(number, content, n_columns, None, list(range(n_places)))
   if plain is not None:
     return plain
   rows, lines = [], []
   for line, fields in text.rows(header.path, number, content, None):
     try:
-      rows.append([int(field) for field in fields[:2]] + [float(field) for field in fields[2:]])
+      rows.append([int(field) for field in fields[:n_places]] + [float(field) for field in fields[n_places:]])
     except ValueError:
       rows.append([])
     if len(rows[-1]) != n_columns:
-      raise InputError(f"{header.path}, line {line}: expected are {n_columns} numbers: row, column" +
-                       (" and value" if header.values else ""))
+      what = ["row, column"] * (not header.whole) + ["value"] * (header.values > 0)
+      raise InputError(f"{header.path}, line {line}: expected {'are' if n_columns > 1 else 'is'} {n_columns} "
+                       f"number{'s' * (n_columns > 1)}: {' and '.join(what)}")
     lines.append(line)
   return np.array(rows, np.float64).reshape(-1, n_columns), lines

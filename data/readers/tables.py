@@ -198,7 +198,7 @@ def refuse_decimal_commas(path, plan, head):
   if text.choose_delimiter(next(text.numbered(path, 1))[1]) != ";":
     return
   for k in plan.features:
-    if all(len(fields) > k and len(fields[k].split(",")) == 2 for _, fields in head):
+    if all(len(fields) > k and fields[k].count(",") == 1 and fields[k][0] != "[" for _, fields in head):
       raise InputError(f"{path}, line {head[0][0]}: {text.shown(head[0][1][k])} is a number with a comma, or a list of two; "
                        "expected are points in numbers, and tabs around lists")
 

@@ -113,7 +113,7 @@ class MatrixMarket(Text):
                                                                                  "line 2: expected are three sizes"),
                             (head + "real general\n0 0 0\n", "line 2: 0 nodes"), (head + "real weird\n", "line 1"),
                             ("1 2\n", "line 1: expected is the header"), ("", "line 1"),
-                            ("%%MatrixMarket matrix array real general\n2 2\n1\n1\n1\n1\n", "line 1", "'array'")):
+                            ("%%MatrixMarket matrix list real general\n2 2\n1\n1\n1\n1\n", "line 1", "'list'")):
       with self.subTest(content):
         self.refused("mtx", self.file("toy.mtx", content), words=["toy.mtx", *words])
     path = self.file("toy.mtx", head + "pattern general\n3 3 1\n1 2\n")

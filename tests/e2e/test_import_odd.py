@@ -142,6 +142,13 @@ class Tables(Odd):
     sets = self.joined("--features", "id\tx\na\t2,0\nb\t1\n", told=told)
     self.assertEqual(sets["features/indices"].tolist(), [0, 2, 1])
     self.refuse("--features", "id\tx\na\t1,0,1\nb\t0,1\n", "line 3: 2 features, 3 before")
+    for one, two in (("[1.0, 2]", "[3,4]"), ("[1 2]", "[3. 4.]"), ("[ 1. 2. ]", "[3\t4]"), ("1,2", "[3, 4]")):
+      with self.subTest(one):
+        sets = self.joined("--features", f'id,x\nb,"{one}"\na,"{two}"\nc,"{one}"\nd,"{one}"\n', told=["lists of features: column 'x'"])
+        self.assertEqual(sets["features/dense"].tolist(), [[3, 4], [1, 2], [1, 2], [1, 2]])
+    self.assertEqual(self.joined("--features", "id;x\na;[7]\nb;[8]\n")["features/values"].tolist(), [7, 8])
+    self.refuse("--features", "id;x\na;[1, 2]\nb;[1, x]\n", "line 3: 'x' is no number")
+    self.refuse("--features", 'id;x\na;[1, 2]\nb;"[3, 4"\n', "line 3: '[3' is no number")
     self.refuse("--features", "id;f\na;1,5\nb;2,5\n", "line 2: '1,5' is a number with a comma, or a list of two")
     self.refuse("--features", "id;f;g\na;1,5;2\nb;2,5;3\n", "'f' is a column of lists", "decimal numbers with points")
 
