@@ -74,7 +74,8 @@ class Edges:
         if attributes is not None:
             own = torch.from_numpy(attributes[:, None] if attributes.ndim == 1 else attributes).to(dtype)
             sums = torch.zeros(n, own.shape[1], dtype=dtype).index_add(0, self.dst[:self.n_foreign], own)
-            self.attributes = torch.cat([own, sums / (self.degree_in - 1).clamp(min=1)[:, None]])
+            means = sums / (self.degree_in - 1).clamp(min=1)[:, None]
+            self.attributes = torch.cat([own, means.float().to(dtype)])  # in the precision of the others, as the program has them
 
     def sum(self, messages):
         return torch.zeros(self.n, *messages.shape[1:], dtype=messages.dtype).index_add(0, self.dst[:len(messages)], messages)
