@@ -37,15 +37,18 @@ tell_skipped() {
     "build/$1/Testing/Temporary/LastTest.log"
 }
 
+# Starting ranks is mostly waiting, and so are the tests of what happens in time.
+at_once=$(($(nproc) + 2))
+
 cd "$distgat_root" || exit 2
 export DISTGAT_WERROR=ON
 distgat_build release || exit
-ctest --preset release --parallel "$(nproc)" "${select[@]}"
+ctest --preset release --parallel $at_once "${select[@]}"
 code=$?
 tell_skipped release
 if [ -n "$sanitizers" ]; then
   distgat_build asan || exit
-  ctest --preset asan --parallel "$(nproc)" "${select[@]}" ${select:+--no-tests=ignore}
+  ctest --preset asan --parallel $at_once "${select[@]}" ${select:+--no-tests=ignore}
   sanitizers_code=$?
   [ $code -ne 0 ] || code=$sanitizers_code
 fi
