@@ -6,7 +6,8 @@ torch, numpy, scipy and h5py, and the program built with its tests:
 
 Each trial draws a graph, a model and a run of ten epochs, dropout included, and compares initial logits, the first step's
 gradients, losses, accuracies, validation, weights and logits at the end: in double precision alone and on some ranks, and in
-single precision on some ranks in some instruction set; now and then a run that is gone on with, bit for bit. One that fails
+single precision on some ranks in some instruction set; now and then a run that is gone on with, bit for bit, and one with
+tables in bf16. One that fails
 is printed with its options and comes again by `--seed N --trials 1`. Exit code 1 where one fails; 77 where torch is missing.
 """
 import argparse
@@ -38,6 +39,7 @@ EPOCHS, KEPT = 10, 4  # and after which epoch a run is gone on with
 PRECISE = dict(logits=1e-6, grads=1e-6, losses=1e-7, end=5e-6, statistics=5e-6)
 ROUNDED = dict(logits=2e-5, grads=1e-4, losses=1e-5, end=5e-4, statistics=1e-5)
 
+COARSE = 0.05  # what is left of tables in bf16
 MANY = 50  # times what rounding makes of a run in PyTorch, of runs that it drives apart
 
 
@@ -111,13 +113,15 @@ def draw_options(rng, graph):
     model = one_of("gat", "gatv2", "gcn", "sage", "mlp", p=[.32, .32, .15, .15, .06])
     attention, several = model.startswith("gat"), graph.labels.ndim == 2
     sparse, positive = sp.issparse(graph.x), graph.x.min() >= 0
-    layers, dropped = one_of(1, 2, 3, 4, p=[.1, .4, .35, .15]), rng.random() < 0.5
+    layers, dropped = one_of(1, 2, 3, 4, 5, p=[.1, .35, .3, .15, .1]), rng.random() < 0.5
+    hidden = one_of(1, 2, 3, 5, 8, 13, 16, 17, 33, 50, 64, 70, 250)
     norms = ("none", "batch", "layer") if layers > 1 else ("none",)
     labels = maybe(0.25, 0.3, 0.6, 0.95)
     dropout = maybe(dropped, 0, 0.1, 0.5, 0.8)
     return {
-        "model": model, "layers": layers, "hidden": one_of(1, 2, 3, 5, 8, 13, 16, 17, 33, 64, 70),
-        "heads": one_of(1, 2, 3, 4, 5, 8, 11) if attention else 1, "out-heads": one_of(1, 1, 2, 3, 5, 8) if attention else 1,
+        "model": model, "layers": layers, "hidden": hidden,
+        "heads": one_of(1, 2, 3, 4, 5, 6, 7, 8, 11) % (5 if hidden > 70 else 12) or 1 if attention else 1,
+        "out-heads": one_of(1, 1, 2, 3, 5, 6, 7, 8) if attention else 1,
         "dropout": dropout, "input-dropout": maybe(0.5, 0, 0.3, 0.7) if dropped else 0,
         "attention-dropout": maybe(0.5, 0.2, 0.6) if attention and dropped else 0,
         "edge-dropout": maybe(0.4, 0.3, 0.9) if attention and dropped else 0,
@@ -281,6 +285,17 @@ class Trial:
             off = self.slack("weights", single, name)
             self.close(f"{name} at the end", got[name], value, max(bound * max(1, np.abs(value).max()), off))
 
+    def check_tables(self, ranks):
+        """Rows that edges gather rounded to bf16: the first step is near, and no further."""
+        self.train(ranks, "--table-type", "bf16")
+        most = max(np.abs(value).max() for value in self.want["grads"].values())
+        got, loss = graphs.read_weights(self.path("grads.h5"), "grads"), program.losses(self.path("log.jsonl"))[0]
+        for name, value in self.want["grads"].items():
+            self.close("gradient of " + name, got[name], value, max(COARSE * most, 1e-4, self.slack("grads", True, name)))
+        self.close("first loss", loss, self.want["loss"][0], COARSE * max(1, self.want["loss"][0]))
+        bound = max(COARSE * max(1, np.abs(self.want["logits"]).max()), self.slack("logits", True))
+        self.close("initial logits", self.logits("initial", ranks), self.want["logits"], bound)
+
     def check_resume(self, ranks):
         """Ended in the middle and gone on with: the same bits."""
         self.train(ranks)
@@ -307,12 +322,15 @@ class Trial:
         ways = [("double", DOUBLE, some[0]), ("double", DOUBLE, int(some[1])), (simd, SINGLE, int(some[2]))]
         if self.rng.random() < 0.2:
             ways.append(("resumed " + simd, SINGLE, int(some[1])))
+        if self.o["model"] != "mlp" and self.rng.random() < 0.4:
+            ways.append(("bf16 tables " + simd, SINGLE, int(some[1])))
         for name, path, on in ways:
             self.faults = []
             simd_now = {} if name == "double" else {"DISTGAT_SIMD": name.split()[-1]}
             with unittest.mock.patch.object(program, "DISTGAT", path), unittest.mock.patch.dict(os.environ, simd_now):
                 try:
-                    self.check_resume(on) if name.startswith("resumed") else self.check(path == SINGLE, on)
+                    checks = {"resumed": self.check_resume, "bf16": self.check_tables}
+                    checks.get(name.split()[0], lambda on: self.check(path == SINGLE, on))(on)
                 except AssertionError as error:
                     self.faults.append(str(error))
             yield f"{name} on {on or 'no'} ranks", self.faults

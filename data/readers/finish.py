@@ -48,8 +48,8 @@ def complete(source, options):
 def check_labels(source):
   """A source may have no labels at all: such a graph can be looked at and divided. Those that it has must be of use."""
   labels = source.labels
-  if labels and not (1 <= labels.n_classes <= MAX_CLASSES and (labels.values >= 0).any()):
-    raise InputError(f"{source.path}: {labels.n_classes} classes, and {(labels.values >= 0).sum()} nodes with a label; "
+  if labels and not (1 <= labels.n_classes <= MAX_CLASSES and labels.known.any()):
+    raise InputError(f"{source.path}: {labels.n_classes} classes, and {labels.known.sum()} nodes with a label; "
                      f"expected are 1 to {MAX_CLASSES} classes and at least one such node")
 
 
@@ -85,7 +85,7 @@ def mend_features(graph):
 def check_splits(path, graph):
   for name, split in graph.splits.items():
     leave_out_unlabelled(path, graph, name, split)
-    if len(split["train"]) == 0 and not (graph.labels.values >= 0).any():
+    if len(split["train"]) == 0 and not graph.labels.known.any():
       raise InputError(f"{path}: a split {name}, and no labels; expected are labels, at least of a training node")
     if len(split["train"]) == 0:
       raise InputError(f"{path}: the training part of split {name} has no node with a label; it needs at least one")
@@ -94,7 +94,7 @@ def check_splits(path, graph):
 
 def leave_out_unlabelled(path, graph, name, split):
   for part, ids in split.items():
-    known = graph.labels.values[ids] >= 0
+    known = graph.labels.known[ids]
     if not known.all():
       graph.warnings.append(f"{path}: split {name}: nodes of {part} without a label are left out: {(~known).sum()}")
       split[part] = ids[known]
@@ -118,10 +118,12 @@ def note_lonely(graph, labels):
   if labels is None:
     graph.notes.append("no labels: for info and partition alone")
   else:
-    values = graph.labels.values
-    lacking["nodes without a label"] = values < 0
+    lacking["nodes without a label"] = ~graph.labels.known
   graph.notes += [f"{what}: {mask.sum()}{nodes.such_as(graph.node_ids, mask)}" for what, mask in lacking.items()
                   if mask.any()]
-  n_empty = graph.labels.n_classes - len(np.unique(graph.labels.values[graph.labels.values >= 0]))
+  values = graph.labels.values
+  n_empty = graph.labels.n_classes - (values.any(axis=0).sum() if values.ndim == 2 else len(np.unique(values[values >= 0])))
+  if values.ndim == 2:
+    graph.notes.append(f"several labels a node, {values.sum() / len(values):.2f} of a node")
   if labels is not None and n_empty:
     graph.notes.append(f"classes without a node: {n_empty}")

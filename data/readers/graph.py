@@ -27,9 +27,18 @@ Features = Union[np.ndarray, scipy.sparse.csr_matrix]  # float32 [N, F]; CSR: co
 
 @dataclasses.dataclass
 class Labels:
-  values: np.ndarray  # int32 [N], -1 where unknown
+  values: np.ndarray  # int32 [N], -1 where unknown; or uint8 [N, n_classes], 0 and 1, of several labels a node
   n_classes: int
   names: Optional[List[str]] = None  # [n_classes]
+
+  @property
+  def several(self):
+    return self.values.ndim == 2
+
+  @property
+  def known(self):
+    """Whether each node has a label; of several any node may have none of them. [N]"""
+    return np.ones(len(self.values), bool) if self.several else self.values >= 0
 
 
 @dataclasses.dataclass

@@ -124,6 +124,7 @@ def place(source, table, numbering):
       source.notes.append(f"nodes without features: {missing}{such_as(numbering.ids, bare)}")
   if table.labels is not None:
     values = np.full(source.n_nodes, -1, np.int32)
+    values = np.zeros((source.n_nodes, table.labels.n_classes), np.uint8) if table.labels.several else values
     values[rows] = table.labels.values
     source.labels = Labels(values, table.labels.n_classes, table.labels.names)
 

@@ -20,11 +20,11 @@ def from_array(archive, name, values):
   if values.dtype.kind in "US":
     return from_strings(archive, name, values)
   if values.dtype.kind not in "biuf":
-    archive.refuse(name, f"holds values of type {values.dtype}; labels are integers, strings or one-hot rows")
+    archive.refuse(name, f"holds values of type {values.dtype}; labels are integers, strings or rows of 0 and 1")
   if values.ndim == 2:
-    return from_one_hot(archive, name, values)
+    return from_rows(archive, name, values)
   if values.ndim != 1:
-    archive.refuse(name, f"has {values.ndim} dimensions; labels have one, or two as one-hot rows")
+    archive.refuse(name, f"has {values.ndim} dimensions; labels have one, or two as rows of 0 and 1")
   labels = from_numbers(archive, name, values)
   return Labels(labels, int(labels.max(initial=-1)) + 1)
 
@@ -42,15 +42,18 @@ def from_numbers(archive, name, values):
   return np.where(unknown, -1, known).astype(np.int32)
 
 
-def from_one_hot(archive, name, values):
-  """The class of a row is the column of its 1; a row without one is unknown."""
-  wrong = ((values != 0) & (values != 1)).any(axis=1) | ((values != 0).sum(axis=1) > 1)
+def from_rows(archive, name, values):
+  """The class of a row is the column of its 1; a row without one is unknown. Where a row has several, all rows say which
+  classes a node has."""
+  wrong = ((values != 0) & (values != 1)).any(axis=1)
   if wrong.any():
-    archive.refuse(name, f"has several classes, or others than 0 and 1, in row {int(np.argmax(wrong))}; one-hot rows "
-                   "with at most one 1 are expected")
+    archive.refuse(name, f"has others than 0 and 1 in row {int(np.argmax(wrong))}; expected are one-hot rows, or rows of several "
+                   "classes at once")
   if values.shape[1] > MAX_CLASSES:
     archive.refuse(name, f"has {values.shape[1]} columns; at most {MAX_CLASSES} classes are possible")
   hot = values != 0
+  if (hot.sum(axis=1) > 1).any():
+    return Labels(hot.astype(np.uint8), values.shape[1])
   labels = np.where(hot.any(axis=1), hot.argmax(axis=1), -1) if values.shape[1] else np.full(len(values), -1)
   return Labels(labels.astype(np.int32), values.shape[1])
 

@@ -145,12 +145,17 @@ def read_labels(path, n_nodes):
   marks, lines = [], []
   for number, content in text.pieces(path):
     for line, fields in text.rows(path, number, content, ","):
-      if len(fields) != 1:
-        raise InputError(f"{path}, line {line}: {len(fields)} labels at once; expected is one class for each node")
-      marks.append(fields[0])
+      if marks and len(fields) != len(marks[0]):
+        raise InputError(f"{path}, line {line}: {len(fields)} labels, expected are {len(marks[0])} as in the first line")
+      marks.append(fields)
       lines.append(line)
   check_rows(path, len(marks), n_nodes)
-  return columns.classes(path, marks, lines)
+  if len(marks[0]) == 1:
+    return columns.classes(path, [fields[0] for fields in marks], lines)
+  for line, fields in zip(lines, marks):
+    if not {"0", "1"}.issuperset(fields):
+      raise InputError(f"{path}, line {line}: several labels at once, which are 0 or 1 each; found {text.shown(','.join(fields))}")
+  return labels.from_array(columns.Named(path), "a row", np.array(marks).astype(np.uint8))
 
 
 # ---- raw/ as archives ----

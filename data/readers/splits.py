@@ -11,6 +11,7 @@ WORDS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), 
 PATTERNS = ("idx_{}", "{}_mask", "{}_masks", "{}_idx", "{}_index", "{}_indices", "{}_id", "{}_ids", "{}_nodes",
             "mask_{}", "ids_{}", "{}")
 DRAWN = (20, 30)  # nodes of each class to train and validate, if nothing else is said
+SHARES = (0.6, 0.2)  # of all nodes, where they have several labels
 RANDOM = re.compile(r"random(?::(\d+|\d*\.\d+),(\d+|\d*\.\d+)(?:,(\d+))?)?")
 
 
@@ -91,7 +92,7 @@ def choose(source, graph, options):
   wanted, given = options.split, graph.splits
   if wanted is None and not given and source.labels is not None:
     graph.notes.append(f"no split given, random drawn with --split-seed {options.split_seed}")
-    drawn = draw_all(graph.labels.values, options)
+    drawn = draw_all(classes(graph), options, *usual(graph))
     if not all(map(len, next(iter(drawn.values())).values())):
       graph.notes.append("classes too small for all of its parts, --split random:0.6,0.2 draws shares of them")
     return drawn
@@ -103,13 +104,23 @@ def choose(source, graph, options):
   if RANDOM.fullmatch(wanted):
     if source.labels is None:
       raise InputError(f"{source.path}: --split {wanted}: nodes with labels are drawn, and it has none")
-    drawn = draw_all(graph.labels.values, options, *amounts(wanted))
+    drawn = draw_all(classes(graph), options, *(amounts(wanted) or usual(graph)))
     check_amounts(source.path, graph, wanted, next(iter(drawn.values())))
     return drawn
   if wanted not in given:
     raise InputError(f"{source.path}: --split {wanted}: it has {named(given)}; random, random:20,30 and random:0.6,0.2 "
                      "are drawn")
   return {wanted: given[wanted]}
+
+
+def classes(graph):
+  """Returns of what each node is drawn: its class, -1 where unknown; of several labels all are alike."""
+  return np.zeros(len(graph.labels.values), np.int32) if graph.labels.several else graph.labels.values
+
+
+def usual(graph):
+  """Returns the amounts that are drawn if nothing else is said."""
+  return SHARES if graph.labels.several else DRAWN
 
 
 def named(given):
@@ -119,12 +130,12 @@ def named(given):
 def check_amounts(path, graph, wanted, drawn):
   """Refuses a split of amounts whose parts should have nodes, and have none, and names what would give them some; tells
   of parts that have fewer than is wanted."""
-  values = graph.labels.values
+  values = classes(graph)
   sizes = np.bincount(values[values >= 0])
   sizes = sizes[sizes > 0]
   if not len(sizes):
     raise InputError(f"{path}: --split {wanted}: nodes with labels are drawn, and none is left")
-  least = {part: count for part, count in zip(PARTS, asked(amounts(wanted) or DRAWN, len(sizes))) if count}
+  least = {part: count for part, count in zip(PARTS, asked(amounts(wanted) or usual(graph), len(sizes))) if count}
   range_ = f"classes have {sizes.min()} to {sizes.max()} nodes"
   empty = [part for part in least if not len(drawn[part])]
   if empty:

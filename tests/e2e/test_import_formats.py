@@ -228,6 +228,15 @@ class Ogb(Text):
     np.savez(os.path.join(top, "raw/data.npz"), **{**arrays, "node_feat": np.array([Call(os.system, "true")], object)})
     self.refused("ogb", top, words=["data.npz", "node_feat", "refuses to load"])
 
+  def test_several_labels(self):
+    """As ogbn-proteins has them."""
+    told = ["several labels a node, 1.25 of a node", "classes without a node: 1"]
+    attributes, sets = self.imported("ogb", self.folder_of(node_label="0,1,0\n1,1,0\n0,0,0\n1,1,0\n"), told=told)
+    self.assertEqual((attributes["task"], attributes["num_classes"]), (b"multilabel", 3))
+    self.assertEqual(sets["labels"].tolist(), [[0, 1, 0], [1, 1, 0], [0, 0, 0], [1, 1, 0]])
+    self.assertEqual([sets[f"splits/time/{part}"].tolist() for part in PARTS], [[0, 3], [1], []])
+    self.assertEqual(self.imported("ogb", self.folder_of(node_label="0,1\n1,0\n0,0\n0,1\n"))[1]["labels"].tolist(), [1, 0, -1, 1])
+
   def test_less(self):
     top = self.folder_of(node_feat=None, node_label=None, train=None, valid=None, test=None)
     sets = self.imported("ogb", top, told=["no features", "no labels"])[1]
@@ -243,7 +252,8 @@ class Ogb(Text):
                             ({"node_feat": "1\n2\nx\n4\n"}, "line 3: 'x'"), ({"node_feat": "1\n2\n3\nnan\n"}, "line 4",
                                                                              "finite"), ({"node_label": "0\n1\n"},
                                                                                          "node-label.csv.gz: 2 rows"),
-                            ({"node_label": "0,1\n" * 4}, "line 1: 2 labels"), ({"num_node_list": "2\n2\n"}, "2 sizes"),
+                            ({"node_label": "0,1\n1,2\n1,0\n1,1\n"}, "line 2: several labels at once"),
+                            ({"node_label": "0,1\n1\n1,0\n1,1\n"}, "line 2: 1 labels, expected are 2"), ({"num_node_list": "2\n2\n"}, "2 sizes"),
                             ({"train": "9\n"}, "train.csv.gz", "node 9"), ({"edge": None}, "edge.csv.gz: is not there"),
                             ({"valid": None}, "time", "valid.csv.gz"), ({"train": "0\n0\n"}, "node 0 twice")):
       with self.subTest(str(changes)):

@@ -293,6 +293,29 @@ class Labels(Npz):
     sets = self.toy(labels=np.array([0, 1, 1, 0]), class_names=["x", "y", "z"], told=["not used: class_names"])
     self.assertNotIn("classes/name", sets)
 
+  def test_several(self):
+    """Rows that have more than one 1 are those of several labels a node, which need none."""
+    rows = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 1], [1, 0, 1]])
+    for kind in (np.uint8, bool, float, ">i8"):
+      attributes, sets = self.imported("npz", self.write(labels=rows.astype(kind)),
+                                       told=["several labels a node, 1.25 of a node", "classes without a node: 1", "2 / 1 / 1 train/val/test"])
+      self.assertEqual((attributes["task"], attributes["num_classes"], sets["labels"].dtype), (b"multilabel", 3, np.uint8))
+      self.assertEqual(sets["labels"].tolist(), rows.tolist())
+    draws = [self.imported("npz", self.write(labels=rows), "--split", wish)[1] for wish in ("random", "random:0.5,0.25", "random:1,2")]
+    self.assertEqual([[len(sets[f"splits/random/{part}"]) for part in ("train", "val", "test")] for sets in draws],
+                     [[2, 1, 1], [2, 1, 1], [1, 2, 1]])
+    sets = self.toy(labels=rows, idx_train=[1], idx_val=[0], idx_test=[2, 3])
+    self.assertEqual([sets[f"splits/public/{part}"].tolist() for part in ("train", "val", "test")], [[1], [0], [2, 3]])
+
+  def test_several_of_a_component(self):
+    labels = np.array([[1, 1], [0, 0], [0, 1], [1, 1], [1, 0]])
+    path = self.path("y.npy")
+    np.save(path, labels)
+    with open(self.path("e.txt"), "w", encoding="utf-8") as file:
+      file.write("4 3\n3 2\n0 1\n")
+    sets = self.imported("edgelist", self.path("e.txt"), "--labels", path, "--largest-component")[1]
+    self.assertEqual((sets["labels"].tolist(), sets["nodes/id"].tolist()), (labels[2:].tolist(), [2, 3, 4]))
+
   def test_refused(self):
     for labels, word in (([0, 1, 1, -2], "label -2 at node 3"), ([0, 1, 1, 2**31], "label 2147483648"),
                          ([0, 1, 1, 2**20], "label 1048576 at node 3"),
@@ -300,7 +323,7 @@ class Labels(Npz):
                          (np.array([0, 1, 1, 2**64 - 1], np.uint64), "label 18446744073709551615"),
                          ([0, 1, 1, 0.5], "label 0.5"), ([0, 1, 1, np.inf], "label inf"), ([-1] * 4, "0 nodes"),
                          ([np.nan] * 4, "0 nodes"), ([""] * 4, "0 nodes"), (np.zeros((4, 0)), "0 classes"),
-                         (np.zeros((4, 2)), "0 nodes"), (np.ones((4, 2)), "row 0"), (2 * np.eye(4), "row 0"),
+                         (np.zeros((4, 2)), "0 nodes"), (np.ones((4, 2)) - 2 * np.eye(4)[:, :2], "row 0"), (2 * np.eye(4), "row 0"),
                          (np.full((4, 2), np.nan), "row 0"), (np.zeros((4, 2, 2)), "3 dimensions"),
                          (1, "0 rows in labels"),
                          (np.array([b"\xff"] * 4), "UTF-8"), (np.array(["\ud800"] * 4), "UTF-8"),

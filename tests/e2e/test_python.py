@@ -101,6 +101,8 @@ class Train(program.Case):
             distgat.train(ring(), program="/nowhere/distgat")
         with self.assertRaisesRegex(distgat.Error, "/nowhere/mpirun: cannot be started"):
             distgat.train(ring(), ranks=2, launcher="/nowhere/mpirun -np")
+        for ranks in (0, -1, 1.5):  # which launchers take for as many as there are cores
+            self.assertRaisesRegex(ValueError, "1 or more are expected", distgat.train, ring(), ranks=ranks)
 
     def test_what_is_no_graph(self):
         model = distgat.train(ring(), epochs=1, progress=False)

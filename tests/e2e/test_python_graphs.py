@@ -114,12 +114,41 @@ class Arrays(program.Case):
             self.assertEqual(attributes.get("task"), b"multilabel" if np.ndim(labels) == 2 else None)
         self.assertEqual(self.written(EDGES, X, [0, 0, 0, 0], num_classes=5)[0]["num_classes"], 5)
 
+    def test_numbers_among_which_some_are_missing(self):
+        """They are no names, of which 10 is less than 2."""
+        class Missing:  # as pandas.NA
+            def __ne__(self, other):
+                return self
+
+            def __bool__(self):
+                raise TypeError
+
+        for unknown in (None, np.nan, Missing()):
+            graph = distgat.make_graph(EDGES, X, np.array([10, unknown, np.int32(2), 0], object))
+            self.equal(graph.y, [10, -1, 2, 0])
+            self.assertIsNone(graph.class_names)
+            graph = distgat.make_graph(EDGES, X, ["b", unknown, "a", 3])
+            self.equal(graph.y, [2, -1, 1, 0])
+            self.assertEqual(graph.class_names, ["3", "a", "b"])
+
+    def test_no_features(self):
+        for x in (np.zeros((4, 0)), sp.csr_matrix((4, 0))):
+            self.equal(distgat.make_graph([[0], [1]], x).x, np.eye(4))
+
+    def test_ids_beyond_int64(self):
+        for ids, read in (([2**63 - 1, 0, 1, 2], [2**63 - 1, 0, 1, 2]), ([2**63, 0, 1, 2], [str(2**63), "0", "1", "2"]),
+                          ([2**70, 0, 1, 2], [str(2**70), "0", "1", "2"])):
+            distgat.write_graph(self.path("g.h5"), EDGES, X, node_ids=ids)
+            self.assertEqual(list(distgat.read_graph(self.path("g.h5")).node_ids), read)
+
     def test_several_splits(self):
         masks = np.eye(4, 2, dtype=bool)
         graph = distgat.make_graph(EDGES, X, train_mask=masks, test_mask=[False, False, False, True])
         self.assertEqual(list(graph.splits), ["0", "1"])
         self.equal([graph.splits["0"]["train"], graph.splits["1"]["train"]], [[0], [1]])
         self.equal([graph.splits[k]["test"] for k in "01"], [[3], [3]])
+        turned = distgat.make_graph(EDGES, X, train_mask=masks.T, test_mask=masks)
+        self.equal([[turned.splits[k][part] for part in ("train", "test")] for k in "01"], [[[0], [0]], [[1], [1]]])
         graph = distgat.make_graph(EDGES, X, splits={"train": [2, 0], "valid": [1], "test": [3]})
         self.equal([graph.splits["public"][part] for part in ("val", "test")], [[1], [3]])
         self.equal(graph.splits["public"]["train"], [0, 2])
@@ -130,6 +159,13 @@ class Arrays(program.Case):
                 ("edge_index: names node -1", ([[0, -1], [1, 1]], X), {}),
                 (r"edge_index: of shape \(3, 2\)", ([[0, 1], [1, 0], [2, 2]], X), {}),
                 ("edge_index: .*float64", ([[0.5], [1]], X), {}),
+                (r"edge_index: of shape \(3, 2\).*: transpose it", ([[0, 1], [1, 0], [2, 2]], X), {}),
+                (r"edge_index: of shape \(3, 3\).*, or a sparse matrix", (np.eye(3),), {}),
+                (r"edge_attr: of shape \(4, 2, 1\)", (EDGES, X), {"edge_attr": np.zeros((4, 2, 1))}),
+                (r"edge_attr: of shape \(4, 0\)", (EDGES, X), {"edge_attr": np.zeros((4, 0))}),
+                ("edge_attr: holds numbers that are not finite", (EDGES, X), {"edge_attr": np.full((4, 2), np.nan)}),
+                ("edge_weight: holds numbers that are not finite", (EDGES, X), {"edge_weight": [1, 2, 3, 1e39]}),
+                ("edge_weight: of type <U1; numbers", (EDGES, X), {"edge_weight": list("abcd")}),
                 ("number of nodes: x says 4, y says 3", (EDGES, X, [0, 1, 1]), {}),
                 ("x: holds numbers that are not finite", (EDGES, X * 1e38), {}),
                 ("x: features of shape", (EDGES, X.reshape(4, 2, 1)), {}),
@@ -146,8 +182,13 @@ class Arrays(program.Case):
             with self.subTest(words), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.assertRaisesRegex(ValueError, rf"\A.*{words}.*\Z", distgat.make_graph, *arguments, **fields)
-        with self.assertRaises(OSError):
-            distgat.write_graph("/nowhere/g.h5", EDGES, X)
+        self.assertRaisesRegex(OSError, "'/nowhere/g.h5'", distgat.write_graph, "/nowhere/g.h5", EDGES, X)
+
+    def test_attributes_of_no_edges(self):
+        for shape in ((0, 3), (0, 1), (0,)):
+            graph = distgat.make_graph(np.zeros((2, 0), int), X, edge_attr=np.zeros(shape))
+            found = graph.edge_features if shape == (0, 3) else graph.edge_weight
+            self.assertEqual(found.shape, (0, 3) if shape == (0, 3) else (0,))
         with h5py.File(self.path("other.h5"), "w") as file:
             file["graph/indptr"] = [0]
         with self.assertRaisesRegex(ValueError, "not a distgat graph"):
@@ -198,6 +239,8 @@ class Libraries(program.Case):
         self.check(distgat.read_graph(self.path("g.h5")))
         np.testing.assert_array_equal(graph.edge_weight, [3, 4, 1, 2])
         self.assertEqual((graph.name, graph.class_names), ("mine", ["a", "b"]))
+        self.assertRaisesRegex(ValueError, r"data.to_homogeneous\(\)", distgat.from_pyg, types.SimpleNamespace(node_types=["a"]))
+        self.assertRaisesRegex(TypeError, r"a Data is expected, not list; dataset\[0\]", distgat.from_pyg, [data])
 
     def test_dgl(self):
         def edges(order):
@@ -233,6 +276,12 @@ class Libraries(program.Case):
         np.testing.assert_array_equal(found.edge_weight, [1, 1, 5, 5, 1, 1])
         del graph["d"]["x"]
         self.assertRaisesRegex(ValueError, "1 of 4 nodes have no attribute 'x'", distgat.from_networkx, graph)
+        graph["d"].update(x=X[3], split="valid")
+        np.testing.assert_array_equal(distgat.from_networkx(graph).splits["public"]["val"], [3])
+        graph["d"]["split"] = "dev"
+        self.assertRaisesRegex(ValueError, "the attribute 'split' of a node is 'dev'", distgat.from_networkx, graph)
+        graph["d"].update(split=None, y=[1, 0])
+        self.assertRaisesRegex(ValueError, "labels of several shapes", distgat.from_networkx, graph)
 
 
 if __name__ == "__main__":

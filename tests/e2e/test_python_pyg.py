@@ -178,6 +178,79 @@ def edge_models(channels):
         yield kind, nn.GAT(FEATURES, HIDDEN, 3, CLASSES, v2=kind == "gatv2", act="elu", edge_dim=channels)
 
 
+class Deep(torch.nn.Module):
+    """Layers of one kind, with norms between them."""
+
+    def __init__(self, layers, norms):
+        super().__init__()
+        self.layers, self.norms = torch.nn.ModuleList(layers), torch.nn.ModuleList(norms)
+
+    def forward(self, x, edge_index, **edges):
+        for k, layer in enumerate(self.layers):
+            x = layer(x, edge_index, **edges)
+            if k + 1 < len(self.layers):
+                x = self.norms[k](x) if len(self.norms) else x
+                x = x.relu()
+        return x
+
+
+def drawn(seed):
+    """Returns the kind of a model, a Deep of any sizes, its data, and what its layers are told of edges."""
+    draws = np.random.default_rng(seed)
+    kind, count = draws.choice(["gat", "gatv2", "gcn", "sage"]), int(draws.integers(1, 6))
+    n, width, hidden, classes = (int(draws.choice(sizes)) for sizes in ([2, 9, 60], [1, 3, 17], [3, 17, 50, 250], [2, 7, 41]))
+    heads, out_heads = map(int, draws.integers(1, 8, 2))
+    channels = int(draws.choice([0, 1, 3])) if kind.startswith("gat") else int(kind == "gcn" and draws.random() < 0.5)
+    residual = bool(draws.random() < 0.5)
+    norm = [None, torch.nn.BatchNorm1d, nn.BatchNorm, torch.nn.LayerNorm][draws.integers(4)]
+    layers, norms = [], []
+    for k in range(count):
+        out = classes if k + 1 == count else hidden
+        if kind.startswith("gat"):
+            layers.append((nn.GATConv if kind == "gat" else nn.GATv2Conv)(
+                width, out, heads=out_heads if k + 1 == count else heads, concat=k + 1 < count, residual=residual,
+                edge_dim=channels or None))
+            out *= heads if k + 1 < count else 1
+        else:
+            layers.append((nn.GCNConv if kind == "gcn" else nn.SAGEConv)(width, out))
+        if k + 1 < count and norm:
+            norms.append(norm(out))
+        width = out
+    net = Deep(layers, norms)
+    for name, value in (*net.named_parameters(), *net.named_buffers()):
+        if value.ndim == 1:
+            torch.nn.init.uniform_(value, 0.5 if name.endswith("var") else -0.5, 1.5)
+    pairs = np.unique(draws.integers(0, n, (2, int(draws.choice([0, n, 5 * n])))), axis=1)
+    pairs = torch.from_numpy(pairs[:, pairs[0] != pairs[1]])
+    x = torch.from_numpy(draws.normal(size=(n, layers[0].in_channels)).astype(np.float32))
+    data = Data(x=x, edge_index=pairs, y=torch.from_numpy(draws.integers(0, classes, n)), train_mask=torch.arange(n) % 2 == 0)
+    edges = {}
+    if channels:
+        edges = {"edge_weight": torch.rand(pairs.shape[1])} if kind == "gcn" else {"edge_attr": torch.randn(pairs.shape[1], channels)}
+    data.update(edges)
+    return kind, net, data, classes, edges
+
+
+class Drawn(program.Case):
+    def test_any_depth_and_width(self):
+        """Weights to distgat, some steps there on some ranks, and back."""
+        os.environ["DISTGAT"] = program.DISTGAT
+        for seed in range(16):
+            torch.manual_seed(seed)
+            kind, net, data, classes, edges = drawn(seed)
+            graph = distgat.from_pyg(data, num_classes=classes)
+            more = {"edge_attributes": "weight"} if "edge_weight" in edges else {}
+            for epochs, ranks in ((0, None), (3, (None, 2, 3, 5)[seed % 4])):
+                with self.subTest(seed=seed, net=str(net), ranks=ranks):
+                    model = distgat.train(graph, init=net, epochs=epochs, activation="relu", progress=False, ranks=ranks, **more)
+                    self.assertEqual(model.result["model"], kind)
+                    net.load_state_dict(distgat.state_dict(model, like=net))
+                    with torch.no_grad():
+                        want = net.eval()(data.x, data.edge_index, **edges).numpy()
+                    got = model.predict().logits
+                    self.assertLess(np.abs(got - want).max(), 1e-5 * max(1, np.abs(want).max()))
+
+
 class Edges(program.Case):
     """Weights of models of edges with attributes, both ways; self-loops get the means of a node's edges."""
 
@@ -257,7 +330,15 @@ class Graphs(program.Case):
         other.edge_index = None
         self.same(distgat.from_pyg(other), data)
         other = random_data()
-        other.x = other.x.to_sparse()
+        other.edge_index = torch.sparse_coo_tensor(other.edge_index, torch.ones(other.num_edges), (NODES, NODES))
+        self.same(distgat.make_graph(other.edge_index, data.x, data.y, **{
+            f"{part}_mask": data[f"{part}_mask"] for part in ("train", "val", "test")}), data)
+        for sparse in ("to_sparse", "to_sparse_csr", "to_sparse_csc"):
+            other = random_data()
+            other.x = getattr(other.x, sparse)()
+            self.same(distgat.from_pyg(other), data)
+        other = random_data()
+        other.edge_index, other.x, other.train_mask = other.edge_index.int(), other.x.double(), other.train_mask.byte()
         self.same(distgat.from_pyg(other), data)
 
     def test_networkx(self):

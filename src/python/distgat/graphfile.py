@@ -101,7 +101,8 @@ def datasets(c):
 def as_ids(ids):
   """Returns node ids as the file has them: int64 where all are integers, else strings."""
   found = np.asarray(ids)
-  return found.astype(np.int64) if found.dtype.kind in "iu" else h5.fixed([str(i) for i in ids])
+  whole = found.dtype.kind in "iu" and int(found.max(initial=0)) < 2**63
+  return found.astype(np.int64) if whole else h5.fixed([str(i) for i in ids])
 
 
 def read(path, make=Contents):

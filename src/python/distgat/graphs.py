@@ -65,10 +65,10 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
   """Returns a Graph of arrays, tensors or scipy's matrices.
 
   edge_index            [2, E]: messages flow from the first row to the second; or a sparse matrix [N, N], row to column
-  x                     [N, F]; without it, every node gets a feature of its own
+  x                     [N, F]; without it, or with F = 0, every node gets a feature of its own
   y                     [N]: classes from 0, -1 or NaN where unknown; or names of classes, None where unknown; or 0 and
                         1 [N, C] of several labels at once
-  train_mask, val_mask, test_mask   [N], or node ids, of the split `public`; [N, k] of the splits `0` to `k-1`
+  train_mask, val_mask, test_mask   [N], or node ids, of the split `public`; [N, k] or [k, N] of the splits `0` to `k-1`
   splits                the same by name: {"public": {"train": ..., "val": ..., "test": ...}}, or one split alone
   node_ids, class_names what nodes and classes are called
   edge_weight, edge_attr  [E] and [E, D]
@@ -88,8 +88,8 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
     num_classes = max(labels.shape[1] if labels.ndim == 2 else labels.max(initial=0) + 1, len(class_names or ()))
   check_labels(labels, num_classes, class_names)
   given = {"train": train_mask, "val": val_mask, "test": test_mask}
-  return Graph(name=name, num_classes=int(num_classes), indptr=indptr, indices=indices, labels=labels,
-               node_ids=node_ids, features=identity(n) if x is None else x, class_names=class_names,
+  return Graph(name=str(name), num_classes=int(num_classes), indptr=indptr, indices=indices, labels=labels,
+               node_ids=node_ids, features=identity(n) if x is None or x.shape[1] == 0 else x, class_names=class_names,
                splits=splits_of(splits, given, n), edge_weight=kept(weight, "weight"),
                edge_features=kept(attributes, "features"))
 
@@ -111,7 +111,7 @@ def features_of(x):
     if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
       raise ValueError(f"x: features of shape {x.shape} and type {x.dtype}; numbers of shape [N, F] are expected")
     with np.errstate(over="ignore"):
-      x = x.reshape(len(x), -1).astype(np.float32)
+      x = x.reshape(len(x), int(np.prod(x.shape[1:]))).astype(np.float32)
   values = x.data if graphfile.is_sparse(x) else x
   if not np.isfinite(values).all():
     raise ValueError("x: holds numbers that are not finite in single precision")
@@ -126,6 +126,8 @@ def labels_of(y):
   """Returns (labels, names of the classes or None)."""
   if y is None:
     return None, None
+  if isinstance(y, (list, tuple)) and any(isinstance(one, (str, bytes)) for one in y):
+    y = np.array(y, object)  # else what is unknown becomes text
   y = array(y)
   if y.ndim == 2 and y.shape[1] == 1:
     y = y[:, 0]
@@ -143,8 +145,18 @@ def labels_of(y):
   return labels, None
 
 
+def is_unknown(one):
+  try:
+    return one is None or bool(one != one)
+  except TypeError:  # as of pandas.NA
+    return True
+
+
 def named_labels(y):
-  texts = [None if one is None or one != one else one.decode() if isinstance(one, bytes) else str(one) for one in y]
+  known = [None if is_unknown(one) else one for one in y]
+  if all(one is None or isinstance(one, (int, np.integer)) for one in known):  # numbers among which some are missing
+    return np.array([-1 if one is None else one for one in known], np.int64), None
+  texts = [one if one is None else one.decode() if isinstance(one, bytes) else str(one) for one in known]
   names = sorted({one for one in texts if one is not None})
   number = {one: k for k, one in enumerate(names)}
   return np.array([-1 if one is None else number[one] for one in texts], np.int64), names
@@ -161,16 +173,34 @@ def check_labels(labels, num_classes, class_names):
 
 def edges_of(edge_index, edge_weight):
   """Returns ([2, E] of int64, weights or None); a sparse matrix's values are weights where they are not all 1."""
-  if hasattr(edge_index, "tocoo"):
-    matrix = edge_index.tocoo()
-    values = matrix.data if edge_weight is None and (matrix.data != 1).any() else edge_weight
-    return np.stack([matrix.row, matrix.col]).astype(np.int64), values
+  matrix = entries_of(edge_index)
+  if matrix is not None:
+    rows, columns, values = matrix
+    return np.stack([rows, columns]).astype(np.int64), values if edge_weight is None and (values != 1).any() else edge_weight
   edges = array(edge_index)
   if edges.size == 0:
     edges = np.zeros((2, 0), np.int64)
   if edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
-    raise ValueError(f"edge_index: of shape {edges.shape} and type {edges.dtype}; integers [2, E] are expected")
+    raise ValueError(f"edge_index: of shape {edges.shape} and type {edges.dtype}; integers [2, E] are expected" + advice(edges))
   return edges.astype(np.int64), edge_weight
+
+
+def advice(edges):
+  """Returns what to do with what is no edge_index."""
+  if edges.ndim == 2 and edges.shape[1] == 2 and edges.dtype.kind in "iu":
+    return ": transpose it"
+  return ", or a sparse matrix, scipy.sparse.coo_matrix(A)" if edges.ndim == 2 and edges.shape[0] == edges.shape[1] else ""
+
+
+def entries_of(matrix):
+  """Returns (rows, columns, values) of a sparse matrix of scipy or torch; None of all else."""
+  if hasattr(matrix, "tocoo"):
+    matrix = matrix.tocoo()
+    return matrix.row, matrix.col, matrix.data
+  if "sparse" not in str(getattr(matrix, "layout", "")):
+    return None
+  matrix = matrix.to_sparse_coo().coalesce()
+  return *array(matrix.indices()), array(matrix.values())
 
 
 def nodes_of(num_nodes, edges, x, labels, node_ids):
@@ -191,13 +221,27 @@ def nodes_of(num_nodes, edges, x, labels, node_ids):
 
 def edge_values(weight, attributes):
   """Returns (weight [E], attributes [E, D]); attributes of one column are weights."""
-  if attributes is not None:
-    attributes = array(attributes)
-    if weight is None and attributes.size == len(attributes):
-      weight, attributes = attributes, None
-  if weight is not None:
-    weight = array(weight).reshape(-1)
+  weight = None if weight is None else finite(array(weight).reshape(-1), "edge_weight")
+  if attributes is None:
+    return weight, None
+  attributes = finite(array(attributes), "edge_attr")
+  if attributes.ndim not in (1, 2) or attributes.shape[1:] == (0,):
+    raise ValueError(f"edge_attr: of shape {attributes.shape}; numbers of shape [E] or [E, D] are expected")
+  if weight is None and attributes.shape[1:] in ((), (1,)):
+    return attributes.reshape(-1), None
   return weight, attributes
+
+
+def finite(values, what):
+  """Returns values in single precision, in which they must be finite."""
+  try:
+    with np.errstate(over="ignore"):
+      values = values.astype(np.float32)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f"{what}: of type {values.dtype}; numbers are expected") from error
+  if not np.isfinite(values).all():
+    raise ValueError(f"{what}: holds numbers that are not finite in single precision")
+  return values
 
 
 def neighbours(name, edges, n, undirected):
@@ -219,7 +263,7 @@ def neighbours(name, edges, n, undirected):
       return None
     if len(values) != count:
       raise ValueError(f"edge {what}: {len(values)} values for {count} edges")
-    given, place = values[origin].astype(np.float32), np.searchsorted(pairs, keys)
+    given, place = values[origin], np.searchsorted(pairs, keys)
     chosen = np.empty((len(pairs), *given.shape[1:]), np.float32)
     chosen[place] = given
     if not np.array_equal(chosen[place], given):
@@ -242,14 +286,15 @@ def splits_of(splits, masks, n):
   if set(splits) & {*PARTS, "valid"}:
     splits = {"public": splits}
   if any(mask is not None for mask in masks.values()):
-    splits = {**columns(masks), **splits}
+    splits = {**columns(masks, n), **splits}
   return {str(name): {part: ids_of(split.get(part, split.get("valid") if part == "val" else None), n, f"{name}: {part}")
                       for part in PARTS} for name, split in splits.items()}
 
 
-def columns(masks):
-  """Returns the splits that masks [N], or [N, k], stand for."""
+def columns(masks, n):
+  """Returns the splits that masks [N], or [N, k], or [k, N], stand for."""
   found = {part: array(mask) for part, mask in masks.items() if mask is not None}
+  found = {part: mask.T if mask.ndim == 2 and len(mask) != n == mask.shape[1] else mask for part, mask in found.items()}
   count = max(mask.shape[1] if mask.ndim == 2 else 0 for mask in found.values())
   if count == 0:
     return {"public": found}

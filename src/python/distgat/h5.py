@@ -49,7 +49,10 @@ def replace_file(path, content):
   path = os.path.realpath(path)
   if os.path.exists(path) and not os.path.isfile(path):
     raise OSError("is no regular file")
-  handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:50]}.", dir=os.path.dirname(path))
+  try:
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:50]}.", dir=os.path.dirname(path))
+  except OSError as error:
+    raise OSError(error.errno, error.strerror, path) from error
   try:
     with open(handle, "wb") as file:
       file.write(content)

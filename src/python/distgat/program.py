@@ -41,6 +41,8 @@ def run(words, *, ranks=None, launcher=None, program=None, watch=None):
   program = find(program)
   command = [program, *map(str, words)]
   if ranks is not None:
+    if int(ranks) != ranks or ranks < 1:
+      raise ValueError(f"ranks={ranks}; 1 or more are expected, or None for the program alone")
     command = [*shlex.split(launcher or os.environ.get("DISTGAT_LAUNCHER") or "mpirun -np"), str(ranks), *command]
   with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
     speaker = Speaker(err, f"distgat {words[0]}: ")

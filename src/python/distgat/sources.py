@@ -6,11 +6,16 @@ from . import graphs
 from .graphfile import Csr
 
 MASKS = ("train_mask", "val_mask", "test_mask")
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def from_pyg(data, path=None, **fields):
   """Returns the Graph of a `torch_geometric.data.Data`, and writes it where `path` is given: its `edge_index` or
   `adj_t`, `x`, `y`, masks, `edge_weight` and `edge_attr`; `fields` of `make_graph` are added, or win."""
+  if hasattr(data, "node_types"):
+    raise ValueError("the data has several kinds of nodes; data.to_homogeneous() makes one of them")
+  if not hasattr(data, "num_nodes"):
+    raise TypeError(f"a Data is expected, not {type(data).__name__}; dataset[0] is that of a data set of one graph")
   found = {name: getattr(data, name, None) for name in ("x", "y", "edge_weight", "edge_attr", *MASKS)}
   edge_index = getattr(data, "edge_index", None)
   if edge_index is None:
@@ -45,9 +50,11 @@ def from_networkx(graph, path=None, *, x="x", y="y", weight="weight", split="spl
            "node_ids": names if all(isinstance(name, (int, np.integer)) for name in names) else list(map(str, names)),
            "x": whole(values[x], x), "y": labels(values[y]), "name": graph.name or "graph",
            "edge_weight": weights_or_none(weights)}
-  for part in ("train", "val", "test"):
-    if part in values[split]:
-      found[f"{part}_mask"] = np.array([one == part for one in values[split]])
+  parts = [PARTS.get(one, one) for one in values[split]]
+  odd = set(parts) - {None, *PARTS.values()}
+  if odd:
+    raise ValueError(f"the attribute {split!r} of a node is {odd.pop()!r}; train, val or test are expected")
+  found.update({f"{part}_mask": np.array([one == part for one in parts]) for part in set(parts) - {None}})
   return finish(path, {**found, **fields})
 
 
@@ -64,8 +71,7 @@ def edges_of_transposed(data):
   if hasattr(matrix, "coo"):
     target, source, weight = matrix.coo()
   else:
-    matrix = matrix.to_sparse_coo().coalesce()
-    (target, source), weight = matrix.indices(), matrix.values()
+    target, source, weight = graphs.entries_of(matrix)
   weight = None if weight is None or bool((weight == 1).all()) else weight
   return np.stack([graphs.array(source), graphs.array(target)]), weight
 
@@ -74,8 +80,7 @@ def sparse_features(x):
   """Returns a sparse tensor as CSR; all else as it is."""
   if x is None or "sparse" not in str(getattr(x, "layout", "")):
     return x
-  x = x.to_sparse_coo().coalesce()
-  (rows, columns), values = graphs.array(x.indices()), graphs.array(x.values())
+  rows, columns, values = graphs.entries_of(x)
   ends = np.cumsum(np.bincount(rows, minlength=x.shape[0]))
   return Csr(np.concatenate([[0], ends]), columns, values.astype(np.float32), tuple(x.shape))
 
@@ -99,6 +104,8 @@ def labels(values):
   """Returns labels, unknown where a node has none; None where no node has any."""
   if all(one is None for one in values):
     return None
+  if len({np.shape(one) for one in values}) > 1:
+    raise ValueError("nodes have labels of several shapes, or none beside several at once; one shape is expected")
   if any(isinstance(one, str) for one in values):
     return np.array(values, object)
   return np.array([-1 if one is None else one for one in values])
