@@ -122,7 +122,7 @@ size_t dg_partition_metis_bytes(int64_t n_nodes, int64_t n_edges);
 
 /* A graph with weights, every edge in both directions. */
 typedef struct dg_weighted_graph {
-  int64_t n_nodes;
+  int64_t n_nodes, n_fixed;   /* of which the last so many stay in their parts when others move */
   int n_weights, stride;      /* of a node, of which the first n_weights are balanced */
   const int64_t *indptr;      /* [n_nodes + 1] */
   const dg_id *ids;           /* [indptr[n_nodes]] */
@@ -130,10 +130,19 @@ typedef struct dg_weighted_graph {
   const int64_t *weight;      /* [n_nodes, stride] */
 } dg_weighted_graph;
 
-/* METIS, at once or by halves, whichever cuts less, as it comes: part [n_nodes]; share [parts] of all weight, NULL:
-   equal. Errors: DG_INPUT where the graph is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
+/* METIS, at once or by halves, polished, whichever cuts less: part [n_nodes]; share [parts] of all weight, NULL: equal.
+   Errors: DG_INPUT where the graph is beyond METIS's integers, DG_MEMORY, DG_RUNTIME. Local. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *graph, int parts, const double *share,
                                       uint64_t seed);
+
+/* ---- polish.c ---- */
+
+/* Moves single nodes between parts: out of those with more than 1.03 of their share of any weight, the first n_weights
+   and the others, and to where fewer edges are cut, in parts below their share; or, with `halo`, to where fewer rows
+   are halo, each by the heaviest edge for which a part needs it. *cost is what is cut in the end, times how far the
+   worst load is beyond 1.05; with `halo` it says nothing. Errors: DG_MEMORY. Local. */
+dg_status dg_partition_polish(double *cost, int32_t *part, const dg_weighted_graph *graph, int parts,
+                              const double *share, bool halo);
 
 /* ---- refine.c ---- */
 

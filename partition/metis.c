@@ -322,24 +322,6 @@ cleanup:
   return status;
 }
 
-/* Largest sum of a weight in a part over its share: load [parts] is room for the sums. */
-static double find_imbalance(double *load, const metis_graph *graph, const int32_t *part, int parts) {
-  double worst = 1;
-  for (idx_t k = 0; k < graph->n_weights; k++) {
-    double total = 0;
-    for (int p = 0; p < parts; p++) load[p] = 0;
-    for (idx_t i = 0; i < graph->n_nodes; i++) {
-      const idx_t weight = graph->weights[i * graph->n_weights + k];
-      load[part[i]] += (double)weight, total += (double)weight;
-    }
-    for (int p = 0; p < parts; p++) {
-      const double share = graph->shares ? (double)graph->shares[p * graph->n_weights + k] : 1.0 / parts;
-      if (total > 0) worst = fmax(worst, load[p] / (share * total));
-    }
-  }
-  return worst;
-}
-
 /* A graph of few and heavy nodes METIS divides now better by halves, now into all parts at once, by much: the smaller
    cut is taken, where both are as balanced. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g, int parts, const double *share,
@@ -347,23 +329,21 @@ dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g,
   dg_status status = DG_OK;
   metis_graph graph = {0};
   int32_t *tried = NULL;
-  double *load = NULL, least = INFINITY;
+  double cost, least = INFINITY;
   DG_TRY(take_weighted(&graph, g));
   if (share) DG_TRY(set_shares(&graph, share, parts));
   DG_TRY(dg_alloc(&tried, (size_t)graph.n_nodes, sizeof *tried));
-  DG_TRY(dg_alloc(&load, (size_t)parts, sizeof *load));
   for (int recursive = 0; recursive < 2; recursive++) {
     const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
     idx_t cut;
     DG_TRY(call(&cut, tried, &graph, parts, &way));
-    const double cost = (double)cut * fmax(DG_BALANCED, find_imbalance(load, &graph, tried, parts));
+    DG_TRY(dg_partition_polish(&cost, tried, g, parts, share, false));
     if (cost >= least) continue;
     least = cost;
     memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
   }
 cleanup:
   dg_free(&tried);
-  dg_free(&load);
   destroy_graph(&graph);
   return status;
 }
