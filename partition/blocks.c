@@ -147,6 +147,7 @@ static dg_status balance_nonzeros(int32_t *rows, dg_level *level, const dg_block
     least = imbalance;
     memcpy(best, rows, bytes);
     if (k == CORRECTIONS || (!how->share && imbalance <= WELL_BALANCED)) break;
+    DG_TRY(dg_level_polish(rows, level, how->parts, how->share, dg_multilevel_wanted(how->parts)));
     DG_TRY(dg_level_spread(rows, level, &spread));
   }
   memcpy(rows, best, bytes);

@@ -132,6 +132,12 @@ dg_status dg_level_contract(dg_level *coarse, dg_id *coarse_of, const dg_level *
 dg_status dg_level_project(int32_t *part, const dg_level *level, const dg_id *coarse_of, const dg_level *coarse,
                            const int32_t *coarse_part);
 
+/* ---- band.c ---- */
+
+/* Moves rows near the borders of parts, part [n + n_halo], as dg_partition_polish() does, on rank 0; nothing where they
+   are more than `most`. The same on any number of ranks. Errors: DG_MEMORY. Collective. */
+dg_status dg_level_polish(int32_t *part, const dg_level *level, int parts, const double *share, int64_t most);
+
 /* ---- spread.c ---- */
 
 /* How parts are to be improved. */

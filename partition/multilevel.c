@@ -12,19 +12,19 @@ static const double enough = 0.9;
 
 int64_t dg_multilevel_nodes = 40000;
 
-static int64_t wanted_nodes(int parts) {
+int64_t dg_multilevel_wanted(int parts) {
   const int64_t by_parts = (int64_t)DG_MULTILEVEL_NODES_A_PART * parts;
   return by_parts > dg_multilevel_nodes ? by_parts : dg_multilevel_nodes;
 }
 
 bool dg_blocks_are_few(int64_t n_nodes, int parts) {
-  return n_nodes <= wanted_nodes(parts);
+  return n_nodes <= dg_multilevel_wanted(parts);
 }
 
 /* Clusters so light that half of the wanted nodes remain at least. */
 static dg_weight cluster_limit(const dg_level *level, int parts) {
   dg_weight limit;
-  for (int k = 0; k < DG_MAX_WEIGHTS; k++) limit.of[k] = 2 * level->total.of[k] / wanted_nodes(parts) + 1;
+  for (int k = 0; k < DG_MAX_WEIGHTS; k++) limit.of[k] = 2 * level->total.of[k] / dg_multilevel_wanted(parts) + 1;
   return limit;
 }
 
@@ -153,6 +153,7 @@ static dg_status divide(int32_t *part, const dg_level *level, const dg_multileve
                                    .share = config->share,
                                    .seed = dg_rng_key(config->seed, 2 * depth + 1)};
   DG_TRY(dg_level_spread(part, level, &spread));
+  DG_TRY(dg_level_polish(part, level, config->parts, config->share, dg_multilevel_wanted(config->parts)));
 cleanup:
   return status;
 }

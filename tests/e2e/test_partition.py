@@ -181,6 +181,33 @@ class Multilevel(program.Case):
                                                "--out", self.path("s.h5"), "--json", ranks=2))
             self.assertEqual((found["empty_parts"], sum(part["nodes"] for part in found["each_part"])), (0, n))
 
+    def test_parts_of_meshes_chains_and_crowds_are_nearly_those_of_metis(self):
+        width, n = 300, 45000
+        i = np.arange(n)
+        families = {"path": (i[:-1], i[1:]),
+                    "grid": (np.concatenate([i[i % width > 0], i[width:]]), np.concatenate([i[i % width > 0] - 1, i[:-width]])),
+                    "cliques": (np.concatenate([i[i % 5 > k] for k in range(4)] + [i[5::5]]),
+                                np.concatenate([i[i % 5 > k] - k - 1 for k in range(4)] + [i[5::5] - 1])),
+                    "triangles": (np.concatenate([i[0::3], i[0::3], i[1::3]]),
+                                  np.concatenate([i[1::3], i[2::3], i[2::3]]))}
+        for name, (a, b) in families.items():
+            pairs = np.unique(np.stack([np.concatenate([b, a]), np.concatenate([a, b])], axis=1), axis=0)
+            indptr = np.searchsorted(pairs[:, 0], np.arange(n + 1))
+            graph = graphs.Graph(indptr, pairs[:, 1].astype(np.int32), np.ones((n, 1), np.float32), (i % 3).astype(np.int32),
+                                 np.arange(0, n, 150), np.arange(1, n, 300), np.arange(2, n, 300), 3)
+            graph.write(self.path(name + ".h5"))
+            for parts, balance in ((8, "step"), (24, "edges")):
+                metis, ours = (json.loads(program.distgat("partition", self.path(name + ".h5"), "--parts", parts, "--balance",
+                                                          balance, "--method", method, "--out", self.path("m.h5"), "--json",
+                                                          ranks=1 if method == "metis" else 2))
+                               for method in ("metis", "multilevel"))
+                with self.subTest(graph=name, parts=parts):
+                    self.assertLessEqual(ours["halo_nodes"], 1.2 * metis["halo_nodes"] + 4)
+                    self.assertLessEqual(ours["edge_imbalance"], 1.05)
+                    for kind in ("first_edges", "nonzeros"):
+                        self.assertLessEqual(ours["step"][kind]["imbalance"], 1.05 if balance == "step" else parts)
+                    self.assertEqual(ours["empty_parts"], 0)
+
     def test_its_file_serves_training_and_says_its_figures(self):
         found = self.divide(2)
         again = json.loads(program.distgat("partition", self.path("g.h5"), "--parts", 3, "--method", "file", "--from",

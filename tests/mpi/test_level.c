@@ -209,6 +209,60 @@ static void spread_rows_are_within_the_limit(void **state) {
   dg_level_destroy(&level);
 }
 
+/* A path, as the ranks of `comm` hold it, of which each seventh node weighs more. */
+static void create_path(dg_level *level, const dg_comm *comm) {
+  int64_t indptr[N + 1] = {0};
+  dg_id ids[2 * N];
+  const dg_directory blocks = dg_directory_blocks(comm, N);
+  for (int64_t i = 0; i < blocks.n; i++) {
+    const dg_id node = blocks.first + i;
+    indptr[i + 1] = indptr[i];
+    if (node > 0) ids[indptr[i + 1]++] = node - 1;
+    if (node < N - 1) ids[indptr[i + 1]++] = node + 1;
+  }
+  assert_int_equal(dg_level_create(level, comm, N, &(dg_in_edges){blocks.n, indptr, ids}), DG_OK);
+  for (dg_row i = 0; i < level->n; i++) level->weight[i] = (dg_weight){{dg_level_id(level, i) % 7 == 0 ? 5 : 3}};
+  dg_level_weigh(level);
+}
+
+/* Parts of a path that alternate near its middle: all [N]. */
+static void polish_path(int64_t all[N], const dg_comm *comm, int64_t most) {
+  dg_level level;
+  int32_t part[N];
+  create_path(&level, comm);
+  for (dg_row i = 0; i < level.n; i++) {
+    const dg_id node = dg_level_id(&level, i);
+    part[i] = node < 12 ? 0 : node < 28 ? (int32_t)(node % 3) : 2;
+  }
+  assert_int_equal(dg_level_polish(part, &level, 3, NULL, most), DG_OK);
+  memset(all, 0, N * sizeof *all);
+  for (dg_row i = 0; i < level.n; i++) all[dg_level_id(&level, i)] = part[i];
+  dg_comm_sum_int64(comm, all, N);
+  for (dg_row i = 0; i < level.n + level.n_halo; i++) assert_int_equal(part[i], all[dg_level_id(&level, i)]);
+  dg_level_destroy(&level);
+}
+
+static int borders(const int64_t all[N]) {
+  int count = 0;
+  for (int i = 1; i < N; i++) count += all[i] != all[i - 1];
+  return count;
+}
+
+static void polished_rows_do_not_depend_on_the_number_of_ranks(void **state) {
+  (void)state;
+  int64_t all[N], alone[N];
+  dg_comm self;
+  assert_int_equal(dg_comm_create(&self, MPI_COMM_SELF), DG_OK);
+  for (int64_t most = 5; most <= 45; most += 20) {
+    polish_path(alone, &self, most);
+    polish_path(all, &test_comm, most);
+    assert_memory_equal(all, alone, sizeof all);
+    if (most == 5) assert_int_equal(borders(all), 16); /* more rows are at borders: all stay */
+    if (most > 5) assert_in_range(borders(all), 2, 4);
+  }
+  dg_comm_destroy(&self);
+}
+
 static void graphs_of_fewer_nodes_than_ranks(void **state) {
   (void)state;
   for (int n = 0; n < 4; n++) {
@@ -229,6 +283,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(leaves_of_a_star_join_each_other),
       cmocka_unit_test(contracted_graph_has_the_edges_between_clusters),
       cmocka_unit_test(spread_rows_are_within_the_limit),
+      cmocka_unit_test(polished_rows_do_not_depend_on_the_number_of_ranks),
       cmocka_unit_test(graphs_of_fewer_nodes_than_ranks),
   };
   return mpi_test_main(argc, argv, "level", tests, sizeof tests / sizeof tests[0]);
