@@ -77,13 +77,17 @@ def confusion(graph, prediction, ids, which):
   shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
   grid_of(axes, shares, [[f"{count:,}" if count else "" for count in row] for row in matrix]
           if graph.classes <= MOST_COUNTED else None)
-  if graph.classes <= MOST_NAMED:
+  if graph.classes > MOST_NAMED:
+    ticks = range(0, graph.classes, -(-graph.classes // 10))
+    axes.set(xticks=ticks, yticks=ticks, xlabel="predicted class, by number", ylabel="true class, by number")
+  else:
     axes.set_xticks(range(graph.classes), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_yticks(range(graph.classes), names, fontsize=8)
   return Picture("Confusion matrix", confusion_words(graph, matrix, which), [("confusion", figure)])
 
 
 def confusion_words(graph, matrix, which):
+  which = which if matrix.sum() > 1 else which.removesuffix("s")
   said = (f"Of {matrix.sum():,} {which}, each row is a true class and each column what the model took it for; the "
           "darker a square, the larger its share of the row. What is right lies on the diagonal.")
   wrong = matrix - np.diag(np.diag(matrix))

@@ -1,5 +1,6 @@
 """What all pictures share: size, colours and words. They are narrow, so that a phone shows them at their own size."""
 import dataclasses
+import warnings
 
 import matplotlib
 import numpy as np
@@ -9,6 +10,7 @@ INK = "#010203"  # stands for the page's text colour, light or dark
 BLUE, ORANGE, GREY = "#3b82c4", "#d9822b", "#8a94a0"
 WIDTH = 4.2
 
+warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # of names; the browser has other fonts
 matplotlib.rcParams.update({
   "svg.fonttype": "none", "svg.hashsalt": "distgat", "font.family": "sans-serif", "font.size": 9.5,
   "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,

@@ -102,6 +102,8 @@ def words(models):
     return said
   first, second = sorted(known, key=lambda model: -model.values("test_acc").mean())[:2]
   lead = 100 * (first.values("test_acc").mean() - second.values("test_acc").mean())
+  if lead < 0.05:
+    return said + f" {first.name} and {second.name} are equally good" + (", and none is better." if len(known) > 2 else ".")
   said += f" Best is {first.name}, {lead:.1f} points before {second.name}"
   deviations = [100 * model.values("test_acc").std(ddof=1) for model in (first, second) if len(model.runs) > 1]
   no_lead = len(deviations) == 2 and lead < min(deviations)

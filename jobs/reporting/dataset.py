@@ -64,6 +64,7 @@ def degree_picture(graph):
   if len(shown) < len(counts):
     ticks, names = ticks[:-1] + [len(shown) - 1], names[:-1] + [f"> {LAST_BAR}"]
   axes.set_xticks(ticks, names)
+  axes.yaxis.get_major_locator().set_params(integer=True)
   axes.grid(axis="x", visible=False)
   panels = [("degrees", figure)]
   if len(shown) < len(counts):
@@ -92,7 +93,7 @@ def degree_words(graph, counts):
   isolated = int(counts[0])
   few = counts[1:3].sum() / graph.nodes
   words = (f"Each bar counts the nodes with that many neighbours. {percent(few)} of the nodes have one or two of "
-           f"them, and half have at most {most}; the most linked node has {len(counts) - 1:,}.")
+           f"them, and half have at most {most}; the most linked node has {graph.degree.max(initial=0):,}.")
   if few > 0.3:
     words += (" A layer of a graph network averages over these few, so a node's class must often be told from one or "
               "two others and from its own features.")

@@ -3,6 +3,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .canvas import GREY, Picture, class_colours, panel, percent, short
+from .dataset import homophily
 
 NEAR = 10  # neighbours in the plane
 WHOLE, SAMPLE = 3500, 2500  # nodes: graphs up to the first are drawn whole, of larger ones so many
@@ -46,10 +47,10 @@ def scatter(graph, place, labels, title):
   for label in np.unique(labels):
     of = labels == label
     name, colour = (short(graph.class_names[label], 26), colours[label]) if label >= 0 else ("unknown", GREY)
-    axes.scatter(*place[of].T, s=5, linewidths=0, rasterized=True, label=name, color=colour)
+    axes.scatter(*place[of].T, s=np.clip(3000 / len(labels), 5, 40), linewidths=0, rasterized=True, label=name, color=colour)
   axes.grid(False)
   axes.spines[["left", "bottom"]].set_visible(False)
-  if rows:
+  if rows and graph.matrix is None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=columns, fontsize=8, markerscale=2.5,
                 handletextpad=0.1, columnspacing=0.8)
   return figure
@@ -68,19 +69,20 @@ def agreement(place, labels):
 def words(graph, model, count, space, near):
   which = f"all {count:,} nodes" if count == graph.nodes else f"a random sample of {count:,} of {graph.nodes:,} nodes"
   what = "the model's output, a score for each class," if space == "logits" else "the input of the last layer"
-  said = (f"Each dot is a node, {which}, in the colour of its true class: {what} brought to two dimensions by t-SNE, "
-          "which keeps near what is near. ")
-  said += before_words(model, near)
+  colour = "in the colour of its true class" if graph.matrix is None else "and all are grey, as each has any number of classes"
+  said = (f"Each dot is a node, {which}, {colour}: {what} brought to two dimensions by t-SNE, which keeps near what is near. ")
+  said += before_words(graph, model, near)
   if near.get("after") is not None:
     said += f"After training {percent(near['after'])} of a node's {NEAR} nearest in the picture share its class. "
   return said + "Distances between far groups, and their sizes, mean little in such a picture."
 
 
-def before_words(model, near):
+def before_words(graph, model, near):
   if "before" not in near:
     return "The file has no initial weights, so the state before training is not shown. "
   source = ("of the features alone, for this model sees no edges" if model.kind == "mlp" else
-            "of features and edges: a node is averaged with its neighbours, which mostly have its class, so that "
-            "groups are seen before anything is learned")
+            "of features and edges: a node is averaged with its neighbours" +
+            (", which mostly have its class, so that groups are seen before anything is learned"
+             if (homophily(graph) or 0) > 0.5 else ""))
   share = "" if near["before"] is None else f" ({percent(near['before'])} of a node's {NEAR} nearest share its class)"
   return f"Before training the weights are random, and what order there is{share} is that {source}. "

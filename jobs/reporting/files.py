@@ -56,7 +56,7 @@ class Graph:
       self.ids = file["nodes/id"][:] if "nodes/id" in file else None
       names = [text(name) for name in file["classes/name"][:]] if "classes/name" in file else []
       filled = file["features/values"].shape[0] if "features/values" in file else None
-    self.class_names = [name.replace("_", " ") for name in names] or [f"class {k}" for k in range(self.classes)]
+    self.class_names = [" ".join(name.replace("_", " ").split()) for name in names] or [f"class {k}" for k in range(self.classes)]
     self.matrix = labels if labels.ndim == 2 else None  # of several labels a node: no node has the class
     self.labels = labels if labels.ndim == 1 else np.full(len(labels), -1)
     self.degree = np.diff(self.indptr)

@@ -9,7 +9,8 @@ from .files import PARTS, Model, say
 
 @dataclasses.dataclass
 class Seen:
-  """A model, its predictions, and how good it was at the start: (loss, accuracy) of each part of the split, or None."""
+  """A model, its predictions, and how good it was at the start: (loss, accuracy) of each part of the split, or None. A loss
+  is nan where training had another than cross-entropy."""
   model: Model
   after: dict
   before: dict
@@ -35,9 +36,23 @@ def look(graph, models, program):
     after = program.predict(graph, model, *hidden, *with_attention)
     before = program.predict(graph, model, "--weights", "initial", *hidden) if model.has_initial else None
     split = graph.split(model.split)
-    start = {part: training.evaluate(before["logits"], graph.labels, split[part]) for part in PARTS} if before and graph.matrix is None else None
+    start = begin(graph, model, before, after, split) if before and graph.matrix is None else None
     seen.append(Seen(model, after, before, start, split))
   return seen
+
+
+def begin(graph, model, before, after, split):
+  """Loss and accuracy of the initial weights on each part."""
+  start = {part: training.evaluate(before["logits"], graph.labels, split[part]) for part in PARTS}
+  if is_cross_entropy(model, {part: training.evaluate(after["logits"], graph.labels, split[part]) for part in PARTS}):
+    return start
+  return {part: found and (np.nan, found[1]) for part, found in start.items()}
+
+
+def is_cross_entropy(model, end):
+  """Whether the losses that the run told are those of its predictions. `end`: (loss, accuracy) of each part, or None."""
+  told = [(model.result.get(f"{part}_loss"), end[part][0]) for part in ("val", "test") if end[part]]
+  return all(loss is None or abs(loss - found) <= 0.01 * max(found, 0.01) for loss, found in told)
 
 
 def place(graph, seen, limit, spaces=("logits", "embedding")):

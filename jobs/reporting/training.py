@@ -66,7 +66,9 @@ def curves(model, start):
   if len(history.get("epoch", ())) == 0:
     return None
   panels = []
-  for place, (quantity, label) in enumerate((("loss", "cross-entropy"), ("acc", "accuracy (%)"))):
+  known = start and any(found and np.isfinite(found[0]) for found in start.values())
+  labels = ("loss", "cross-entropy" if known else "loss"), ("acc", "accuracy (%)")
+  for place, (quantity, label) in enumerate(labels):
     figure, axes = panel(2.9, xlabel="epoch", ylabel=label)
     for part, colour, name in (("train", BLUE, "training"), ("val", ORANGE, "validation")):
       epochs, values = curve(history, part, quantity, (start or {}).get(part), place)
@@ -86,9 +88,10 @@ def curve(history, part, quantity, start, place):
   """Epochs and values that are known. A step's own figures are of the weights that it began with."""
   epochs = np.asarray(history["epoch"], float) - (part == "train")
   values = np.asarray(history.get(f"{part}_{quantity}", ()), float)
+  if start and part == "val":
+    epochs, values = np.append(0, epochs), np.append(start[place], values)
   known = np.isfinite(values)
-  epochs, values = epochs[:len(values)][known], values[known]
-  return (np.append(0, epochs), np.append(start[place], values)) if start and part == "val" else (epochs, values)
+  return epochs[:len(values)][known], values[known]
 
 
 def curve_words(model, start):
@@ -97,7 +100,7 @@ def curve_words(model, start):
            "forward pass, with dropout, on the training nodes; the validation curve is a pass without dropout over "
            "nodes that the model has not learned from.")
   if start is None:
-    words += " The file has no initial weights, so validation begins with its first pass."
+    words += " Validation begins with its first pass" + ("." if model.has_initial else ", as the file has no initial weights.")
   losses = history.get("val_loss", np.empty(0))
   known = np.flatnonzero(np.isfinite(losses))
   if len(known) > 1:

@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from sklearn import metrics  # noqa: E402
 
-from reporting import accuracy, attention, canvas, compare, dataset, embedding, graph_page, parts, training, tsne  # noqa: E402
+from reporting import accuracy, attention, canvas, compare, dataset, embedding, graph_page, parts, seen, training, tsne  # noqa: E402
 from reporting.files import Model, Runs  # noqa: E402
 
 NAMES = ["a", "b", "c"]
@@ -87,6 +87,18 @@ class Accuracy(unittest.TestCase):
     graph, prediction = graph_of([1] * 5, [0, 1, 1, 1, 2]), np.array([0, 2, 2, 1, 0])
     picture = accuracy.confusion(graph, prediction, np.arange(5), "test nodes")
     self.assertIn("to take b for c: 2 of 3 nodes", picture.words)
+    self.assertIn("Of 1 test node,", accuracy.confusion(graph, prediction, np.array([0]), "test nodes").words)
+
+  def test_numbers_of_many_classes_do_not_touch(self):
+    for classes in (21, 47, 200):
+      graph = graph_of(np.ones(classes), range(classes))
+      graph.classes, graph.class_names = classes, [f"class {k}" for k in range(classes)]
+      figure = accuracy.confusion(graph, np.arange(classes), np.arange(classes), "nodes").panels[0][1]
+      drawn = FigureCanvasAgg(figure)
+      drawn.draw()
+      boxes = [text.get_window_extent(drawn.get_renderer()) for text in figure.axes[0].get_xticklabels()]
+      self.assertGreater(len(boxes), 6)
+      self.assertGreater(min(right.x0 - left.x1 for left, right in zip(boxes, boxes[1:])), 2, classes)
 
 
 class Degrees(unittest.TestCase):
@@ -103,6 +115,13 @@ class Degrees(unittest.TestCase):
     picture = dataset.degree_picture(graph_of([0, 0, 1, 3], [0] * 4))
     self.assertEqual([bar.get_height() for bar in picture.panels[0][1].axes[0].patches], [2, 1, 0, 1])
     self.assertIn("2 nodes have no neighbour", picture.words)
+    self.assertIn("the most linked node has 3", picture.words)
+
+  def test_nobody_has_a_neighbour(self):
+    picture = dataset.degree_picture(graph_of([0, 0, 0], [0] * 3))
+    self.assertIn("the most linked node has 0", picture.words)
+    ticks = picture.panels[0][1].axes[0].get_yticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
 
   def test_homophily_counts_edges_with_known_ends(self):
     graph = graph_of([2, 1, 1], [0, 0, -1], edges=4, sources=np.array([1, 2, 0, 0]))
@@ -128,6 +147,19 @@ class Training(unittest.TestCase):
     rows = training.log_rows(model, {"train": (2.9, 0.1), "val": (4, 0.2)})
     self.assertEqual(rows[0], (0, 2.9, 0.1, 4, 0.2))
     self.assertEqual([row[0] for row in rows], [0, 3])
+
+  def test_losses_of_another_kind_do_not_begin_as_cross_entropy(self):
+    """Accuracies do; validation and its curve have the losses that training had."""
+    logits, labels = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0])
+    graph, split = graph_of([1, 1], labels), {"train": np.array([0]), "val": np.array([1]), "test": np.array([], np.int64)}
+    told = training.evaluate(logits, labels, split["val"])
+    for loss, known in ((told[0], True), (told[0] * 0.5, False), (None, True)):
+      model = types.SimpleNamespace(result={"val_loss": loss})
+      start = seen.begin(graph, model, {"logits": logits}, {"logits": logits}, split)
+      self.assertEqual((start["val"][1], start["test"]), (told[1], None))
+      self.assertEqual(np.isfinite(start["val"][0]), known)
+    history = {"epoch": np.arange(1, 3), "val_loss": np.array([3.0, 2])}
+    self.assertEqual([list(x) for x in training.curve(history, "val", "loss", (np.nan, 0.5), 0)], [[1, 2], [3, 2]])
 
   def test_models_are_printed_by_the_shapes_of_their_weights(self):
     shapes = {"conv1.lin.weight": (64, 10), "conv1.att_src": (1, 8, 8), "norm1.weight": (64,),
@@ -166,6 +198,11 @@ class Compare(unittest.TestCase):
     self.assertIn("no real lead", words)
     self.assertNotIn("no real lead", compare.picture([self.runs("one", 0.1, 0.2), self.runs("two", 0.8, 0.9)]).words)
 
+  def test_none_is_best_of_equals(self):
+    words = compare.picture([self.runs("one", 0.5), self.runs("two", 0.5)]).words
+    self.assertIn("one and two are equally good", words)
+    self.assertNotIn("Best", words)
+
 
 class Attention(unittest.TestCase):
   def test_entropy_is_1_where_even_and_0_where_one_has_all(self):
@@ -194,6 +231,16 @@ class Parts(unittest.TestCase):
 
 
 class Tsne(unittest.TestCase):
+  def test_words_are_of_this_graph(self):
+    """Neighbours of one class are told of where most are; colours where a node has one class."""
+    model, near = types.SimpleNamespace(kind="gat"), {"before": 0.5, "after": 0.6}
+    graph = graph_of([1, 1], [0, 0], edges=2, sources=np.array([1, 0]), matrix=None)
+    self.assertIn("which mostly have its class", embedding.words(graph, model, 2, "logits", near))
+    graph.labels = np.array([0, 1])
+    self.assertNotIn("which mostly have its class", embedding.words(graph, model, 2, "logits", near))
+    self.assertIn("in the colour of its true class", embedding.words(graph, model, 2, "logits", near))
+    graph.labels, graph.matrix = np.array([-1, -1]), np.ones((2, 3))
+    self.assertNotIn("in the colour", embedding.words(graph, model, 2, "logits", near))
   def test_large_graphs_are_sampled(self):
     """All of the tutorial's Cora and CiteSeer are drawn; of a sample each node stands once, the same ones each time."""
     for nodes, limit, count in ((3327, None, 3327), (3500, None, 3500), (3501, None, 2500), (19717, None, 2500),
