@@ -21,10 +21,13 @@ const verb_entry *dg_verb_find(const char *name) {
   return NULL;
 }
 
-static const char *nearest_verb(const char *name) {
-  const char *names[N_VERBS + 1] = {0};
+/* Of verbs, or of what stands where a verb does. */
+static const char *nearest_word(const char *name) {
+  static const char *const options[] = {"--help", "--version", NULL};
+  const char *names[N_VERBS + 2] = {0};
   for (int i = 0; i < N_VERBS; i++) names[i] = dg_verbs[i].name;
-  return dg_nearest(names, name);
+  names[N_VERBS] = "help";
+  return dg_nearest(*name == '-' ? options : names, name);
 }
 
 dg_status dg_verb_fail(const char *name) {
@@ -33,7 +36,7 @@ dg_status dg_verb_fail(const char *name) {
   for (int i = 0; i < N_VERBS && used < sizeof list; i++)
     used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", dg_verbs[i].name);
   if (!name) return dg_fail(DG_USAGE, "a verb is missing: %s; see distgat --help", list);
-  const char *near = nearest_verb(name);
-  if (near) return dg_fail(DG_USAGE, "unknown verb '%s'; did you mean %s?", name, near);
-  return dg_fail(DG_USAGE, "unknown %s '%s'; the verbs are %s", *name == '-' ? "option" : "verb", name, list);
+  const char *near = nearest_word(name), *what = *name == '-' ? "option" : "verb";
+  if (near) return dg_fail(DG_USAGE, "unknown %s '%s'; did you mean %s?", what, name, near);
+  return dg_fail(DG_USAGE, "unknown %s '%s'; the verbs are %s", what, name, list);
 }

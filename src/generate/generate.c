@@ -10,6 +10,7 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
+#include "base/nearest.h"
 #include "base/option_value.h"
 #include "generate/deal.h"
 #include "generate/edges.h"
@@ -46,6 +47,8 @@ dg_status dg_generate_preset(dg_generate_config *config, const char *name) {
       snprintf(config->name, sizeof config->name, "synthetic-%s", name);
       return DG_OK;
     }
+  const char *near = dg_nearest(dg_generate_presets(), name);
+  if (near) return dg_fail(DG_USAGE, "unknown preset %s; did you mean %s?", name, near);
   dg_option_join(list, sizeof list, dg_generate_presets(), ", ", ", ");
   return dg_fail(DG_USAGE, "unknown preset %s; choose one of: %s", name, list);
 }

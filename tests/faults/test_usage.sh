@@ -57,6 +57,10 @@ refused "distgat: a verb is missing"
 refused "distgat: unknown verb 'trian'; did you mean train?" trian
 refused "distgat: unknown verb 'elephant'; the verbs are generate, " elephant
 refused "distgat: unknown verb 'trian'; did you mean train?" help trian
+refused "distgat: unknown option '--hlep'; did you mean --help?" --hlep
+refused "distgat: unknown option '--verson'; did you mean --version?" --verson
+refused "distgat: unknown verb 'hepl'; did you mean help?" hepl
+refused "distgat generate: unknown preset coar; did you mean cora?" generate --preset coar --out G.h5
 refused "distgat: unknown option '--fast'" --fast
 refused "distgat train: unknown option --lrr; did you mean --lr?" train G.h5 --lrr 3
 refused "distgat train: --lr must be a finite number, not 'fast'" train G.h5 --lr fast
