@@ -251,6 +251,9 @@ class Libraries(program.Case):
         found = distgat.from_dgl(graph)
         self.check(found)
         np.testing.assert_array_equal(found.edge_weight, [3, 4, 1, 2])
+        for name, where in (("x", "nodes"), ("y", "nodes"), ("weight", "edges"), ("edge_features", "edges")):
+            self.assertRaisesRegex(ValueError, f"no {where} have an attribute 'odd'; they have", distgat.from_dgl, graph, **{name: "odd"})
+        self.assertIsNone(distgat.from_dgl(graph, weight=None).edge_weight)
         graph.is_homogeneous = False
         self.assertRaisesRegex(ValueError, "several kinds", distgat.from_dgl, graph)
 
@@ -274,6 +277,11 @@ class Libraries(program.Case):
         self.check(found, np.concatenate([[[2, 3, 1], [1, 2, 0]], [[1, 2, 0], [2, 3, 1]]], axis=1))
         self.assertEqual((found.name, found.node_ids, found.class_names), ("letters", list("abcd"), ["u", "v"]))
         np.testing.assert_array_equal(found.edge_weight, [1, 1, 5, 5, 1, 1])
+        for name, where in (("x", "nodes"), ("y", "nodes"), ("split", "nodes"), ("weight", "edges")):
+            self.assertRaisesRegex(ValueError, f"no {where} have an attribute 'odd'; they have", distgat.from_networkx, graph, **{name: "odd"})
+        alike = Graph({"c": {}, "b": {}, "d": {}, "a": {}, 1: {}, "1": {}})
+        with self.assertWarnsRegex(UserWarning, "several nodes have the same name"):
+            self.assertEqual(distgat.from_networkx(alike).node_ids[4:], ["1", "1"])
         del graph["d"]["x"]
         self.assertRaisesRegex(ValueError, "1 of 4 nodes have no attribute 'x'", distgat.from_networkx, graph)
         graph["d"].update(x=X[3], split="valid")

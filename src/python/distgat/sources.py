@@ -1,5 +1,7 @@
 """Graphs of PyTorch Geometric, DGL and networkx. None of these is imported: an object brings its own."""
 
+import warnings
+
 import numpy as np
 
 from . import graphs
@@ -30,6 +32,8 @@ def from_dgl(graph, path=None, *, x="feat", y="label", weight="weight", edge_fea
   `y`, `weight` and `edge_features` name what is taken of `ndata` and `edata`; masks have DGL's names."""
   if not graph.is_homogeneous:
     raise ValueError("the graph has several kinds of nodes or edges; dgl.to_homogeneous makes one of them")
+  refuse_missing({"nodes": graph.ndata, "edges": graph.edata}, ("nodes", x, "feat"), ("nodes", y, "label"),
+                 ("edges", weight, "weight"), ("edges", edge_features, "feat"))
   nodes = {"x": x, "y": y, **{name: name for name in MASKS}}
   found = {field: graph.ndata.get(name) for field, name in nodes.items()}
   found.update(edge_weight=graph.edata.get(weight), edge_attr=graph.edata.get(edge_features))
@@ -41,13 +45,16 @@ def from_networkx(graph, path=None, *, x="x", y="y", weight="weight", split="spl
   """Returns the Graph of a networkx graph, and writes it where `path` is given. Nodes keep their names, undirected
   edges count in both directions. `x`, `y` and `split` (train, val, test) name attributes of nodes, `weight`
   one of edges."""
+  present = {"nodes": {name for _, attributes in graph.nodes(data=True) for name in attributes},
+             "edges": {name for _, _, attributes in graph.edges(data=True) for name in attributes}}
+  refuse_missing(present, ("nodes", x, "x"), ("nodes", y, "y"), ("nodes", split, "split"), ("edges", weight, "weight"))
   names = list(graph)
   number = {name: k for k, name in enumerate(names)}
   edges = np.array([(number[u], number[v]) for u, v in graph.edges()], np.int64).reshape(-1, 2).T
   values = {what: [attributes.get(what) for _, attributes in graph.nodes(data=True)] for what in (x, y, split)}
   weights = [attributes.get(weight) for _, _, attributes in graph.edges(data=True)]
   found = {"edge_index": edges, "num_nodes": len(names), "undirected": not graph.is_directed(),
-           "node_ids": names if all(isinstance(name, (int, np.integer)) for name in names) else list(map(str, names)),
+           "node_ids": ids_of(names),
            "x": whole(values[x], x), "y": labels(values[y]), "name": graph.name or "graph",
            "edge_weight": weights_or_none(weights)}
   parts = [PARTS.get(one, one) for one in values[split]]
@@ -56,6 +63,14 @@ def from_networkx(graph, path=None, *, x="x", y="y", weight="weight", split="spl
     raise ValueError(f"the attribute {split!r} of a node is {odd.pop()!r}; train, val or test are expected")
   found.update({f"{part}_mask": np.array([one == part for one in parts]) for part in set(parts) - {None}})
   return finish(path, {**found, **fields})
+
+
+def refuse_missing(present, *wanted):
+  """Refuses names of attributes that are given and not there; `wanted` are (where, name, default), of which the default may be
+  missing, and None is none."""
+  for where, name, usual in wanted:
+    if name not in (None, usual) and name not in present[where]:
+      raise ValueError(f"no {where} have an attribute {name!r}; they have {', '.join(map(str, present[where])) or 'none'}")
 
 
 def finish(path, fields):
@@ -83,6 +98,16 @@ def sparse_features(x):
   rows, columns, values = graphs.entries_of(x)
   ends = np.cumsum(np.bincount(rows, minlength=x.shape[0]))
   return Csr(np.concatenate([[0], ends]), columns, values.astype(np.float32), tuple(x.shape))
+
+
+def ids_of(names):
+  """Returns what nodes are called: integers, or else strings."""
+  if all(isinstance(name, (int, np.integer)) for name in names):
+    return names
+  texts = list(map(str, names))
+  if len(set(texts)) < len(texts):
+    warnings.warn("several nodes have the same name once names are strings", stacklevel=3)
+  return texts
 
 
 def whole(values, what):
