@@ -87,18 +87,19 @@ def integers(path, n_columns):
   found = [np.zeros((0, n_columns), np.int64)]
   for number, content in text.pieces(path):
     plain = text.plain_rows(number, content, n_columns, ",", list(range(n_columns)))
-    if plain is None:
-      refuse_row(path, number, content, n_columns)
-    found.append(plain[0].astype(np.int64))
+    found.append(integer_rows(path, number, content, n_columns) if plain is None else plain[0].astype(np.int64))
   return np.concatenate(found)
 
 
-def refuse_row(path, number, content, n_columns):
+def integer_rows(path, number, content, n_columns):
+  """Returns the same of a piece of text, line by line."""
+  rows = []
   for line, fields in text.rows(path, number, content, ","):
-    if len(fields) != n_columns or not all(map(nodes.INTEGER.fullmatch, fields)):
+    rows.append([nodes.whole(field) for field in fields])
+    if len(fields) != n_columns or not all(value is not None and abs(value) < 2**63 for value in rows[-1]):
       raise InputError(f"{path}, line {line}: expected {'are' if n_columns > 1 else 'is'} {n_columns} integer"
-                       f"{'s' * (n_columns > 1)}, found {text.shown(','.join(fields))}")
-  raise InputError(f"{path}: integers up to 18 digits, without comments or blanks, are expected from line {number}")
+                       f"{'s' * (n_columns > 1)} of 64 bits, found {text.shown(','.join(fields))}")
+  return np.array(rows, np.int64).reshape(-1, n_columns)
 
 
 def read_features(path, n_nodes):

@@ -210,6 +210,9 @@ class Ogb(Text):
     self.check(self.imported("ogb", self.folder_of())[1])
     self.check(self.imported("ogb", os.path.join(self.folder_of(), "raw"))[1])
     self.assertEqual(pairs_of(self.imported("ogb", self.folder_of(), "--directed")[1]), [(1, 2), (2, 3)])
+    for edges in ("0, 1\r\n1, 2\r\n2, 2\r\n", "0 ,1\n1\t,2\n2,2", "# from, to\n0,1\n\n1,2\n2,2\n", "0.0,1.0\n1.0,2\n2,2\n"):
+      with self.subTest(edges):
+        self.check(self.imported("ogb", self.folder_of(edge=edges))[1])
 
   def test_archive(self):
     """The form of ogbn-papers100M."""
@@ -246,6 +249,8 @@ class Ogb(Text):
     for changes, *words in (({"edge": "0,1\n1,4\n1,2\n"}, "edge.csv.gz", "node 4"), ({"edge": "0,1\n"},
                                                                                      "1 edges, 3 are expected"),
                             ({"edge": "0,1\n1\n2,2\n"}, "edge.csv.gz, line 2: expected are 2 integers"),
+                            ({"edge": "0, 1\n1, 99999999999999999999\n2, 2\n"}, "edge.csv.gz, line 2: expected are 2 integers of 64 bits"),
+                            ({"edge": "0, 1\n1, 9223372036854775807\n2, 2\n"}, "names node 9223372036854775807"),
                             ({"node_feat": "1\n2\n3\n"}, "node-feat.csv.gz: 3 rows, 4 are expected"),
                             ({"node_feat": "1\n2\n3\n4\n5\n"}, "5 rows"), ({"node_feat": "1,1\n2\n3,1\n4,1\n"},
                                                                            "line 2: 1 numbers"),
