@@ -131,6 +131,22 @@ class Arrays(program.Case):
             self.equal(graph.y, [2, -1, 1, 0])
             self.assertEqual(graph.class_names, ["3", "a", "b"])
 
+    def test_one_hot(self):
+        for kind in (bool, int, float):
+            with self.assertWarnsRegex(UserWarning, "each row has a single 1, one-hot"):
+                graph = distgat.make_graph(EDGES, X, np.eye(4, dtype=kind)[[2, 0, 0, 1]])
+            self.equal(graph.y, [2, 0, 0, 1])
+            self.assertEqual(graph.num_classes, 4)
+        for rows in ([[1, 0], [1, 0], [0, 0], [0, 1]], [[1, 1], [1, 0], [0, 1], [0, 1]]):
+            self.equal(distgat.make_graph(EDGES, X, rows).y, rows)
+
+    def test_numbers_as_objects(self):
+        """As pandas makes them of its own types."""
+        self.equal(distgat.make_graph(EDGES, X.astype(object)).x, X)
+        for odd in ("x", None):
+            self.assertRaisesRegex(ValueError, "x: features of shape .* type object", distgat.make_graph, EDGES,
+                                   np.array([[1, 2], [3, 4], [5, 6], [7, odd]], object))
+
     def test_no_features(self):
         for x in (np.zeros((4, 0)), sp.csr_matrix((4, 0))):
             self.equal(distgat.make_graph([[0], [1]], x).x, np.eye(4))
@@ -172,6 +188,7 @@ class Arrays(program.Case):
                 ("y: names class 3, but the classes are 0 to 1", (EDGES, X, [0, 1, 3, 0]), {"num_classes": 2}),
                 ("y: names class -2", (EDGES, X, [0, 1, -2, 0]), {}),
                 ("y: of shape", (EDGES, X, [0, 1.5, 1, 0]), {}),
+                ("y: of shape .* type datetime64", (EDGES, X, np.zeros(4, "M8[s]")), {}),
                 ("class_names: 1 names for 2 classes", (EDGES, X), {"class_names": "a", "num_classes": 2}),
                 ("split public: train: names node 4", (EDGES, X), {"train_mask": [4]}),
                 ("split public: val: a mask of 3 entries for 4", (EDGES, X), {"val_mask": [True, False, True]}),

@@ -67,7 +67,7 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
   edge_index            [2, E]: messages flow from the first row to the second; or a sparse matrix [N, N], row to column
   x                     [N, F]; without it, or with F = 0, every node gets a feature of its own
   y                     [N]: classes from 0, -1 or NaN where unknown; or names of classes, None where unknown; or 0 and
-                        1 [N, C] of several labels at once
+                        1 [N, C] of several labels at once, or one-hot where each row has a single 1
   train_mask, val_mask, test_mask   [N], or node ids, of the split `public`; [N, k] or [k, N] of the splits `0` to `k-1`
   splits                the same by name: {"public": {"train": ..., "val": ..., "test": ...}}, or one split alone
   node_ids, class_names what nodes and classes are called
@@ -85,7 +85,8 @@ def make_graph(edge_index, x=None, y=None, *, train_mask=None, val_mask=None, te
     labels = np.full(n, -1)
   class_names = named if class_names is None else [str(one) for one in class_names]
   if num_classes is None:
-    num_classes = max(labels.shape[1] if labels.ndim == 2 else labels.max(initial=0) + 1, len(class_names or ()))
+    width = (*np.shape(array(y)), 0, 0)[1]  # of rows of 0 and 1, or none
+    num_classes = max(width, labels.max(initial=0) + 1, len(class_names or ()))
   check_labels(labels, num_classes, class_names)
   given = {"train": train_mask, "val": val_mask, "test": test_mask}
   return Graph(name=str(name), num_classes=int(num_classes), indptr=indptr, indices=indices, labels=labels,
@@ -107,7 +108,7 @@ def features_of(x):
     x.sum_duplicates()
     x.eliminate_zeros()
   elif not graphfile.is_sparse(x):
-    x = array(x)
+    x = numbers(array(x))
     if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
       raise ValueError(f"x: features of shape {x.shape} and type {x.dtype}; numbers of shape [N, F] are expected")
     with np.errstate(over="ignore"):
@@ -116,6 +117,13 @@ def features_of(x):
   if not np.isfinite(values).all():
     raise ValueError("x: holds numbers that are not finite in single precision")
   return x
+
+
+def numbers(values):
+  """Returns an array of Python's numbers as one of numpy's, such as pandas makes of its own types; all else as it is."""
+  if values.dtype == object and all(isinstance(one, (int, float, np.number)) for one in values.flat):
+    return values.astype(np.float64)
+  return values
 
 
 def identity(n):
@@ -134,13 +142,16 @@ def labels_of(y):
   if y.ndim == 2:
     if not np.isin(y, (0, 1)).all():
       raise ValueError(f"y: of shape {y.shape}, several labels at once, which must be 0 or 1")
+    if len(y) and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+      warnings.warn("y: each row has a single 1, one-hot, and is taken for one class a node", stacklevel=4)
+      return y.argmax(axis=1).astype(np.int64), None
     return y.astype(np.uint8), None
   if y.dtype.kind in "OUS":
     return named_labels(y)
   if y.dtype.kind == "f":
     y = np.where(np.isnan(y), -1, y)
-  labels = y.astype(np.int64)
-  if y.ndim != 1 or (labels != y).any():
+  labels = y.astype(np.int64) if y.dtype.kind in "biuf" else None
+  if y.ndim != 1 or labels is None or (labels != y).any():
     raise ValueError(f"y: of shape {y.shape} and type {y.dtype}; [N] class numbers or names are expected")
   return labels, None
 
