@@ -287,6 +287,32 @@ class Weights(program.Case):
         with self.assertRaisesRegex(ValueError, "no group /weights"):
             distgat.state_dict(model.graph)
 
+    def test_linear_layers_beside_others_are_skips(self):
+        """Theirs and their layer's biases are one in the file, and go where there is one."""
+        draws = np.random.default_rng(2)
+        sizes = ((5, 4), (3, 5))
+        given = {}
+        for k, (out, width) in enumerate(sizes):
+            given.update({f"convs.{k}.lin.weight": (out, width), f"convs.{k}.bias": (out,), f"norms.{k}.weight": (out,),
+                          f"norms.{k}.bias": (out,), f"skips.{k}.weight": (out, width), f"skips.{k}.bias": (out,)})
+        given = {name: draws.normal(size=size).astype(np.float32) for name, size in given.items() if "norms.1" not in name}
+        found = distgat.state_dict(given)
+        for k in range(2):
+            np.testing.assert_array_equal(found[f"conv{k + 1}.res.weight"], given[f"skips.{k}.weight"])
+            np.testing.assert_allclose(found[f"conv{k + 1}.bias"], given[f"convs.{k}.bias"] + given[f"skips.{k}.bias"], rtol=1e-6)
+        self.assertEqual(found["norm1.weight"].shape, (5,))
+        distgat.save_weights(self.path("w.h5"), given)
+        back = distgat.state_dict(self.path("w.h5"), like=given)
+        self.assertEqual(list(back), list(given))
+        np.testing.assert_array_equal(back["skips.1.weight"], given["skips.1.weight"])
+        self.assertFalse(np.asarray(back["skips.1.bias"]).any())
+        bare = {name: value for name, value in given.items() if not (name.startswith("convs") and name.endswith("bias"))}
+        back = distgat.state_dict(self.path("w.h5"), like=bare)
+        np.testing.assert_array_equal(back["skips.0.bias"], found["conv1.bias"])
+        for lost in ("skips.0.weight", "skips.0.bias"):
+            given.pop(lost)
+        self.assertRaisesRegex(ValueError, "1 linear layers beside 2 of a graph, skips.1 the first", distgat.state_dict, given)
+
     def test_biases_that_are_not_there_are_zero(self):
         for kind in OLD:
             _, weights = self.random(kind, 2)

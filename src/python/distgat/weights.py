@@ -78,19 +78,56 @@ def sizes(weights):
   return found
 
 
+def tensors_of(weights):
+  """Returns name -> tensor of a module or mapping."""
+  return weights.state_dict() if hasattr(weights, "state_dict") else weights
+
+
+class Layer(dict):
+  """Arrays by tensor; `name` is what the layer is called, `names` what its tensors are."""
+
+  def __init__(self, name):
+    super().__init__()
+    self.name, self.names = name, {}
+
+  def add(self, tensor, value, name):
+    self[tensor], self.names[tensor] = value, name
+
+
 def layers_of(weights):
-  """Returns (convolutions, norms): lists, in their order, of dicts of arrays by tensor, each with its full names."""
-  if hasattr(weights, "state_dict"):
-    weights = weights.state_dict()
+  """Returns (convolutions, norms): lists of Layers in their order."""
   layers = {}
-  for name, value in weights.items():
+  for name, value in tensors_of(weights).items():
     match = TENSOR.fullmatch(name)
     if match is None:
       raise ValueError(f"{name}: is no tensor of a layer of GAT, GATv2, GCN, SAGE or MLP")
-    layers.setdefault(match["layer"] or "", {})[match["tensor"]] = array(value)
-  keys = in_order(list(layers))
-  norms = [key for key in keys if layers[key].get("weight", np.zeros((0, 0))).ndim == 1]
-  return ([(key, layers[key]) for key in keys if key not in norms], [(key, layers[key]) for key in norms])
+    key = match["layer"] or ""
+    layers.setdefault(key, Layer(key)).add(match["tensor"], array(value), name)
+  ordered = [layers[key] for key in in_order(list(layers))]
+  return with_skips([layer for layer in ordered if not is_norm(layer)]), [layer for layer in ordered if is_norm(layer)]
+
+
+def is_norm(layer):
+  return "weight" in layer and layer["weight"].ndim == 1
+
+
+def with_skips(layers):
+  """Returns convolutions with the linear layers beside them, one for each, as their skips; of linear layers alone these."""
+  plain = [layer for layer in layers if is_plain(layer)]
+  convs = [layer for layer in layers if not is_plain(layer)]
+  if not plain or not convs:
+    return layers
+  if len(plain) != len(convs):
+    raise ValueError(f"{len(plain)} linear layers beside {len(convs)} of a graph, {plain[0].name} the first; expected are none, or "
+                     "a skip beside each")
+  for conv, skip in zip(convs, plain):
+    for tensor, value in skip.items():
+      conv.add(f"res.{tensor}", value, skip.names[tensor])
+  return convs
+
+
+def is_plain(layer):
+  return set(layer) <= {"weight", "bias"}
 
 
 def in_order(keys):
@@ -107,14 +144,14 @@ def to_file(weights, model=None):
   convs, norms = layers_of(weights)
   if not convs:
     raise ValueError("there are no weights of a layer")
-  plain = [layer for _, layer in convs if set(layer) <= {"weight", "bias"}]
+  plain = [layer for layer in convs if is_plain(layer)]
   turned = model not in (None, "mlp") or any(len(layer["weight"]) != len(layer.get("bias", layer["weight"]))
                                              for layer in plain)
   found = {}
-  for k, (key, layer) in enumerate(convs, 1):
-    layer = with_biases(modern(key, layer, turned), k == len(convs))
+  for k, layer in enumerate(convs, 1):
+    layer = with_biases(modern(layer.name, layer, turned), k == len(convs))
     found.update({f"conv{k}.{tensor}": value for tensor, value in layer.items()})
-  for k, (_, layer) in enumerate(norms, 1):
+  for k, layer in enumerate(norms, 1):
     found.update({f"norm{k}.{tensor}": value for tensor, value in layer.items() if tensor != "num_batches_tracked"})
   return {name: np.ascontiguousarray(value, np.float32) for name, value in found.items()}
 
@@ -147,7 +184,11 @@ def with_biases(layer, is_last):
     biases = {"lin_l.bias": len(main)}
   else:
     biases["bias"] = att.shape[2] if att is not None and is_last else len(main)
-  return {**{name: np.zeros(size) for name, size in biases.items()}, **layer}
+  found = {**{name: np.zeros(size) for name, size in biases.items()}, **layer}
+  if "res.bias" in found:  # of a skip of one's own; the two are added
+    name = "bias" if "bias" in found else "lin_l.bias"
+    found[name] = found[name] + found.pop("res.bias")
+  return found
 
 
 def to_names_of(weights, like):
@@ -157,24 +198,24 @@ def to_names_of(weights, like):
     raise ValueError(f"the weights are of {len(mine)} layers and {len(my_norms)} norms, "
                      f"the other model has {len(wanted)} and {len(wanted_norms)}")
   found = {}
-  for (_, layer), (key, model) in zip(mine + my_norms, wanted + wanted_norms):
-    prefix = f"{key}." if key else ""
+  for layer, model in zip(mine + my_norms, wanted + wanted_norms):
     used, places = set(), {}
     for tensor, shaped in model.items():
-      value = found[prefix + tensor] = tensor_for(layer, tensor, shaped, used)
+      name = model.names[tensor]
+      value = found[name] = tensor_for(layer, tensor, shaped, used, model)
       if value is None or value.shape != shaped.shape:
-        raise ValueError(f"{prefix}{tensor}: of shape {shaped.shape}, the weights have "
+        raise ValueError(f"{name}: of shape {shaped.shape}, the weights have "
                          f"{'no such tensor' if value is None else f'shape {value.shape}'}")
       twin = places.setdefault(shaped.__array_interface__["data"][0], value)
       if shaped.size and not np.array_equal(twin, value):
-        raise ValueError(f"{prefix}{tensor}: is shared with another tensor, from which the weights' own differs")
+        raise ValueError(f"{name}: is shared with another tensor, from which the weights' own differs")
     lost = [tensor for tensor, value in layer.items() if tensor not in used and value.any()]
     if lost:
-      raise ValueError(f"{key}: has no place for {', '.join(lost)} of the weights")
-  return found
+      raise ValueError(f"{model.name}: has no place for {', '.join(lost)} of the weights")
+  return {name: found[name] for name in tensors_of(like)}
 
 
-def tensor_for(layer, tensor, shaped, used):
+def tensor_for(layer, tensor, shaped, used, model):
   """Returns what a layer, by today's names, has for a tensor of any version; notes what it used."""
   def take(name):
     used.add(name)
@@ -182,6 +223,9 @@ def tensor_for(layer, tensor, shaped, used):
 
   if tensor == "num_batches_tracked":
     return shaped
+  own = "bias" if "bias" in layer else "lin_l.bias"
+  if tensor == "res.bias":  # of a skip: all of it is in the layer's own, if it has one
+    return np.zeros_like(shaped) if own in model else take(own)
   if tensor == "weight" and "lin.weight" in layer:
     return take("lin.weight").T
   if tensor == "att" and "att_src" in layer:
