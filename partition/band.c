@@ -156,7 +156,7 @@ cleanup:
 /* Polishes what came to rank 0: g->part are then the parts of all rows of the band. Local. */
 static dg_status polish(band_graph *g, const band *b, const dg_mail *rows, const dg_mail *edges, const double *share) {
   dg_status status = DG_OK;
-  double cost;
+  dg_polished result;
   DG_TRY(make_graph(g, b, rows, edges));
   const dg_weighted_graph graph = {.n_nodes = rows->n_come + b->parts,
                                    .n_fixed = b->parts,
@@ -166,7 +166,7 @@ static dg_status polish(band_graph *g, const band *b, const dg_mail *rows, const
                                    .ids = g->ids,
                                    .edge_weight = g->edge_weight,
                                    .weight = g->weight};
-  DG_TRY(dg_partition_polish(&cost, g->part, &graph, b->parts, share, b->level->edge_weight == NULL));
+  DG_TRY(dg_partition_polish(&result, g->part, &graph, b->parts, share, b->level->edge_weight == NULL));
 cleanup:
   return status;
 }

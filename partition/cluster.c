@@ -6,7 +6,7 @@
 
 #include "level.h"
 
-/* Nodes without neighbours join others of so many nodes in a row. */
+/* Nodes without neighbours join others of so many in a row. */
 enum { LONELY = 64 };
 
 /* A node that wants to join a cluster, on its way to the rank that holds the label. */
@@ -79,7 +79,6 @@ static dg_id choose(const round_state *s, const dg_clusters *c, dg_row i) {
   const dg_id node = dg_level_id(level, i);
   const int64_t begin = level->indptr[i], end = level->indptr[i + 1];
   const int own_share = fullness(&level->weight[i], s->limit);
-  if (begin == end) return c->links.ids[own] == node ? node - node % LONELY : c->links.ids[own];
   for (int64_t t = begin; t < end; t++) s->strength[c->index[level->to[t]]] += dg_level_edge(level, i, t);
   dg_row best = own;
   int64_t most = s->strength[own];
@@ -267,8 +266,8 @@ static bool is_alone(const dg_clusters *c, const dg_level *level, dg_row i) {
   return dg_clusters_label(c, i) == dg_level_id(level, i) && c->members[i] == 1;
 }
 
-/* Nodes that are still alone, since the cluster of their neighbours is full, as the leaves of a star are, join each
-   other. Collective. */
+/* Nodes that are still alone, since the cluster of their neighbours is full, as the leaves of a star are, or since they
+   have no neighbours, join each other. Collective. */
 static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg_weight *limit) {
   dg_status status = DG_OK;
   round_state s = {.level = level};
@@ -278,10 +277,13 @@ static dg_status join_the_lonely(dg_clusters *c, const dg_level *level, const dg
   for (dg_row i = 0; i < level->n; i++) n += is_alone(c, level, i);
   DG_TRY(dg_comm_agree(level->comm, make_room(&s, c, n)));
   for (dg_row i = 0; i < level->n; i++) {
-    const dg_row k = is_alone(c, level, i) ? favourite(s.strength, c, level, i) : -1;
-    if (k < 0) continue;
-    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, c->links.ids[k]);
-    s.wanted[s.n_wanted++] = (request){c->links.ids[k], dg_level_id(level, i), level->weight[i]};
+    if (!is_alone(c, level, i)) continue;
+    const dg_id node = dg_level_id(level, i);
+    const dg_row k = favourite(s.strength, c, level, i);
+    if (k < 0 && level->indptr[i] < level->indptr[i + 1]) continue;
+    const dg_id name = k < 0 ? node - node % LONELY : c->links.ids[k];
+    s.to[s.n_wanted] = dg_directory_rank(&level->nodes, name);
+    s.wanted[s.n_wanted++] = (request){name, node, level->weight[i]};
   }
   DG_TRY(dg_mail_send(&mail, s.wanted, s.to, s.n_wanted, sizeof *s.wanted));
   status = dg_alloc(&leader, (size_t)mail.n_come, sizeof *leader);

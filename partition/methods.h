@@ -42,10 +42,10 @@ typedef struct dg_node_range {
   const int64_t *indptr;    /* [n + 1] from 0 */
 } dg_node_range;
 
-/* Contiguous ids: the middle of a node's work says its part. No part is passed over, and enough nodes are kept for those
-   that follow, so that parts are empty only where nodes are fewer than parts: then node i is part i. part [n], NULL: not
-   asked for; `last` is the part of the node before the range, -1 where there is none. Gives that of its last node.
-   Local. */
+/* Contiguous ids: the middle of a node's work says its part. No part is passed over, and enough nodes are kept for
+   those that follow, so that parts are empty only where nodes are fewer than parts: then node i is part i. part [n],
+   NULL: not asked for; `last` is the part of the node before the range, -1 where there is none. Gives that of its last
+   node. Local. */
 int64_t dg_partition_in_order(int32_t *part, const dg_node_range *range, int parts, dg_partition_balance balance,
                               int64_t last);
 
@@ -137,18 +137,24 @@ dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *gr
 
 /* ---- polish.c ---- */
 
+/* What a partition cuts, times how far the worst load is beyond 1.05, and the worst load over its share before. */
+typedef struct dg_polished {
+  double cost, before;
+} dg_polished;
+
 /* Moves single nodes between parts: out of those with more than 1.03 of their share of any weight, the first n_weights
    and the others, and to where fewer edges are cut, in parts below their share; or, with `halo`, to where fewer rows
-   are halo, each by the heaviest edge for which a part needs it. *cost is what is cut in the end, times how far the
-   worst load is beyond 1.05; with `halo` it says nothing. Errors: DG_MEMORY. Local. */
-dg_status dg_partition_polish(double *cost, int32_t *part, const dg_weighted_graph *graph, int parts,
+   are halo, each by the heaviest edge for which a part needs it, and result->cost is not known. Errors: DG_MEMORY.
+   Local. */
+dg_status dg_partition_polish(dg_polished *result, int32_t *part, const dg_weighted_graph *graph, int parts,
                               const double *share, bool halo);
 
 /* ---- refine.c ---- */
 
-/* What is compared of two partitions: halo rows, a step's by their weight, times how far the worst imbalance is beyond
-   1.05. Errors: DG_MEMORY. Local. */
-dg_status dg_partition_cost(double *cost, int32_t *part, const dg_csr *edges, const dg_partition_config *config);
+/* What is compared of two partitions: halo rows, a step's by their weight, times how far the worst load over its share
+   is beyond 1.05; *worst unless NULL is that. Errors: DG_MEMORY. Local. */
+dg_status dg_partition_cost(double *cost, double *worst, int32_t *part, const dg_csr *edges,
+                            const dg_partition_config *config);
 
 /* Moves single rows between parts: no part stays without nodes, nor without targets of the step, while there are
    enough; where parts exceed what config->balance asks for they give rows that cost least halo; with config->objective

@@ -8,6 +8,9 @@
 
 #include "methods.h"
 
+/* A load over its share that moves mend dearly. */
+#define FAR_OUT 1.1
+
 /* What METIS's adding up of weights allows any quantity of a step. */
 static const double whole = 1e8;
 
@@ -168,8 +171,9 @@ static dg_status set_shares(metis_graph *graph, const double *share, int parts) 
   return status;
 }
 
-/* Borrows the edges where METIS can read them as they are: they are the largest array. */
-static dg_status make_graph(metis_graph *graph, const dg_csr *edges, const dg_partition_config *config) {
+/* Borrows the edges where METIS can read them as they are: they are the largest array. With `by_edges` the step counts
+   as what its edges are. */
+static dg_status make_graph(metis_graph *graph, const dg_csr *edges, const dg_partition_config *config, bool by_edges) {
   dg_status status = DG_OK;
   bool symmetric;
   DG_TRY(check_limits(0, edges->n_rows));
@@ -183,7 +187,7 @@ static dg_status make_graph(metis_graph *graph, const dg_csr *edges, const dg_pa
   } else {
     DG_TRY(copy_symmetrised(graph, edges));
   }
-  if (config->balance == DG_BALANCE_STEP && covers(config->step, edges->n_rows)) {
+  if (by_edges) {
     DG_TRY(set_weights(graph, edges, DG_BALANCE_EDGES));
   } else if (config->balance == DG_BALANCE_STEP) {
     DG_TRY(set_step_weights(graph, edges, config->step));
@@ -264,22 +268,42 @@ static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *e
 
 /* METIS's objective `vol` takes large graphs 4 to 15 times as long as `cut`, and saves no more rows than the moves of
    dg_partition_refine, which follow both. */
-dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
+static dg_status divide_best(int32_t *part, int32_t *other, const dg_csr *edges, const dg_partition_config *config,
+                             bool by_edges) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
-  int32_t *other = NULL;
   double cost, other_cost;
-  DG_TRY(make_graph(&graph, edges, config));
+  DG_TRY(make_graph(&graph, edges, config, by_edges));
   DG_TRY(divide(part, &graph, edges, config->objective == DG_PART_VOL, config));
   if (config->objective != DG_PART_AUTO || edges->n_rows >= DG_LARGE_GRAPH) goto cleanup;
-  DG_TRY(dg_alloc(&other, (size_t)edges->n_rows, sizeof *other));
   DG_TRY(divide(other, &graph, edges, true, config));
-  DG_TRY(dg_partition_cost(&cost, part, edges, config));
-  DG_TRY(dg_partition_cost(&other_cost, other, edges, config));
+  DG_TRY(dg_partition_cost(&cost, NULL, part, edges, config));
+  DG_TRY(dg_partition_cost(&other_cost, NULL, other, edges, config));
   if (other_cost < cost) memcpy(part, other, (size_t)edges->n_rows * sizeof *part);
 cleanup:
-  dg_free(&other);
   destroy_graph(&graph);
+  return status;
+}
+
+/* Where the step covers the graph METIS is told of its edges alone; of all, where that leaves parts unlike: isolated
+   nodes have features and hardly an edge. */
+dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
+  dg_status status = DG_OK;
+  int32_t *other = NULL, *second = NULL;
+  double cost, other_cost, worst;
+  const bool covered = config->balance == DG_BALANCE_STEP && covers(config->step, edges->n_rows);
+  DG_TRY(dg_alloc(&other, (size_t)edges->n_rows, sizeof *other));
+  DG_TRY(divide_best(part, other, edges, config, covered));
+  if (!covered) goto cleanup;
+  DG_TRY(dg_partition_cost(&cost, &worst, part, edges, config));
+  if (worst <= FAR_OUT) goto cleanup;
+  DG_TRY(dg_alloc(&second, (size_t)edges->n_rows, sizeof *second));
+  DG_TRY(divide_best(second, other, edges, config, false));
+  DG_TRY(dg_partition_cost(&other_cost, &worst, second, edges, config));
+  if (worst <= DG_BALANCED || other_cost < cost) memcpy(part, second, (size_t)edges->n_rows * sizeof *part);
+cleanup:
+  dg_free(&other);
+  dg_free(&second);
   return status;
 }
 
@@ -304,46 +328,69 @@ static void scale_edges(idx_t *out, const int32_t *weight, int64_t n) {
   }
 }
 
-static dg_status take_weighted(metis_graph *graph, const dg_weighted_graph *g) {
+static dg_status take_weighted(metis_graph *graph, const dg_weighted_graph *g, int n_weights) {
   dg_status status = DG_OK;
   const int64_t n = g->n_nodes, n_ends = g->indptr[n];
   DG_TRY(check_limits(n_ends, n));
-  graph->n_nodes = (idx_t)n, graph->n_weights = g->n_weights;
+  graph->n_nodes = (idx_t)n, graph->n_weights = n_weights;
   DG_TRY(dg_alloc(&graph->xadj, (size_t)n + 1, sizeof *graph->xadj));
   DG_TRY(dg_alloc(&graph->own_adjncy, (size_t)n_ends, sizeof *graph->own_adjncy));
   DG_TRY(dg_alloc(&graph->edge_weights, (size_t)n_ends, sizeof *graph->edge_weights));
-  DG_TRY(dg_alloc(&graph->weights, (size_t)(n * g->n_weights), sizeof *graph->weights));
+  DG_TRY(dg_alloc(&graph->weights, (size_t)(n * n_weights), sizeof *graph->weights));
   for (int64_t i = 0; i <= n; i++) graph->xadj[i] = (idx_t)g->indptr[i];
   for (int64_t t = 0; t < n_ends; t++) graph->own_adjncy[t] = (idx_t)g->ids[t];
   graph->adjncy = graph->own_adjncy;
   scale_edges(graph->edge_weights, g->edge_weight, n_ends);
-  for (int k = 0; k < g->n_weights; k++) scale_weights(graph->weights + k, g->n_weights, g->weight + k, g->stride, n);
+  for (int k = 0; k < n_weights; k++) scale_weights(graph->weights + k, n_weights, g->weight + k, g->stride, n);
 cleanup:
   return status;
 }
 
+/* Kinds of weight that nodes have, the first ones. */
+static int count_kinds(const dg_weighted_graph *g) {
+  int kinds = g->n_weights;
+  for (int64_t i = 0; i < g->n_nodes; i++)
+    while (kinds < g->stride && g->weight[i * g->stride + kinds] > 0) kinds++;
+  return kinds;
+}
+
+/* Tries one way, told of so many weights: *least and part [n_nodes] are what was cheapest so far. */
+static dg_status try_way(dg_polished *least, int32_t *part, int32_t *tried, const dg_weighted_graph *g, int n_weights,
+                         int parts, const double *share, const metis_way *way) {
+  dg_status status = DG_OK;
+  metis_graph graph = {0};
+  dg_polished found;
+  idx_t cut;
+  DG_TRY(take_weighted(&graph, g, n_weights));
+  if (share) DG_TRY(set_shares(&graph, share, parts));
+  DG_TRY(call(&cut, tried, &graph, parts, way));
+  DG_TRY(dg_partition_polish(&found, tried, g, parts, share, false));
+  if (found.cost >= least->cost) goto cleanup;
+  *least = found;
+  memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
+cleanup:
+  destroy_graph(&graph);
+  return status;
+}
+
 /* A graph of few and heavy nodes METIS divides now better by halves, now into all parts at once, by much: the smaller
-   cut is taken, where both are as balanced. */
+   cut is taken, where both are as balanced. Where weights that METIS was not told of were far out of balance, it is
+   told of all. */
 dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g, int parts, const double *share,
                                       uint64_t seed) {
   dg_status status = DG_OK;
-  metis_graph graph = {0};
   int32_t *tried = NULL;
-  double cost, least = INFINITY;
-  DG_TRY(take_weighted(&graph, g));
-  if (share) DG_TRY(set_shares(&graph, share, parts));
-  DG_TRY(dg_alloc(&tried, (size_t)graph.n_nodes, sizeof *tried));
-  for (int recursive = 0; recursive < 2; recursive++) {
-    const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
-    idx_t cut;
-    DG_TRY(call(&cut, tried, &graph, parts, &way));
-    DG_TRY(dg_partition_polish(&cost, tried, g, parts, share, false));
-    if (cost >= least) continue;
-    least = cost;
-    memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
+  dg_polished least = {.cost = INFINITY};
+  const int kinds = count_kinds(g);
+  DG_TRY(dg_alloc(&tried, (size_t)g->n_nodes, sizeof *tried));
+  for (int told = g->n_weights; told <= kinds; told = kinds) {
+    for (int recursive = 0; recursive < 2; recursive++) {
+      const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
+      DG_TRY(try_way(&least, part, tried, g, told, parts, share, &way));
+    }
+    if (told == kinds || least.before <= FAR_OUT) break;
   }
 cleanup:
   dg_free(&tried);
-  destroy_graph(&graph);
   return status;
 }

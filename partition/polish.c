@@ -156,7 +156,7 @@ static void look(polisher *p, int32_t node) {
     else if (indptr[row + 1] - indptr[row] <= MANY_NEIGHBOURS)
       look_at_row(p, node, row, p->g->edge_weight[t]);
   }
-  p->looks += indptr[node + 1] - indptr[node];
+  p->looks += 1 + indptr[node + 1] - indptr[node];
   if (!p->halo) return;
   const int n = find_need(p, node, node);
   for (int k = 0; k < n; k++) {
@@ -262,6 +262,13 @@ static bool is_done(const polisher *p, pass_aim aim, int64_t best) {
   return aim == SHRINK ? p->n_moves - best > STALL : p->excess <= 0;
 }
 
+/* Whether a node has become dearer than it was, and others are cheaper now: what excess it takes away falls with every
+   move, and little of that is no reason. */
+static bool is_late(const polisher *p, pass_aim aim, double key, double before) {
+  if (p->queue.n == 0 || key >= p->queue.key[p->queue.heap[0]]) return false;
+  return aim != RELIEVE || key < before - 0.25 * fabs(before);
+}
+
 /* One pass, in which each node moves once at most; says whether it made anything better. */
 static bool pass(polisher *p, pass_aim aim) {
   double key, least_excess = p->excess;
@@ -270,7 +277,7 @@ static bool pass(polisher *p, pass_aim aim) {
   for (int32_t node; !is_done(p, aim, best) && (node = dg_queue_take(&p->queue)) >= 0;) {
     const int from = p->part[node], to = propose(&key, p, aim, node);
     if (to < 0) continue;
-    if (p->queue.n > 0 && key < p->queue.key[p->queue.heap[0]]) {
+    if (is_late(p, aim, key, p->queue.key[node])) {
       dg_queue_put(&p->queue, node, key);
       continue;
     }
@@ -359,17 +366,18 @@ static double worst_load(const polisher *p) {
   return worst;
 }
 
-dg_status dg_partition_polish(double *cost, int32_t *part, const dg_weighted_graph *graph, int parts,
+dg_status dg_partition_polish(dg_polished *result, int32_t *part, const dg_weighted_graph *graph, int parts,
                               const double *share, bool halo) {
   dg_status status = DG_OK;
   polisher p = {.g = graph, .parts = parts, .part = part, .halo = halo};
   DG_TRY(allocate(&p));
   weigh(&p, share);
+  result->before = worst_load(&p);
   relieve(&p, SHIFT);
   relieve(&p, RELIEVE);
   for (int k = 0; k < PASSES && pass(&p, SHRINK); k++) {
   }
-  *cost = (double)p.cost * fmax(DG_BALANCED, worst_load(&p));
+  result->cost = (double)p.cost * fmax(DG_BALANCED, worst_load(&p));
 cleanup:
   release(&p);
   return status;

@@ -131,7 +131,8 @@ cleanup:
   return status;
 }
 
-dg_status dg_partition_cost(double *cost, int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
+dg_status dg_partition_cost(double *cost, double *worst, int32_t *part, const dg_csr *edges,
+                            const dg_partition_config *config) {
   dg_status status = DG_OK;
   dg_refiner r = {0};
   dg_partition_part *each = NULL;
@@ -145,7 +146,9 @@ dg_status dg_partition_cost(double *cost, int32_t *part, const dg_csr *edges, co
   for (int p = 0; p < r.parts; p++) {
     *cost += (double)each[p].halo + DG_STEP_EDGE_WEIGHT * (double)step[p].halo_nodes;
   }
-  *cost *= fmax(DG_BALANCED, dg_refiner_worst(&r)) / DG_BALANCED;
+  const double most = dg_refiner_worst(&r);
+  *cost *= fmax(DG_BALANCED, most) / DG_BALANCED;
+  if (worst) *worst = most;
 cleanup:
   dg_free(&each);
   dg_free(&step);

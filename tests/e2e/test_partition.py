@@ -208,6 +208,23 @@ class Multilevel(program.Case):
                         self.assertLessEqual(ours["step"][kind]["imbalance"], 1.05 if balance == "step" else parts)
                     self.assertEqual(ours["empty_parts"], 0)
 
+    def test_isolated_nodes_that_train_are_shared_out(self):
+        n, linked = 45000, 7000
+        a, b = np.random.default_rng(5).integers(0, linked, (2, 5 * linked)) * 6
+        pairs = np.unique(np.stack([np.concatenate([b, a]), np.concatenate([a, b])], axis=1)[np.tile(a != b, 2)], axis=0)
+        graph = graphs.Graph(np.searchsorted(pairs[:, 0], np.arange(n + 1)), pairs[:, 1].astype(np.int32),
+                             np.ones((n, 4), np.float32), (np.arange(n) % 3).astype(np.int32), np.arange(n), np.arange(9),
+                             np.arange(9), 3)
+        graph.write(self.path("isolated.h5"))
+        halo = []
+        for method in ("metis", "multilevel"):
+            found = json.loads(program.distgat("partition", self.path("isolated.h5"), "--parts", 6, "--method", method,
+                                               "--out", self.path("i.h5"), "--json"))
+            for imbalance in (found["edge_imbalance"], found["step"]["nonzeros"]["imbalance"]):
+                self.assertLessEqual(imbalance, 1.05, method)
+            halo.append(found["halo_nodes"])
+        self.assertLessEqual(halo[1], 1.2 * halo[0])
+
     def test_its_file_serves_training_and_says_its_figures(self):
         found = self.divide(2)
         again = json.loads(program.distgat("partition", self.path("g.h5"), "--parts", 3, "--method", "file", "--from",

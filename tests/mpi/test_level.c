@@ -209,6 +209,27 @@ static void spread_rows_are_within_the_limit(void **state) {
   dg_level_destroy(&level);
 }
 
+/* Nodes without neighbours fill clusters up to the limit. */
+static void isolated_nodes_join_each_other(void **state) {
+  (void)state;
+  dg_level level;
+  dg_clusters clusters;
+  int64_t label[N], indptr[N + 1] = {0}, kinds = 0;
+  const dg_directory blocks = dg_directory_blocks(&test_comm, N);
+  assert_int_equal(dg_level_create(&level, &test_comm, N, &(dg_in_edges){blocks.n, indptr, NULL}), DG_OK);
+  for (dg_row i = 0; i < level.n; i++) level.weight[i] = (dg_weight){{1}};
+  find_clusters(&clusters, label, &level);
+  for (int c = 0; c < N; c++) {
+    int64_t members = 0;
+    for (int i = 0; i < N; i++) members += label[i] == c;
+    kinds += members > 0;
+    assert_true(members <= limit.of[0]);
+  }
+  assert_int_equal(kinds, (N + limit.of[0] - 1) / limit.of[0]);
+  dg_clusters_destroy(&clusters);
+  dg_level_destroy(&level);
+}
+
 /* A path, as the ranks of `comm` hold it, of which each seventh node weighs more. */
 static void create_path(dg_level *level, const dg_comm *comm) {
   int64_t indptr[N + 1] = {0};
@@ -283,6 +304,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(leaves_of_a_star_join_each_other),
       cmocka_unit_test(contracted_graph_has_the_edges_between_clusters),
       cmocka_unit_test(spread_rows_are_within_the_limit),
+      cmocka_unit_test(isolated_nodes_join_each_other),
       cmocka_unit_test(polished_rows_do_not_depend_on_the_number_of_ranks),
       cmocka_unit_test(graphs_of_fewer_nodes_than_ranks),
   };

@@ -49,10 +49,10 @@ static double worst(int parts, int kind) {
 }
 
 static void polish(int parts) {
-  double cost;
-  assert_int_equal(dg_partition_polish(&cost, part, &graph, parts, NULL, false), DG_OK);
+  dg_polished result;
+  assert_int_equal(dg_partition_polish(&result, part, &graph, parts, NULL, false), DG_OK);
   const double beyond = fmax(1.05, fmax(worst(parts, 0), worst(parts, 1)));
-  assert_true(fabs(cost - (double)cut() * beyond) < 1e-6 * cost + 1e-9);
+  assert_true(fabs(result.cost - (double)cut() * beyond) < 1e-6 * result.cost + 1e-9);
 }
 
 /* What weighs too much lies far from the parts with room: all that is between moves. */
@@ -88,12 +88,12 @@ static int64_t halo(void) {
 static void ragged_borders_become_straight(void **state) {
   (void)state;
   enum { SIDE = 30 };
-  double cost;
+  dg_polished result;
   make_grid(SIDE, SIDE, 1);
   for (int i = 0; i < SIDE * SIDE; i++)
     part[i] = i % SIDE >= SIDE / 2 + (int)(dg_rng_key(3, (uint64_t)i / SIDE) % 7) - 3;
   assert_true(halo() > 3 * SIDE);
-  assert_int_equal(dg_partition_polish(&cost, part, &graph, 2, NULL, true), DG_OK);
+  assert_int_equal(dg_partition_polish(&result, part, &graph, 2, NULL, true), DG_OK);
   assert_true(worst(2, 0) <= 1.034);
   assert_in_range(halo(), SIDE, 2 * SIDE + 2);
 }
@@ -105,7 +105,7 @@ static void rows_go_where_most_is_halo_anyway(void **state) {
   enum { X = 300 };
   static bool linked[MAX][MAX];
   const int extra[][2] = {{100, 700}, {200, 800}, {X, 100}, {X, 200}, {X, 900}};
-  double cost;
+  dg_polished result;
   memset(linked, 0, sizeof linked);
   for (int i = 0; i + 1 < MAX; i++) linked[i][i + 1] = linked[i + 1][i] = i != X && i + 1 != X;
   for (int k = 0; k < 5; k++) linked[extra[k][0]][extra[k][1]] = linked[extra[k][1]][extra[k][0]] = true;
@@ -117,7 +117,7 @@ static void rows_go_where_most_is_halo_anyway(void **state) {
     part[i] = i >= MAX / 2;
   }
   const int64_t before = halo();
-  assert_int_equal(dg_partition_polish(&cost, part, &graph, 2, NULL, true), DG_OK);
+  assert_int_equal(dg_partition_polish(&result, part, &graph, 2, NULL, true), DG_OK);
   assert_int_equal(part[X], 1);
   assert_int_equal(halo(), before - 1);
 }
@@ -154,13 +154,13 @@ static void fixed_nodes_stay_and_parts_keep_some_of_all(void **state) {
 
 static void lack_of_memory_is_told(void **state) {
   (void)state;
-  double cost;
+  dg_polished result;
   dg_status status = DG_MEMORY;
   make_grid(20, 20, 3);
   for (int64_t n = 1; status != DG_OK; n++) {
     memset(part, 0, sizeof part);
     dg_memory_fail_at(n);
-    status = dg_partition_polish(&cost, part, &graph, PARTS, NULL, false);
+    status = dg_partition_polish(&result, part, &graph, PARTS, NULL, false);
     dg_memory_fail_at(0);
     assert_true(status == DG_OK || status == DG_MEMORY);
     dg_status_clear();

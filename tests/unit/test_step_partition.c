@@ -394,9 +394,9 @@ static void refining_mends_a_bad_partition(void **state) {
   draw_parts(4, 1);
   for (int i = 0; i < m.n; i++)
     if (draw(60, i, 0) < 0.8) part[i] = i * 4 / m.n;
-  assert_int_equal(dg_partition_cost(&before, part, &graph.in, &config), DG_OK);
+  assert_int_equal(dg_partition_cost(&before, NULL, part, &graph.in, &config), DG_OK);
   assert_int_equal(dg_partition_refine(part, &graph.in, &config), DG_OK);
-  assert_int_equal(dg_partition_cost(&after, part, &graph.in, &config), DG_OK);
+  assert_int_equal(dg_partition_cost(&after, NULL, part, &graph.in, &config), DG_OK);
   assert_true(after < 0.6 * before);
 }
 
@@ -435,7 +435,7 @@ static void auto_keeps_the_smaller_halo(void **state) {
         config.balance = balance ? DG_BALANCE_EDGES : DG_BALANCE_STEP;
         config.objective = (dg_partition_objective)objective;
         assert_int_equal(dg_partition_compute(part, &graph.in, &config), DG_OK);
-        assert_int_equal(dg_partition_cost(&cost[objective], part, &graph.in, &config), DG_OK);
+        assert_int_equal(dg_partition_cost(&cost[objective], NULL, part, &graph.in, &config), DG_OK);
       }
       assert_true(cost[DG_PART_AUTO] <= cost[DG_PART_CUT] && cost[DG_PART_AUTO] <= cost[DG_PART_VOL]);
     }

@@ -75,8 +75,8 @@ static double metis_cost(int32_t *of, bool recursive, int parts, uint64_t seed) 
       &n, &n_weights, xadj, adjncy, NULL, NULL, adjwgt, &n_parts, NULL, NULL, options, &cut, own);
   assert_int_equal(code, METIS_OK);
   for (int i = 0; i < N; i++) of[i] = (int32_t)own[i];
-  double cost;
-  assert_int_equal(dg_partition_polish(&cost, of, &graph, parts, NULL, false), DG_OK);
+  dg_polished result;
+  assert_int_equal(dg_partition_polish(&result, of, &graph, parts, NULL, false), DG_OK);
   return cut_of(of) * fmax(1.05, imbalance_of(of, NULL, parts));
 }
 
@@ -95,6 +95,18 @@ static void better_way_is_taken(void **state) {
   assert_in_range(by_halves, 1, GRAPHS - 1);
 }
 
+/* METIS is told of the first weight; the second, which half of the communities have, it learns of where need be. */
+static void weights_that_metis_was_not_told_of_are_balanced(void **state) {
+  (void)state;
+  static int32_t once[N];
+  make(5);
+  for (int i = 0; i < N; i++) weight[i][1] = dg_rng_key(5, (uint64_t)i) % COMMUNITIES < 4 ? 10 : 0;
+  const double blind = metis_cost(once, false, COMMUNITIES, 5), halves = metis_cost(once, true, COMMUNITIES, 5);
+  assert_int_equal(dg_partition_metis_weighted(part, &graph, COMMUNITIES, NULL, 5), DG_OK);
+  assert_true(imbalance_of(part, NULL, COMMUNITIES) < 1.06);
+  assert_true(1.05 * cut_of(part) < fmin(blind, halves));
+}
+
 static void shares_are_kept(void **state) {
   (void)state;
   const double share[3] = {0.5, 0.3, 0.2};
@@ -106,6 +118,7 @@ static void shares_are_kept(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(better_way_is_taken),
+      cmocka_unit_test(weights_that_metis_was_not_told_of_are_balanced),
       cmocka_unit_test(shares_are_kept),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
