@@ -34,6 +34,7 @@ typedef struct dg_model_config {
   double input_dropout;     /* on the first layer's input */
   double attention_dropout; /* on attention coefficients */
   double edge_dropout;      /* share of edges that attention does not see in a training step, self-loops aside */
+  double message_dropout;   /* on the projected rows that GAT sums, once their scores are made */
   bool source_only;         /* attention scores of GAT are made of the source alone */
   bool symmetric_norm;      /* attention between roots of degrees: sources' and, inverse, targets' */
   double negative_slope;    /* of LeakyReLU in attention scores */

@@ -9,8 +9,10 @@ from .page import Page
 from .seen import look, place, tested
 
 TOLD = ("graph", "graph_fingerprint", "num_classes", "num_features")  # elsewhere on the page
-OF_ATTENTION = ("attention_dropout", "attention_target", "edge_dropout", "heads", "negative_slope", "out_heads", "symmetric_norm")
-UNUSED = {"edge_attributes": "none", "edge_dropout": 0, "label_iterations": 0, "norm": "none", "residual": 0,
+OF_ATTENTION = ("attention_dropout", "attention_target", "edge_dropout", "heads", "message_dropout", "negative_slope", "out_heads",
+                "symmetric_norm")
+UNUSED = {"edge_attributes": "none", "edge_dropout": 0, "label_iterations": 0, "message_dropout": 0, "norm": "none",
+          "residual": 0,
           "symmetric_norm": 0, "table_type": "f32", "use_labels": 0,
           "attention_target": "on"}  # what changes nothing is not told
 SWITCHES = ("residual", "symmetric_norm")

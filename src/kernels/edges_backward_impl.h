@@ -294,17 +294,28 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
   }
 }
 
+/* The gradient of a row that edges saw through dropout becomes that of the row before. */
+INLINE void drop_gradient(vf *acc, const dg_edges *e, int32_t j, int nv) {
+  const uint32_t row = dg_rng_row(e->row_drop.key, (uint32_t)e->ids[j]);
+  for (int v = 0; v < nv; v++)
+    acc[v] = through(acc[v], kept(row, &e->row_drop, iota((uint32_t)(v * DG_VL))), &e->row_drop);
+}
+
 /* Adds what the scores of source j give to its row of dz (GAT), and their shares of the attention vectors' gradients to
    da [2 nv]. */
-INLINE void add_scores(const dg_edges *e, int32_t j, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
+INLINE void add_scores(const dg_edges *e, int32_t j, bool edge, int nv, int hp, vf *acc, const vf *dsrc, vf *da) {
   const int q = pattern_size(hp);
-  const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
+  const size_t first = (size_t)j * nv * DG_VL;
+  const table_row zj = row_of(TABLE(e, z) + first, nv);
+  const vf *scored = edge && e->row_drop.threshold ? (const vf *)(e->scored + first) : NULL;
   vf ddst[MAX_PATTERN];
   for (int k = 0; k < q; k++) ddst[k] = j < e->n_dst ? load_pattern(e->dscore_dst + (size_t)j * hp, hp, k) : splat(0);
+  if (scored) drop_gradient(acc, e, j, nv);
   FOR_ROW(v, k, nv, q) {
+    const vf z = scored ? scored[v] : vector(zj, v);
     acc[v] += dsrc[k] * ((const vf *)e->att)[v] + ddst[k] * ((const vf *)e->att_dst)[v];
-    da[v] += dsrc[k] * vector(zj, v);
-    da[nv + v] += ddst[k] * vector(zj, v);
+    da[v] += dsrc[k] * z;
+    da[nv + v] += ddst[k] * z;
   }
 }
 
@@ -343,7 +354,7 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
         for (int k = 0; k < q; k++) dsrc[k] += load_pattern(tl.slope + first, hp, k);
         FOR_ROW(v, k, nv, q) acc[v] += load_pattern(tl.weight + first, hp, k) * vector(dagg, v);
       }
-      if (to == e->t_indptr[j + 1]) add_scores(e, j, nv, hp, acc, dsrc, sum);
+      if (to == e->t_indptr[j + 1]) add_scores(e, j, edge, nv, hp, acc, dsrc, sum);
       end_row(e->dz + j * ld, acc, nv);
     }
     s.row = next_row(&s, e->t_indptr);

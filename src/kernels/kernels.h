@@ -73,6 +73,8 @@ typedef struct dg_edges {
   const dg_real *lin_edge;    /* [edge_dim, ld] what attributes add to the argument of LeakyReLU (GATv2) */
   const dg_real *edge_scores; /* [edge_dim, hp] the same (GAT) */
   dg_dropout edge_drop;       /* of edges themselves, before the softmax; self-loops stay; attention alone */
+  dg_dropout row_drop;        /* of the rows that edges gather, z, once scores are made; GAT alone */
+  const dg_real *scored;      /* [n_src, ld] the rows before, where row_drop is on */
   dg_bf16 *z_bf16, *zr_bf16, *dagg_bf16; /* what kernels over tables in bf16 read in the place of z, zr and dagg */
 } dg_edges;
 
@@ -157,7 +159,7 @@ typedef struct dg_edge_kernels {
 typedef struct dg_kernels {
   const char *name;
 
-  /* Kernels over edges, [0], and [1] over edges with attributes or of which some are dropped. There GCN multiplies by
+  /* Kernels over edges, [0], and [1] over edges with attributes, or dropped edges or rows. There GCN multiplies by
      an edge's attribute, its weight, self-loops weighing 1; attention adds them to scores, as edge_dim of PyTorch
      Geometric's GATConv and GATv2Conv. Means take no attributes. */
   const dg_edge_kernels *edges;
@@ -191,6 +193,9 @@ typedef struct dg_kernels {
   /* dx[r, :] becomes the gradient before activation, given x of `activate`; its sum over rows is added to sum [ld]. */
   void (*activate_backward)(dg_real *dx, const dg_real *x, bool elu, int ld, const dg_dropout *drop, int32_t begin,
                             int32_t end, dg_real *sum);
+  /* out[r, :] = dropout(in[r, :]), of rows of ids[r]. */
+  void (*drop_rows)(dg_real *out, const dg_real *in, int ld, const int32_t *ids, const dg_dropout *drop, int32_t begin,
+                    int32_t end);
   /* y[r, :] += x[r, :]. */
   void (*add_rows)(dg_real *y, const dg_real *x, int ld, int32_t begin, int32_t end);
 

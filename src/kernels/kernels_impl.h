@@ -42,6 +42,7 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .multiply_transposed = DG_MULTIPLY_TRANSPOSED,
     .activate = activate,
     .activate_backward = activate_backward,
+    .drop_rows = drop_rows,
     .add_rows = add_rows,
     .column_moments = column_moments,
     .batch_norm = batch_norm,

@@ -93,6 +93,16 @@ static void activate_backward(dg_real *dx, const dg_real *x, bool elu, int ld, c
     }
 }
 
+static void drop_rows(dg_real *out, const dg_real *in, int ld, const int32_t *ids, const dg_dropout *drop,
+                      int32_t begin, int32_t end) {
+  for (int32_t r = begin; r < end; r++) {
+    const uint32_t row = dg_rng_row(drop->key, (uint32_t)ids[r]);
+    const size_t first = (size_t)r * ld;
+    for (int c = 0; c < ld; c += DG_VL)
+      store(out + first + c, through(load(in + first + c), kept(row, drop, iota((uint32_t)c)), drop));
+  }
+}
+
 INLINE void strip_sums(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *sum, int nv) {
   vf total[SUMS];
   for (int v = 0; v < nv; v++) total[v] = load(sum + v * DG_VL);

@@ -22,7 +22,7 @@ typedef struct dg_layer {
   bool bf16;              /* tables that edges gather rows from are in it */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
   int n_labels;           /* of these the last, which labels are put into */
-  double dropout, attention_dropout, edge_dropout, slope;
+  double dropout, attention_dropout, edge_dropout, message_dropout, slope;
   bool source_only;     /* scores know nothing of the target (GAT) */
   bool symmetric;       /* see symmetric.c */
   int64_t first, count; /* the layer's part of the block */
@@ -49,7 +49,7 @@ typedef struct dg_sizes {
   size_t edge_scores, no_target;      /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
   size_t z_bf16, zr_bf16, dagg_bf16;  /* tables in bf16, in the place of z, zr and dagg */
-  size_t rounding;                    /* see dg_work */
+  size_t dropped, rounding;           /* see dg_work */
   size_t labels, shown;               /* see dg_work */
   size_t skip, skip_weights, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
@@ -104,6 +104,7 @@ typedef struct dg_work {
   dg_real *skip_weights; /* [in, bias_ld] sum of both skips' */
   dg_real *share;        /* [n_dst] 1 / neighbours (means) */
   dg_real *edge_scores;  /* [2, edge_dim, hp] what each attribute adds to scores, and its gradient (GAT) */
+  dg_real *dropped;      /* [n_src, ld] projected rows after their dropout, which edges gather then (GAT) */
   dg_real *no_target;    /* [ld] zero, in the place of a_dst where scores know nothing of the target (GAT) */
   dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */

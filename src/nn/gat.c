@@ -57,11 +57,24 @@ static void backward_edge_scores(const dg_work *work, dg_params *params) {
 }
 
 static void score(const dg_work *work, int32_t first, int32_t stop) {
-  FOR_TILES(work, stop - first, work->layer->edges->gat_scores(&work->e, first + begin, first + end));
+  const dg_edges *e = &work->e;
+  FOR_TILES(work, stop - first, work->layer->edges->gat_scores(e, first + begin, first + end));
+  if (!e->row_drop.threshold) return;
+  FOR_TILES(
+      work, stop - first,
+      work->layer->kernels->drop_rows(work->dropped, e->z, e->ld, e->ids, &e->row_drop, first + begin, first + end));
+}
+
+/* What edges see: dropped rows, where there are such. Others wait for the rows as they are: these stay. */
+static dg_edges seen_edges(const dg_work *work) {
+  dg_edges e = work->e;
+  if (e.row_drop.threshold) e.scored = e.z, e.z = work->dropped;
+  return e;
 }
 
 static void forward(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->gat_forward(&work->e, begin, end));
+  const dg_edges e = seen_edges(work);
+  FOR_CHUNKS(work, work->block->dst, from, to, work->layer->edges->gat_forward(&e, begin, end));
 }
 
 static void backward_begin(const dg_work *work) {
@@ -69,20 +82,21 @@ static void backward_begin(const dg_work *work) {
 }
 
 /* dz of a chunk of sources, and its share of the gradients of attention vectors and edge_scores. */
-static void backward_chunk(const dg_work *work, int chunk, int32_t begin, int32_t end) {
+static void backward_chunk(const dg_work *work, const dg_edges *e, int chunk, int32_t begin, int32_t end) {
   const size_t count = (size_t)work->layer->chunk_sums;
   dg_real *block = work->partial + (size_t)chunk * count;
   double *sum = work->sums + (size_t)chunk * count;
   memset(sum, 0, count * sizeof *sum);
   for (int32_t first = begin, last; first < end; first = last) {
     last = block_end(NULL, first, end);
-    work->layer->edges->gat_backward_src(&work->e, first, last, block);
+    work->layer->edges->gat_backward_src(e, first, last, block);
     add_block(sum, block, (int64_t)count);
   }
 }
 
 static void backward_sources(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->src, from, to, backward_chunk(work, c_, begin, end));
+  const dg_edges e = seen_edges(work);
+  FOR_CHUNKS(work, work->block->src, from, to, backward_chunk(work, &e, c_, begin, end));
 }
 
 static void backward_end(const dg_work *work, dg_params *params) {

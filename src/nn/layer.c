@@ -28,6 +28,7 @@ void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step)
   work->in.drop = work->x.drop = dg_dropout_of(l->dropout, step, l->index, DG_DROP_INPUT);
   work->e.drop = dg_dropout_of(l->attention_dropout, step, l->index, DG_DROP_ATTENTION);
   work->e.edge_drop = dg_dropout_of(l->edge_dropout, step, l->index, DG_DROP_EDGES);
+  work->e.row_drop = dg_dropout_of(l->message_dropout, step, l->index, DG_DROP_MESSAGES);
   if (l->att >= 0) work->e.att = params->value + l->att;
   if (l->att_dst >= 0) work->e.att_dst = params->value + l->att_dst;
   if (l->lin_edge >= 0) work->e.lin_edge = params->value + l->lin_edge;

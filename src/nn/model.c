@@ -57,8 +57,10 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.in_ld = in->ld;
   l.edge_dim = l.conv->edges ? m->edge_dim : 0;
   l.edge_dropout = l.conv->attention ? c->edge_dropout : 0;
+  l.message_dropout = l.conv->score ? c->message_dropout : 0;
   l.bf16 = c->table_type == DG_TABLE_BF16 && l.conv->edges;
-  l.edges = &(l.bf16 ? l.kernels->edges_bf16 : l.kernels->edges)[l.edge_dim > 0 || l.edge_dropout > 0];
+  l.edges = (l.bf16 ? l.kernels->edges_bf16 : l.kernels->edges) +
+            (l.edge_dim > 0 || l.edge_dropout > 0 || l.message_dropout > 0);
   l.chunk_sums = 2 * l.ld;
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;

@@ -29,7 +29,7 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
-                       s.rounding);
+                       s.dropped + s.rounding);
     halves += (int64_t)(s.z_bf16 + s.zr_bf16);
     reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;

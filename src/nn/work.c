@@ -58,6 +58,7 @@ static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_co
   if (l->bf16) s->dagg_bf16 = dagg;
   if (l->conv->edges) s->agg = (size_t)n->n_src * (size_t)l->ld; /* dz takes its place */
   if (l->index > 0) s->turned = count_sides(l) * (size_t)l->in_ld * (size_t)l->ld;
+  if (l->message_dropout > 0) s->dropped = (size_t)n->n_src * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
   s->partial = partial_size(l, n, sparse);
   s->sums = sums_size(l, n);
@@ -160,6 +161,7 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->e.zr, s->zr, sizeof(dg_real)));
   DG_TRY(allocate(&w->e.z_bf16, s->z_bf16, sizeof(dg_bf16)));
   DG_TRY(allocate(&w->e.zr_bf16, s->zr_bf16, sizeof(dg_bf16)));
+  DG_TRY(allocate(&w->dropped, s->dropped, sizeof(dg_real)));
   DG_TRY(allocate(&w->rounding, s->rounding, sizeof(dg_real)));
   if (w->layer->conv->edges) DG_TRY(dg_alloc(&w->e.agg, s->agg, sizeof(dg_real))); /* also of ranks without rows */
   DG_TRY(allocate(&w->e.stat, s->stat, sizeof(dg_real)));
@@ -263,6 +265,7 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->e.zr);
   dg_free(&work->e.z_bf16);
   dg_free(&work->e.zr_bf16);
+  dg_free(&work->dropped);
   dg_free(&work->rounding);
   dg_free(&work->e.agg);
   dg_free(&work->e.stat);

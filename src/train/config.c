@@ -103,6 +103,11 @@ static dg_status check_model(const values *v, const bool typed[N_OPTIONS]) {
   if (typed[ATTENTION_TARGET] && !v->attention_target && !is_gat)
     return dg_fail(DG_USAGE, "--attention-target off is for gat; %s has no score of the target's own",
                    dg_model_kind_name((dg_model_kind)v->kind));
+  if (typed[MESSAGE_DROPOUT] && m->message_dropout > 0 && !is_gat)
+    return dg_fail(DG_USAGE, "--message-dropout is for gat; %s makes no scores ahead of the sums",
+                   dg_model_kind_name((dg_model_kind)v->kind));
+  if (is_gat && m->message_dropout > 0 && v->table_type == DG_TABLE_BF16)
+    return dg_fail(DG_USAGE, "--message-dropout is for tables of f32, not for --table-type bf16");
   if (has_attention((dg_model_kind)v->kind)) return DG_OK;
   for (size_t i = 0; i < sizeof used / sizeof *used; i++)
     if (typed[used[i].option] && used[i].differs)

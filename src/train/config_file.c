@@ -24,8 +24,8 @@ static dg_status save_option(dg_h5 *file, const dg_option *option) {
 /* Whether older versions did not have the option. */
 static bool is_new(int option) {
   return option == RESIDUAL || option == NORM || option == EDGE_ATTRIBUTES || option == EDGE_DROPOUT ||
-         option == ATTENTION_TARGET || option == SYMMETRIC_NORM || option == USE_LABELS || option == LABEL_ITERATIONS ||
-         option == TABLE_TYPE;
+         option == MESSAGE_DROPOUT || option == ATTENTION_TARGET || option == SYMMETRIC_NORM || option == USE_LABELS ||
+         option == LABEL_ITERATIONS || option == TABLE_TYPE;
 }
 
 /* Goes through text, so that a file is checked as strictly as a command line. Where it says nothing of an

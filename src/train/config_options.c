@@ -41,6 +41,8 @@ void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_valu
       dg_option_real("attention-dropout", &m->attention_dropout, 0, below_one, "P", "on attention coefficients (0)");
   options[EDGE_DROPOUT] = dg_option_real("edge-dropout", &m->edge_dropout, 0, below_one, "P",
                                          "gat, gatv2: share of edges that attention does not see in a step (0)");
+  options[MESSAGE_DROPOUT] = dg_option_real("message-dropout", &m->message_dropout, 0, below_one, "P",
+                                            "gat: on projected rows, after their scores and before their sums (0)");
   options[NEGATIVE_SLOPE] =
       dg_option_real("negative-slope", &m->negative_slope, -INFINITY, INFINITY, "A", "of LeakyReLU (0.2)");
   options[ACTIVATION] =
@@ -154,6 +156,7 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [INPUT_DROPOUT] = "model",
                                                 [ATTENTION_DROPOUT] = "model",
                                                 [EDGE_DROPOUT] = "model",
+                                                [MESSAGE_DROPOUT] = "model",
                                                 [NEGATIVE_SLOPE] = "model",
                                                 [ACTIVATION] = "model",
                                                 [RESIDUAL] = "model",

@@ -181,6 +181,27 @@ class Dropout(program.Case):
             self.assertLess(abs(both.mean() - (1 - p)**2), 5 * np.sqrt(0.25 * 0.75 / leaves), kind)
             self.assertLess(abs(first[both].mean() - (1 - p)), 5 * np.sqrt(0.25 / both.sum()), kind)
 
+    def message_mask(self, *options, ranks=None, nodes=40):
+        """That of the rows that one layer of GAT sums, [nodes, classes]; each node hears itself alone, and has a feature of
+        its own."""
+        graph = linked(np.zeros((nodes, nodes)), np.arange(nodes), np.arange(nodes), nodes + 1)
+        weights = oracle.random_weights("gat", nodes, graph.classes, layers=1)
+        weights = {name: 0 * value for name, value in weights.items()}
+        found = self.gradients(graph, "gat", weights, "--layers", 1, "--dropout", 0, *options, ranks=ranks)
+        kept_whole = (1 / graph.classes - np.eye(nodes, graph.classes)) / nodes
+        return found["conv1.lin.weight"].T / kept_whole
+
+    def test_messages(self):
+        """Every node, channel and seed draws for itself, and apart from the mask of the input."""
+        p = 0.4
+        mask = self.bits(self.message_mask("--message-dropout", p), p, "messages")
+        inputs = self.bits(self.input_mask("gat", 1, "--input-dropout", p), p, "input")
+        for name, one, other in (("nodes", mask[1:], mask[:-1]), ("channels", mask[:, 1:], mask[:, :-1]),
+                                 ("seeds", mask, self.message_mask("--message-dropout", p, "--seed", 1) > 0.5),
+                                 ("input", mask[:NODES], inputs[:, :mask.shape[1]])):
+            self.independent(one, other, p, f"messages: {name}")
+        np.testing.assert_array_equal(self.message_mask("--message-dropout", p, ranks=3) > 0.5, mask)
+
     def epochs_of_one_node(self, p, columns, epochs, *options, ranks=None):
         """The mask of one node's features in each epoch, [epochs, columns], from the losses: learning is switched off, the
         weight of column k is 2^k of a unit, and the loss is log(1 + exp(sum of what is kept))."""

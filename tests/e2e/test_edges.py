@@ -214,6 +214,16 @@ class Edges(program.Case):
                 self.refused("bench", self.path("plain.h5"), "--model", model, *option,
                              words=(option[0], "is for gat and gatv2", model))
 
+    def test_dropped_messages_are_of_gat(self):
+        """And of tables that are not rounded; no other option comes to what this one does."""
+        for model in ("gatv2", "gcn", "sage", "mlp"):
+            self.refused("train", self.path("plain.h5"), "--model", model, "--message-dropout", 0.1,
+                         words=("--message-dropout is for gat", model))
+        self.refused("train", self.path("plain.h5"), "--model", "gat", "--message-dropout", 0.1, "--table-type", "bf16",
+                     words=("--message-dropout is for tables of f32",))
+        found = [self.train("edges.h5", "gat", "none", "--message-dropout", rate) for rate in (0, 0.4)]
+        self.assertFalse(np.allclose(*found))
+
     def test_plans(self):
         """Of a file as of numbers alone, which cannot say how many features an edge has."""
         sizes = ("--nodes", 5000, "--edges", 40000, "--features", 16, "--classes", 5, "--parts", 2, "--quiet")

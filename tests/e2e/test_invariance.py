@@ -25,6 +25,7 @@ DEEP = (  # what lies beside and between layers, and other losses and optimizers
     ("--model", "gatv2", "--residual", "--norm", "layer", "--out-heads", 2, "--loss", "log-ce", "--optimizer", "adamw"),
     ("--model", "gatv2", "--edge-attributes", "weight", "--edge-dropout", 0.3),
     ("--model", "gat", "--attention-target", "off", "--edge-dropout", 0.5, "--attention-dropout", 0.2, "--symmetric-norm"),
+    ("--model", "gat", "--message-dropout", 0.6, "--attention-dropout", 0.4, "--symmetric-norm", "--out-heads", 2),
     ("--model", "gcn", "--layers", 3, "--norm", "batch", "--label-smoothing", 0.2, "--class-weights", "balanced"),
     ("--model", "gcn", "--edge-attributes", "weight"),
     ("--model", "sage", "--layers", 3, "--residual", "--norm", "layer", "--optimizer", "rmsprop", "--warmup", 2),

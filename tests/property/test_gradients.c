@@ -221,6 +221,28 @@ static void gat(void **state) {
   check_kind(DG_MODEL_GAT, DG_EDGES_FEATURES);
 }
 
+/* Alone, and with all else that the kernels of such layers do. */
+static void gat_drops_messages(void **state) {
+  (void)state;
+  for (int all = 0; all < 2; all++) {
+    const dg_model_config config = {.kind = DG_MODEL_GAT,
+                                    .layers = 2 + all,
+                                    .hidden = 4,
+                                    .heads = all ? 3 : 8,
+                                    .out_heads = 1 + all,
+                                    .dropout = 0.3,
+                                    .attention_dropout = 0.25,
+                                    .message_dropout = 0.4,
+                                    .negative_slope = 0.2,
+                                    .residual = all,
+                                    .norm = all ? DG_NORM_BATCH : DG_NORM_NONE,
+                                    .edge_attributes = all ? DG_EDGES_FEATURES : DG_EDGES_PLAIN,
+                                    .edge_dropout = all ? 0.2 : 0,
+                                    .symmetric_norm = all};
+    check_model(&config, !all, false);
+  }
+}
+
 static void gatv2(void **state) {
   (void)state;
   check_kind(DG_MODEL_GATV2, DG_EDGES_FEATURES);
@@ -274,6 +296,7 @@ static void labels_as_input(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(gcn),
                                      cmocka_unit_test(gat),
+                                     cmocka_unit_test(gat_drops_messages),
                                      cmocka_unit_test(gatv2),
                                      cmocka_unit_test(mlp),
                                      cmocka_unit_test(sage),

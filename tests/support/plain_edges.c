@@ -72,6 +72,22 @@ static double dot(const dg_edges *e, const dg_real *x, int32_t r, const dg_real 
   return sum;
 }
 
+/* Rows that scores are made of. */
+static const dg_real *scored(const dg_edges *e) {
+  return e->row_drop.threshold ? e->scored : e->z;
+}
+
+/* What dropout makes of a 1 in channel c of the row that edges gather of source j. */
+static double row_mask(const dg_edges *e, int32_t j, size_t c) {
+  if (!e->row_drop.threshold) return 1;
+  return plain_kept(&e->row_drop, e->ids[j], (uint32_t)c) ? (double)e->row_drop.scale : 0;
+}
+
+/* Channel c of what edges gather of source j. */
+static double message(const dg_edges *e, int32_t j, size_t c) {
+  return row_mask(e, j, c) * (double)scored(e)[(size_t)j * (size_t)e->ld + c];
+}
+
 static double attribute(const dg_edges *e, int32_t t, int c) {
   return (double)e->attributes[(size_t)t * (size_t)e->edge_dim + (size_t)c];
 }
@@ -124,7 +140,7 @@ static void forward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int h
     const bool positive = !v2 && gat_sum(p, e, (edge){i, e->indices[t], t}, h) > 0;
     if (positive) p->share[(size_t)i * hp + (size_t)h] += alpha[t * hp];
     for (size_t c = (size_t)h; c < ld; c += hp) {
-      const double term = weight * (double)e->z[(size_t)e->indices[t] * ld + c];
+      const double term = weight * message(e, e->indices[t], c);
       p->agg[(size_t)i * ld + c] += term;
       if (positive) p->positive[(size_t)i * ld + c] += term;
     }
@@ -140,7 +156,7 @@ static void score_backward(plain_edges *p, const dg_edges *e, bool v2, edge at, 
   if (!v2) p->dscore_dst[(size_t)at.i * (size_t)e->hp + (size_t)h] += ds;
   for (int c = 0; !v2 && c < e->edge_dim; c++) p->dedge[c * e->hp + h] += ds * attribute(e, at.t, c);
   for (size_t c = (size_t)h; c < ld; c += (size_t)e->hp) {
-    const double att = (double)e->att[c], zj = (double)e->z[rj + c];
+    const double att = (double)e->att[c], zj = (double)scored(e)[rj + c];
     if (v2) {
       const double u = gatv2_sum(e, at, c), du = ds * att * leaky_slope(e, u);
       for (int f = 0; f < e->edge_dim; f++) p->dedge[(size_t)f * ld + c] += du * attribute(e, at.t, f);
@@ -151,7 +167,7 @@ static void score_backward(plain_edges *p, const dg_edges *e, bool v2, edge at, 
       p->dz[rj + c] += ds * att;
       p->dz[ri + c] += ds * (double)e->att_dst[c];
       p->datt[c] += ds * zj;
-      p->datt[ld + c] += ds * (double)e->z[ri + c];
+      p->datt[ld + c] += ds * (double)scored(e)[ri + c];
     }
   }
 }
@@ -163,13 +179,14 @@ static void backward(plain_edges *p, const dg_edges *e, bool v2, int32_t i, int 
     for (int32_t t = e->indptr[i]; t < e->indptr[i + 1]; t++) {
       const int32_t j = e->indices[t];
       const double alpha = p->alpha[t * hp + (size_t)h], m = mask(e, i, j, h);
-      const double dalpha = m * dot(e, e->dagg, i, e->z, j, h);
+      double dalpha = 0;
+      for (size_t c = (size_t)h; c < ld; c += hp) dalpha += m * (double)e->dagg[(size_t)i * ld + c] * message(e, j, c);
       if (pass == 0) {
         mean += alpha * dalpha;
         continue;
       }
       for (size_t c = (size_t)h; c < ld; c += hp)
-        p->dz[(size_t)j * ld + c] += alpha * m * (double)e->dagg[(size_t)i * ld + c];
+        p->dz[(size_t)j * ld + c] += alpha * m * row_mask(e, j, c) * (double)e->dagg[(size_t)i * ld + c];
       score_backward(p, e, v2, (edge){i, j, t}, h, alpha * (dalpha - mean));
     }
   stat_of(p, e, i, DG_STAT_DOT)[h] = mean;
@@ -179,8 +196,8 @@ static void attention(plain_edges *p, const dg_edges *e, bool v2) {
   start(p, e);
   for (int32_t j = 0; j < p->n_src && !v2; j++)
     for (int h = 0; h < e->hp; h++) {
-      p->score_src[(size_t)j * (size_t)e->hp + (size_t)h] = dot(e, e->z, j, e->att, 0, h);
-      if (j < e->n_dst) stat_of(p, e, j, DG_STAT_SCORE)[h] = dot(e, e->z, j, e->att_dst, 0, h);
+      p->score_src[(size_t)j * (size_t)e->hp + (size_t)h] = dot(e, scored(e), j, e->att, 0, h);
+      if (j < e->n_dst) stat_of(p, e, j, DG_STAT_SCORE)[h] = dot(e, scored(e), j, e->att_dst, 0, h);
     }
   for (int32_t i = 0; i < e->n_dst; i++)
     for (int h = 0; h < e->hp; h++) {

@@ -27,7 +27,8 @@ dg_status plain_edges_create(plain_edges *plain, const dg_edges *e, int32_t n_sr
 void plain_edges_destroy(plain_edges *plain);
 
 /* Forward and backward pass over all edges, from what `e` gives: z, zr, att, att_dst, norm, dagg, slope and drop; and
-   attributes, lin_edge, edge_scores and edge_drop, where there are some. */
+   attributes, lin_edge, edge_scores and edge_drop, where there are some. Where GAT's rows are dropped, row_drop, they
+   are `scored` through a mask of its own. */
 void plain_gatv2(plain_edges *plain, const dg_edges *e);
 void plain_gat(plain_edges *plain, const dg_edges *e);
 void plain_gcn(plain_edges *plain, const dg_edges *e);

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 WORD = (1 << 64) - 1
-INPUT, ATTENTION, EDGES, SHOWN = 0, 1, 2, 16  # what randomness is for
+INPUT, ATTENTION, EDGES, MESSAGES, SHOWN = 0, 1, 2, 3, 16  # what randomness is for
 BATCH_EPS, MOMENTUM = 1e-5, 0.1
 
 
@@ -112,7 +112,9 @@ def gat(x, p, edges, o, layer, step):
         score = score + (z * p["att_dst"]).sum(-1)[edges.dst]
     if edges.attributes is not None:
         score = score + ((edges.attributes @ p["lin_edge.weight"].T).view(-1, *heads) * p["att_edge"]).sum(-1)
-    return attend(own, F.leaky_relu(score, o["negative-slope"]), edges, o, layer, step)
+    columns = np.arange(heads[0])[:, None] + np.arange(heads[1]) * padded(heads[0])
+    sent = step.drop(own, layer, MESSAGES, o["message-dropout"], np.arange(edges.n)[:, None, None], columns)
+    return attend(sent, F.leaky_relu(score, o["negative-slope"]), edges, o, layer, step)
 
 
 def gatv2(x, p, edges, o, layer, step):

@@ -51,6 +51,7 @@ typedef struct problem {
   dg_real *lin_edge, *edge_scores;
   dg_bf16 *z_bf16, *zr_bf16, *dagg_bf16;
   dg_real *score_src, *agg, *positive, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
+  dg_real *dropped; /* rows that GAT's edges gather, where they are dropped */
 } problem;
 
 static bool in_bf16; /* tables are */
@@ -212,9 +213,9 @@ static void make_problem(problem *p, size_t shape, double size_of_scores, double
 }
 
 static void free_problem(problem *p) {
-  dg_real **all[] = {&p->z,          &p->zr,    &p->att,      &p->att_dst,  &p->norm,       &p->dagg,
-                     &p->score_src,  &p->agg,   &p->positive, &p->stat,     &p->dz,         &p->dzr,
-                     &p->dscore_dst, &p->alpha, &p->datt,     &p->lin_edge, &p->edge_scores};
+  dg_real **all[] = {&p->z,          &p->zr,    &p->att,      &p->att_dst,  &p->norm,        &p->dagg,
+                     &p->score_src,  &p->agg,   &p->positive, &p->stat,     &p->dz,          &p->dzr,
+                     &p->dscore_dst, &p->alpha, &p->datt,     &p->lin_edge, &p->edge_scores, &p->dropped};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
   dg_free(&p->attributes);
   dg_bf16 **tables[] = {&p->z_bf16, &p->zr_bf16, &p->dagg_bf16};
@@ -290,11 +291,20 @@ static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner) {
   k->gatv2_backward_src(&e, 40, N_SRC);
 }
 
-static void run_gat(problem *p, const dg_edge_kernels *k) {
+/* Rows are dropped once their scores are made. */
+static void drop_rows(problem *p, dg_edges *e, const dg_kernels *k) {
+  p->dropped = room((size_t)N_SRC * (size_t)e->ld, sizeof *p->dropped);
+  k->drop_rows(p->dropped, e->z, e->ld, e->ids, &e->row_drop, 0, 7);
+  k->drop_rows(p->dropped, e->z, e->ld, e->ids, &e->row_drop, 7, N_SRC);
+  e->z = p->dropped;
+}
+
+static void run_gat(problem *p, const dg_kernels *all, const dg_edge_kernels *k) {
   p->e.positive = p->positive;
-  const dg_edges e = given_to_kernels(p);
+  dg_edges e = given_to_kernels(p);
   k->gat_scores(&e, 0, 7);
   k->gat_scores(&e, 7, N_SRC);
+  if (e.row_drop.threshold) drop_rows(p, &e, all);
   k->gat_forward(&e, 0, 5);
   k->gat_forward(&e, 5, N_DST);
   k->gat_alpha(&e, 0, N_DST, p->alpha);
@@ -340,7 +350,7 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
     if (v2)
       run_gatv2(&p, edges, inner);
     else
-      run_gat(&p, edges);
+      run_gat(&p, k, edges);
     check_results(&p, &plain, k->name, v2);
   }
   free_problem(&p);
@@ -393,6 +403,29 @@ static void edges_are_dropped_before_the_softmax(void **state) {
   for (int v2 = 0; v2 < 2; v2++) {
     check_attention(*k, shape, v2, 0, 0, 0.3);
     check_attention(*k, shape, v2, 0.4, 2, 0.6);
+  }
+}
+
+/* Of tables in the numbers of the model alone. */
+static void check_dropped_rows(const dg_kernels *k, size_t shape, double dropout, int edge_dim) {
+  problem p;
+  plain_edges plain;
+  make_problem(&p, shape, 1, dropout, edge_dim);
+  p.e.row_drop = (dg_dropout){dg_rng_key(7, shape), (uint32_t)(0.35 * 0x1p32), (dg_real)(1 / 0.65)};
+  p.e.scored = p.z;
+  assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
+  plain_gat(&plain, &p.e);
+  run_gat(&p, k, edges_of(k, true));
+  check_results(&p, &plain, k->name, false);
+  free_problem(&p);
+  plain_edges_destroy(&plain);
+}
+
+static void rows_are_dropped_after_their_scores(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    check_dropped_rows(*k, shape, 0, 0);
+    check_dropped_rows(*k, shape, 0.4, 2);
   }
 }
 
@@ -462,7 +495,7 @@ static void extreme_scores_sum_to_one(void **state) {
       make_problem(&p, shape, 1e4, 0, edge_dim);
       run_gatv2(&p, edges, false);
       check_extreme(&p, (*k)->name);
-      run_gat(&p, edges);
+      run_gat(&p, *k, edges);
       check_extreme(&p, (*k)->name);
       free_problem(&p);
     }
@@ -491,7 +524,7 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
     p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
     run_gatv2(&p, edges_of(*k, false), false);
     check_reached(&p, j, (*k)->name);
-    run_gat(&p, edges_of(*k, false));
+    run_gat(&p, *k, edges_of(*k, false));
     check_reached(&p, j, (*k)->name);
     free_problem(&p);
   }
@@ -512,6 +545,8 @@ int main(void) {
       cmocka_unit_test(extreme_scores_sum_to_one),
       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
-  const int failed = cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL);
+  const struct CMUnitTest dropped[] = {cmocka_unit_test(rows_are_dropped_after_their_scores)};
+  const int failed = cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL) +
+                     cmocka_run_group_tests_name("edge_kernels over dropped rows", dropped, NULL, NULL);
   return failed + cmocka_run_group_tests_name("edge_kernels over tables in bf16", tests, make_tables_bf16, NULL);
 }
