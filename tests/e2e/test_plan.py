@@ -8,6 +8,8 @@ import unittest.mock
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import science  # noqa: E402,F401 (finds numpy and h5py)
 
+import numpy as np  # noqa: E402
+
 import graphs  # noqa: E402
 import program  # noqa: E402
 
@@ -49,6 +51,17 @@ class Plan(program.Case):
                 self.assertGreater(planned, 5e6)
                 self.assertLess(abs(planned / (peaks[1] - peaks[0]) - 1), 0.15, (planned, peaks))
                 self.assertEqual(sum(many["memory"].values()), many["memory_bytes"])
+
+    def test_what_training_needed_is_given_back_before_evaluation(self):
+        n = 170000
+        i = np.arange(n, dtype=np.int32)
+        graphs.Graph(np.arange(n + 1), (i + 1) % n, np.ones((n, 128), np.float32), i % 40, i[:n * 54 // 100], i[n * 54 // 100:n * 71 // 100], i[n * 71 // 100:], 40).write(
+            self.path("half.h5"))
+        model = (self.path("half.h5"), "--model", "mlp", "--hidden", 64, "--threads", 1, "--json")
+        planned = json.loads(program.distgat("plan", *model, "--parts", 1, "--quiet"))["points"][0]["memory_bytes"]
+        for epochs in (0, 2):
+            peak = json.loads(program.distgat("train", *model, "--epochs", epochs))["peak_rss_bytes"]
+            self.assertLess(abs(planned / peak - 1), 0.05, (planned, peak))
 
     def test_the_line_for_slurm_has_what_was_planned(self):
         """What differs from the model's defaults, be it typed or a recipe's."""
