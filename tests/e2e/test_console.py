@@ -51,9 +51,9 @@ class Console(program.Case):
                               (("--dropout", 0.5, "--lr", 0.005), "--recipe tutorial-gat (--input-dropout 0) --dropout 0.5 "
                                                                   "--threads 1")):
             self.assertEqual(self.train("--recipe", "tutorial-gat", *options)[2], "Options: " + line)
-        self.assertEqual(self.train("--recipe", "gat-paper", "--patience", 100, "--epochs", 3)[2],
-                         "Options: --recipe gat-paper (--attention-dropout 0.6 --normalize row --early-stop gat --select "
-                         "best-val-both) --epochs 3 --patience 100 --threads 1")
+        self.assertEqual(self.train("--recipe", "gat-paper", "--patience", 50, "--epochs", 3)[2],
+                         "Options: --recipe gat-paper (--attention-dropout 0.6 --message-dropout 0.6 --normalize row "
+                         "--early-stop gat --select best-val-both) --epochs 3 --patience 50 --threads 1")
 
     def test_one_line_stands_between_what_belongs_together(self):
         for options in (("--epochs", 0), ("--epochs", 3), ("--epochs", 3, "--runs", 3), ("--epochs", 20, "--runs", 2)):
