@@ -59,8 +59,9 @@ until=$((SECONDS + 10))
 while [ -n "$(squeue -h -j "$job" 2>/dev/null)" ] && [ $SECONDS -lt $until ]; do sleep 0.1; done
 [ -z "$(squeue -h -j "$job" 2>/dev/null)" ] || { scancel "$job" && fail "a rank died and the job goes on: $(<killed.txt)"; }
 
-# A signal before the time limit: saved, requeued, gone on with, as if nothing had been. Told by scancel, there is no wait.
-again=(graph.h5 --epochs 3000 --model gcn --quiet)
+# A signal before the time limit: saved, requeued, gone on with, as if nothing had been. Told by scancel, there is no
+# wait. An epoch takes 0.2 to 1 ms.
+again=(graph.h5 --epochs 10000 --model gcn --quiet)
 submit whole.txt "${again[@]}" --log whole.jsonl || fail "an undisturbed job ended with $?: $(tail -n 3 whole.txt)"
 job=$(sbatch --parsable -N 2 --ntasks-per-node=2 -o limit.txt "$source_dir/jobs/train.sbatch" "${again[@]}" --log limit.jsonl)
 for _ in $(seq 300); do
@@ -68,7 +69,7 @@ for _ in $(seq 300); do
   sleep 0.1
 done
 scancel --signal=USR1 --batch "$job"
-for _ in $(seq 600); do
+for _ in $(seq 2400); do
   ! grep -q '^Stopped after' limit.txt || break
   sleep 0.1
 done

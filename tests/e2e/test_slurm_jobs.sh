@@ -77,21 +77,14 @@ wait_for 10 is_empty scratch || fail "scancel leaves the copy: $(find scratch)"
 rm site.env
 unset DISTGAT_JOBS SITE_SCRATCH
 
-# Preempted by a job of a higher partition: saved, requeued, gone on with, as if nothing had been.
-again=(graph.h5 --epochs 3000 --model gcn --quiet)
+# Preempted by a job of a higher partition: saved, requeued, gone on with, as if nothing had been. An epoch takes 0.1 ms.
+again=(graph.h5 --epochs 40000 --model gcn --quiet)
+timeout 240 sbatch --quiet --wait -N 2 --ntasks-per-node=1 -p low -o whole.txt "$jobs/train.sbatch" "${again[@]}" --log whole.jsonl ||
+  fail "an undisturbed job ended with $?: $(tail -n 3 whole.txt)"
 job=$(sbatch --parsable -N 2 --ntasks-per-node=1 -p low -o preempted.txt "$jobs/train.sbatch" "${again[@]}" --log preempted.jsonl)
 wait_for 60 test -s preempted.jsonl || fail "no start: $(<preempted.txt)"
 sbatch --quiet -p high -N 2 --exclusive -o high.txt --wrap 'sleep 1'
-wait_for 120 grep -q '^Stopped after' preempted.txt || fail "not gone on with: $(grep -v '^Epoch' preempted.txt)"
+wait_for 240 grep -q '^Stopped after' preempted.txt || fail "not gone on with: $(grep -v '^Epoch' preempted.txt)"
 grep -Eq 'stopped by signal SIG(TERM|USR1) after epoch' preempted.txt || fail "no checkpoint at preemption: $(<preempted.txt)"
-"$program" train "${again[@]}" --log whole.jsonl --threads 1 >/dev/null
-python3 - <<'PYTHON' || fail "the preempted job has other losses"
-import json
-
-def losses(path):
-  return [line["train_loss"] for line in map(json.loads, open(path)) if line["event"] == "epoch"]
-
-preempted, whole = losses("preempted.jsonl"), losses("whole.jsonl")
-assert len(preempted) == len(whole) == 3000, (len(preempted), len(whole))
-assert abs(preempted[-1] / whole[-1] - 1) < 1e-4, (preempted[-1], whole[-1])
-PYTHON
+for log in whole preempted; do grep '"epoch"' $log.jsonl | sed 's/, *"seconds".*//' >$log.losses; done
+cmp -s whole.losses preempted.losses || fail "the preempted job has other losses: $(diff whole.losses preempted.losses | head -n 4)"
