@@ -268,19 +268,21 @@ static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *e
 
 /* METIS's objective `vol` takes large graphs 4 to 15 times as long as `cut`, and saves no more rows than the moves of
    dg_partition_refine, which follow both. */
-static dg_status divide_best(int32_t *part, int32_t *other, const dg_csr *edges, const dg_partition_config *config,
-                             bool by_edges) {
+static dg_status divide_best(int32_t *part, const dg_csr *edges, const dg_partition_config *config, bool by_edges) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
+  int32_t *other = NULL;
   double cost, other_cost;
   DG_TRY(make_graph(&graph, edges, config, by_edges));
   DG_TRY(divide(part, &graph, edges, config->objective == DG_PART_VOL, config));
   if (config->objective != DG_PART_AUTO || edges->n_rows >= DG_LARGE_GRAPH) goto cleanup;
+  DG_TRY(dg_alloc(&other, (size_t)edges->n_rows, sizeof *other));
   DG_TRY(divide(other, &graph, edges, true, config));
   DG_TRY(dg_partition_cost(&cost, NULL, part, edges, config));
   DG_TRY(dg_partition_cost(&other_cost, NULL, other, edges, config));
   if (other_cost < cost) memcpy(part, other, (size_t)edges->n_rows * sizeof *part);
 cleanup:
+  dg_free(&other);
   destroy_graph(&graph);
   return status;
 }
@@ -289,20 +291,18 @@ cleanup:
    nodes have features and hardly an edge. */
 dg_status dg_partition_metis(int32_t *part, const dg_csr *edges, const dg_partition_config *config) {
   dg_status status = DG_OK;
-  int32_t *other = NULL, *second = NULL;
+  int32_t *second = NULL;
   double cost, other_cost, worst;
   const bool covered = config->balance == DG_BALANCE_STEP && covers(config->step, edges->n_rows);
-  DG_TRY(dg_alloc(&other, (size_t)edges->n_rows, sizeof *other));
-  DG_TRY(divide_best(part, other, edges, config, covered));
+  DG_TRY(divide_best(part, edges, config, covered));
   if (!covered) goto cleanup;
   DG_TRY(dg_partition_cost(&cost, &worst, part, edges, config));
   if (worst <= FAR_OUT) goto cleanup;
   DG_TRY(dg_alloc(&second, (size_t)edges->n_rows, sizeof *second));
-  DG_TRY(divide_best(second, other, edges, config, false));
+  DG_TRY(divide_best(second, edges, config, false));
   DG_TRY(dg_partition_cost(&other_cost, &worst, second, edges, config));
   if (worst <= DG_BALANCED || other_cost < cost) memcpy(part, second, (size_t)edges->n_rows * sizeof *part);
 cleanup:
-  dg_free(&other);
   dg_free(&second);
   return status;
 }
@@ -354,20 +354,23 @@ static int count_kinds(const dg_weighted_graph *g) {
   return kinds;
 }
 
-/* Tries one way, told of so many weights: *least and part [n_nodes] are what was cheapest so far. */
-static dg_status try_way(dg_polished *least, int32_t *part, int32_t *tried, const dg_weighted_graph *g, int n_weights,
-                         int parts, const double *share, const metis_way *way) {
+/* Tries both ways, METIS told of so many weights: *least and part [n_nodes] are what was cheapest so far. */
+static dg_status try_ways(dg_polished *least, int32_t *part, int32_t *tried, const dg_weighted_graph *g, int n_weights,
+                          int parts, const double *share, uint64_t seed) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
-  dg_polished found;
-  idx_t cut;
   DG_TRY(take_weighted(&graph, g, n_weights));
   if (share) DG_TRY(set_shares(&graph, share, parts));
-  DG_TRY(call(&cut, tried, &graph, parts, way));
-  DG_TRY(dg_partition_polish(&found, tried, g, parts, share, false));
-  if (found.cost >= least->cost) goto cleanup;
-  *least = found;
-  memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
+  for (int recursive = 0; recursive < 2; recursive++) {
+    const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
+    dg_polished found;
+    idx_t cut;
+    DG_TRY(call(&cut, tried, &graph, parts, &way));
+    DG_TRY(dg_partition_polish(&found, tried, g, parts, share, false));
+    if (found.cost >= least->cost) continue;
+    *least = found;
+    memcpy(part, tried, (size_t)graph.n_nodes * sizeof *part);
+  }
 cleanup:
   destroy_graph(&graph);
   return status;
@@ -383,13 +386,9 @@ dg_status dg_partition_metis_weighted(int32_t *part, const dg_weighted_graph *g,
   dg_polished least = {.cost = INFINITY};
   const int kinds = count_kinds(g);
   DG_TRY(dg_alloc(&tried, (size_t)g->n_nodes, sizeof *tried));
-  for (int told = g->n_weights; told <= kinds; told = kinds) {
-    for (int recursive = 0; recursive < 2; recursive++) {
-      const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
-      DG_TRY(try_way(&least, part, tried, g, told, parts, share, &way));
-    }
-    if (told == kinds || least.before <= FAR_OUT) break;
-  }
+  DG_TRY(try_ways(&least, part, tried, g, g->n_weights, parts, share, seed));
+  if (kinds > g->n_weights && least.before > FAR_OUT)
+    DG_TRY(try_ways(&least, part, tried, g, kinds, parts, share, seed));
 cleanup:
   dg_free(&tried);
   return status;

@@ -96,11 +96,11 @@ static int64_t shuffled_place(int64_t i, int64_t n, uint64_t key) {
 }
 
 void dg_partition_shuffled(int32_t *part, int64_t first, int64_t n, int64_t n_nodes, int parts, uint64_t seed) {
-  const int64_t least = n_nodes / parts,
-                larger = n_nodes % parts; /* nodes of a part, and the parts that have one more */
+  const int64_t least = n_nodes / parts, larger = n_nodes % parts; /* so many parts have one more */
   const int64_t in_larger = larger * (least + 1);
+  const uint64_t key = dg_rng_key(seed, 2);
   for (int64_t i = 0; i < n; i++) {
-    const int64_t place = shuffled_place(first + i, n_nodes, dg_rng_key(seed, 2));
+    const int64_t place = shuffled_place(first + i, n_nodes, key);
     part[i] = (int32_t)(place < in_larger ? place / (least + 1) : larger + (place - in_larger) / least);
   }
 }

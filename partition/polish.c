@@ -2,8 +2,8 @@
 
 #include <distgat/memory.h>
 
+#include "base/queue.h"
 #include "methods.h"
-#include "queue.h"
 
 /* Kernighan's and Lin's moves, in the way of Fiduccia and Mattheyses (1982): also those that cost more, in the hope of
    others behind them; what led nowhere is taken back. */

@@ -61,7 +61,7 @@ typedef struct dg_partition_config {
   dg_partition_objective objective; /* default DG_PART_AUTO */
   dg_partition_balance balance;     /* default DG_BALANCE_STEP, which without `step` is DG_BALANCE_EDGES */
   const dg_step_work *step;         /* NULL: not known */
-  const double *share;              /* [parts] of all work, adding up to 1; NULL: equal. block and random do not follow it */
+  const double *share;              /* [parts] of all work, adding up to 1; NULL: equal. Not for block and random */
   const char *from;                 /* DG_PART_FILE: text (one part a line) or P.h5 */
   uint64_t seed;
   uint64_t fingerprint; /* of the graph, which a file that says its own must match; 0: not known */

@@ -1,5 +1,5 @@
-#ifndef DG_BASE_SAY_H
-#define DG_BASE_SAY_H
+#ifndef DISTGAT_BASE_SAY_H
+#define DISTGAT_BASE_SAY_H
 
 #include <stddef.h>
 

@@ -4,6 +4,8 @@
 
 #include <distgat/memory.h>
 
+#include "base/queue.h"
+
 /* A cluster's rows, some hundred bytes each, fit the caches nearest to a core; fewer rows than a few clusters fit as
    they are. */
 enum { MAX_CLUSTER = 4096, MIN_ROWS = 4 * MAX_CLUSTER, ROUNDS = 4 };
@@ -127,49 +129,19 @@ cleanup:
 
 /* ---- Arrangement ---- */
 
-/* Clusters that have no place yet, as a heap: the one that is most tied to those in the window, for its size, is on
-   top; of equals the first. */
-typedef struct queue {
+/* Clusters that have no place yet: the one that is most tied to those in the window, for its size, is first. */
+typedef struct waiting {
   const clusters *k;
   int64_t *score; /* [k->n] edges to the window */
-  int32_t n;
-  int32_t *heap; /* [k->n] the n that wait */
-  int32_t *at;   /* [k->n] their places in the heap; -1: placed */
-} queue;
-
-static bool before(const queue *q, int32_t a, int32_t b) {
-  const int64_t x = q->score[a] * rows_of(q->k, b), y = q->score[b] * rows_of(q->k, a);
-  return x != y ? x > y : a < b;
-}
-
-static void put(queue *q, int32_t at, int32_t a) {
-  q->heap[at] = a, q->at[a] = at;
-}
-
-/* Puts cluster a where it belongs, from place `at` upwards or downwards. */
-static void sift(queue *q, int32_t at, int32_t a) {
-  for (int32_t up; at > 0 && before(q, a, q->heap[up = (at - 1) / 2]); at = up) put(q, at, q->heap[up]);
-  for (int32_t down; (down = 2 * at + 1) < q->n; at = down) {
-    if (down + 1 < q->n && before(q, q->heap[down + 1], q->heap[down])) down++;
-    if (!before(q, q->heap[down], a)) break;
-    put(q, at, q->heap[down]);
-  }
-  put(q, at, a);
-}
-
-static int32_t take_first(queue *q) {
-  const int32_t first = q->heap[0], last = q->heap[--q->n];
-  q->at[first] = -1;
-  if (q->n > 0) sift(q, 0, last);
-  return first;
-}
+  dg_queue queue;
+} waiting;
 
 /* Cluster a enters the window, sign 1, or leaves it, -1. */
-static void pull(queue *q, int32_t a, int sign) {
-  for (int64_t t = q->k->indptr[a]; t < q->k->indptr[a + 1]; t++) {
-    const int32_t b = q->k->to[t];
-    q->score[b] += sign * q->k->weight[t];
-    if (q->at[b] >= 0) sift(q, q->at[b], b);
+static void pull(waiting *w, int32_t a, int sign) {
+  for (int64_t t = w->k->indptr[a]; t < w->k->indptr[a + 1]; t++) {
+    const int32_t b = w->k->to[t];
+    w->score[b] += sign * w->k->weight[t];
+    if (dg_queue_has(&w->queue, b)) dg_queue_put(&w->queue, b, (double)w->score[b] / (double)rows_of(w->k, b));
   }
 }
 
@@ -177,26 +149,24 @@ static void pull(queue *q, int32_t a, int sign) {
    nodes (Wei, Yu, Lu and Lin 2016). */
 static dg_status arrange(int32_t *sequence, const clusters *k) {
   dg_status status = DG_OK;
-  queue q = {.k = k, .n = k->n};
+  waiting w = {.k = k};
   int64_t rows = 0;
-  DG_TRY(dg_alloc(&q.score, (size_t)k->n, sizeof *q.score));
-  DG_TRY(dg_alloc(&q.heap, (size_t)k->n, sizeof *q.heap));
-  DG_TRY(dg_alloc(&q.at, (size_t)k->n, sizeof *q.at));
-  for (int32_t a = 0; a < k->n; a++) put(&q, a, a);
+  DG_TRY(dg_alloc(&w.score, (size_t)k->n, sizeof *w.score));
+  DG_TRY(dg_queue_create(&w.queue, k->n));
+  for (int32_t a = 0; a < k->n; a++) dg_queue_put(&w.queue, a, 0);
   for (int32_t s = 0, oldest = 0; s < k->n; s++) {
-    sequence[s] = take_first(&q);
+    sequence[s] = dg_queue_take(&w.queue);
     rows += rows_of(k, sequence[s]);
-    pull(&q, sequence[s], 1);
+    pull(&w, sequence[s], 1);
     for (; rows > WINDOW; oldest++) {
       rows -= rows_of(k, sequence[oldest]);
-      pull(&q, sequence[oldest], -1);
+      pull(&w, sequence[oldest], -1);
     }
   }
 
 cleanup:
-  dg_free(&q.score);
-  dg_free(&q.heap);
-  dg_free(&q.at);
+  dg_free(&w.score);
+  dg_queue_destroy(&w.queue);
   return status;
 }
 

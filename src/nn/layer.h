@@ -105,7 +105,7 @@ void dg_transition_backward(const dg_transition *t, dg_real *d, const dg_real *t
 /* Logits from the last layer. Local. */
 void dg_layer_output(const dg_work *work, const dg_params *params, dg_real *logits, int n_classes, int ld_classes);
 
-/* Random mask of one step, for a layer's input, its attention, or its edges. Local. */
+/* Random mask of one step, for a layer's input, its attention, its edges, or the rows that they sum. Local. */
 enum dg_purpose { DG_DROP_INPUT, DG_DROP_ATTENTION, DG_DROP_EDGES, DG_DROP_MESSAGES };
 dg_dropout dg_dropout_of(double p, const dg_step *step, int layer, enum dg_purpose purpose);
 

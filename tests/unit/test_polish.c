@@ -6,8 +6,8 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
+#include "base/queue.h"
 #include "partition/methods.h"
-#include "partition/queue.h"
 
 /* Parts of grids and paths, of which it is known how they should be. */
 

@@ -1,4 +1,4 @@
-#include "queue.h"
+#include "base/queue.h"
 
 #include <distgat/memory.h>
 

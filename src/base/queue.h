@@ -1,5 +1,5 @@
-#ifndef DISTGAT_PARTITION_QUEUE_H
-#define DISTGAT_PARTITION_QUEUE_H
+#ifndef DISTGAT_BASE_QUEUE_H
+#define DISTGAT_BASE_QUEUE_H
 
 #include <distgat/status.h>
 
