@@ -116,7 +116,7 @@ distgat_job_train() {
   shift
   distgat_spread
   echo "Job $SLURM_JOB_ID on $SLURM_JOB_NODELIST: $SLURM_NTASKS ranks of ${SLURM_CPUS_PER_TASK:-1} threads"
-  distgat_has --checkpoint "$@" || own=$SLURM_JOB_NAME-$distgat_job.checkpoint.h5
+  distgat_has --checkpoint "$@" || own=${SLURM_JOB_NAME//\//_}-$distgat_job.checkpoint.h5
   [ -z "$own" ] || more+=(--checkpoint "$own")
   distgat_has --checkpoint-every "$@" || more+=(--checkpoint-every 10m)
   distgat_has --resume "$@" || more+=(--resume)

@@ -43,9 +43,10 @@ case $1 in
     trap - EXIT
     ;;
   keep)
+    # A signal to the step ends the sleep as well, before or after this shell hears of it.
     sleep infinity &
-    trap 'kill $! 2>/dev/null; exit 0' TERM INT HUP USR1
-    wait
+    trap 'kill $! 2>/dev/null || true; exit 0' TERM INT HUP USR1
+    wait || true
     ;;
   *) echo "$usage" >&2 && exit 2 ;;
 esac
