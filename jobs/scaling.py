@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -24,7 +25,8 @@ EPILOG = """
 A strong study takes one graph to more and more ranks; --weak N makes for every number of ranks P a synthetic graph of
 N x P nodes. Every point is run --repetitions times; step_ms is the median of the runs' median steps, the lower of two,
 and least and most are those of the runs. DIR/scaling.csv is written after every point: what stands there with status "ok" is not run again,
-what failed is, and a study with other graphs, ranks or options adds its rows. Pictures: DIR/GRAPH.svg and .png.
+what failed is, and a study with other graphs, ranks or options adds its rows. Ctrl-C or SIGTERM ends it with what is there.
+Pictures: DIR/GRAPH.svg and .png.
 """
 
 
@@ -43,6 +45,28 @@ def ask(*command):
   if done.returncode != 0:
     raise Failure(last_line(done.stderr) or f"{command[0]} ended with {done.returncode}")
   return done.stdout.strip()
+
+
+def execute(command, seconds=None):
+  """As subprocess.run, but that a launcher with all its ranks is over before a next one starts: by itself, for the time was
+  over, or for the study is."""
+  pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+  with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:
+    try:
+      said = process.communicate(timeout=seconds)
+    except BaseException:
+      end(process)
+      raise
+  return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
+def end(process):
+  """A launcher that is told to end ends its ranks; what they say into is closed when all are gone."""
+  os.killpg(process.pid, signal.SIGTERM)
+  try:
+    process.communicate(timeout=20)
+  except subprocess.TimeoutExpired:
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 def last_line(text):
@@ -71,7 +95,8 @@ def parse(arguments):
   cut = arguments.index("--") if "--" in arguments else len(arguments)
   parser = argparse.ArgumentParser(usage="jobs/scaling.py [options] [-- options of distgat bench]", description=__doc__,
                                    epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--graphs", default="pubmed arxiv", help="files G.h5 or presets of 'distgat generate' (%(default)s)")
+  parser.add_argument("--graphs", nargs="+", default=["pubmed", "arxiv"], metavar="GRAPH",
+                      help="files G.h5 or presets of 'distgat generate' (pubmed arxiv)")
   parser.add_argument("--weak", type=positive, metavar="N", help="a weak study instead, of N nodes a rank")
   parser.add_argument("--avg-degree", type=float, default=13.7, help="of weak graphs (%(default)s)")
   parser.add_argument("--features", type=positive, default=128, help="of weak graphs (%(default)s)")
@@ -134,8 +159,7 @@ class Table:
     found = {}
     for row in self.rows.values():
       if row["status"] == "ok":
-        name = "weak" if row["study"] == "weak" else row["graph"]
-        found.setdefault((row["study"], name, row["model"], row["options"]), []).append(row)
+        found.setdefault((row["study"], scaling_plot.family(row), row["model"], row["options"]), []).append(row)
     return list(found.values())
 
 
@@ -151,7 +175,11 @@ class Study:
     self.out = options.out or Path(ask("bash", "-c", '. "$0" && echo "$distgat_out"', str(HERE / "launch.sh"))) / "scaling"
     self.out.mkdir(parents=True, exist_ok=True)
     self.table = Table(self.out / "scaling.csv")
-    self.places = {}
+    self.places, self.sizes = {}, {}
+
+  def weak_name(self, ranks):
+    o = self.options
+    return f"weak-{o.weak * ranks}-{o.avg_degree:g}-{o.features}-{o.classes}"
 
   def generate(self, name, *sizes):
     path = self.out / f"{name}.h5"
@@ -163,20 +191,31 @@ class Study:
   def graph(self, word, ranks):
     o = self.options
     if o.weak:
-      nodes = o.weak * ranks
-      return self.generate(f"weak-{nodes}", "--nodes", nodes, "--avg-degree", o.avg_degree, "--features", o.features,
-                           "--classes", o.classes, "--feature-density", 1)
+      return self.generate(self.weak_name(ranks), "--nodes", o.weak * ranks, "--avg-degree", o.avg_degree, "--features",
+                           o.features, "--classes", o.classes, "--feature-density", 1)
     if not word.endswith(".h5"):
       return self.generate(word, "--preset", word)
     if not Path(word).exists():
       raise Failure(f"{word}: no such graph file")
     return Path(word)
 
+  def size(self, path):
+    if path not in self.sizes:
+      info = json.loads(ask(self.program, "info", str(path), "--json"))
+      self.sizes[path] = {"graph_nodes": str(info["nodes"]), "graph_edges": str(info["edges"])}
+    return self.sizes[path]
+
+  def check_name(self, name, path):
+    """Rows of that name must be of this graph, as far as its sizes tell."""
+    for row in self.table.rows.values():
+      if row["graph"] == name and row.get("graph_nodes") and any(row[key] != size for key, size in self.size(path).items()):
+        raise Failure(f"{path} is another graph than {name} in {self.table.path}, which has {row['graph_nodes']} nodes and "
+                      f"{row['graph_edges']} edges: name another folder by --out")
+
   def place(self, ranks):
     """Where the launcher puts that many ranks: hosts with their numbers of ranks."""
     if ranks not in self.places:
-      done = subprocess.run(shell("distgat_launch", ranks, "hostname"), capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL)
+      done = execute(shell("distgat_launch", ranks, "hostname"))
       self.places[ranks] = Counter(done.stdout.split()) if done.returncode == 0 else Counter()
     return self.places[ranks]
 
@@ -203,7 +242,7 @@ class Study:
                     "--json", "--quiet", *o.bench)
     for _ in range(o.repetitions):
       try:
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=o.timeout)
+        done = execute(command, o.timeout)
       except subprocess.TimeoutExpired:
         return results, f"no end after {o.timeout} s"
       if done.returncode != 0:
@@ -217,13 +256,15 @@ class Study:
     for name, value in zip(self.options.bench, self.options.bench[1:]):
       model = value if name == "--model" else model
     weak = self.options.weak
-    name = f"weak-{weak * ranks}" if weak else Path(word).stem
+    name = self.weak_name(ranks) if weak else Path(word).stem
     return {"study": "weak" if weak else "strong", "graph": name, "model": model,
             "options": " ".join(self.options.bench), "ranks": ranks, "threads": threads}
 
   def point(self, word, ranks, threads):
     row = self.describe(word, ranks, threads)
     title = f"{row['graph']}: {ranks} rank{'s' * (ranks > 1)} of {threads} thread{'s' * (threads > 1)}"
+    if Path(word).is_file():
+      self.check_name(row["graph"], Path(word))
     if self.table.has(row):
       print(f"{title}: is there already", file=sys.stderr)
       return
@@ -233,26 +274,26 @@ class Study:
     row["command"] = f"{os.environ.get('DISTGAT_LAUNCHER', '')} {ranks} x distgat bench {path.name} --steps " \
                      f"{self.options.steps} --threads {threads} {row['options']}".strip()
     if status == "ok":
-      row.update(size_columns(self.program, path), **result_columns(results))
+      row.update(self.size(path), **result_columns(results))
       row["plan_ms"], row["plan_bytes"] = self.plan(path, ranks, threads)
     self.table.put(row)
     print(f"{title}: {row['step_ms']:.3f} ms a step" if status == "ok" else f"{title}: {status}", file=sys.stderr)
 
   def all_points(self):
-    words = ["weak"] if self.options.weak else self.options.graphs.split()
+    words = ["weak"] if self.options.weak else graph_words(self.options.graphs)
     for word in words:
       for threads in self.options.threads:
         for ranks in self.options.ranks:
           self.point(word, ranks, threads)
 
 
+def graph_words(words):
+  """One graph each; a word may hold several, or be the path of one, with blanks in it."""
+  return [part for word in words for part in ([word] if Path(word).exists() else word.split())]
+
+
 def place_columns(hosts):
   return {"nodes": len(hosts) or "", "ranks_per_node": max(hosts.values(), default=""), "hosts": " ".join(sorted(hosts))}
-
-
-def size_columns(program, path):
-  info = json.loads(ask(program, "info", str(path), "--json"))
-  return {"graph_nodes": info["nodes"], "graph_edges": info["edges"]}
 
 
 def result_columns(results):
@@ -282,6 +323,7 @@ def print_table(table):
 
 def main():
   options = parse(sys.argv[1:])
+  signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
   try:
     study = Study(options)
     if not options.collect:
@@ -292,6 +334,9 @@ def main():
   except (Failure, OSError) as error:
     print(f"scaling.py: {error}", file=sys.stderr)
     return 2
+  except KeyboardInterrupt:
+    print("scaling.py: interrupted; the same command goes on with what is not in scaling.csv", file=sys.stderr)
+    return 128 + signal.SIGINT
   return 0 if all(row["status"] == "ok" for row in study.table.rows.values()) else 3
 
 

@@ -116,11 +116,19 @@ def draw_memory(axes, group):
   axes.legend(frameon=False, fontsize=8)
 
 
+def family(row):
+  """What a study is of: its graph, or weak-N and the other sizes of graphs with N nodes a rank."""
+  if row["study"] != "weak":
+    return row["graph"]
+  weak, nodes, *sizes = row["graph"].split("-")
+  return "-".join([weak, str(int(nodes) // int(row["ranks"])), *sizes])
+
+
 def name_of(group):
   """A file name for a study: that of its graph, and its options where it has any."""
   row = group[0]
-  words = ["weak" if row["study"] == "weak" else row["graph"], *row["options"].replace("--", "").split()]
-  return "-".join("".join(c for c in word if c.isalnum() or c in "._") for word in words)
+  words = [family(row), *row["options"].replace("--", "").split()]
+  return "-".join("".join(c for c in word if c.isalnum() or c in "._-") for word in words)
 
 
 def draw(groups, folder):
@@ -131,7 +139,7 @@ def draw(groups, folder):
     figure = Figure(figsize=(13, 4.2))
     speed, phases, memory = figure.subplots(1, 3)
     row = group[0]
-    title = "nodes in proportion to ranks" if row["study"] == "weak" else row["graph"]
+    title = f"{family(row).split('-')[1]} nodes a rank" if row["study"] == "weak" else row["graph"]
     figure.suptitle(f"{row['model']} on {title}")
     draw_speed(speed, group), draw_phases(phases, group), draw_memory(memory, group)
     path = folder / f"{name_of(group)}.svg"

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """Scaling studies: what was measured stays, what failed is run again, and pictures show it."""
+import contextlib
 import csv
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
+import ranks  # noqa: E402
 
 SCRIPT = os.path.join(program.SOURCE, "jobs", "scaling.py")
 HAS_PICTURES = subprocess.run([SCRIPT, "--help"], capture_output=True).returncode == 0
@@ -80,6 +85,61 @@ class Scaling(program.Case):
         scaled = 2 * float(rows[0]["step_ms"]) / float(rows[1]["step_ms"])
         self.assertAlmostEqual(float(rows[1]["speedup"]), scaled, delta=1e-3)
         self.assertAlmostEqual(float(rows[1]["efficiency"]), scaled / 2, delta=1e-3)
+
+    def test_weak_studies_of_other_sizes_are_others(self):
+        for nodes, features in ((100, 8), (100, 16), (50, 8)):
+            self.study("sizes", "--weak", nodes, "--features", features, "--classes", 3, "--ranks", "1 2", "--no-plan")
+        rows = self.rows("sizes")
+        self.assertEqual([row["graph"] for row in rows], [f"weak-{n}-13.7-{features}-3" for n, features in (
+            (100, 8), (200, 8), (100, 16), (200, 16), (50, 8), (100, 8))])
+        self.assertEqual([row["efficiency"] for row in rows if row["ranks"] == "1"], ["1.0"] * 3)
+
+    def test_graphs_of_one_name_are_told_apart(self):
+        os.mkdir(self.path("with blanks"))
+        for nodes in (200, 100):
+            program.distgat("generate", "--nodes", nodes, "--avg-degree", 4, "--features", 20, "--classes", 3, "--out",
+                            self.path(f"with blanks/{nodes}.h5"))
+        os.rename(self.path("with blanks/200.h5"), self.path("with blanks/graph.h5"))
+        self.study("names", "--ranks", "1", "--no-plan", graph="with blanks/graph.h5")
+        done = self.study("names", "--ranks", "1", "--no-plan", code=2)
+        self.assertRegex(done.stderr, r"\Ascaling.py: \S*graph.h5 is another graph than graph in .*, which has 200 nodes .*\n\Z")
+
+    def start(self, *options):
+        """A study of many steps, of ranks that have begun; gives what they are known by."""
+        folder = tempfile.mkdtemp(dir=self.folder.name)
+        launcher, seen = os.path.join(folder, "launcher"), os.path.join(folder, "seen")
+        with open(launcher, "w") as file:
+            file.write(f'#!/bin/sh\n[ "$2" = hostname ] || touch {seen}\nexec {program.MPIRUN} -np "$@"\n')
+        os.chmod(launcher, 0o755)
+        command = [SCRIPT, "--graphs", self.path("graph.h5"), "--ranks", "2", "--steps", 10**6, "--no-plan", "--out", folder,
+                   *options]
+        process = subprocess.Popen(list(map(str, command)), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=dict(os.environ, DISTGAT=program.DISTGAT, DISTGAT_LAUNCHER=launcher))
+        self.addCleanup(process.kill)
+        self.assertTrue(ranks.wait(lambda: os.path.exists(seen)))
+        return process
+
+    def ranks_left(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline") as file:
+                found += [pid] * (self.path("graph.h5") in file.read().split("\0"))
+        return found
+
+    def test_a_point_that_takes_too_long_is_over(self):
+        process = self.start("--timeout", 3, "--repetitions", 1)
+        process.communicate(timeout=60)
+        self.assertEqual(self.ranks_left(), [])
+
+    def test_what_is_told_to_end_ends_with_its_ranks(self):
+        for number, said in ((signal.SIGINT, "scaling.py: interrupted; the same command goes on with what is not in "
+                              "scaling.csv\n"), (signal.SIGTERM, "")):
+            process = self.start()
+            time.sleep(1)
+            process.send_signal(number)
+            self.assertEqual(process.communicate(timeout=60), ("", said))
+            self.assertEqual(process.returncode, 128 + number)
+            self.assertEqual(self.ranks_left(), [])
 
     def test_mistakes(self):
         self.assertIn("no such graph file", self.study("none", graph="missing.h5", code=2).stderr)
