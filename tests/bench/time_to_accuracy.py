@@ -5,6 +5,7 @@ neighbourhoods by DGL and PyTorch Geometric, with the same model, on the same gr
 A peer's time is that of its epochs alone; distgat's has its evaluations in it, from the first step on.
 """
 import argparse
+import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -30,10 +31,11 @@ peers = load_peers()
 
 def curve_of_distgat(options, seed, rate):
     """(seconds, validation accuracy) after each evaluation."""
+    heads = ["--heads", str(options.heads)] if options.model.startswith("gat") else []
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log.jsonl")
         subprocess.run([options.distgat, "train", options.graph, "--model", options.model, "--hidden", str(options.hidden),
-                        "--heads", str(1 if options.model == "gcn" else options.heads), "--dropout", str(options.dropout),
+                        *heads, "--layers", str(len(options.fanout.split(","))), "--dropout", str(options.dropout),
                         "--input-dropout", "0", "--weight-decay", "0", "--lr", str(rate), "--epochs", str(options.epochs),
                         "--eval-every", str(options.eval_every), "--threads", str(options.threads), "--seed", str(seed),
                         "--log", log, "--quiet"], check=True, stdout=subprocess.DEVNULL)
@@ -43,13 +45,13 @@ def curve_of_distgat(options, seed, rate):
             if event["event"] == "epoch" and event["val_acc"] is not None]
 
 
-def curve_of_peer(options, library, python, seed):
+def curve_of_peer(options, library, python, seed, rate):
     command = [python, os.path.join(HERE, "peer", "sampled.py"), library, options.model, options.graph]
     for name in ("hidden", "heads", "batch", "dropout", "fanout", "workers"):
         command += ["--" + name, str(getattr(options, name))]
-    for name in ("epochs", "evaluations", "lr", "threads"):
+    for name in ("epochs", "evaluations", "threads"):
         command += ["--" + name, str(getattr(options, "peer_" + name))]
-    command += ["--seed", str(seed)]
+    command += ["--seed", str(seed), "--lr", str(rate)]
     threads = {name: str(options.peer_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads, "DGLBACKEND": "pytorch"})
     if done.returncode != 0:
@@ -62,26 +64,41 @@ def time_to(curve, accuracy):
     return next((seconds for seconds, reached in curve if reached >= accuracy), None)
 
 
+def spread(values, digits):
+    """The median, and of several the least and the most."""
+    text = f"{statistics.median(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def cell(times):
+    """Seconds of the seeds, some of which may not have come there."""
+    there = [seconds for seconds in times if seconds is not None]
+    if not there:
+        return "not reached"
+    return spread(there, 2) if len(there) == len(times) else f"{spread(there, 2)}, {len(there)} of {len(times)} seeds"
+
+
 def table(curves):
-    """Rows of text: the best accuracy of each, and the median seconds to shares of the best of all."""
-    best = statistics.median(max(max(accuracy for _, accuracy in curve) for curve in seeds) for seeds in zip(*curves.values()))
-    yield f"best validation accuracy {best:.4f}, median of the seeds"
+    """Rows of text: the best accuracy of each, and the seconds to shares of the best of all, a seed's own."""
+    best = [max(max(accuracy for _, accuracy in curve) for curve in seeds) for seeds in zip(*curves.values())]
+    yield f"best validation accuracy {spread(best, 4)} of {len(best)} seed" + "s" * (len(best) > 1)
     yield "| | best | " + " | ".join(f"{100 * share:g} % of it, s" for share in SHARES) + " |"
     yield "| --- | --- |" + " --- |" * len(SHARES)
     for name, seeds in curves.items():
-        own = statistics.median(max(accuracy for _, accuracy in curve) for curve in seeds)
-        cells = []
-        for share in SHARES:
-            times = [time_to(curve, share * best) for curve in seeds]
-            cells.append("not reached" if None in times else f"{statistics.median(times):.1f}")
-        yield f"| {name} | {own:.4f} | " + " | ".join(cells) + " |"
+        own = spread([max(accuracy for _, accuracy in curve) for curve in seeds], 4)
+        cells = [cell([time_to(curve, share * most) for curve, most in zip(seeds, best)]) for share in SHARES]
+        yield f"| {name} | {own} | " + " | ".join(cells) + " |"
+
+
+def rates(text):
+    return [float(word) for word in text.split(",")]
 
 
 def parse():
     cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "distgat-peers")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("graph", help="of dense features, such as that of distgat generate --preset arxiv-hard")
-    parser.add_argument("--model", choices=("gcn", "gat", "gatv2"), default="gat")
+    parser.add_argument("--model", choices=("gcn", "gat", "gatv2", "sage"), default="gat")
     for name, value in (("hidden", 8), ("heads", 8), ("epochs", 200), ("eval-every", 5), ("peer-epochs", 15), ("batch", 1024),
                         ("threads", 2), ("seeds", 1)):
         parser.add_argument("--" + name, type=int, default=value, metavar="N")
@@ -89,11 +106,10 @@ def parse():
                         help="processes of a peer's loader that sample ahead (0: its training process samples)")
     parser.add_argument("--peer-threads", type=int, metavar="N", help="of a peer's training process (as --threads)")
     parser.add_argument("--peer-evaluations", type=int, default=1, metavar="N", help="of a peer in each epoch (1)")
-    parser.add_argument("--lr", type=lambda text: [float(word) for word in text.split(",")], default=[0.005, 0.02],
-                        metavar="LIST", help="of distgat, a row each")
-    parser.add_argument("--peer-lr", type=float, default=0.005, metavar="X")
+    for name, value, whose in (("lr", [0.005, 0.02], "distgat"), ("peer-lr", [0.005], "each peer")):
+        parser.add_argument("--" + name, type=rates, default=value, metavar="LIST", help=f"of {whose}, a row each")
     parser.add_argument("--dropout", type=float, default=0.3, metavar="P")
-    parser.add_argument("--fanout", default="15,10", metavar="A,B")
+    parser.add_argument("--fanout", default="15,10", metavar="A,B", help="neighbours that are drawn, a number a layer")
     parser.add_argument("--libraries", nargs="*", default=["dgl", "pyg"], choices=("dgl", "pyg"))
     parser.add_argument("--distgat", default=os.path.join(peers.SOURCE, "build", "release", "distgat"))
     parser.add_argument("--environments", default=cache, metavar="DIR")
@@ -105,17 +121,18 @@ def parse():
 def main():
     options = parse()
     pythons = {library: peers.environment(library, options.environments) for library in options.libraries}
-    curves = {f"distgat, the whole graph, rate {rate:g}": [] for rate in options.lr}
-    curves.update({f"{library}, sampled": [] for library, python in pythons.items() if python})
+    takers = {f"distgat, the whole graph, rate {rate:g}": functools.partial(curve_of_distgat, options, rate=rate)
+              for rate in options.lr}
+    takers.update({f"{library}, sampled, rate {rate:g}": functools.partial(curve_of_peer, options, library, python, rate=rate)
+                   for library, python in pythons.items() if python for rate in options.peer_lr})
+    curves = {name: [] for name in takers}
     for seed in range(options.seeds):
-        for rate in options.lr:
-            curves[f"distgat, the whole graph, rate {rate:g}"].append(curve_of_distgat(options, seed, rate))
-        for library in [name for name in pythons if f"{name}, sampled" in curves]:
-            curve = curve_of_peer(options, library, pythons[library], seed)
+        for name in list(curves):
+            curve = takers[name](seed=seed)
             if curve:
-                curves[f"{library}, sampled"].append(curve)
+                curves[name].append(curve)
             else:
-                del curves[f"{library}, sampled"]
+                del curves[name]
     print("\n".join(table(curves)))
 
 

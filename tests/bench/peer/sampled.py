@@ -33,57 +33,69 @@ def loading(options):
     return dict(batch_size=options.batch, shuffle=True, num_workers=options.workers, persistent_workers=options.workers > 0)
 
 
+def widths(options, graph):
+    """In and out of each layer, heads side by side in hidden ones; there is a layer for each number of the fan-out."""
+    hidden = [options.hidden * (options.heads if options.model.startswith("gat") else 1)] * (len(options.fanout) - 1)
+    return list(zip([graph.features, *hidden], [*[options.hidden] * len(hidden), graph.classes]))
+
+
+class Net(torch.nn.Module):
+    """Convolutions, each on a graph of its own; heads of a hidden one lie side by side, of the last there is one."""
+    def __init__(self, options, convs):
+        super().__init__()
+        self.convs, self.dropout = torch.nn.ModuleList(convs), options.dropout
+        self.activation = F.elu if options.model.startswith("gat") else F.relu
+
+    def forward(self, x, call):
+        for k, conv in enumerate(self.convs):
+            x = F.dropout(self.activation(x), self.dropout, self.training) if k else x
+            x = call(conv, k, x).flatten(1)
+        return x
+
+
 class Dgl:
-    """Two layers on DGL's blocks."""
+    """Layers on DGL's blocks."""
     def __init__(self, options, graph):
         import dgl
-        from dgl.nn import GATConv, GATv2Conv, GraphConv
-        self.graph, self.options = dgl.add_self_loop(dgl.graph((graph.src, graph.dst), num_nodes=graph.nodes)), options
+        from dgl.nn import GATConv, GATv2Conv, GraphConv, SAGEConv
+        self.graph = dgl.graph((graph.src, graph.dst), num_nodes=graph.nodes)
+        if options.model != "sage":
+            self.graph = dgl.add_self_loop(self.graph)
         self.graph.create_formats_()
-        self.x, self.y = graph.x, graph.y
-        if options.model == "gcn":
-            layers = [GraphConv(graph.features, options.hidden, activation=F.relu), GraphConv(options.hidden, graph.classes)]
-        else:
+        self.x, self.y, shapes = graph.x, graph.y, widths(options, graph)
+        if options.model.startswith("gat"):
             conv = GATConv if options.model == "gat" else GATv2Conv
-            layers = [conv(graph.features, options.hidden, options.heads, activation=F.elu),
-                      conv(options.hidden * options.heads, graph.classes, 1)]
-        self.net = torch.nn.ModuleList(layers)
+            layers = [conv(*shape, options.heads if k < len(shapes) - 1 else 1) for k, shape in enumerate(shapes)]
+        elif options.model == "gcn":
+            layers = [GraphConv(*shape) for shape in shapes]
+        else:
+            layers = [SAGEConv(*shape, "mean") for shape in shapes]
+        self.net = Net(options, layers)
         sampler = dgl.dataloading.NeighborSampler(options.fanout)
         self.loader = dgl.dataloading.DataLoader(self.graph, graph.train, sampler, **loading(options))
 
-    def forward(self, blocks, x):
-        for k, (layer, block) in enumerate(zip(self.net, blocks)):
-            x = layer(block, F.dropout(x, self.options.dropout, self.net.training) if k else x).flatten(1)
-        return x
-
     def batches(self):
         for sources, targets, blocks in self.loader:
-            yield self.forward(blocks, self.x[sources]), self.y[targets]
+            yield self.net(self.x[sources], lambda conv, k, x: conv(blocks[k], x)), self.y[targets]
 
     def logits(self):
-        return self.forward([self.graph] * 2, self.x)
+        return self.net(self.x, lambda conv, k, x: conv(self.graph, x))
 
 
 class Pyg:
-    """Two layers on PyTorch Geometric's NeighborLoader, which needs pyg-lib or torch-sparse beside it."""
+    """Layers on PyTorch Geometric's NeighborLoader, which needs pyg-lib or torch-sparse beside it."""
     def __init__(self, options, graph):
         from torch_geometric.data import Data
         from torch_geometric.loader import NeighborLoader
-        from torch_geometric.nn import GATConv, GATv2Conv, GCNConv
+        from torch_geometric.nn import GATConv, GATv2Conv, GCNConv, SAGEConv
         self.data = Data(x=graph.x, y=graph.y, edge_index=torch.stack([graph.src, graph.dst]))
-        self.options = options
-        if options.model == "gcn":
-            layers = [GCNConv(graph.features, options.hidden), GCNConv(options.hidden, graph.classes)]
-        else:
-            conv = GATConv if options.model == "gat" else GATv2Conv
-            layers = [conv(graph.features, options.hidden, options.heads), conv(options.hidden * options.heads, graph.classes)]
-        self.net = torch.nn.ModuleList(layers)
+        kind = {"gat": GATConv, "gatv2": GATv2Conv, "gcn": GCNConv, "sage": SAGEConv}[options.model]
+        shapes, heads = widths(options, graph), [options.heads] if options.model.startswith("gat") else []
+        self.net = Net(options, [*[kind(*shape, *heads) for shape in shapes[:-1]], kind(*shapes[-1])])
         self.loader = NeighborLoader(self.data, options.fanout, graph.train, **loading(options))
 
     def forward(self, part):
-        act = F.relu if self.options.model == "gcn" else F.elu
-        x = F.dropout(act(self.net[0](part.x, part.edge_index)), self.options.dropout, self.net.training)
-        return self.net[1](x, part.edge_index)
+        return self.net(part.x, lambda conv, k, x: conv(x, part.edge_index))
 
     def batches(self):
         for part in self.loader:
