@@ -313,6 +313,30 @@ class Weights(program.Case):
             given.pop(lost)
         self.assertRaisesRegex(ValueError, "1 linear layers beside 2 of a graph, skips.1 the first", distgat.state_dict, given)
 
+    def test_settings_beside_tensors(self):
+        """Of what looks like a torch module: its slope is an option; what the program does not compute is refused."""
+        model, weights = self.random("gat", 2)
+
+        def module(*kinds, **settings):
+            parts = [(name, type(kind, (), settings)()) for name, kind in zip(("conv1", "conv2", "norm1"), kinds)]
+            return type("Net", (), {"state_dict": lambda _: weights, "named_modules": lambda _: [("", None), *parts]})()
+
+        gats = module("GATConv", "GATConv", negative_slope=0.4, fill_value="mean", edge_dim=None)
+        again = distgat.train(model.graph, init=gats, epochs=0, progress=False)
+        self.assertEqual(again.options["negative_slope"], 0.4)
+        self.assertEqual(distgat.train(model.graph, init=gats, epochs=0, progress=False, negative_slope=0.3).options["negative_slope"],
+                         0.3)
+        for kinds, settings in ((("GCNConv", "GCNConv"), {"improved": True}), (("GCNConv", "GCNConv", "PairNorm"), {}),
+                                (("GATConv",), {"fill_value": 0.0, "edge_dim": 2, "add_self_loops": True}),
+                                (("GCNConv", "GCNConv", "LayerNorm"), {"mode": "graph"}),
+                                (("GCNConv", "GCNConv", "BatchNorm1d"), {"affine": False})):
+            words = f"{('conv1', 'norm1')[len(kinds) > 2]}: is a {kinds[-1]}"
+            for call in (lambda net: distgat.train(model.graph, init=net, progress=False),
+                         lambda net: distgat.state_dict(model, like=net), lambda net: distgat.save_weights(self.path("w.h5"), net)):
+                with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                    call(module(*kinds, **settings))
+        distgat.state_dict(model, like=module("GATConv", "GATConv", "BatchNorm1d", eps=1e-5, affine=True, momentum=0.01))
+
     def test_biases_that_are_not_there_are_zero(self):
         for kind in OLD:
             _, weights = self.random(kind, 2)

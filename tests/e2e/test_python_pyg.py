@@ -133,7 +133,7 @@ class Exchange(program.Case):
         zero = {"conv1.bias", "conv2.bias"}
         for net, names in (
                 (nn.GAT(FEATURES, HIDDEN, 2, CLASSES, norm="batch", residual=True, edge_dim=2), gat | norm),
-                (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="layer"),
+                (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="layer", norm_kwargs={"mode": "node"}),
                  {"conv1.lin.weight", "conv2.lin.weight", "norm1.weight", "norm1.bias"} | zero),
                 (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES), sage)):
             with self.subTest(str(net)):
@@ -144,6 +144,30 @@ class Exchange(program.Case):
                 self.assertEqual(list(back), list(wanted))
                 for name, value in back.items():
                     torch.testing.assert_close(value, wanted[name], rtol=0, atol=0)
+
+    def test_settings_of_layers_are_taken_or_refused(self):
+        """What tensors do not tell: slopes are options, what the program does not compute is said."""
+        net = attention(nn.GATv2Conv, negative_slope=0.35)
+        self.close(self.trained(net, epochs=0).predict().logits, self.logits(net))
+        conv = [nn.GATConv(FEATURES, HIDDEN, heads=HEADS, negative_slope=slope) for slope in (0.1, 0.2)]
+        graph_wide, per_node = (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="layer", norm_kwargs={"mode": mode})
+                                for mode in ("graph", "node"))
+        for net, words in ((graph_wide, r"norms\.0: is a LayerNorm of mode='graph'; the program computes that of mode='node'"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="graph_norm"), "norms.0: is a GraphNorm"),
+                           (nn.GAT(FEATURES, HIDDEN, 2, CLASSES, norm="pair_norm"), "norms.0: is a PairNorm"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, improved=True), "convs.0: is a GCNConv of improved=True"),
+                           (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, aggr="max"), "convs.0: is a SAGEConv of aggr='max'"),
+                           (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, normalize=True), "SAGEConv of normalize=True"),
+                           (Net(conv), "negative slopes of their own, 0.1, 0.2"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="batch", norm_kwargs={"eps": 1e-3}),
+                            "BatchNorm1d of eps=0.001")):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                self.trained(net, epochs=0)
+        for value in per_node.norms.parameters():
+            torch.nn.init.normal_(value)
+        model = self.trained(per_node, epochs=0)
+        self.close(model.predict().logits, self.logits(per_node))
+        self.assertRaisesRegex(ValueError, "mode='graph'", distgat.state_dict, model, like=graph_wide)
 
     def test_attention(self):
         _, net = next(models())

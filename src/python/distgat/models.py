@@ -10,7 +10,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from . import graphs, h5, weights
+from . import graphs, h5, modules, weights
 from .program import run
 
 EPOCHS_BETWEEN_LINES = 10
@@ -80,7 +80,7 @@ def initial(init, folder, options):
     return os.fspath(init), {**weights.sizes(found), **options}
   path = folder.path("init.h5")
   weights.save_weights(path, found)
-  return path, {**weights.sizes(found), **options}
+  return path, {**weights.sizes(found), **modules.options(init), **options}
 
 
 def words(options):

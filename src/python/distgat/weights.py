@@ -6,7 +6,7 @@ import re
 import h5py
 import numpy as np
 
-from . import h5
+from . import h5, modules
 from .graphs import array
 
 TENSOR = re.compile(r"(?:(?P<layer>.+?)\.)?(?P<tensor>(?:lin|lin_[a-z]+|res)\.(?:weight|bias)|att(?:_[a-z]+)?|weight|"
@@ -96,6 +96,7 @@ class Layer(dict):
 
 def layers_of(weights):
   """Returns (convolutions, norms): lists of Layers in their order."""
+  modules.check(weights)
   layers = {}
   for name, value in tensors_of(weights).items():
     match = TENSOR.fullmatch(name)
