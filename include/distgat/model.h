@@ -178,7 +178,7 @@ dg_metrics dg_pass_loss(const dg_pass *pass);
 void dg_pass_backward(const dg_pass *pass, dg_sums *sums);
 
 /* Moves the running statistics of batch norm, those of this rank's share of the parameters, towards those of the last
-   forward pass of training. Between dg_sums_end and dg_sums_settle. Local. */
+   step's forward passes, one after the other: label reuse has several. Between dg_sums_end and dg_sums_settle. Local. */
 void dg_pass_update_statistics(const dg_pass *pass);
 
 DG_API_END

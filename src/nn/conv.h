@@ -72,8 +72,9 @@ typedef struct dg_normalizer {
   dg_norm_columns columns; /* what kernels need of it */
   dg_real *room;           /* owns the columns */
   double *sums;            /* [2, ld] over all rows of all ranks: of results and their squares, or of the gradient and
-                              its product with normalized results; behind them lie the moments */
-  double *moments;         /* [2, ld] of the last training step: mean with the bias, variance */
+                              its product with normalized results; behind them lies what is moved */
+  double *moved;           /* [2, ld] what a training step adds to what it keeps of running means and variances */
+  double kept;             /* the share: each of its passes moves them, as in torch */
   double n;                /* nodes of the graph */
 } dg_normalizer;
 

@@ -29,6 +29,7 @@ void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step)
 void dg_norm_size(dg_sizes *sizes, const dg_layer *layer);
 dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, const dg_sizes *sizes, int64_t n_nodes);
 void dg_norm_destroy(dg_normalizer *norm);
+void dg_norm_start_step(dg_normalizer *norm);
 void dg_norm_begin(dg_normalizer *norm, const dg_layer *layer, const dg_params *params, bool training);
 void dg_norm_measure(dg_work *work, const dg_params *params);
 /* Whether a step measures it. */

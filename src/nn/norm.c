@@ -36,7 +36,7 @@ dg_status dg_norm_create(dg_normalizer *norm, const dg_layer *layer, const dg_si
   if (layer->norm == DG_NORM_NONE) return DG_OK;
   DG_TRY(dg_alloc(&norm->room, sizes->norm_room, sizeof *norm->room));
   DG_TRY(dg_alloc(&norm->sums, sizes->norm_sums, sizeof *norm->sums));
-  norm->moments = norm->sums + 2 * (size_t)layer->ld;
+  norm->moved = norm->sums + 2 * (size_t)layer->ld;
   norm->columns = (dg_norm_columns){.n = layer->heads * layer->dim, .ld = layer->ld};
   norm->columns.inside = column_of(norm, INSIDE), norm->columns.scale = column_of(norm, SCALE);
   norm->columns.center = column_of(norm, CENTER), norm->columns.rstd = column_of(norm, RSTD);
@@ -66,6 +66,10 @@ static void set_column(dg_normalizer *norm, const dg_layer *l, const dg_params *
   column_of(norm, CENTER)[c] = (dg_real)center, column_of(norm, RSTD)[c] = (dg_real)rstd;
 }
 
+void dg_norm_start_step(dg_normalizer *norm) {
+  norm->kept = 1;
+}
+
 /* Results lack the bias: the running mean is that of results with it. */
 void dg_norm_begin(dg_normalizer *norm, const dg_layer *layer, const dg_params *params, bool training) {
   const dg_real *value = params->value;
@@ -92,35 +96,43 @@ static void add_moments(dg_work *work, const dg_real *results) {
   add_doubles(work->norm.sums, work->sums, sums, both);
 }
 
-void dg_norm_measure(dg_work *work, const dg_params *params) {
-  const dg_layer *l = work->layer;
-  dg_normalizer *norm = &work->norm;
-  add_moments(work, dg_layer_results(work));
-  dg_comm_sum_double(work->comm, norm->sums, 2 * (size_t)l->ld);
-  for (int c = 0; c < l->ld; c++) {
-    const double mean = norm->sums[c] / norm->n, variance = norm->sums[l->ld + c] / norm->n - mean * mean;
-    norm->moments[c] = mean + (double)params->value[l->bias + c];
-    norm->moments[l->ld + c] = variance > 0 ? variance : 0;
-    set_column(norm, l, params, c, mean, norm->moments[l->ld + c]);
-  }
-}
-
-/* Moves a column of running statistics where this rank keeps it up. */
-static void move(dg_params *params, int64_t position, double towards) {
-  const dg_sums *sums = params->sums;
-  dg_real *value = &params->value[position];
-  if (position >= sums->first && position < sums->first + sums->n)
-    *value = (dg_real)((1 - MOMENTUM) * (double)*value + MOMENTUM * towards);
+/* What a step of some passes moves a running statistic to, beside the share of it that is kept. */
+static void add_pass(double *moved, double towards, bool first) {
+  *moved = (first ? 0 : (1 - MOMENTUM) * *moved) + MOMENTUM * towards;
 }
 
 /* The variance that runs is the unbiased one. */
-void dg_norm_update(const dg_normalizer *norm, const dg_layer *layer, dg_params *params) {
+void dg_norm_measure(dg_work *work, const dg_params *params) {
+  const dg_layer *l = work->layer;
+  dg_normalizer *norm = &work->norm;
   const double unbiased = norm->n > 1 ? norm->n / (norm->n - 1) : 1;
+  const bool first = norm->kept == 1;
+  add_moments(work, dg_layer_results(work));
+  dg_comm_sum_double(work->comm, norm->sums, 2 * (size_t)l->ld);
+  for (int c = 0; c < l->ld; c++) {
+    const double mean = norm->sums[c] / norm->n, squares = norm->sums[l->ld + c] / norm->n - mean * mean;
+    const double variance = squares > 0 ? squares : 0;
+    add_pass(&norm->moved[c], mean + (double)params->value[l->bias + c], first);
+    add_pass(&norm->moved[l->ld + c], unbiased * variance, first);
+    set_column(norm, l, params, c, mean, variance);
+  }
+  norm->kept *= 1 - MOMENTUM;
+}
+
+/* Moves a column of running statistics where this rank keeps it up. */
+static void move(dg_params *params, int64_t position, const dg_normalizer *norm, double moved) {
+  const dg_sums *sums = params->sums;
+  dg_real *value = &params->value[position];
+  if (position >= sums->first && position < sums->first + sums->n)
+    *value = (dg_real)(norm->kept * (double)*value + moved);
+}
+
+void dg_norm_update(const dg_normalizer *norm, const dg_layer *layer, dg_params *params) {
   if (layer->norm != DG_NORM_BATCH) return;
   for (int c = 0; c < layer->ld; c++) {
     if (norm->columns.inside[c] == 0) continue;
-    move(params, layer->mean + c, norm->moments[c]);
-    move(params, layer->variance + c, unbiased * norm->moments[layer->ld + c]);
+    move(params, layer->mean + c, norm, norm->moved[c]);
+    move(params, layer->variance + c, norm, norm->moved[layer->ld + c]);
   }
 }
 

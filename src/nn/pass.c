@@ -142,6 +142,7 @@ static void forward_once(const dg_pass *pass, const dg_step *step) {
 }
 
 void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
+  for (int k = 0; k < pass->model->config.layers; k++) dg_norm_start_step(&pass->work[k].norm);
   dg_labels_begin(pass, step);
   dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
   for (int k = 0; k < pass->model->config.label_iterations; k++) {

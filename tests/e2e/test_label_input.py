@@ -146,6 +146,22 @@ class LabelInput(program.Case):
                 found.append([(line["train_loss"], line["train_acc"]) for line in program.read_log(self.path("log.jsonl"), "epoch")])
             np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
+    def test_each_pass_moves_running_statistics(self):
+        """As in torch: of a model that does not look at labels, whose passes of a step are all alike, as often as it has passes."""
+        graph = self.made()
+        options = ("--model", "gcn", "--norm", "batch", "--dropout", 0, "--hidden", 5)
+        self.start(graph, options)
+        begin, found = graphs.read_weights(self.path("blind.h5")), []
+        for iterations, epochs, ranks in ((0, 1, None), (2, 1, None), (2, 2, 3)):
+            program.distgat("train", self.path("graph.h5"), *options, "--init", self.path("blind.h5"), "--use-labels", 0.5, "--lr", 1e-12,
+                            "--label-iterations", iterations, "--epochs", epochs, "--save", self.path("moved.h5"), ranks=ranks)
+            found.append(graphs.read_weights(self.path("moved.h5")))
+        for name in ("norm1.running_mean", "norm1.running_var"):
+            measured = begin[name] + 10 * (found[0][name] - begin[name])
+            for passes, got in ((3, found[1]), (6, found[2])):
+                want = measured + 0.9**passes * (begin[name] - measured)
+                np.testing.assert_allclose(got[name], want, atol=1e-5 * np.abs(measured).max())
+
     def test_no_node_sees_its_own_label(self):
         """Where rows meet nobody, the label columns have no gradient; where they meet neighbours, they have."""
         self.made()

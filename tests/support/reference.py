@@ -253,10 +253,10 @@ class Model:
         return x
 
     def forward(self, step):
-        """Logits, nodes that the loss of training is of, and batch norm's statistics."""
-        o, statistics = self.o, {}
+        """Logits, nodes that the loss of training is of, and batch norm's statistics, of each pass."""
+        o, statistics = self.o, [{} for _ in range(self.o["label-iterations"] + 1)]
         if o["use-labels"] == 0:
-            return self.once(self.x, step, statistics), self.is_train, statistics
+            return self.once(self.x, step, statistics[0]), self.is_train, statistics
         shown = self.is_train.copy()
         if step.training:
             shown &= step.shows(range(self.graph.n), o["use-labels"])
@@ -265,9 +265,9 @@ class Model:
         labels[shown] = own[shown].to(self.dtype)
         for k in range(o["label-iterations"]):
             before = Step(mix(step.seed, 1 + k), step.epoch) if step.training else step
-            logits = self.once(torch.cat([self.x, labels], 1), before, {}).detach()
+            logits = self.once(torch.cat([self.x, labels], 1), before, statistics[k]).detach()
             labels[~shown] = (torch.sigmoid(logits) if self.several else F.softmax(logits, 1))[~shown]
-        logits = self.once(torch.cat([self.x, labels], 1), step, statistics)
+        logits = self.once(torch.cat([self.x, labels], 1), step, statistics[-1])
         return logits, self.is_train & ~shown, statistics
 
     def loss(self, logits, nodes):
@@ -314,7 +314,7 @@ class Model:
                 torch.nn.utils.clip_grad_norm_(trained, o["clip-norm"])
             optimizer.param_groups[0]["lr"] = o["lr"] * rate(o, epoch)
             optimizer.step()
-            for name, value in statistics.items():
+            for name, value in (moved for one in statistics for moved in one.items()):
                 self.weights[name] += MOMENTUM * (value - self.weights[name])
             found["loss"].append(loss.item())
             found["acc"].append(self.accuracy(logits, nodes) if nodes.any() else None)
