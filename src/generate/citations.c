@@ -185,14 +185,13 @@ cleanup:
 static dg_status draw_piece(drawing *d, dg_mail *mail) {
   dg_status status = DG_OK;
   begin(d);
-  while (dg_comm_max_int64(mail->comm, d->n_asked) > 0) {
+  do {
     DG_TRY(ask(d, mail));
     const int64_t n = d->n_waiting;
     d->n_waiting = d->n_asked = 0;
     for (int64_t k = 0; k < n; k++)
       if (!go_on(d, d->waiting[k])) d->waiting[d->n_waiting++] = d->waiting[k];
-  }
-  for (int64_t k = 0; k < d->n_waiting; k++) go_on(d, d->waiting[k]);
+  } while (dg_comm_max_int64(mail->comm, d->n_asked) > 0);
 cleanup:
   return status;
 }

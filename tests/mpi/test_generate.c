@@ -67,6 +67,16 @@ static void every_number_of_ranks_makes_the_same_file(void **state) {
   check_same_bytes(&config);
 }
 
+/* Classes of their own, all whose first questions a rank can answer itself, and too small for as many neighbours. */
+static void ranks_that_have_whole_classes_make_the_same_file(void **state) {
+  (void)state;
+  for (int32_t classes = 1; classes <= 7; classes += 2) {
+    dg_generate_config config = sizes(140, 60, 3, classes);
+    config.homophily = 1;
+    check_same_bytes(&config);
+  }
+}
+
 static void one_writer_and_all_make_the_same_file(void **state) {
   (void)state;
   const dg_generate_config config = sizes(900, 6, 40, 4);
@@ -304,6 +314,7 @@ static int remove_files(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_number_of_ranks_makes_the_same_file, name_files, remove_files),
+      cmocka_unit_test_setup_teardown(ranks_that_have_whole_classes_make_the_same_file, name_files, remove_files),
       cmocka_unit_test_setup_teardown(one_writer_and_all_make_the_same_file, name_files, remove_files),
       cmocka_unit_test_setup_teardown(presets_stay_the_graphs_they_are, name_files, remove_files),
       cmocka_unit_test_setup_teardown(splits_are_dealt_in_the_order_of_keys, name_files, remove_files),
