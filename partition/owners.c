@@ -170,6 +170,7 @@ static dg_status divide_owners(dg_directory *owners, const dg_comm *comm, source
   DG_TRY(dg_directory_spread(owners, comm, s->owner, 0, owners->n_nodes));
 cleanup:
   dg_free(&share);
+  dg_memory_trim(); /* METIS's many small blocks */
   return status;
 }
 

@@ -47,8 +47,13 @@ dg_status dg_memory_check(void);
 /* Frees a block of dg_alloc and zeroes the pointer to it; NULL inside is fine. Local. */
 void dg_free(void *pointer_to_block);
 
-/* Peak resident memory of this process in bytes. Local. */
+/* Gives freed blocks back to the system, which keep others from lying there else. Local. */
+void dg_memory_trim(void);
+
+/* Peak resident memory of this process in bytes; from here on that of what follows, which not every system lets be
+   asked for: whether this one does. Local. */
 int64_t dg_memory_peak(void);
+bool dg_memory_forget_peak(void);
 
 /* Bytes that dg_alloc has been asked for since the process began, freed ones included, and others that were counted.
    Local. */

@@ -25,7 +25,7 @@ static const double NODE_LATENCY = 1e-6, NODE_BANDWIDTH = 4e9;
 
 /* Seen in a rank's resident memory beyond what a program that plans has by then: libraries at work, and where there are
    other ranks what MPI takes for them. */
-static const int64_t LIBRARY_BYTES = 8800000, PEER_BYTES = 2500000;
+static const int64_t LIBRARY_BYTES = 6800000, PEER_BYTES = 3700000;
 
 typedef struct request {
   dg_config config;

@@ -5,6 +5,7 @@
 #include <distgat/memory.h>
 #include <distgat/partition.h>
 
+#include "data/slab.h"
 #include "nn/conv.h"
 #include "par/reduce.h"
 #include "train/cost.h"
@@ -13,7 +14,7 @@
 /* A piece of more edges is not timed; the rates of a smaller one are taken. */
 static const int64_t MOST_EDGES = 5000000;
 
-/* Rank 0 divides the graph: bytes that METIS was seen to take, an edge and a node, and the graph itself. */
+/* Rank 0 divides the graph: bytes that METIS was seen to take of large ones, an edge and a node. */
 static const double METIS_EDGE = 37, METIS_NODE = 60;
 
 enum { MAP_ROW = 24 }; /* bytes a row of a map of ids, half full */
@@ -45,6 +46,7 @@ typedef struct division {
   const dg_model *model;
   dg_plan_point *point;
   int32_t *part;                /* [n_nodes of the outline] */
+  int64_t dividing;             /* bytes that it took, beside graph and part; -1: unknown */
   dg_partition_part *each;      /* [parts] */
   dg_counts *train, *val, *all; /* [parts] */
 } division;
@@ -131,10 +133,20 @@ cleanup:
   return status;
 }
 
+/* Parts by METIS, and what that takes: how much shrinks when METIS contracts a graph is in its edges. */
+static dg_status divide_watched(division *d, const dividing *how) {
+  dg_memory_trim();
+  const bool watched = dg_memory_forget_peak();
+  const int64_t before = dg_memory_peak();
+  const dg_status status = how->divide(d->part, d->point->parts, how->context);
+  d->dividing = watched ? dg_memory_peak() - before : -1;
+  return status;
+}
+
 static dg_status divide_graph(division *d, const dividing *how) {
   dg_status status = DG_OK;
   DG_TRY(dg_alloc(&d->part, (size_t)d->input->graph->in.n_rows, sizeof *d->part));
-  DG_TRY(how->divide(d->part, d->point->parts, how->context));
+  DG_TRY(divide_watched(d, how));
   DG_TRY(measure_parts(d));
   d->point->exchange_first = exchanges_first(d);
   DG_TRY(count(&d->train, d, DG_TRAIN));
@@ -357,12 +369,16 @@ static int64_t graph_bytes(const division *d, int p) {
   return row * (n + halo) + 17 * n + 4 * (1 + d->model->edge_dim) * edges + 4 * boundary;
 }
 
-static int64_t features_bytes(const division *d, int p) {
-  const dg_graph_info *info = d->input->info;
-  const int64_t halo = d->point->exchange_first ? 0 : scaled(d->input, d->each[p].halo);
-  const int64_t rows = scaled(d->input, d->each[p].nodes) + halo;
+/* Features of so many rows. */
+static int64_t rows_bytes(const dg_graph_info *info, int64_t rows) {
   if (!info->sparse) return 4 * rows * info->n_features;
   return 8 * rows + (int64_t)(8.0 * (double)rows * (double)info->n_nonzeros / (double)info->n_nodes);
+}
+
+static int64_t features_bytes(const division *d, int p) {
+  const bool fetched = dg_conv_of(d->input->config->model.kind)->edges && !d->point->exchange_first;
+  const int64_t halo = fetched ? scaled(d->input, d->each[p].halo) : 0;
+  return rows_bytes(d->input->info, scaled(d->input, d->each[p].nodes) + halo);
 }
 
 static int64_t block_bytes(const division *d, const dg_layer_counts *n, bool backward) {
@@ -394,14 +410,24 @@ static int64_t buffer_bytes(const division *d, const dg_counts *counts, bool bac
 static int64_t dividing_bytes(const division *d) {
   const double nodes = (double)scaled(d->input, d->input->graph->in.n_rows);
   const double edges = (double)scaled(d->input, d->input->graph->in.indptr[d->input->graph->in.n_rows]);
-  return (int64_t)((4 + 8 + METIS_NODE) * nodes + (4 + METIS_EDGE) * edges);
+  const double graph = (4 + 8) * nodes + 4 * edges;
+  if (d->dividing < 0) return (int64_t)(graph + METIS_NODE * nodes + METIS_EDGE * edges);
+  return (int64_t)graph + scaled(d->input, d->dividing);
 }
 
-/* A rank that has turned the sources of its edges into rows. */
+/* A rank that turns the sources of its edges into rows, and one that has done so and reads features: beside its own are
+   pieces of the file as they were read, and, of other owners, packed and come, columns and values one after the other.
+ */
 static int64_t loading_bytes(const division *d, int p) {
+  const dg_graph_info *info = d->input->info;
+  const bool travel = d->point->parts > 1;
   const int64_t n = scaled(d->input, d->each[p].nodes), rows = n + scaled(d->input, d->each[p].halo);
-  const int64_t named = d->point->parts > 1 ? MAP_ROW * rows : 0;
-  return 4 * (1 + d->model->edge_dim) * scaled(d->input, d->each[p].edges) + 8 * rows + 8 * n + named;
+  const int64_t kept = 4 * (1 + d->model->edge_dim) * scaled(d->input, d->each[p].edges) + 8 * rows + 8 * n;
+  const int64_t block = info->n_nodes / d->point->parts, most = dg_slab_rows(info), piece = block < most ? block : most;
+  const int64_t ends = (int64_t)((double)info->n_edges / (double)info->n_nodes * (double)piece);
+  const int64_t edges = (travel ? 24 : 8) * ends + (travel ? MAP_ROW * rows : 0);
+  const int64_t features = rows_bytes(info, n) + (!travel ? 1 : info->sparse ? 2 : 3) * rows_bytes(info, piece);
+  return kept + (edges > features ? edges : features);
 }
 
 static int64_t setup_bytes(const division *d, int p) {

@@ -41,6 +41,7 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
                                   .full = backward && dg_model_is_full(&t->config->model)};
   if (*field != NULL) return DG_OK;
   DG_TRY(dg_field_create(field, &t->local, &config));
+  dg_memory_trim(); /* what loading and building took is in no one's way */
   DG_TRY(dg_pass_create(pass, &t->model, &t->local, *field, backward, t->config->halo_type));
   if (!dg_loss_is_plain(t->config, &t->local.shard.info)) pass->loss = &t->loss;
 
@@ -80,7 +81,8 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   DG_TRY(dg_loss_prepare(&trainer->loss, &trainer->class_weight, &trainer->local, config));
   if (config->model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&trainer->local));
   trainer->exchange_first = exchanges_first(trainer);
-  if (!trainer->exchange_first) DG_TRY(dg_local_fetch_features(&trainer->local));
+  if (dg_conv_of(config->model.kind)->edges && !trainer->exchange_first)
+    DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
   trainer->train.timer = &trainer->timer;
 

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import science  # noqa: E402,F401 (finds numpy and h5py)
 
 import numpy as np  # noqa: E402
+import scipy.sparse as sp  # noqa: E402
 
 import graphs  # noqa: E402
 import program  # noqa: E402
@@ -62,6 +63,30 @@ class Plan(program.Case):
         for epochs in (0, 2):
             peak = json.loads(program.distgat("train", *model, "--epochs", epochs))["peak_rss_bytes"]
             self.assertLess(abs(planned / peak - 1), 0.05, (planned, peak))
+
+    def large_graph(self, name, n, linked, edges, features):
+        """Random edges among the first nodes: METIS contracts them badly, and takes more than of graphs with clusters."""
+        rng = np.random.default_rng(3)
+        i = rng.integers(0, linked, edges)
+        j = (i + rng.integers(1, linked, edges)) % linked
+        adjacency = sp.csr_matrix((np.ones(edges, np.int8), (i, j)), (n, n))
+        adjacency = (adjacency + adjacency.T).tocsr()
+        adjacency.sort_indices()
+        x, labels, order = rng.random((n, features), np.float32), rng.integers(0, 5, n), rng.permutation(n)
+        ids = (np.sort(order[k * n // 10:(k + 1) * n // 10]) for k in range(3))
+        graphs.Graph(adjacency.indptr, adjacency.indices, x, labels, *ids, 5).write(self.path(name))
+        return self.path(name)
+
+    def test_dividing_takes_what_was_planned_and_gives_it_back(self):
+        """Rank 0's peak is METIS's on the first graph; on the second it is a step's, with nothing left of METIS."""
+        dense = (self.large_graph("dense.h5", 30000, 30000, 600000, 8), "--model", "gcn", "--layers", 1)
+        loose = (self.large_graph("loose.h5", 150000, 90000, 300000, 16), "--model", "mlp", "--hidden", 256)
+        for model in (dense, loose):
+            model += ("--threads", 1, "--json", "--quiet")
+            planned = json.loads(program.distgat("plan", *model, "--parts", 2))["points"][0]
+            peak = json.loads(program.distgat("train", *model, "--epochs", 2, ranks=2))["peak_rss_bytes"]
+            with self.subTest(model=model):
+                self.assertLess(abs(planned["memory_bytes"] / peak - 1), 0.08, (planned["memory"], peak))
 
     def test_the_line_for_slurm_has_what_was_planned(self):
         """What differs from the model's defaults, be it typed or a recipe's."""
