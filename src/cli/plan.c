@@ -8,6 +8,7 @@
 #include <distgat/partition.h>
 #include <distgat/plan.h>
 
+#include "base/shell_word.h"
 #include "cli/json.h"
 #include "cli/plan_graph.h"
 #include "cli/verbs.h"
@@ -126,9 +127,12 @@ static dg_status write_sbatch(char **line, const dg_plan_point *p, const request
   size_t length;
   FILE *out = open_memstream(line, &length);
   if (out) status = dg_config_describe_typed(&options, &r->config);
-  if (out && options)
-    fprintf(out, "sbatch -N %d -n %d --ntasks-per-node=%d -c %d train.sbatch %s %s", p->nodes, p->parts,
-            (p->parts + p->nodes - 1) / p->nodes, p->threads, graph_path ? graph_path : "G.h5", options);
+  if (out && options) {
+    fprintf(out, "sbatch -N %d -n %d --ntasks-per-node=%d -c %d train.sbatch ", p->nodes, p->parts,
+            (p->parts + p->nodes - 1) / p->nodes, p->threads);
+    dg_shell_word(out, graph_path ? graph_path : "G.h5");
+    fprintf(out, " %s", options);
+  }
   const bool written = out && fclose(out) == 0;
   if (status == DG_OK && !written) status = dg_fail(DG_MEMORY, "out of memory for a line");
   free(options);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/option_value.h"
+#include "base/shell_word.h"
 #include "nn/conv.h"
 #include "par/same.h"
 #include "train/config_options.h"
@@ -325,8 +326,10 @@ static bool is_same(const dg_option *a, const dg_option *b) {
 /* Adds an option to the text, as it would be typed. */
 static void describe_option(FILE *out, const char *before, const dg_option *option) {
   char number[32];
-  const bool flag = option->kind == DG_OPTION_FLAG;
-  fprintf(out, "%s--%s%s%s", before, option->name, flag ? "" : " ", flag ? "" : dg_option_value(number, option));
+  fprintf(out, "%s--%s", before, option->name);
+  if (option->kind == DG_OPTION_FLAG) return;
+  fputc(' ', out);
+  dg_shell_word(out, dg_option_value(number, option));
 }
 
 /* What would be in force had only model and recipe been typed; `usual`, of d, are marked as given where the recipe sets

@@ -2,6 +2,8 @@
 """What a plan says of more ranks is what these ranks then say of themselves."""
 import json
 import os
+import shlex
+import shutil
 import sys
 import unittest.mock
 
@@ -97,6 +99,16 @@ class Plan(program.Case):
             "graph.h5 --recipe tutorial-gat --model gatv2 --dropout 0.3"))
         for line in ("--recipe gat-paper --model gat", "--recipe gat-paper --model gcn"):
             self.assertTrue(self.plan("--parts", 2, *line.split())["sbatch"].endswith("graph.h5 " + line), line)
+
+    def test_the_lines_can_be_typed(self):
+        """That for Slurm, and that of the options in force, with paths that a shell reads as something else."""
+        graph, model = self.path("a graph's $(split) ü.h5"), self.path("a model.h5")
+        shutil.copy(self.path("graph.h5"), graph)
+        line = json.loads(program.distgat("plan", graph, "--parts", 1, "--json", "--quiet"))["sbatch"]
+        self.assertEqual(shlex.split(line)[-3:], [graph, "--model", "gatv2"])
+        done = program.run("train", graph, "--epochs", 0, "--save", model)
+        options = next(text for text in (done.stdout + done.stderr).splitlines() if text.startswith("Options: "))
+        self.assertEqual(shlex.split(options), ["Options:", "--epochs", "0", "--save", model])
 
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
