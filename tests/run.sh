@@ -47,7 +47,7 @@ ctest --preset release --parallel $at_once "${select[@]}"
 code=$?
 tell_skipped release
 if [ -n "$sanitizers" ]; then
-  distgat_build asan || exit
+  distgat_build asan unit_and_mpi_tests || exit
   ctest --preset asan --parallel $at_once "${select[@]}" ${select:+--no-tests=ignore}
   sanitizers_code=$?
   [ $code -ne 0 ] || code=$sanitizers_code
