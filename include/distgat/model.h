@@ -80,6 +80,13 @@ void dg_model_destroy(dg_model *model);
    Local. */
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local);
 
+/* Whether edges may gather the first layer's input instead of its projection, which is wider: GCN sums the same rows
+   either way, but input without dropout only once, and its backward pass meets no edge. Local. */
+bool dg_model_may_gather_input(const dg_model *model, bool sparse);
+
+/* Makes it so where it may, unless projected rows are exchanged; before there is a pass. Local. */
+void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first);
+
 /* Sums over all ranks that batch norm makes in a training step, and bytes that a rank gives to them. Local. */
 int dg_model_norm_sums(const dg_model *model);
 int64_t dg_model_norm_bytes(const dg_model *model);

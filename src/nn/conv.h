@@ -48,6 +48,7 @@ typedef struct dg_sizes {
   size_t positive, dscore_dst;        /* with a backward pass */
   size_t edge_scores, no_target;      /* see dg_work */
   size_t input, tile, row_bits;       /* see dg_work */
+  size_t gather, gathered;            /* z and agg of dg_work's gather */
   size_t z_bf16, zr_bf16, dagg_bf16;  /* tables in bf16, in the place of z, zr and dagg */
   size_t dropped, rounding;           /* see dg_work */
   size_t labels, shown;               /* see dg_work */
@@ -99,6 +100,9 @@ typedef struct dg_work {
   const dg_field *field;
   dg_edges e;
   dg_input x;            /* the first layer's input rows */
+  dg_edges gather;       /* z [n_src, ld] are input rows and agg [n_dst, ld] their sums, which are projected; of kinds
+                            that gather input */
+  bool gathered;         /* these are there, and without dropout */
   dg_transition in;      /* a hidden layer's input rows, owned ones */
   dg_real *skip;         /* [n_dst, bias_ld] what skips add; a hidden layer's results once they are aggregated */
   const dg_real *dskip;  /* [n_dst, bias_ld] gradient of the results */
@@ -129,13 +133,15 @@ enum dg_sides { DG_NO_SIDE = 0, DG_SOURCES = 1, DG_TARGETS = 2, DG_BOTH_SIDES = 
 
 /* A kind of layer. Functions are Local; ranges are of chunks of the block's targets or sources. */
 struct dg_conv {
-  bool edges;       /* rows meet their neighbours */
+  bool edges;       /* projected rows meet their neighbours */
   bool attention;   /* has heads and coefficients */
   bool inner_edges; /* its backward pass is through with edges within a chunk of targets once it has been over these */
   /* Adds the layer's tensors, named and shaped as in PyTorch Geometric, to the table. Errors: DG_MEMORY. */
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */
   void (*add_sizes)(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n);
+  /* Sums of the first layer's input over in-edges, see dg_work; NULL: rows meet before they are projected, or not. */
+  void (*gather)(dg_work *work);
   /* What follows from the weights alone, at the beginning of a step; NULL: nothing. */
   void (*begin)(const dg_work *work, const dg_params *params);
   /* Scores of source rows [begin, end); NULL: none are made ahead of the edges. */
@@ -166,7 +172,7 @@ static inline size_t dg_layer_table_bytes(const dg_layer *layer) {
 /* The table of a kind. Local. */
 const dg_conv *dg_conv_of(dg_model_kind kind);
 
-extern const dg_conv dg_conv_gcn, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp, dg_conv_sage;
+extern const dg_conv dg_conv_gcn, dg_conv_gcn_input, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp, dg_conv_sage;
 
 /* Adds one tensor of a layer to the table; `position` gets where it lies. Errors: DG_MEMORY. Local. */
 dg_status dg_layer_add_bias(dg_params *params, dg_layer *layer);

@@ -3,6 +3,9 @@
 
 #include "nn/conv.h"
 
+/* Elements of a row of the first layer's input where edges gather it. Local. */
+int dg_layer_gather_ld(const dg_layer *layer);
+
 /* Buffers of a layer over a block of such counts. Local. */
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward);
 
@@ -63,7 +66,9 @@ void dg_labels_reuse(const dg_pass *pass);
 void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int32_t begin, int32_t end);
 dg_totals dg_loss_totals(const dg_pass *pass);
 
-/* Forward: projects the first layer's input, all rows. Local. */
+/* Forward: sums the first layer's input over in-edges, of kinds that do so before they project it. Local. */
+void dg_layer_gather_input(dg_work *work);
+/* Projects the first layer's input, all rows. Local. */
 void dg_layer_project_input(dg_work *work, const dg_params *params);
 /* The same for a hidden layer, whose input is what `below` made of one kind of its target rows. Local. */
 void dg_layer_project(dg_work *work, const dg_work *below, const dg_params *params, enum dg_part part);

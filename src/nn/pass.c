@@ -29,7 +29,7 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
-                       s.dropped + s.rounding);
+                       s.gather + s.gathered + s.dropped + s.rounding);
     halves += (int64_t)(s.z_bf16 + s.zr_bf16);
     reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
     doubles += (int64_t)s.norm_sums;
@@ -130,6 +130,8 @@ static void forward_once(const dg_pass *pass, const dg_step *step) {
   const int layers = pass->model->config.layers;
   dg_work *work = pass->work, *last = &work[layers - 1];
   for (int k = 0; k < layers; k++) dg_layer_begin(&work[k], params, step);
+  dg_layer_gather_input(work);
+  dg_timer_lap(pass->timer, DG_PHASE_EDGE_FORWARD);
   dg_layer_project_input(work, params);
   dg_timer_lap(pass->timer, DG_PHASE_PROJECTION);
   dg_halo_pull_begin(work->channel);

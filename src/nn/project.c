@@ -37,6 +37,7 @@ static rows_of input_rows(const dg_work *w, const dg_params *params, int32_t beg
   const int n = dense_width(w);
   dg_real *rows = input_room(w, begin);
   if (w->in.to) return (rows_of){rows, n, n};
+  if (w->gather.agg) return (rows_of){w->gather.agg + (size_t)begin * (size_t)w->gather.ld, w->gather.ld, n};
   if (!w->features)
     dg_transition_forward(&w->in, params, rows, begin, end);
   else if (!w->features->sparse)

@@ -46,6 +46,10 @@ static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
   return max_size(sums * 2 * ld + (sums + 1) * transition_sums(l), chunks);
 }
 
+int dg_layer_gather_ld(const dg_layer *layer) {
+  return (layer->in_ld + 15) / 16 * 16;
+}
+
 /* Whether the gradient of a layer's results is read as it is, beside the table of it: by skips, or by batch norm, which
    is through with it once all rows are there. */
 static bool keeps_dagg(const dg_layer *l) {
@@ -74,7 +78,7 @@ static void halve_tables(dg_sizes *s, const dg_layer *l) {
 
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward) {
   const bool sparse_input = layer->index == 0 && sparse;
-  dg_sizes s = {.z = (size_t)n->n_src * (size_t)layer->ld};
+  dg_sizes s = {.z = (size_t)(layer->conv->edges ? n->n_src : n->n_dst) * (size_t)layer->ld};
   if (layer->conv->add_sizes) layer->conv->add_sizes(&s, layer, n);
   if (layer->bf16) halve_tables(&s, layer);
   if (layer->conv->edges) {
@@ -84,7 +88,10 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   if (layer->n_skips > 0) s.skip = (size_t)n->n_dst * (size_t)layer->bias_ld;
   if (layer->n_skips > 1) s.skip_weights = (size_t)layer->in_ld * (size_t)layer->bias_ld;
   dg_norm_size(&s, layer);
-  if (layer->index > 0 && !(backward && layer->in_ld > KEPT))
+  if (layer->conv->gather)
+    s.gather = (size_t)n->n_src * (size_t)dg_layer_gather_ld(layer),
+    s.gathered = (size_t)n->n_dst * (size_t)dg_layer_gather_ld(layer);
+  else if (layer->index > 0 && !(backward && layer->in_ld > KEPT))
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else
     s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * dense_width(layer, sparse_input);
@@ -170,6 +177,8 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->e.dscore_dst, s->dscore_dst, sizeof(dg_real)));
   DG_TRY(allocate(&w->in.to, s->input, sizeof(dg_real)));
   DG_TRY(allocate(&w->tile, s->tile, sizeof(dg_real)));
+  DG_TRY(allocate(&w->gather.z, s->gather, sizeof(dg_real)));
+  DG_TRY(allocate(&w->gather.agg, s->gathered, sizeof(dg_real)));
   DG_TRY(allocate(&w->row_bits, s->row_bits, sizeof *w->row_bits));
   DG_TRY(allocate(&w->labels, s->labels, sizeof(dg_real)));
   DG_TRY(allocate(&w->shown, s->shown, sizeof *w->shown));
@@ -192,9 +201,9 @@ static void fill_shares(dg_work *w, const dg_local *local) {
   w->e.norm = w->share;
 }
 
-static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
+static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b, int ld) {
   const int ahead = l->conv->attention ? PREFETCH : 2 * PREFETCH; /* sums alone do less between two gathers */
-  e->hp = l->hp, e->ld = l->ld;
+  e->hp = l->hp, e->ld = ld;
   e->slope = (dg_real)l->slope;
   e->indptr = b->indptr, e->indices = b->indices;
   e->t_indptr = b->t_indptr, e->t_indices = b->t_indices, e->inner = l->conv->inner_edges;
@@ -202,7 +211,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b) {
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
   e->n_out_edges = b->t_indptr ? b->t_indptr[b->n_src] : 0;
   e->edge_dim = b->edge_dim, e->attributes = b->attributes, e->t_edges = b->t_edges;
-  e->ahead = (size_t)b->n_src * (size_t)l->ld * dg_layer_table_bytes(l) > CACHED_BYTES ? ahead : 0;
+  e->ahead = (size_t)b->n_src * (size_t)ld * dg_layer_table_bytes(l) > CACHED_BYTES ? ahead : 0;
 }
 
 static void describe_input(dg_work *w) {
@@ -236,7 +245,8 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   if (status == DG_OK) status = dg_norm_create(&work->norm, layer, sizes, pass->local->shard.info.n_nodes);
   DG_TRY(dg_comm_agree(comm, status));
   DG_CHECK(layer->edge_dim == b->edge_dim);
-  describe_edges(&work->e, layer, b);
+  describe_edges(&work->e, layer, b, layer->ld);
+  if (layer->conv->gather) describe_edges(&work->gather, layer, b, dg_layer_gather_ld(layer));
   work->e.edge_scores = work->edge_scores, work->e.att_dst = work->no_target;
   if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;
@@ -274,6 +284,8 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->e.dscore_dst);
   dg_free(&work->in.to);
   dg_free(&work->tile);
+  dg_free(&work->gather.z);
+  dg_free(&work->gather.agg);
   dg_free(&work->row_bits);
   dg_free(&work->labels);
   dg_free(&work->shown);

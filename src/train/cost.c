@@ -22,9 +22,15 @@ static double gathered(double edges, double rows, double bytes, const dg_machine
   return table > m->cache_bytes ? edges * bytes : table;
 }
 
-/* Numbers that a projection of so many rows reads: stored features, or what the layer below made. */
+/* Sources that a layer projects: of those that gather their input its targets. */
+static int64_t projected_rows(const dg_layer *l, const dg_layer_counts *n) {
+  return l->conv->gather ? n->n_dst : n->n_projected;
+}
+
+/* Numbers that a projection of so many rows reads: stored features, or what was made of them or by the layer below. */
 static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
-  return l->index == 0 ? (double)entries + (double)rows * l->n_labels : (double)rows * l->n_in;
+  const bool stored = l->index == 0 && !l->conv->gather;
+  return stored ? (double)entries + (double)rows * l->n_labels : (double)rows * l->n_in;
 }
 
 /* Channels that a layer projects of its targets: GATv2's own projection, and skips. */
@@ -36,9 +42,8 @@ static double target_width(const dg_layer *l) {
 /* Projection, forward or for the weight gradient: as many flops; input, weights and output once. */
 static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
-  const double in = kept * inputs(l, n->n_projected, n->entries);
-  work_count c = {2 * in * width,
-                  in * (sparse ? 8 : real) + (double)n->n_projected * width * real + l->n_in * width * real};
+  const double rows = (double)projected_rows(l, n), in = kept * inputs(l, projected_rows(l, n), n->entries);
+  work_count c = {2 * in * width, in * (sparse ? 8 : real) + rows * width * real + l->n_in * width * real};
   const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst), wide = target_width(l);
   c.flops += 2 * in_dst * wide;
   if (wide > 0) c.bytes += (double)n->n_dst * wide * real + l->n_in * wide * real;
@@ -47,7 +52,7 @@ static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool s
 
 /* The same forward: tables may have smaller numbers than their gradients. */
 static work_count forward_projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
-  const double rows = (double)n->n_projected + (l->wr >= 0 ? (double)n->n_dst : 0);
+  const double rows = (double)projected_rows(l, n) + (l->wr >= 0 ? (double)n->n_dst : 0);
   work_count c = projection(l, n, sparse);
   c.bytes -= rows * l->heads * l->dim * (double)(sizeof(dg_real) - dg_layer_table_bytes(l));
   return c;
@@ -59,11 +64,17 @@ static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool b
   return (work_count){l->lin_edge >= 0 ? 2 * numbers * width * (backward ? 2 : 1) : numbers, numbers * sizeof(float)};
 }
 
+/* Channels that edges meet in a training step, forward or backward: input that is gathered without dropout stays. */
+static double edge_width(const dg_layer *l, bool backward) {
+  if (l->conv->gather) return backward || l->dropout == 0 ? 0 : l->n_in;
+  return l->conv->edges ? l->heads * l->dim : 0;
+}
+
 static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
-  const double n_edges = (double)n->n_edges, width = (double)l->heads * l->dim, real = sizeof(dg_real);
+  const double n_edges = (double)n->n_edges, width = edge_width(l, backward), real = sizeof(dg_real);
   const double n_src = (double)n->n_src, n_dst = (double)n->n_dst, row = width * (double)dg_layer_table_bytes(l);
   work_count c = {0};
-  if (!l->conv->edges) return c;
+  if (width == 0) return c;
   c.flops = n_edges * width * (backward ? l->conv->flops_backward : l->conv->flops);
   c.bytes = n_edges * 4 + gathered(n_edges, n_src, row, m) + n_dst * l->conv->target_rows * row;
   if (!backward) c.bytes += n_dst * (width * real - row); /* of these results, which no table is of */
@@ -96,7 +107,7 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
 
 /* Multiply-adds of a layer's projections. */
 static double projected(const dg_layer *l, const dg_layer_counts *n) {
-  return inputs(l, n->n_projected, n->entries) * l->heads * l->dim +
+  return inputs(l, projected_rows(l, n), n->entries) * l->heads * l->dim +
          inputs(l, n->n_dst, n->entries_dst) * target_width(l);
 }
 
@@ -105,9 +116,9 @@ void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_coun
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_layer *l = &model->layer[k];
     const dg_layer_counts *n = &counts->layer[k];
-    const double edges = l->conv->edges ? (double)n->n_edges * l->heads * l->dim : 0;
     units[DG_PHASE_PROJECTION] += projected(l, n), units[DG_PHASE_WEIGHT_GRADIENT] += projected(l, n);
-    units[DG_PHASE_EDGE_FORWARD] += edges, units[DG_PHASE_EDGE_BACKWARD] += edges;
+    units[DG_PHASE_EDGE_FORWARD] += (double)n->n_edges * edge_width(l, false);
+    units[DG_PHASE_EDGE_BACKWARD] += (double)n->n_edges * edge_width(l, true);
   }
   units[DG_PHASE_LOSS] = (double)counts->n_out * model->n_classes;
   units[DG_PHASE_ADAM] = (double)model->params.count;

@@ -112,6 +112,7 @@ static bool exchanges_first(const division *d) {
   if (d->point->parts == 1 || !dg_conv_of(c->model.kind)->edges) return false;
   if (d->model->layer[0].n_labels > 0) return true;
   if (c->first_halo != DG_FIRST_AUTO) return c->first_halo == DG_FIRST_EXCHANGE;
+  if (dg_model_may_gather_input(d->model, d->input->info->sparse)) return false;
   for (int p = 0; p < d->point->parts; p++)
     if (d->each[p].halo > halo) halo = d->each[p].halo;
   return dg_cost_exchange_pays_for(d->model, d->input->info, scaled(d->input, halo), d->point->nodes == 1);
@@ -488,11 +489,12 @@ static void place(dg_plan_point *point, const dg_plan_input *input, int parts) {
 }
 
 /* One number of parts. */
-static dg_status plan_point(dg_plan_point *point, known_rates *known, const dg_plan_input *input, const dg_model *model,
+static dg_status plan_point(dg_plan_point *point, known_rates *known, const dg_plan_input *input, dg_model *model,
                             const dividing *how, const dg_comm *alone) {
   dg_status status = DG_OK;
   division d = {.input = input, .model = model, .point = point};
   DG_TRY(divide_graph(&d, how));
+  dg_model_order_input(model, input->info->sparse, point->exchange_first);
   DG_TRY(find_rates(known, &d, how, alone));
   scale_division(&d);
   predict_time(&d, known);

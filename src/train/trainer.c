@@ -55,6 +55,7 @@ static bool exchanges_first(const dg_trainer *t) {
   if (t->comm->size == 1 || !t->model.layer[0].conv->edges) return false;
   if (t->model.layer[0].n_labels > 0) return true;
   if (t->config->first_halo != DG_FIRST_AUTO) return t->config->first_halo == DG_FIRST_EXCHANGE;
+  if (dg_model_may_gather_input(&t->model, local->shard.features.sparse)) return false;
   return dg_cost_exchange_pays(t->comm, &t->model, &local->shard.info, local->n_halo);
 }
 
@@ -81,6 +82,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   DG_TRY(dg_loss_prepare(&trainer->loss, &trainer->class_weight, &trainer->local, config));
   if (config->model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&trainer->local));
   trainer->exchange_first = exchanges_first(trainer);
+  dg_model_order_input(&trainer->model, trainer->local.shard.features.sparse, trainer->exchange_first);
   if (dg_conv_of(config->model.kind)->edges && !trainer->exchange_first)
     DG_TRY(dg_local_fetch_features(&trainer->local));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));

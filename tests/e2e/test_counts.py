@@ -111,6 +111,18 @@ class Counts(program.Case):
             want = bound(model, graph, [50, hidden * heads, classes], 0.5, flops, bandwidth)
             self.assertAlmostEqual(found["bound_ms"] / (1e3 * want), 1, 4, model)
 
+    def test_bound_of_gathered_input(self):
+        """GCN whose first layer is wider than its dense input sums the input's rows, once where nothing drops from them:
+        edges then have no part in that layer's backward pass, and without dropout in none of its passes."""
+        path, widths = self.path("narrow.h5"), [40, 64, 16]
+        graph = graphs.random_graph(20000, features=40, classes=16, degree=6, dense=True, seed=7)
+        graph.write(path)
+        for dropout in (0.5, 0):
+            found = json.loads(program.distgat("bench", path, "--model", "gcn", "--hidden", 64, "--dropout", 0.5,
+                                               "--input-dropout", dropout, "--prune", "off", "--steps", 3, "--json"))
+            want = bound("gcn", graph, widths, dropout, found["gflop_per_s"] * 1e9, found["triad_gb_per_s"] * 1e9)
+            self.assertAlmostEqual(found["bound_ms"] / (1e3 * want), 1, 4, dropout)
+
 
 def bound(model, graph, widths, dropout, flops, bandwidth):
     """Seconds that a step of a model takes at least, layer k from widths[k] to widths[k + 1] channels."""
@@ -124,15 +136,17 @@ def bound(model, graph, widths, dropout, flops, bandwidth):
     def gathered(width):
         return 4 * width * (edges if 4 * width * nodes > cache else nodes)
 
-    total, parameters = 0, 0
+    sparse, total, parameters = not isinstance(graph.x, np.ndarray), 0, 0
     for k, (n_in, width) in enumerate(zip(widths, widths[1:])):
-        entries = graph.x.nnz * (1 - dropout) if k == 0 else nodes * n_in
+        entries = graph.x.nnz * (1 - dropout) if sparse and k == 0 else nodes * n_in
         projections = 2 if v2 else 1
-        total += (2 if k == 0 else 3) * seconds(2 * entries * width * projections, entries * (8 if k == 0 else 4) +
+        total += (2 if k == 0 else 3) * seconds(2 * entries * width * projections, entries * (8 if sparse and k == 0 else 4) +
                                                 projections * 4 * width * (nodes + n_in))
         once = 4 * edges + gathered(width) + projections * nodes * 4 * width
         twice = 4 * edges + gathered(2 * width) + 4 * nodes * width if v2 else 0
-        if model != "mlp":
+        if k == 0 and not sparse:
+            total += seconds(2 * edges * n_in, 4 * edges + gathered(n_in) + nodes * 4 * n_in) if dropout else 0
+        elif model != "mlp":
             total += seconds(per_edge[0] * edges * width, once)
             total += seconds(per_edge[1] * edges * width, once + 4 * nodes * width + twice)
         parameters += projections * n_in * width + {"gatv2": 4, "gat": 3, "gcn": 1, "mlp": 1}[model] * width

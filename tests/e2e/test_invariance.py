@@ -157,10 +157,22 @@ class Invariance(program.Case):
     def test_first_halo(self):
         """Features of the first layer's halo fetched once, or its rows exchanged every step: the same losses."""
         for model in ("gatv2", "gcn"):
-            alone = self.losses("--model", model)
+            self.check_first_halo(self.graph, "--model", model)
+
+    def test_gathered_input(self):
+        """GCN sums rows of an input that is narrower than its layer before it projects them, unless projected rows are
+        exchanged: the same losses."""
+        narrow = self.path("narrow.h5")
+        graphs.with_attributes(graphs.random_graph(300, features=20, degree=5, dense=True, seed=8)).write(narrow)
+        for options in ((), ("--input-dropout", 0), ("--layers", 3, "--norm", "batch", "--edge-attributes", "weight")):
+            self.check_first_halo(narrow, "--model", "gcn", "--hidden", 48, *options)
+
+    def check_first_halo(self, graph, *options):
+        alone = self.losses(*options, graph=graph)
+        for ranks in (2, 4):
             for way in ("fetch", "exchange"):
-                with self.subTest(model=model, way=way):
-                    got = self.losses("--model", model, "--first-halo", way, ranks=4)
+                with self.subTest(options=options, way=way, ranks=ranks):
+                    got = self.losses(*options, "--first-halo", way, ranks=ranks, graph=graph)
                     np.testing.assert_allclose(got, alone, rtol=1e-5)
 
     def test_bf16(self):

@@ -20,11 +20,11 @@ static int64_t message_bytes(const dg_counts *counts, int64_t width) {
   return rows * width * (int64_t)sizeof(dg_real);
 }
 
-static void check(const random_graph *g, const dg_model_config *config, bool backward) {
+static void check(const random_graph *g, const dg_model_config *config, bool exchange_first, bool backward) {
   const dg_field_config wanted = {.n_layers = config->layers,
                                   .splits = backward ? DG_TRAIN : 0,
                                   .edges = config->kind != DG_MODEL_MLP,
-                                  .exchange_first = true,
+                                  .exchange_first = exchange_first,
                                   .backward = backward,
                                   .full = backward && dg_model_is_full(config)};
   dg_local local;
@@ -35,6 +35,8 @@ static void check(const random_graph *g, const dg_model_config *config, bool bac
   assert_all_true(&test_comm, random_graph_load(&local, g, &test_comm, 2, config->edge_attributes) == DG_OK);
   assert_all_true(&test_comm,
                   dg_model_create(&model, config, g->n_features, g->n_classes, local.shard.edge_dim) == DG_OK);
+  dg_model_order_input(&model, g->sparse, exchange_first);
+  if (!exchange_first) assert_all_true(&test_comm, dg_local_fetch_features(&local) == DG_OK);
   assert_all_true(&test_comm, dg_field_create(&field, &local, &wanted) == DG_OK);
   assert_all_true(&test_comm, dg_counts_create(&counts, &local, field) == DG_OK);
   const int64_t before = dg_memory_requested();
@@ -64,14 +66,16 @@ static void a_pass_asks_for_what_was_counted(void **state) {
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
       for (int backward = 0; backward < 2; backward++) {
         dg_model_config config = {.kind = kinds[k], .layers = 3, .hidden = 12, .heads = 8, .out_heads = 2};
-        check(&g, &config, backward);
+        check(&g, &config, true, backward);
         config.residual = true, config.norm = sparse ? DG_NORM_BATCH : DG_NORM_LAYER;
-        check(&g, &config, backward);
+        check(&g, &config, true, backward);
         config.use_labels = 0.5;
-        check(&g, &config, backward);
+        check(&g, &config, true, backward);
         config.source_only = sparse;
         config.edge_attributes = kinds[k] == DG_MODEL_GCN ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES;
-        check(&g, &config, backward);
+        check(&g, &config, true, backward);
+        config = (dg_model_config){.kind = kinds[k], .layers = 3, .hidden = 100, .heads = 1, .out_heads = 1};
+        check(&g, &config, false, backward);
       }
     random_graph_destroy(&g);
   }

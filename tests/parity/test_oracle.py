@@ -50,6 +50,9 @@ CASES = [
     ("dense", "gatv2", dict(hidden=7, heads=3)),
     ("dense", "gat", dict(hidden=6, heads=2, out_heads=2)),
     ("dense", "gcn", dict(hidden=4)),
+    ("dense", "gcn", dict(hidden=40)),  # wider than the input, rows of which are summed
+    ("dense", "gcn", dict(hidden=20, layers=3, edge_attributes="weight", activation="elu")),
+    ("pair", "gcn", dict(hidden=17)),
     ("dense", "mlp", dict(hidden=16)),
     ("no_edges", "gatv2", dict(hidden=4, heads=2)),
     ("complete", "gat", dict(hidden=4, heads=3)),
