@@ -127,6 +127,7 @@ class Table:
       with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
           self.rows[self.key(row)] = row
+    self.rate()
 
   @staticmethod
   def key(row):
@@ -150,10 +151,8 @@ class Table:
     for group in self.groups():
       base = min(group, key=cores)
       for row in group:
-        grown = cores(row) / cores(base)
-        faster = float(base["step_ms"]) / float(row["step_ms"])
-        work = grown if row["study"] == "weak" else 1
-        row["speedup"], row["efficiency"] = round(faster * work, 4), round(faster * work / grown, 4)
+        speedup = scaling_plot.work_over(base, row) * float(base["step_ms"]) / float(row["step_ms"])
+        row["speedup"], row["efficiency"] = round(speedup, 4), round(speedup * cores(base) / cores(row), 4)
 
   def groups(self):
     found = {}
@@ -312,13 +311,14 @@ def result_columns(results):
 
 
 def print_table(table):
-  print(f"{'graph':>14} {'ranks':>5} {'threads':>7} {'step ms':>10} {'speed-up':>8} {'efficiency':>10} {'plan ms':>10}  status")
+  wide = max([14, *(len(row["graph"]) for row in table.rows.values())])
+  print(f"{'graph':>{wide}} {'ranks':>5} {'threads':>7} {'step ms':>10} {'speed-up':>8} {'efficiency':>10} {'plan ms':>10}  status")
   for row in table.rows.values():
     done = row["status"] == "ok"
     figures = [f"{float(row[name]):{width}}" if done and row[name] not in ("", None) else " " * int(width.split(".")[0])
                for name, width in (("step_ms", "10.3f"), ("speedup", "8.2f"), ("efficiency", "10.2f"), ("plan_ms", "10.3f"))]
     shared = ", on shared cores" if done and scaling_plot.on_shared_cores(row) else ""
-    print(f"{row['graph']:>14} {row['ranks']:>5} {row['threads']:>7} {' '.join(figures)}  {row['status']}{shared}")
+    print(f"{row['graph']:>{wide}} {row['ranks']:>5} {row['threads']:>7} {' '.join(figures)}  {row['status']}{shared}")
 
 
 def main():

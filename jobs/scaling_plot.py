@@ -58,7 +58,7 @@ def rank_axis(axes, group, label):
 def draw_speed(axes, group):
   """Speed-up over the smallest point, what is planned, hollow where cores were shared, and triangles where a step takes longer than with fewer ranks."""
   base = min(group, key=lambda row: int(row["ranks"]) * int(row["threads"]))
-  base_cores, weak = int(base["ranks"]) * int(base["threads"]), base["study"] == "weak"
+  base_cores = int(base["ranks"]) * int(base["threads"])
   for colour, (threads, rows) in enumerate(by_threads(group).items()):
     ranks = [int(row["ranks"]) for row in rows]
     speed = [float(row["speedup"]) for row in rows]
@@ -67,8 +67,7 @@ def draw_speed(axes, group):
     shared = [(p, s) for p, s, row in zip(ranks, speed, rows) if on_shared_cores(row)]
     if shared:
       axes.plot(*zip(*shared), color=f"C{colour}", linestyle="", marker="o", markerfacecolor="white", label="on shared cores")
-    # Of equal work a shorter step is the speed-up; a weak study's work grows with the cores.
-    planned = [(p, float(base["step_ms"]) / number(row, "plan_ms") * (p * threads / base_cores if weak else 1))
+    planned = [(p, work_over(base, row) * float(base["step_ms"]) / number(row, "plan_ms"))
                for p, row in zip(ranks, rows) if number(row, "plan_ms")]
     if planned:
       axes.plot(*zip(*planned), color=f"C{colour}", linestyle="--", marker="x", label="planned")
@@ -78,7 +77,7 @@ def draw_speed(axes, group):
     mark_nodes(axes, rows)
   axes.set_yscale("log", base=2)
   axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-  axes.set(title="Speed-up of a step" if not weak else "Scaled speed-up of a step", ylabel="speed-up")
+  axes.set(title="Scaled speed-up of a step" if base["study"] == "weak" else "Speed-up of a step", ylabel="speed-up")
   rank_axis(axes, group, "ranks")
   axes.legend(frameon=False, fontsize=8)
 
@@ -122,6 +121,11 @@ def family(row):
     return row["graph"]
   weak, nodes, *sizes = row["graph"].split("-")
   return "-".join([weak, str(int(nodes) // int(row["ranks"])), *sizes])
+
+
+def work_over(base, row):
+  """How much more is done in a step of one point: in a weak study nodes grow with ranks, whatever threads these have."""
+  return int(row["ranks"]) / int(base["ranks"]) if row["study"] == "weak" else 1
 
 
 def name_of(group):

@@ -79,12 +79,14 @@ class Scaling(program.Case):
         self.assertRegex(done.stdout, r"graph +2 +1 .* ok, on shared cores\n")
 
     def test_weak(self):
-        self.study("weak", "--weak", 100, "--avg-degree", 3, "--features", 8, "--classes", 3, "--ranks", "1 2", "--no-plan")
+        self.study("weak", "--weak", 100, "--avg-degree", 3, "--features", 8, "--classes", 3, "--ranks", "1 2", "--threads",
+                   "1 2", "--no-plan")
         rows = self.rows("weak")
-        self.assertEqual([row["graph_nodes"] for row in rows], ["100", "200"])
-        scaled = 2 * float(rows[0]["step_ms"]) / float(rows[1]["step_ms"])
-        self.assertAlmostEqual(float(rows[1]["speedup"]), scaled, delta=1e-3)
-        self.assertAlmostEqual(float(rows[1]["efficiency"]), scaled / 2, delta=1e-3)
+        self.assertEqual([row["graph_nodes"] for row in rows], ["100", "200", "100", "200"])
+        for row in rows:
+            scaled = int(row["ranks"]) * float(rows[0]["step_ms"]) / float(row["step_ms"])
+            self.assertAlmostEqual(float(row["speedup"]), scaled, delta=1e-3)
+            self.assertAlmostEqual(float(row["efficiency"]), scaled / int(row["ranks"]) / int(row["threads"]), delta=1e-3)
 
     def test_weak_studies_of_other_sizes_are_others(self):
         for nodes, features in ((100, 8), (100, 16), (50, 8)):
