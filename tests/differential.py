@@ -113,7 +113,7 @@ def draw_options(rng, graph):
     model = one_of("gat", "gatv2", "gcn", "sage", "mlp", p=[.32, .32, .15, .15, .06])
     attention, several = model.startswith("gat"), graph.labels.ndim == 2
     sparse, positive = sp.issparse(graph.x), graph.x.min() >= 0
-    layers, dropped = one_of(1, 2, 3, 4, 5, p=[.1, .35, .3, .15, .1]), rng.random() < 0.5
+    layers, dropped = one_of(1, 2, 3, 4, 5, 8, p=[.1, .3, .3, .15, .1, .05]), rng.random() < 0.5
     hidden = one_of(1, 2, 3, 5, 8, 13, 16, 17, 33, 50, 64, 70, 250)
     norms = ("none", "batch", "layer") if layers > 1 else ("none",)
     labels = maybe(0.25, 0.3, 0.6, 0.95)
@@ -324,7 +324,7 @@ class Trial:
         ways = [("double", DOUBLE, some[0]), ("double", DOUBLE, int(some[1])), (simd, SINGLE, int(some[2]))]
         if self.rng.random() < 0.2:
             ways.append(("resumed " + simd, SINGLE, int(some[1])))
-        if self.o["model"] != "mlp" and self.rng.random() < 0.4:
+        if self.o["model"] != "mlp" and not self.o["message-dropout"] and self.rng.random() < 0.4:
             ways.append(("bf16 tables " + simd, SINGLE, int(some[1])))
         for name, path, on in ways:
             self.faults = []
