@@ -100,8 +100,8 @@ typedef struct dg_work {
   const dg_field *field;
   dg_edges e;
   dg_input x;            /* the first layer's input rows */
-  dg_edges gather;       /* z [n_src, ld] are input rows and agg [n_dst, ld] their sums, which are projected; of kinds
-                            that gather input */
+  dg_edges gather;       /* z [n_src, ld] are input rows, and agg [n_dst, ld] their sums, which are projected in the
+                            place of sources; of kinds that gather input */
   bool gathered;         /* these are there, and without dropout */
   dg_transition in;      /* a hidden layer's input rows, owned ones */
   dg_real *skip;         /* [n_dst, bias_ld] what skips add; a hidden layer's results once they are aggregated */
@@ -140,8 +140,8 @@ struct dg_conv {
   dg_status (*add_tensors)(dg_params *params, dg_layer *layer, dg_channels in);
   /* Adds the kind's own buffers to those that all have. */
   void (*add_sizes)(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n);
-  /* Sums of the first layer's input over in-edges, see dg_work; NULL: rows meet before they are projected, or not. */
-  void (*gather)(dg_work *work);
+  /* Sums of the first layer's input over in-edges, see dg_work; NULL: rows meet once they are projected, or not. */
+  void (*gather)(const dg_work *work);
   /* What follows from the weights alone, at the beginning of a step; NULL: nothing. */
   void (*begin)(const dg_work *work, const dg_params *params);
   /* Scores of source rows [begin, end); NULL: none are made ahead of the edges. */
@@ -162,6 +162,8 @@ struct dg_conv {
   /* Operations an edge and channel, forward and backward; rows a target is read with; passes that gather backward. */
   double flops, flops_backward;
   int target_rows, gathers_backward;
+  /* The same results of a first layer that gathers its input; NULL: they would not be the same. */
+  const dg_conv *of_input;
 };
 
 /* Bytes of a number in a table that edges gather rows from. Local. */
@@ -172,7 +174,7 @@ static inline size_t dg_layer_table_bytes(const dg_layer *layer) {
 /* The table of a kind. Local. */
 const dg_conv *dg_conv_of(dg_model_kind kind);
 
-extern const dg_conv dg_conv_gcn, dg_conv_gcn_input, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp, dg_conv_sage;
+extern const dg_conv dg_conv_gcn, dg_conv_gat, dg_conv_gatv2, dg_conv_mlp, dg_conv_sage;
 
 /* Adds one tensor of a layer to the table; `position` gets where it lies. Errors: DG_MEMORY. Local. */
 dg_status dg_layer_add_bias(dg_params *params, dg_layer *layer);

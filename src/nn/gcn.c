@@ -17,18 +17,13 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->gcn_backward_src(&work->e, begin, end));
 }
 
-/* Input rows through their dropout, and their sums, which stay where no dropout changes them. */
-static void gather(dg_work *work) {
-  const dg_edges *e = &work->gather;
-  const dg_features *x = work->features;
-  const bool dropped = work->x.drop.threshold != 0;
-  if (work->gathered && !dropped) return;
-  FOR_TILES(work, work->block->n_src,
-            work->layer->kernels->dense_dropout(e->z + (size_t)begin * (size_t)e->ld, x->dense, &work->x, x->n_cols,
-                                                e->ld, begin, end));
-  FOR_CHUNKS(work, work->block->dst, 0, work->block->dst.n, work->layer->edges->gcn_forward(e, begin, end));
-  work->gathered = !dropped;
+static void gather(const dg_work *work) {
+  const dg_chunks *dst = &work->block->dst;
+  FOR_CHUNKS(work, *dst, 0, dst->n, work->layer->edges->gcn_forward(&work->gather, begin, end));
 }
+
+/* The same sums, made of input rows: their projection, which comes after, and the backward pass meet no edges. */
+static const dg_conv of_input = {.add_tensors = add_tensors, .gather = gather, .flops = 2, .target_rows = 1};
 
 const dg_conv dg_conv_gcn = {.edges = true,
                              .add_tensors = add_tensors,
@@ -37,7 +32,5 @@ const dg_conv dg_conv_gcn = {.edges = true,
                              .flops = 2,
                              .flops_backward = 2,
                              .target_rows = 1,
-                             .gathers_backward = 1};
-
-/* The same sums, made of input rows: their projection, which comes after, and the backward pass meet no edges. */
-const dg_conv dg_conv_gcn_input = {.add_tensors = add_tensors, .gather = gather, .flops = 2, .target_rows = 1};
+                             .gathers_backward = 1,
+                             .of_input = &of_input};

@@ -35,10 +35,6 @@ void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step)
   if (l->conv->begin) l->conv->begin(work, params);
 }
 
-void dg_layer_gather_input(dg_work *work) {
-  if (work->layer->conv->gather) work->layer->conv->gather(work);
-}
-
 void dg_layer_score(const dg_work *work, enum dg_part part) {
   const int32_t owned = work->block->n_src_owned;
   if (work->layer->conv->score == NULL) return;

@@ -104,13 +104,14 @@ cleanup:
 
 bool dg_model_may_gather_input(const dg_model *model, bool sparse) {
   const dg_layer *l = &model->layer[0];
-  if (model->config.kind != DG_MODEL_GCN || sparse || l->bf16 || l->n_labels > 0 || l->n_skips > 0) return false;
+  if (dg_conv_of(model->config.kind)->of_input == NULL || sparse || l->bf16 || l->n_labels > 0) return false;
   return dg_layer_gather_ld(l) < l->ld;
 }
 
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {
-  if (!dg_model_may_gather_input(model, sparse)) return;
-  model->layer[0].conv = exchange_first ? &dg_conv_gcn : &dg_conv_gcn_input;
+  const dg_conv *projected = dg_conv_of(model->config.kind);
+  if (dg_model_may_gather_input(model, sparse))
+    model->layer[0].conv = exchange_first ? projected : projected->of_input;
 }
 
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local) {

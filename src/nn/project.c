@@ -37,7 +37,7 @@ static rows_of input_rows(const dg_work *w, const dg_params *params, int32_t beg
   const int n = dense_width(w);
   dg_real *rows = input_room(w, begin);
   if (w->in.to) return (rows_of){rows, n, n};
-  if (w->gather.agg) return (rows_of){w->gather.agg + (size_t)begin * (size_t)w->gather.ld, w->gather.ld, n};
+  if (w->layer->conv->gather) return (rows_of){NULL, 0, n}; /* each side has its own */
   if (!w->features)
     dg_transition_forward(&w->in, params, rows, begin, end);
   else if (!w->features->sparse)
@@ -57,6 +57,7 @@ typedef struct side {
   int32_t n;
   int64_t weights_at, bias_at; /* where their gradients go in the block */
   const dg_real *turned;       /* [ld, in] the weights transposed, where the gradient of the input is made */
+  const dg_real *input;        /* [n, in] rows of their own that are multiplied; NULL: those of the pass */
 } side;
 
 enum { MAX_SIDES = 3 };
@@ -68,14 +69,34 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
   if (wanted & DG_SOURCES)
-    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b, NULL};
+    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b, NULL,
+                       w->gather.agg};
   if (wanted & DG_TARGETS && l->wr >= 0)
-    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br, NULL};
+    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br, NULL,
+                       NULL};
   if (wanted & DG_TARGETS && l->n_skips > 0)
     list[n++] = (side){w->skip, NULL,       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0],
                        NULL,    l->bias_ld, n_dst,    l->skip[0],
-                       -1,      NULL};
+                       -1,      NULL,       w->gather.z};
   return n;
+}
+
+/* The rows of a side from `begin` on. */
+static rows_of side_rows(const dg_work *w, const side *s, rows_of shared, int32_t begin) {
+  const int ld = w->gather.ld;
+  return s->input ? (rows_of){s->input + (size_t)begin * (size_t)ld, ld, w->layer->in_ld} : shared;
+}
+
+void dg_layer_gather_input(dg_work *work) {
+  const dg_edges *e = &work->gather;
+  const dg_features *x = work->features;
+  const bool dropped = work->x.drop.threshold != 0;
+  if (work->layer->conv->gather == NULL || (work->gathered && !dropped)) return;
+  FOR_TILES(work, work->block->n_src,
+            work->layer->kernels->dense_dropout(e->z + (size_t)begin * (size_t)e->ld, x->dense, &work->x, x->n_cols,
+                                                e->ld, begin, end));
+  work->layer->conv->gather(work);
+  work->gathered = !dropped;
 }
 
 static int32_t min_row(int32_t a, int32_t b) {
@@ -101,9 +122,10 @@ static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t 
   for (int i = 0; i < n; i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
+    const rows_of x = side_rows(w, s, in, begin);
     dg_real *out = output_room(w, s, begin);
     if (begin >= stop) continue;
-    w->layer->kernels->multiply(out, in.at, in.ld, s->weights, s->bias, false, in.n, s->ld, stop - begin);
+    w->layer->kernels->multiply(out, x.at, x.ld, s->weights, s->bias, false, x.n, s->ld, stop - begin);
     finish_rows(w, s, out, begin, stop);
   }
 }
@@ -302,7 +324,8 @@ static void pass_tile(const partial *out, const dg_work *w, const dg_params *par
     const side *s = &p->side[i];
     const int32_t rows = min_row(end, s->n) > begin ? min_row(end, s->n) - begin : 0;
     const dg_real *d = s->d + (size_t)begin * s->ld;
-    if (i < p->n_weights && (rows > 0 || !add)) tile_gradient(out->matrix[i], out->bias[i], l, x, d, add, s->ld, rows);
+    if (i < p->n_weights && (rows > 0 || !add))
+      tile_gradient(out->matrix[i], out->bias[i], l, side_rows(w, s, x, begin), d, add, s->ld, rows);
     if (dx && i == 0) memset(dx + (size_t)rows * x.ld, 0, (size_t)(end - begin - rows) * x.ld * sizeof *dx);
     if (dx && rows > 0) l->kernels->multiply(dx, d, s->ld, s->turned, NULL, i > 0, s->ld, l->in_ld, rows);
   }

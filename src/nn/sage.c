@@ -28,6 +28,15 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->mean_backward_src(&work->e, begin, end));
 }
 
+static void gather(const dg_work *work) {
+  const dg_chunks *dst = &work->block->dst;
+  FOR_CHUNKS(work, *dst, 0, dst->n, work->layer->edges->mean_forward(&work->gather, begin, end));
+}
+
+/* Means of input rows, which are projected then. */
+static const dg_conv of_input = {
+    .add_tensors = add_tensors, .add_sizes = add_sizes, .gather = gather, .flops = 2, .target_rows = 1};
+
 const dg_conv dg_conv_sage = {.edges = true,
                               .add_tensors = add_tensors,
                               .add_sizes = add_sizes,
@@ -36,4 +45,5 @@ const dg_conv dg_conv_sage = {.edges = true,
                               .flops = 2,
                               .flops_backward = 2,
                               .target_rows = 1,
-                              .gathers_backward = 1};
+                              .gathers_backward = 1,
+                              .of_input = &of_input};

@@ -198,7 +198,7 @@ static void fill_shares(dg_work *w, const dg_local *local) {
     const dg_real degree = local->degree[w->field->input_local[i]];
     w->share[i] = degree > 0 ? 1 / degree : 0;
   }
-  w->e.norm = w->share;
+  w->e.norm = w->gather.norm = w->share;
 }
 
 static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b, int ld) {

@@ -160,12 +160,13 @@ class Invariance(program.Case):
             self.check_first_halo(self.graph, "--model", model)
 
     def test_gathered_input(self):
-        """GCN sums rows of an input that is narrower than its layer before it projects them, unless projected rows are
-        exchanged: the same losses."""
+        """GCN and SAGE sum rows of an input that is narrower than their layer before they project it, unless projected
+        rows are exchanged: the same losses."""
         narrow = self.path("narrow.h5")
         graphs.with_attributes(graphs.random_graph(300, features=20, degree=5, dense=True, seed=8)).write(narrow)
-        for options in ((), ("--input-dropout", 0), ("--layers", 3, "--norm", "batch", "--edge-attributes", "weight")):
-            self.check_first_halo(narrow, "--model", "gcn", "--hidden", 48, *options)
+        for options in (("gcn",), ("gcn", "--input-dropout", 0), ("sage",), ("sage", "--input-dropout", 0, "--residual"),
+                        ("gcn", "--layers", 3, "--norm", "batch", "--residual", "--edge-attributes", "weight")):
+            self.check_first_halo(narrow, "--hidden", 48, "--model", *options)
 
     def check_first_halo(self, graph, *options):
         alone = self.losses(*options, graph=graph)

@@ -53,6 +53,8 @@ CASES = [
     ("dense", "gcn", dict(hidden=40)),  # wider than the input, rows of which are summed
     ("dense", "gcn", dict(hidden=20, layers=3, edge_attributes="weight", activation="elu")),
     ("pair", "gcn", dict(hidden=17)),
+    ("dense", "sage", dict(hidden=40)),
+    ("dense", "sage", dict(hidden=20, layers=3, activation="elu")),
     ("dense", "mlp", dict(hidden=16)),
     ("no_edges", "gatv2", dict(hidden=4, heads=2)),
     ("complete", "gat", dict(hidden=4, heads=3)),

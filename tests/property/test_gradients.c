@@ -218,18 +218,20 @@ static void gcn(void **state) {
 }
 
 /* Sums of input rows, which a first layer projects that is wider: without dropout they are made once. */
-static void gcn_gathers_input(void **state) {
+static void gathered_input(void **state) {
   (void)state;
-  for (int k = 0; k < 4; k++) {
-    const dg_model_config config = {.kind = DG_MODEL_GCN,
+  for (int k = 0; k < 8; k++) {
+    const bool sage = k >= 4;
+    const dg_model_config config = {.kind = sage ? DG_MODEL_SAGE : DG_MODEL_GCN,
                                     .layers = 2 + k % 2,
                                     .hidden = 20,
                                     .heads = 2, /* none here, but halo rows are fetched */
                                     .out_heads = 1,
                                     .dropout = 0.3,
-                                    .input_dropout = k < 2 ? 0.2 : 0,
+                                    .input_dropout = k % 4 < 2 ? 0.2 : 0,
+                                    .residual = k % 2,
                                     .norm = k % 2 ? DG_NORM_BATCH : DG_NORM_NONE,
-                                    .edge_attributes = k % 2 ? DG_EDGES_PLAIN : DG_EDGES_WEIGHT};
+                                    .edge_attributes = k % 2 || sage ? DG_EDGES_PLAIN : DG_EDGES_WEIGHT};
     check_model(&config, false, false);
   }
 }
@@ -313,7 +315,7 @@ static void labels_as_input(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(gcn),
-                                     cmocka_unit_test(gcn_gathers_input),
+                                     cmocka_unit_test(gathered_input),
                                      cmocka_unit_test(gat),
                                      cmocka_unit_test(gat_drops_messages),
                                      cmocka_unit_test(gatv2),
