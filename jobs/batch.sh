@@ -88,7 +88,7 @@ distgat_requeue() {
   local restarts=${SLURM_RESTART_COUNT:-0} most=${DISTGAT_RESTARTS:-50}
   distgat_unstage
   if [ "$restarts" -ge "$1" ] || [ "$restarts" -ge "$most" ]; then
-    echo "Not requeued: it was $restarts times"
+    echo "Not requeued: restarts so far: $restarts"
   elif scontrol requeue "$distgat_job"; then
     echo "Requeued, restart $((restarts + 1))"
     sleep 120

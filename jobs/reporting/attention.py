@@ -132,7 +132,8 @@ def field(graph, found, node, title):
 def node_words(graph, first, node):
   near, values = first[0], first[1].mean(axis=1)
   label = graph.labels[node]
-  of = f", of class {graph.class_names[label]}," if label >= 0 else ""
+  name = graph.class_names[label] if label >= 0 else ""
+  of = f", of {name if name.startswith('class ') else 'class ' + name}," if name else ""
   said = (f"Node {graph.node_name(node)}{of} and the neighbours that it takes from, coloured by their true classes; a "
           "line is as thick as the neighbour's coefficient, the mean over heads. Even shares would be "
           f"{1 / (graph.degree[node] + 1):.2f} each.")

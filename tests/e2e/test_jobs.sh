@@ -105,7 +105,7 @@ for case in "0 there.h5 yes" "49 there.h5 yes" "50 there.h5 no" "2 absent.h5 yes
   if [ "$again" = yes ]; then
     grep -qx 'scontrol requeue 7_2' <<<"$found" || fail "$checkpoint after $restarts restarts, not requeued alone: $found"
   else
-    [ "$found" = "Not requeued: it was $restarts times" ] || fail "$checkpoint after $restarts restarts: $found"
+    [ "$found" = "Not requeued: restarts so far: $restarts" ] || fail "$checkpoint after $restarts restarts: $found"
   fi
 done
 
