@@ -225,12 +225,9 @@ class Oracle(program.Case):
             self.assertTrue(np.isfinite(found["logits"]).all())
 
 
-# What ranks share does not depend on their instructions: those of older processors are checked alone.
-RANKS = (None,) if "DISTGAT_SIMD" in os.environ else (None, 3)
-
 for index, case in enumerate(CASES):
     def test(self, case=case):
-        for ranks in RANKS:
+        for ranks in (None, 3):
             with self.subTest(ranks=ranks or "alone", case=case):
                 self.check(*case, ranks)
     setattr(Oracle, f"test_{index:02d}_{case[0]}_{case[1]}", test)
