@@ -50,9 +50,10 @@ void dg_free(void *pointer_to_block);
 /* Gives freed blocks back to the system, which keep others from lying there else. Local. */
 void dg_memory_trim(void);
 
-/* Peak resident memory of this process in bytes; from here on that of what follows, which not every system lets be
-   asked for: whether this one does. Local. */
+/* Peak resident memory of this process in bytes. Local. */
 int64_t dg_memory_peak(void);
+
+/* Lets the peak be that of what follows; says whether this system can. Local. */
 bool dg_memory_forget_peak(void);
 
 /* Bytes that dg_alloc has been asked for since the process began, freed ones included, and others that were counted.

@@ -21,6 +21,7 @@ typedef struct dg_layer {
   int heads, dim, hp, ld; /* output channels, see kernels.h */
   bool bf16;              /* tables that edges gather rows from are in it */
   int n_in, in_ld;        /* input channels a row, and padded (the first layer's are not padded) */
+  int gather_ld;          /* elements of an input row that edges gather */
   int n_labels;           /* of these the last, which labels are put into */
   double dropout, attention_dropout, edge_dropout, message_dropout, slope;
   bool source_only;     /* scores know nothing of the target (GAT) */

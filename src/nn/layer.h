@@ -3,9 +3,6 @@
 
 #include "nn/conv.h"
 
-/* Elements of a row of the first layer's input where edges gather it. Local. */
-int dg_layer_gather_ld(const dg_layer *layer);
-
 /* Buffers of a layer over a block of such counts. Local. */
 dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sparse, bool backward);
 

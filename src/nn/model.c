@@ -55,6 +55,7 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.n_in = in->heads * in->dim;
   l.n_labels = index == 0 ? dg_model_label_columns(c, m->n_classes) : 0;
   l.in_ld = in->ld;
+  l.gather_ld = round_up(l.in_ld, 16);
   l.edge_dim = l.conv->edges ? m->edge_dim : 0;
   l.edge_dropout = l.conv->attention ? c->edge_dropout : 0;
   l.message_dropout = l.conv->score ? c->message_dropout : 0;
@@ -105,7 +106,7 @@ cleanup:
 bool dg_model_may_gather_input(const dg_model *model, bool sparse) {
   const dg_layer *l = &model->layer[0];
   if (dg_conv_of(model->config.kind)->of_input == NULL || sparse || l->bf16 || l->n_labels > 0) return false;
-  return dg_layer_gather_ld(l) < l->ld;
+  return l->gather_ld < l->ld;
 }
 
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {

@@ -46,10 +46,6 @@ static size_t sums_size(const dg_layer *l, const dg_layer_counts *n) {
   return max_size(sums * 2 * ld + (sums + 1) * transition_sums(l), chunks);
 }
 
-int dg_layer_gather_ld(const dg_layer *layer) {
-  return (layer->in_ld + 15) / 16 * 16;
-}
-
 /* Whether the gradient of a layer's results is read as it is, beside the table of it: by skips, or by batch norm, which
    is through with it once all rows are there. */
 static bool keeps_dagg(const dg_layer *l) {
@@ -89,8 +85,8 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   if (layer->n_skips > 1) s.skip_weights = (size_t)layer->in_ld * (size_t)layer->bias_ld;
   dg_norm_size(&s, layer);
   if (layer->conv->gather)
-    s.gather = (size_t)n->n_src * (size_t)dg_layer_gather_ld(layer),
-    s.gathered = (size_t)n->n_dst * (size_t)dg_layer_gather_ld(layer);
+    s.gather = (size_t)n->n_src * (size_t)layer->gather_ld,
+    s.gathered = (size_t)n->n_dst * (size_t)layer->gather_ld;
   else if (layer->index > 0 && !(backward && layer->in_ld > KEPT))
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else
@@ -246,7 +242,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   DG_TRY(dg_comm_agree(comm, status));
   DG_CHECK(layer->edge_dim == b->edge_dim);
   describe_edges(&work->e, layer, b, layer->ld);
-  if (layer->conv->gather) describe_edges(&work->gather, layer, b, dg_layer_gather_ld(layer));
+  if (layer->conv->gather) describe_edges(&work->gather, layer, b, layer->gather_ld);
   work->e.edge_scores = work->edge_scores, work->e.att_dst = work->no_target;
   if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;
