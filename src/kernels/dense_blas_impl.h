@@ -1,12 +1,23 @@
 /* Products with wide matrices by BLAS, which knows processors that no variant here is made for. */
 
 #include <cblas.h>
+#include <limits.h>
 
 #ifdef DG_REAL_DOUBLE
 #define GEMM cblas_dgemm
 #else
 #define GEMM cblas_sgemm
 #endif
+
+/* BLAS packs for itself. */
+static void blas_pack(dg_real *out, const dg_real *w, size_t row, size_t column, int n, int ld) {
+  if (ld <= NARROW) {
+    pack(out, w, row, column, n, ld);
+    return;
+  }
+  for (int k = 0; k < n; k++)
+    for (int c = 0; c < ld; c++) out[(size_t)k * ld + c] = w[k * row + c * column];
+}
 
 /* What a product is added to: the rows themselves, their bias, or nothing; gives BLAS's factor of them. */
 static dg_real begin_rows(dg_real *out, const dg_real *bias, bool add, int ld, int32_t rows) {

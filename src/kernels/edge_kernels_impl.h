@@ -5,6 +5,9 @@
 #include "kernels/edges_impl.h"
 #include "kernels/edges_backward_impl.h"
 #include "kernels/edges_attributes_impl.h"
+#ifndef DG_TABLE_BF16
+#include "kernels/edges_input_impl.h"
+#endif
 
 const dg_edge_kernels DG_EDGES[2] = {
     {
@@ -21,6 +24,10 @@ const dg_edge_kernels DG_EDGES[2] = {
         .mean_backward_src = mean_backward_src,
         .gatv2_alpha = gatv2_alpha,
         .gat_alpha = gat_alpha,
+#ifndef DG_TABLE_BF16
+        .gat_input_forward = gat_input_forward,
+        .gat_input_backward = gat_input_backward,
+#endif
     },
     {
         .gatv2_forward = gatv2_edge_forward,
@@ -36,5 +43,9 @@ const dg_edge_kernels DG_EDGES[2] = {
         .mean_backward_src = mean_backward_src,
         .gatv2_alpha = gatv2_edge_alpha,
         .gat_alpha = gat_edge_alpha,
+#ifndef DG_TABLE_BF16
+        .gat_input_forward = gat_input_edge_forward,
+        .gat_input_backward = gat_input_edge_backward,
+#endif
     },
 };

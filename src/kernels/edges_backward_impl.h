@@ -319,11 +319,12 @@ INLINE void add_scores(const dg_edges *e, int32_t j, bool edge, int nv, int hp, 
   }
 }
 
-/* Adds the shares of a tile's out-edges to the gradient of edge_scores: attributes times gradients of LeakyReLU's
-   arguments. */
-INLINE void add_edge_scores(dg_real *sum, const tile *tl, const span *s, const dg_edges *e, int hp) {
+/* Adds the shares of a tile's edges to the gradient of edge_scores: attributes times gradients of LeakyReLU's
+   arguments. Edges are in-edges, or out-edges, of which `edges` has the in-edges. */
+INLINE void add_edge_scores(dg_real *sum, const tile *tl, const span *s, const dg_edges *e, const int32_t *edges,
+                            int hp) {
   for (int32_t t = s->first; t < s->last; t++) {
-    const float *attributes = out_attributes_of(e, t, true);
+    const float *attributes = attributes_of(e, edges ? edges[t] : t, true);
     for (int c = 0; c < e->edge_dim; c++)
       for (int k = 0; k < pattern_size(hp); k++) {
         const vf slope = load_pattern(tl->slope + (size_t)(t - s->first) * hp, hp, k);
@@ -344,7 +345,7 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
     put_out_edges(&tl, &s, e, NULL, false, edge, nv, hp);
-    if (edge) add_edge_scores((dg_real *)(sum + 2 * nv), &tl, &s, e, hp);
+    if (edge) add_edge_scores((dg_real *)(sum + 2 * nv), &tl, &s, e, e->t_edges, hp);
     FOR_ROWS_OF(s, e->t_indptr, j, from, to) {
       vf *acc = begin_row(local, e->dz + j * ld, from == e->t_indptr[j], nv);
       for (int k = 0; from == e->t_indptr[j] && k < q; k++) dsrc[k] = splat(0);

@@ -2,6 +2,7 @@
 #define DG_KERNELS_KERNELS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <distgat/real.h>
@@ -43,6 +44,7 @@ enum { DG_STAT_MAX, DG_STAT_RSUM, DG_STAT_DOT, DG_STAT_SCORE, DG_STATS };
 /* One layer's aggregation over one block. */
 typedef struct dg_edges {
   int hp, ld;
+  int heads;                           /* of hp, where each has sums of input rows (GAT) */
   const int32_t *indptr, *indices;     /* in-edges of targets [n_dst + 1] */
   const int32_t *t_indptr, *t_indices; /* out-edges of sources [n_src + 1] */
   bool inner;                          /* those within a chunk are left out, see gatv2_backward_dst */
@@ -150,6 +152,13 @@ typedef struct dg_edge_kernels {
   void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
   void (*mean_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
 
+  /* GAT whose edges gather input rows, z [n_src, ld], given score_src and target scores: each head has sums of its own,
+     agg [heads, n_dst, ld], and dzr their gradients. Backward makes <dOut, Out> in stat, and in partial [2 * heads * ld
+     + edge_dim * hp] sums over edges of gradients of scores times rows, for each head those of sources, then for each
+     those of targets, and the gradient of edge_scores. NULL over tables in bf16. */
+  void (*gat_input_forward)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*gat_input_backward)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+
   /* Attention coefficients of the in-edges of targets, alpha [indptr[end] - indptr[begin], hp]. */
   void (*gatv2_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
   void (*gat_alpha)(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha);
@@ -180,7 +189,12 @@ typedef struct dg_kernels {
   /* Copies dense feature rows [end - begin, n] through dropout; out has `ld` elements a row, the rest zero. */
   void (*dense_dropout)(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin, int32_t end);
 
-  /* out [rows, ld] = x [rows, n] w [n, ld] + bias, or with `add` plus what out holds; bias may be NULL. */
+  /* A matrix [n, ld], element (k, c) at w[k * row + c * column], as multiply reads it, out [n * ld]: in strips, or
+     where it has no more than `narrow` columns row by row. */
+  int narrow;
+  void (*pack)(dg_real *out, const dg_real *w, size_t row, size_t column, int n, int ld);
+
+  /* out [rows, ld] = x [rows, n] w [n, ld] + bias, or with `add` plus what out holds; w is packed; bias may be NULL. */
   void (*multiply)(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add, int n,
                    int ld, int32_t rows);
   /* dw [n, ld] = x^T [n, rows] dz [rows, ld], or with `add` plus what dw holds. */

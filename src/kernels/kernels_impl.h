@@ -4,9 +4,13 @@
 #include "kernels/dense_impl.h"
 #ifdef DG_BLAS
 #include "kernels/dense_blas_impl.h"
+#define DG_NARROW INT_MAX
+#define DG_PACK blas_pack
 #define DG_MULTIPLY blas_multiply
 #define DG_MULTIPLY_TRANSPOSED blas_multiply_transposed
 #else
+#define DG_NARROW NARROW
+#define DG_PACK pack
 #define DG_MULTIPLY multiply
 #define DG_MULTIPLY_TRANSPOSED multiply_transposed
 #endif
@@ -38,6 +42,8 @@ const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
     .sparse_forward = sparse_forward,
     .sparse_backward = sparse_backward,
     .dense_dropout = dense_dropout,
+    .narrow = DG_NARROW,
+    .pack = DG_PACK,
     .multiply = DG_MULTIPLY,
     .multiply_transposed = DG_MULTIPLY_TRANSPOSED,
     .activate = activate,

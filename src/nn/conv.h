@@ -51,9 +51,9 @@ typedef struct dg_sizes {
   size_t input, tile, row_bits;       /* see dg_work */
   size_t gather, gathered;            /* z and agg of dg_work's gather */
   size_t z_bf16, zr_bf16, dagg_bf16;  /* tables in bf16, in the place of z, zr and dagg */
-  size_t dropped, rounding;           /* see dg_work */
+  size_t dropped, rounding, by_head;  /* see dg_work */
   size_t labels, shown;               /* see dg_work */
-  size_t skip, skip_weights, share;
+  size_t skip, skip_weights, packed, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
   size_t dagg, dzr, partial, turned;
   size_t sums; /* doubles */
@@ -66,7 +66,7 @@ typedef struct dg_scratch {
   dg_real *dzr;       /* [n_dst, ld] */
   dg_real *partial;   /* products, and sums of blocks of rows, of chunks */
   double *sums;       /* sums over chunks */
-  dg_real *turned;    /* [2, ld, in_ld] transposed weights of a hidden layer */
+  dg_real *turned;    /* [2, ld, in_ld] transposed weights of a hidden layer, packed */
 } dg_scratch;
 
 /* The norm of a layer at work, see norm.c. */
@@ -101,17 +101,19 @@ typedef struct dg_work {
   const dg_field *field;
   dg_edges e;
   dg_input x;            /* the first layer's input rows */
-  dg_edges gather;       /* z [n_src, ld] are input rows, and agg [n_dst, ld] their sums, which are projected in the
-                            place of sources; of kinds that gather input */
-  bool gathered;         /* these are there, and without dropout */
+  dg_edges gather;       /* z [n_src, ld] are input rows, and agg [n_dst, ld], with attention [heads, n_dst, ld], their
+                            sums, which are projected in the place of sources; of kinds that gather input */
+  bool gathered;         /* the rows are there, and without dropout */
   dg_transition in;      /* a hidden layer's input rows, owned ones */
   dg_real *skip;         /* [n_dst, bias_ld] what skips add; a hidden layer's results once they are aggregated */
   const dg_real *dskip;  /* [n_dst, bias_ld] gradient of the results */
   dg_real *skip_weights; /* [in, bias_ld] sum of both skips' */
+  dg_real *packed;       /* weights of dense columns, of all projections that are wide, as kernels read them */
   dg_real *share;        /* [n_dst] 1 / neighbours (means) */
   dg_real *edge_scores;  /* [2, edge_dim, hp] what each attribute adds to scores, and its gradient (GAT) */
   dg_real *dropped;      /* [n_src, ld] projected rows after their dropout, which edges gather then (GAT) */
   dg_real *no_target;    /* [ld] zero, in the place of a_dst where scores know nothing of the target (GAT) */
+  dg_real *by_head;      /* what is made of weights that lie head by head, see gat_input.c */
   dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */
   double *sums;              /* of dg_scratch */
@@ -143,6 +145,8 @@ struct dg_conv {
   void (*add_sizes)(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n);
   /* Sums of the first layer's input over in-edges, see dg_work; NULL: rows meet once they are projected, or not. */
   void (*gather)(const dg_work *work);
+  /* Results of these sums; NULL: all heads have the same sum, and it is projected as rows are. */
+  void (*project)(const dg_work *work);
   /* What follows from the weights alone, at the beginning of a step; NULL: nothing. */
   void (*begin)(const dg_work *work, const dg_params *params);
   /* Scores of source rows [begin, end); NULL: none are made ahead of the edges. */
@@ -170,6 +174,11 @@ struct dg_conv {
 /* Bytes of a number in a table that edges gather rows from. Local. */
 static inline size_t dg_layer_table_bytes(const dg_layer *layer) {
   return layer->bf16 ? sizeof(dg_bf16) : sizeof(dg_real);
+}
+
+/* Sums of gathered input that a target has: heads weigh rows each in its own way. Local. */
+static inline int dg_layer_gathered_sums(const dg_layer *layer) {
+  return layer->conv->attention ? layer->heads : 1;
 }
 
 /* The table of a kind. Local. */

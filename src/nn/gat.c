@@ -1,10 +1,10 @@
-#include "nn/conv.h"
+#include "nn/gat.h"
 
 #include "nn/parallel.h"
 
 /* Graph attention: Velickovic et al. 2018, eq. 3-6. */
 
-static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
+dg_status dg_gat_add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
   dg_status status = DG_OK;
   DG_TRY(dg_layer_add_attention(params, layer, &layer->att, "att_src"));
   if (!layer->source_only) DG_TRY(dg_layer_add_attention(params, layer, &layer->att_dst, "att_dst"));
@@ -28,7 +28,7 @@ static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_cou
 }
 
 /* Scores are linear in attributes: of each, the score of its map. */
-static void begin(const dg_work *work, const dg_params *params) {
+void dg_gat_begin_edge_scores(const dg_work *work, const dg_params *params) {
   const dg_layer *l = work->layer;
   for (int c = 0; c < l->edge_dim; c++)
     for (int h = 0; h < l->hp; h++) {
@@ -40,7 +40,7 @@ static void begin(const dg_work *work, const dg_params *params) {
 }
 
 /* Gradients of the map and of its attention vector, from those of the scores. */
-static void backward_edge_scores(const dg_work *work, dg_params *params) {
+void dg_gat_backward_edge_scores(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_real *dscores = work->edge_scores + l->edge_dim * l->hp;
   const dg_real *map = params->value + l->lin_edge, *att = params->value + l->att_edge;
@@ -106,7 +106,7 @@ static void backward_end(const dg_work *work, dg_params *params) {
   add_parts(params->grad + l->att, work->sums, work->block->src.n, l->chunk_sums, l->source_only ? l->ld : both);
   if (l->edge_dim == 0) return;
   add_parts(work->edge_scores + n_scores, work->sums + both, work->block->src.n, l->chunk_sums, n_scores);
-  backward_edge_scores(work, params);
+  dg_gat_backward_edge_scores(work, params);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
@@ -115,9 +115,9 @@ static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out)
 
 const dg_conv dg_conv_gat = {.edges = true,
                              .attention = true,
-                             .add_tensors = add_tensors,
+                             .add_tensors = dg_gat_add_tensors,
                              .add_sizes = add_sizes,
-                             .begin = begin,
+                             .begin = dg_gat_begin_edge_scores,
                              .score = score,
                              .forward = forward,
                              .backward_begin = backward_begin,
@@ -127,4 +127,5 @@ const dg_conv dg_conv_gat = {.edges = true,
                              .flops = 2,
                              .flops_backward = 4,
                              .target_rows = 1,
-                             .gathers_backward = 1};
+                             .gathers_backward = 1,
+                             .of_input = &dg_conv_gat_of_input};

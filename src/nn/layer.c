@@ -33,6 +33,7 @@ void dg_layer_begin(dg_work *work, const dg_params *params, const dg_step *step)
   if (l->att_dst >= 0) work->e.att_dst = params->value + l->att_dst;
   if (l->lin_edge >= 0) work->e.lin_edge = params->value + l->lin_edge;
   if (l->conv->begin) l->conv->begin(work, params);
+  dg_layer_pack_weights(work, params);
 }
 
 void dg_layer_score(const dg_work *work, enum dg_part part) {

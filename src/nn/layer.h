@@ -63,6 +63,9 @@ void dg_labels_reuse(const dg_pass *pass);
 void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int32_t begin, int32_t end);
 dg_totals dg_loss_totals(const dg_pass *pass);
 
+/* Lays out what products read of the weights, at the beginning of a step. Local. */
+void dg_layer_pack_weights(const dg_work *work, const dg_params *params);
+
 /* Forward: sums of the first layer's input over in-edges, of kinds that gather it. Local. */
 void dg_layer_gather_input(dg_work *work);
 /* Projects the first layer's input, all rows. Local. */

@@ -106,7 +106,7 @@ cleanup:
 bool dg_model_may_gather_input(const dg_model *model, bool sparse) {
   const dg_layer *l = &model->layer[0];
   if (dg_conv_of(model->config.kind)->of_input == NULL || sparse || l->bf16 || l->n_labels > 0) return false;
-  return l->gather_ld < l->ld;
+  return l->gather_ld < l->dim && !l->symmetric && l->message_dropout == 0;
 }
 
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {

@@ -31,7 +31,8 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
                        s.gather + s.gathered + s.dropped + s.rounding);
     halves += (int64_t)(s.z_bf16 + s.zr_bf16);
-    reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.share + s.edge_scores + s.no_target + s.norm_room);
+    reals += (int64_t)(s.labels + s.skip + s.skip_weights + s.packed + s.share + s.edge_scores + s.no_target +
+                       s.by_head + s.norm_room);
     doubles += (int64_t)s.norm_sums;
     words += (int64_t)s.row_bits, bytes += (int64_t)s.shown;
     const int which = dg_layer_dagg(&model->layer[k]);

@@ -56,8 +56,10 @@ typedef struct side {
   int ld;
   int32_t n;
   int64_t weights_at, bias_at; /* where their gradients go in the block */
-  const dg_real *turned;       /* [ld, in] the weights transposed, where the gradient of the input is made */
   const dg_real *input;        /* [n, in] rows of their own that are multiplied; NULL: those of the pass */
+  const dg_real *turned;       /* [ld, in] the weights transposed and packed, where the gradient of the input is made */
+  const dg_real *dense;        /* [dense_width, ld] the weights of dense columns, packed: as they are, or in `room` */
+  dg_real *room;               /* NULL: as they are */
 } side;
 
 enum { MAX_SIDES = 3 };
@@ -68,17 +70,46 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const dg_real *value = p->value, *bias = l->b >= 0 ? value + l->b : NULL;
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
-  if (wanted & DG_SOURCES)
-    list[n++] = (side){w->e.z, w->e.z_bf16, w->e.dz, value + l->w, bias, l->ld, project_count(w), l->w, l->b, NULL,
-                       w->gather.agg};
+  if (wanted & DG_SOURCES && l->conv->project == NULL)
+    list[n++] = (side){w->e.z, w->e.z_bf16,      w->e.dz, value + l->w, bias,
+                       l->ld,  project_count(w), l->w,    l->b,         .input = w->gather.agg};
   if (wanted & DG_TARGETS && l->wr >= 0)
-    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br, l->ld, n_dst, l->wr, l->br, NULL,
-                       NULL};
+    list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br,
+                       l->ld,   n_dst,        l->wr,    l->br,         .input = NULL};
   if (wanted & DG_TARGETS && l->n_skips > 0)
-    list[n++] = (side){w->skip, NULL,       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0],
-                       NULL,    l->bias_ld, n_dst,    l->skip[0],
-                       -1,      NULL,       w->gather.z};
+    list[n++] = (side){w->skip,  NULL,
+                       w->dskip, w->skip_weights ? w->skip_weights : value + l->skip[0],
+                       NULL,     l->bias_ld,
+                       n_dst,    l->skip[0],
+                       -1,       .input = w->gather.z};
   return n;
+}
+
+/* Rows of weights that meet sparse features; those of dense columns come after them. */
+static size_t sparse_rows(const dg_work *w) {
+  return w->features && w->features->sparse ? (size_t)w->features->n_cols : 0;
+}
+
+/* All of them for the forward pass, which reads weights packed. */
+static int list_forward(side list[MAX_SIDES], const dg_work *w, const dg_params *p) {
+  const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  dg_real *room = w->packed;
+  for (side *s = list; s < list + n; s++) {
+    s->dense = s->weights + sparse_rows(w) * (size_t)s->ld;
+    if (s->ld <= w->layer->kernels->narrow) continue;
+    s->dense = s->room = room;
+    room += (size_t)dense_width(w) * (size_t)s->ld;
+  }
+  return n;
+}
+
+void dg_layer_pack_weights(const dg_work *work, const dg_params *params) {
+  side list[MAX_SIDES];
+  const int n = list_forward(list, work, params);
+  for (const side *s = list; s < list + n; s++)
+    if (s->room)
+      work->layer->kernels->pack(s->room, s->weights + sparse_rows(work) * (size_t)s->ld, (size_t)s->ld, 1,
+                                 dense_width(work), s->ld);
 }
 
 /* The rows of a side from `begin` on. */
@@ -90,12 +121,14 @@ static rows_of side_rows(const dg_work *w, const side *s, rows_of shared, int32_
 void dg_layer_gather_input(dg_work *work) {
   const dg_edges *e = &work->gather;
   const dg_features *x = work->features;
-  const bool dropped = work->x.drop.threshold != 0;
-  if (work->layer->conv->gather == NULL || (work->gathered && !dropped)) return;
-  FOR_TILES(work, work->block->n_src,
-            work->layer->kernels->dense_dropout(e->z + (size_t)begin * (size_t)e->ld, x->dense, &work->x, x->n_cols,
-                                                e->ld, begin, end));
-  work->layer->conv->gather(work);
+  const dg_conv *conv = work->layer->conv;
+  const bool dropped = work->x.drop.threshold != 0, there = work->gathered && !dropped;
+  if (conv->gather == NULL) return;
+  if (!there)
+    FOR_TILES(work, work->block->n_src,
+              work->layer->kernels->dense_dropout(e->z + (size_t)begin * (size_t)e->ld, x->dense, &work->x, x->n_cols,
+                                                  e->ld, begin, end));
+  if (!there || conv->attention) conv->gather(work); /* coefficients change with the weights */
   work->gathered = !dropped;
 }
 
@@ -118,14 +151,14 @@ static void finish_rows(const dg_work *w, const side *s, dg_real *rows, int32_t 
 static void project_rows(dg_work *w, const dg_params *p, int32_t begin, int32_t end) {
   side list[MAX_SIDES];
   const rows_of in = input_rows(w, p, begin, end);
-  const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  const int n = list_forward(list, w, p);
   for (int i = 0; i < n; i++) {
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
     const rows_of x = side_rows(w, s, in, begin);
     dg_real *out = output_room(w, s, begin);
     if (begin >= stop) continue;
-    w->layer->kernels->multiply(out, x.at, x.ld, s->weights, s->bias, false, x.n, s->ld, stop - begin);
+    w->layer->kernels->multiply(out, x.at, x.ld, s->dense, s->bias, false, x.n, s->ld, stop - begin);
     finish_rows(w, s, out, begin, stop);
   }
 }
@@ -155,8 +188,7 @@ static void add_labels(dg_work *w, const dg_params *p, const side *list, int n, 
     const side *s = &list[i];
     const int32_t stop = min_row(end, s->n);
     if (begin < stop)
-      w->layer->kernels->multiply(output_room(w, s, begin), in.at, in.ld,
-                                  s->weights + (size_t)w->features->n_cols * s->ld, NULL, true, in.n, s->ld,
+      w->layer->kernels->multiply(output_room(w, s, begin), in.at, in.ld, s->dense, NULL, true, in.n, s->ld,
                                   stop - begin);
   }
 }
@@ -184,7 +216,7 @@ static void project_sparse_rows(dg_work *w, const dg_params *p, const side *list
 static void project_sparse(dg_work *w, const dg_params *p) {
   side list[MAX_SIDES];
   const dg_features *x = w->features;
-  const int n = list_sides(list, w, p, DG_BOTH_SIDES);
+  const int n = list_forward(list, w, p);
   const int32_t size = sparse_strip(x->indptr[x->n_rows], (int32_t)x->n_rows);
   for (int i = 0, k; i < n; i += k) {
     k = paired(list + i, n - i);
@@ -196,6 +228,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
 }
 
 static void project_dense(dg_work *w, const dg_params *p) {
+  if (w->layer->conv->project) w->layer->conv->project(w);
   FOR_TILES(w, project_count(w), project_rows(w, p, begin, end));
 }
 
@@ -421,18 +454,12 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
   copy_skip(params, work->layer, sides);
 }
 
-/* out [ld, in] = w [in, ld] transposed. */
-static void transpose_weights(dg_real *out, const dg_real *w, int in, int ld) {
-  for (int i = 0; i < in; i++)
-    for (int c = 0; c < ld; c++) out[(size_t)c * in + i] = w[(size_t)i * ld + c];
-}
-
 /* Gives sides their transposed weights. */
 static void turn_sides(side *list, int n, const dg_work *w) {
   dg_real *turned = w->turned;
   const int in = w->layer->in_ld;
   for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
-    transpose_weights(turned, list[i].weights, in, list[i].ld);
+    w->layer->kernels->pack(turned, list[i].weights, 1, (size_t)list[i].ld, list[i].ld, in);
     list[i].turned = turned;
   }
 }

@@ -26,6 +26,15 @@ static size_t dense_width(const dg_layer *l, bool sparse) {
   return (size_t)(sparse ? l->n_labels : l->in_ld);
 }
 
+/* Elements of wide weights, see dg_work's packed. */
+static size_t packed_size(const dg_layer *l, bool sparse) {
+  const int widths[] = {l->conv->project ? 0 : l->ld, l->wr >= 0 ? l->ld : 0, l->n_skips > 0 ? l->bias_ld : 0};
+  size_t columns = 0;
+  for (int i = 0; i < 3; i++)
+    if (widths[i] > l->kernels->narrow) columns += (size_t)widths[i];
+  return columns * dense_width(l, sparse);
+}
+
 /* What the transition below a layer sums over rows. */
 static size_t transition_sums(const dg_layer *l) {
   return (size_t)l->input_sums * (size_t)l->in_ld;
@@ -83,10 +92,11 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   }
   if (layer->n_skips > 0) s.skip = (size_t)n->n_dst * (size_t)layer->bias_ld;
   if (layer->n_skips > 1) s.skip_weights = (size_t)layer->in_ld * (size_t)layer->bias_ld;
+  s.packed = packed_size(layer, sparse_input);
   dg_norm_size(&s, layer);
   if (layer->conv->gather)
     s.gather = (size_t)n->n_src * (size_t)layer->gather_ld,
-    s.gathered = (size_t)n->n_dst * (size_t)layer->gather_ld;
+    s.gathered = (size_t)n->n_dst * (size_t)layer->gather_ld * (size_t)dg_layer_gathered_sums(layer);
   else if (layer->index > 0 && !(backward && layer->in_ld > KEPT))
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else
@@ -180,9 +190,11 @@ static dg_status allocate_all(dg_work *w, const dg_sizes *s) {
   DG_TRY(allocate(&w->shown, s->shown, sizeof *w->shown));
   DG_TRY(allocate(&w->skip, s->skip, sizeof(dg_real)));
   DG_TRY(allocate(&w->skip_weights, s->skip_weights, sizeof(dg_real)));
+  DG_TRY(allocate(&w->packed, s->packed, sizeof(dg_real)));
   DG_TRY(allocate(&w->share, s->share, sizeof(dg_real)));
   DG_TRY(allocate(&w->edge_scores, s->edge_scores, sizeof(dg_real)));
   DG_TRY(allocate(&w->no_target, s->no_target, sizeof(dg_real)));
+  DG_TRY(allocate(&w->by_head, s->by_head, sizeof(dg_real)));
 
 cleanup:
   return status;
@@ -287,9 +299,11 @@ void dg_work_destroy(dg_work *work) {
   dg_free(&work->shown);
   dg_free(&work->skip);
   dg_free(&work->skip_weights);
+  dg_free(&work->packed);
   dg_free(&work->share);
   dg_free(&work->edge_scores);
   dg_free(&work->no_target);
+  dg_free(&work->by_head);
   dg_norm_destroy(&work->norm);
   *work = (dg_work){0};
 }

@@ -27,6 +27,11 @@ static int64_t projected_rows(const dg_layer *l, const dg_layer_counts *n) {
   return l->conv->gather ? n->n_dst : n->n_projected;
 }
 
+/* Sums of input rows that a target has where they are gathered. */
+static double gathered_sums(const dg_layer *l) {
+  return l->conv->gather ? dg_layer_gathered_sums(l) : 1;
+}
+
 /* Numbers that a projection of so many rows reads: stored features, or what was made of them or by the layer below. */
 static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
   const bool stored = l->index == 0 && !l->conv->gather;
@@ -43,7 +48,8 @@ static double target_width(const dg_layer *l) {
 static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
   const double rows = (double)projected_rows(l, n), in = kept * inputs(l, projected_rows(l, n), n->entries);
-  work_count c = {2 * in * width, in * (sparse ? 8 : real) + rows * width * real + l->n_in * width * real};
+  const double read = in * (sparse ? 8 : real) * gathered_sums(l);
+  work_count c = {2 * in * width, read + rows * width * real + l->n_in * width * real};
   const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst), wide = target_width(l);
   c.flops += 2 * in_dst * wide;
   if (wide > 0) c.bytes += (double)n->n_dst * wide * real + l->n_in * wide * real;
@@ -64,22 +70,25 @@ static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool b
   return (work_count){l->lin_edge >= 0 ? 2 * numbers * width * (backward ? 2 : 1) : numbers, numbers * sizeof(float)};
 }
 
-/* Channels that edges meet in a training step, forward or backward: input that is gathered without dropout stays. */
+/* Channels that edges meet in a training step, forward or backward: plain sums of gathered input are its projection's
+   alone, and stay without dropout. */
 static double edge_width(const dg_layer *l, bool backward) {
-  if (l->conv->gather) return backward || l->dropout == 0 ? 0 : l->n_in;
+  if (l->conv->gather && !l->conv->attention && (backward || l->dropout == 0)) return 0;
+  if (l->conv->gather) return l->n_in;
   return l->conv->edges ? l->heads * l->dim : 0;
 }
 
 static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
   const double n_edges = (double)n->n_edges, width = edge_width(l, backward), real = sizeof(dg_real);
   const double n_src = (double)n->n_src, n_dst = (double)n->n_dst, row = width * (double)dg_layer_table_bytes(l);
+  const double sums = gathered_sums(l);
   work_count c = {0};
   if (width == 0) return c;
-  c.flops = n_edges * width * (backward ? l->conv->flops_backward : l->conv->flops);
-  c.bytes = n_edges * 4 + gathered(n_edges, n_src, row, m) + n_dst * l->conv->target_rows * row;
+  c.flops = n_edges * width * sums * (backward ? l->conv->flops_backward : l->conv->flops);
+  c.bytes = n_edges * 4 + gathered(n_edges, n_src, row, m) + n_dst * l->conv->target_rows * row * sums;
   if (!backward) c.bytes += n_dst * (width * real - row); /* of these results, which no table is of */
   if (backward) {
-    c.bytes += n_src * width * real;    /* dz */
+    c.bytes += (l->conv->gather ? n_dst * sums : n_src) * width * real; /* gradients of the sums, or dz */
     if (l->conv->gathers_backward == 2) /* a second pass gathers zr and dOut over the transpose */
       c.bytes += n_edges * 4 + gathered(n_edges, n_dst, 2 * row, m) + n_dst * width * real;
   }
@@ -97,7 +106,8 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
     const bool sparse_input = sparse && k == 0;
     total += passes *
              (seconds(forward_projection(l, n, sparse_input), machine) + seconds(edges(l, n, false, machine), machine));
-    total += seconds(projection(l, n, sparse_input), machine) * (k > 0 ? 2 : 1); /* weight gradient, input gradient */
+    /* Gradients of weights, and of the input or of its sums. */
+    total += seconds(projection(l, n, sparse_input), machine) * (k > 0 || l->conv->project ? 2 : 1);
     total += seconds(edges(l, n, true, machine), machine);
   }
   return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
@@ -117,8 +127,8 @@ void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_coun
     const dg_layer *l = &model->layer[k];
     const dg_layer_counts *n = &counts->layer[k];
     units[DG_PHASE_PROJECTION] += projected(l, n), units[DG_PHASE_WEIGHT_GRADIENT] += projected(l, n);
-    units[DG_PHASE_EDGE_FORWARD] += (double)n->n_edges * edge_width(l, false);
-    units[DG_PHASE_EDGE_BACKWARD] += (double)n->n_edges * edge_width(l, true);
+    units[DG_PHASE_EDGE_FORWARD] += (double)n->n_edges * edge_width(l, false) * gathered_sums(l);
+    units[DG_PHASE_EDGE_BACKWARD] += (double)n->n_edges * edge_width(l, true) * gathered_sums(l);
   }
   units[DG_PHASE_LOSS] = (double)counts->n_out * model->n_classes;
   units[DG_PHASE_ADAM] = (double)model->params.count;

@@ -21,6 +21,7 @@ static const int64_t *t_indptr;
 static const int32_t *t_rows;
 static const float *dense, *t_values;
 static uint32_t *row_bits;
+static dg_real *packed;
 static const dg_real *weights, *bias, *agg, *gradient, *exponent, *value0, *moment0, *square0;
 static bench_result projected, product, dw, dense_dw, dropped, activated, before, sum, sums, logits, slope, value,
     moment, square, power;
@@ -63,6 +64,7 @@ static void draw_inputs(const bench_sizes *s) {
   input.row_bits = row_bits;
   dense = bench_draw(rows * (size_t)n_features, 22, -1, 1);
   weights = bench_draw_rows(s, (size_t)n_features, 23);
+  packed = bench_room((size_t)n_features * (size_t)s->ld, sizeof *packed);
   bias = bench_draw_rows(s, 1, 24);
   agg = bench_draw_rows(s, rows, 25);
   gradient = bench_draw_rows(s, rows, 26);
@@ -107,8 +109,9 @@ static void call_sparse_backward(const dg_kernels *k) {
 ENTRY_CALL(dense_dropout, dropped.is, dense, &input, n_features, n_features, 0, n_rows)
 
 static void call_multiply(const dg_kernels *k) {
+  k->pack(packed, weights, (size_t)ld, 1, n_features, ld);
   for (int32_t r = 0; r < n_rows; r += TILE)
-    k->multiply(product.is + (size_t)r * ld, dense + (size_t)r * n_features, n_features, weights, bias, false,
+    k->multiply(product.is + (size_t)r * ld, dense + (size_t)r * n_features, n_features, packed, bias, false,
                 n_features, ld, n_rows - r < TILE ? n_rows - r : TILE);
 }
 

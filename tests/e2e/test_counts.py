@@ -123,9 +123,21 @@ class Counts(program.Case):
             want = bound("gcn", graph, widths, dropout, found["gflop_per_s"] * 1e9, found["triad_gb_per_s"] * 1e9)
             self.assertAlmostEqual(found["bound_ms"] / (1e3 * want), 1, 4, dropout)
 
+    def test_bound_of_input_that_heads_gather(self):
+        """GAT whose heads are wider than its dense input: each has sums of the input's rows, which edges make and meet
+        again in the backward pass, and which are projected as gradients of them are back."""
+        path, heads = self.path("heads.h5"), 3
+        graph = graphs.random_graph(20000, features=40, classes=16, degree=6, dense=True, seed=7)
+        graph.write(path)
+        found = json.loads(program.distgat("bench", path, "--model", "gat", "--hidden", 64, "--heads", heads, "--dropout", 0,
+                                           "--prune", "off", "--steps", 3, "--json"))
+        want = bound("gat", graph, [40, 64 * heads, 16], 0, found["gflop_per_s"] * 1e9, found["triad_gb_per_s"] * 1e9, heads)
+        self.assertAlmostEqual(found["bound_ms"] / (1e3 * want), 1, 4)
 
-def bound(model, graph, widths, dropout, flops, bandwidth):
-    """Seconds that a step of a model takes at least, layer k from widths[k] to widths[k + 1] channels."""
+
+def bound(model, graph, widths, dropout, flops, bandwidth, sums=1):
+    """Seconds that a step of a model takes at least, layer k from widths[k] to widths[k + 1] channels; where edges gather
+    the input it has so many sums a node."""
     cache = int(subprocess.run(["getconf", "LEVEL2_CACHE_SIZE"], stdout=subprocess.PIPE, text=True).stdout or 0) or 1 << 20
     nodes, edges, v2 = graph.n, len(graph.indices) + graph.n, model == "gatv2"
     per_edge = {"gatv2": (7, 14), "gat": (2, 4), "gcn": (2, 2), "mlp": (0, 0)}[model]
@@ -139,12 +151,15 @@ def bound(model, graph, widths, dropout, flops, bandwidth):
     sparse, total, parameters = not isinstance(graph.x, np.ndarray), 0, 0
     for k, (n_in, width) in enumerate(zip(widths, widths[1:])):
         entries = graph.x.nnz * (1 - dropout) if sparse and k == 0 else nodes * n_in
-        projections = 2 if v2 else 1
-        total += (2 if k == 0 else 3) * seconds(2 * entries * width * projections, entries * (8 if sparse and k == 0 else 4) +
-                                                projections * 4 * width * (nodes + n_in))
+        projections, own = 2 if v2 else 1, sums if k == 0 else 1
+        total += (2 if k == 0 and own == 1 else 3) * seconds(
+            2 * entries * width * projections, entries * (8 if sparse and k == 0 else 4) * own + projections * 4 * width * (nodes + n_in))
         once = 4 * edges + gathered(width) + projections * nodes * 4 * width
         twice = 4 * edges + gathered(2 * width) + 4 * nodes * width if v2 else 0
-        if k == 0 and not sparse:
+        if own > 1:
+            for operations, passed in ((2, 1), (4, 2)):
+                total += seconds(operations * edges * n_in * own, 4 * edges + gathered(n_in) + passed * nodes * 4 * n_in * own)
+        elif k == 0 and not sparse:
             total += seconds(2 * edges * n_in, 4 * edges + gathered(n_in) + nodes * 4 * n_in) if dropout else 0
         elif model != "mlp":
             total += seconds(per_edge[0] * edges * width, once)

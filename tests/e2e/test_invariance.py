@@ -160,12 +160,15 @@ class Invariance(program.Case):
             self.check_first_halo(self.graph, "--model", model)
 
     def test_gathered_input(self):
-        """GCN and SAGE sum rows of an input that is narrower than their layer before they project it, unless projected
-        rows are exchanged: the same losses."""
+        """GCN, SAGE and GAT sum rows of an input that is narrower than their layer, or than a head of it, before they
+        project it, unless projected rows are exchanged: the same losses."""
         narrow = self.path("narrow.h5")
         graphs.with_attributes(graphs.random_graph(300, features=20, degree=5, dense=True, seed=8)).write(narrow)
         for options in (("gcn",), ("gcn", "--input-dropout", 0), ("sage",), ("sage", "--input-dropout", 0, "--residual"),
-                        ("gcn", "--layers", 3, "--norm", "batch", "--residual", "--edge-attributes", "weight")):
+                        ("gcn", "--layers", 3, "--norm", "batch", "--residual", "--edge-attributes", "weight"),
+                        ("gat", "--heads", 1, "--input-dropout", 0), ("gat", "--heads", 3, "--attention-dropout", 0.3),
+                        ("gat", "--heads", 5, "--layers", 3, "--norm", "layer", "--residual", "--edge-attributes", "features",
+                         "--edge-dropout", 0.2, "--attention-target", "off")):
             self.check_first_halo(narrow, "--hidden", 48, "--model", *options)
 
     def check_first_halo(self, graph, *options):

@@ -49,6 +49,8 @@ CASES = [
     ("dense", "gatv2", dict(hidden=40, heads=8)),
     ("dense", "gatv2", dict(hidden=7, heads=3)),
     ("dense", "gat", dict(hidden=6, heads=2, out_heads=2)),
+    ("dense", "gat", dict(hidden=20, heads=3)),  # heads wider than the input, rows of which are summed for each
+    ("dense", "gat", dict(hidden=33, heads=1, layers=3)),
     ("dense", "gcn", dict(hidden=4)),
     ("dense", "gcn", dict(hidden=40)),  # wider than the input, rows of which are summed
     ("dense", "gcn", dict(hidden=20, layers=3, edge_attributes="weight", activation="elu")),
@@ -74,6 +76,7 @@ CASES = [
     ("hub", "gat", dict(attention_target="off")),
     ("directed", "gat", dict(layers=3, hidden=5, heads=3, attention_target="off", edge_attributes="weight")),
     ("directed", "gat", dict(symmetric_norm=True)),
+    ("dense", "gat", dict(hidden=20, heads=2, symmetric_norm=True)),
     ("hub", "gat", dict(layers=3, out_heads=2, symmetric_norm=True, attention_target="off", edge_attributes="features")),
     ("directed", "gatv2", dict(layers=3, heads=3, symmetric_norm=True)),
 ]

@@ -134,14 +134,13 @@ static void add_input(variables *v, test_job *job) {
   dg_free(&dx);
 }
 
-static void check_model(const dg_model_config *config, bool sparse, bool several) {
+static void check_model_of(const dg_model_config *config, bool sparse, bool several, bool exchange_first) {
   random_graph g = {.seed = 5, .n_nodes = 40, .n_features = 9, .n_classes = 3, .degree = 2, .hub = true, .edge_dim = 2};
   test_job job;
   variables v = {0};
   g.sparse = sparse, g.several = several;
   assert_int_equal(random_graph_create(&g), DG_OK);
-  assert_int_equal(job_create(&job, &g, &test_comm, config, true, config->heads % 2, 3 + (uint64_t)config->heads),
-                   DG_OK);
+  assert_int_equal(job_create(&job, &g, &test_comm, config, true, exchange_first, 3 + (uint64_t)config->heads), DG_OK);
   const double loss = job_step(&job, &step);
   double again = job_forward(&job, &step);
   dg_comm_sum_double(&test_comm, &again, 1);
@@ -158,6 +157,10 @@ static void check_model(const dg_model_config *config, bool sparse, bool several
   dg_free(&v.all);
   job_destroy(&job);
   random_graph_destroy(&g);
+}
+
+static void check_model(const dg_model_config *config, bool sparse, bool several) {
+  check_model_of(config, sparse, several, config->heads % 2);
 }
 
 /* Every number of heads and, spread over these, each value of everything else, without and with what lies beside and
@@ -233,6 +236,30 @@ static void gathered_input(void **state) {
                                     .norm = k % 2 ? DG_NORM_BATCH : DG_NORM_NONE,
                                     .edge_attributes = k % 2 || sage ? DG_EDGES_PLAIN : DG_EDGES_WEIGHT};
     check_model(&config, false, false);
+  }
+}
+
+/* The same where each head has sums of its own: heads that fill vectors or not, alone and with all else. */
+static void heads_gather_input(void **state) {
+  static const int heads[] = {1, 3, 5, 8};
+  (void)state;
+  for (int k = 0; k < 8; k++) {
+    const bool all = k % 2;
+    const dg_model_config config = {.kind = DG_MODEL_GAT,
+                                    .layers = 2 + all,
+                                    .hidden = 17 + k,
+                                    .heads = heads[k / 2],
+                                    .out_heads = 1 + all,
+                                    .dropout = 0.3,
+                                    .input_dropout = k % 4 < 2 ? 0.2 : 0,
+                                    .attention_dropout = all ? 0.25 : 0,
+                                    .edge_dropout = k > 4 ? 0.2 : 0,
+                                    .negative_slope = 0.2,
+                                    .residual = all,
+                                    .norm = all ? DG_NORM_BATCH : DG_NORM_NONE,
+                                    .edge_attributes = all ? DG_EDGES_FEATURES : DG_EDGES_PLAIN,
+                                    .source_only = k == 6};
+    check_model_of(&config, false, false, false);
   }
 }
 
@@ -316,6 +343,7 @@ static void labels_as_input(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(gcn),
                                      cmocka_unit_test(gathered_input),
+                                     cmocka_unit_test(heads_gather_input),
                                      cmocka_unit_test(gat),
                                      cmocka_unit_test(gat_drops_messages),
                                      cmocka_unit_test(gatv2),

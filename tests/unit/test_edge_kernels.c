@@ -429,6 +429,72 @@ static void rows_are_dropped_after_their_scores(void **state) {
   }
 }
 
+/* Number d of row i of what head h has. */
+static dg_real *head_number(dg_real *x, int rows, int width, int h, int i, int d) {
+  return &x[((size_t)h * (size_t)rows + (size_t)i) * (size_t)width + (size_t)d];
+}
+
+/* Heads that all project input rows to themselves: what edges between projected rows make is what edges over input rows
+   make for each head. */
+static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, int edge_dim, double edge_dropout) {
+  const dg_edge_kernels *edges = edges_of(k, edge_dim > 0 || edge_dropout > 0);
+  problem p;
+  plain_edges plain;
+  make_problem(&p, shape, 1, dropout, edge_dim);
+  const int width = (p.dim + 15) / 16 * 16, n_scores = edge_dim * p.e.hp;
+  const size_t both = 2 * (size_t)p.heads * (size_t)width;
+  dg_real *x = room((size_t)N_SRC * (size_t)width, sizeof *x), *sums = room((size_t)N_DST * both / 2, sizeof *sums);
+  dg_real *dsums = room((size_t)N_DST * both / 2, sizeof *dsums);
+  dg_real *first = room(both + (size_t)n_scores, sizeof *first), *rest = room(both + (size_t)n_scores, sizeof *rest);
+  for (int j = 0; j < N_SRC; j++)
+    for (int d = 0; d < p.dim; d++) {
+      x[j * width + d] = p.z[at(&p, (size_t)j, 0, d)];
+      for (int h = 0; h < p.heads; h++) p.z[at(&p, (size_t)j, h, d)] = x[j * width + d];
+    }
+  for (int h = 0; h < p.heads; h++)
+    for (int i = 0; i < N_DST; i++)
+      for (int d = 0; d < p.dim; d++) *head_number(dsums, N_DST, width, h, i, d) = p.dagg[at(&p, (size_t)i, h, d)];
+  p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
+  assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
+  plain_gat(&plain, &p.e);
+
+  edges->gat_scores(&p.e, 0, N_SRC);
+  dg_edges e = p.e;
+  e.heads = p.heads, e.ld = width, e.z = x, e.agg = sums, e.dzr = dsums;
+  edges->gat_input_forward(&e, 0, 5);
+  edges->gat_input_forward(&e, 5, N_DST);
+  edges->gat_input_backward(&e, 0, 4, first);
+  edges->gat_input_backward(&e, 4, N_DST, rest);
+  for (size_t c = 0; c < both + (size_t)n_scores; c++) first[c] += rest[c];
+
+  memset(p.agg, 0, (size_t)N_DST * (size_t)p.e.ld * sizeof *p.agg);
+  memset(p.datt, 0, 2 * (size_t)p.e.ld * sizeof *p.datt);
+  for (int h = 0; h < p.heads; h++)
+    for (int d = 0; d < p.dim; d++) {
+      for (int i = 0; i < N_DST; i++) p.agg[at(&p, (size_t)i, h, d)] = *head_number(sums, N_DST, width, h, i, d);
+      for (int of = 0; of < 2; of++) p.datt[at(&p, (size_t)of, h, d)] = first[(of * p.heads + h) * width + d];
+    }
+  memcpy(p.datt + 2 * p.e.ld, first + both, (size_t)n_scores * sizeof *first);
+  check_rows(&p, p.agg, plain.agg, N_DST, k->name, "sums of input rows");
+  check_rows(&p, p.datt, plain.datt, 1, k->name, "gradients of scores times rows of sources");
+  check_rows(&p, p.datt + p.e.ld, plain.datt + p.e.ld, 1, k->name, "gradients of scores times rows of targets");
+  check_edge_gradient(&p, &plain, k->name, false);
+  dg_real *all[] = {x, sums, dsums, first, rest};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
+  free_problem(&p);
+  plain_edges_destroy(&plain);
+}
+
+static void heads_sum_input_rows(void **state) {
+  (void)state;
+  FOR_ALL(k, shape) {
+    check_input_rows(*k, shape, 0, 0, 0);
+    check_input_rows(*k, shape, 0.4, 0, 0);
+    check_input_rows(*k, shape, 0, 3, 0);
+    check_input_rows(*k, shape, 0.4, 2, 0.6);
+  }
+}
+
 typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
 
 /* Sums without attention. */
@@ -545,8 +611,9 @@ int main(void) {
       cmocka_unit_test(extreme_scores_sum_to_one),
       cmocka_unit_test(no_softmax_hides_what_is_not_a_number),
   };
-  const struct CMUnitTest dropped[] = {cmocka_unit_test(rows_are_dropped_after_their_scores)};
+  const struct CMUnitTest alone[] = {cmocka_unit_test(rows_are_dropped_after_their_scores),
+                                     cmocka_unit_test(heads_sum_input_rows)};
   const int failed = cmocka_run_group_tests_name("edge_kernels", tests, make_graph, NULL) +
-                     cmocka_run_group_tests_name("edge_kernels over dropped rows", dropped, NULL, NULL);
+                     cmocka_run_group_tests_name("edge_kernels over tables in the model's numbers", alone, NULL, NULL);
   return failed + cmocka_run_group_tests_name("edge_kernels over tables in bf16", tests, make_tables_bf16, NULL);
 }

@@ -191,6 +191,21 @@ static void dense_rows_are_dropped(void **state) {
 
 /* ---- products ---- */
 
+/* A matrix packed, which its transpose gives as well. */
+static dg_real *pack_either_way(const dg_kernels *k, const dg_real *w, int n, int ld) {
+  const size_t size = (size_t)n * (size_t)ld;
+  dg_real *packed = draw_block(size, 67), *from_turned = draw_block(size, 68), *turned = room(size + 1, sizeof *turned);
+  for (int i = 0; i < n; i++)
+    for (int c = 0; c < ld; c++) turned[(size_t)c * (size_t)n + (size_t)i] = w[(size_t)i * (size_t)ld + (size_t)c];
+  k->pack(packed, w, (size_t)ld, 1, n, ld);
+  k->pack(from_turned, turned, 1, (size_t)n, n, ld);
+  assert_memory_equal(packed, from_turned, size * sizeof *packed);
+  if (ld <= k->narrow) assert_memory_equal(packed, w, size * sizeof *packed);
+  dg_free(&from_turned);
+  dg_free(&turned);
+  return packed;
+}
+
 /* Any number of rows and inner columns: blocks of all sizes and what is left over. */
 static void check_products(const dg_kernels *k, int n, int ld, int rows, bool add) {
   const int ld_x = n + 3;
@@ -199,14 +214,15 @@ static void check_products(const dg_kernels *k, int n, int ld, int rows, bool ad
   dg_real *bias = draw_block((size_t)ld, 64), *is = draw_block(size, 65), *dw = draw_block(size, 65);
   double *wanted = wanted_block(size), *wanted_dw = wanted_block(size);
   for (size_t i = 0; i < size; i++) wanted[i] = wanted_dw[i] = (double)is[i];
-  k->multiply(is, x, ld_x, w, add ? NULL : bias, add, n, ld, rows);
+  dg_real *packed = pack_either_way(k, w, n, ld);
+  k->multiply(is, x, ld_x, packed, add ? NULL : bias, add, n, ld, rows);
   plain_multiply(wanted, x, ld_x, w, add ? NULL : bias, add, n, ld, rows);
   check_block(is, wanted, (size_t)(rows * ld), sqrt(n) + 1, k);
   dg_real *dz = draw_block((size_t)(rows * ld) + 1, 66);
   k->multiply_transposed(dw, x, ld_x, dz, add, n, ld, rows);
   plain_multiply_transposed(wanted_dw, x, ld_x, dz, add, n, ld, rows);
   check_block(dw, wanted_dw, (size_t)(n * ld), sqrt(rows) + 1, k);
-  void *all[] = {x, w, bias, is, dw, wanted, wanted_dw, dz};
+  void *all[] = {x, w, bias, is, dw, wanted, wanted_dw, dz, packed};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }
 
@@ -228,7 +244,7 @@ static void wide_matrices_are_multiplied(void **state) {
   static const struct {
     int n, ld, rows;
   } shapes[] = {{1, 80, 7},    {300, 336, 70},  {5, 1008, 13}, {257, 320, 300},
-                {520, 272, 2}, {256, 752, 256}, {3, 288, 0}};
+                {520, 272, 2}, {256, 752, 256}, {3, 288, 0},   {197, 144, 131}};
   FOR_VARIANTS(k) for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, false);
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, true);
