@@ -155,23 +155,27 @@ INLINE void pack_columns(dg_real *out, const dg_real *x, size_t ld_x, int n_rows
   pack_blocks(out, x, ld_x, n_rows, m, n, 1);
 }
 
-/* dw [n, ld] += x^T [n, rows] dz [rows, ld], no more than DEPTH. */
-INLINE void wide_transposed(dg_real *dw, const dg_real *x, size_t ld_x, const dg_real *dz, bool add, int n, int ld,
+/* Of dw [n, ld] += x^T [n, rows] dz [rows, ld], no more than DEPTH, the columns from c on that a strip of nv vectors
+   has, n being no more than PACKED_COLUMNS, and x packed for such strips where they are not the `first`. */
+INLINE void transposed_strip(dg_real *dw, dg_real *columns, const dg_real *x, size_t ld_x, const dg_real *dz, bool add,
+                             bool first, int n, int ld, int rows, int nv) {
+  dg_real strip[DEPTH * WIDE * DG_VL] __attribute__((aligned(64)));
+  if (first) pack_columns(columns, x, ld_x, rows, n, nv);
+  pack_strip(strip, dz, (size_t)ld, rows, nv);
+  product(dw, (size_t)ld, (factor){columns, 0, 0}, true, strip, (size_t)nv * DG_VL, NULL, add, rows, n, nv * DG_VL);
+}
+
+static void wide_transposed(dg_real *dw, const dg_real *x, size_t ld_x, const dg_real *dz, bool add, int n, int ld,
                             int rows) {
   dg_real columns[DEPTH * PACKED_COLUMNS] __attribute__((aligned(64)));
-  dg_real strip[DEPTH * WIDE * DG_VL] __attribute__((aligned(64)));
   for (int m = 0; m < n; m += PACKED_COLUMNS) {
     const int n_columns = n - m < PACKED_COLUMNS ? n - m : PACKED_COLUMNS;
-    for (int c = 0, nv; c < ld; c += nv * DG_VL) {
-      nv = strip_vectors(ld - c);
-      if (nv < WIDE)
-        pack_columns(columns, x + m, ld_x, rows, n_columns, nv);
-      else if (c == 0)
-        pack_columns(columns, x + m, ld_x, rows, n_columns, WIDE);
-      pack_strip(strip, dz + c, (size_t)ld, rows, nv);
-      product(dw + (size_t)m * ld + c, (size_t)ld, (factor){columns, 0, 0}, true, strip, (size_t)nv * DG_VL, NULL, add,
-              rows, n_columns, nv * DG_VL);
-    }
+    dg_real *out = dw + (size_t)m * ld;
+    int c = 0;
+    for (; c + WIDE * DG_VL <= ld; c += WIDE * DG_VL)
+      transposed_strip(out + c, columns, x + m, ld_x, dz + c, add, c == 0, n_columns, ld, rows, WIDE);
+    if (c < ld)
+      transposed_strip(out + c, columns, x + m, ld_x, dz + c, add, true, n_columns, ld, rows, (ld - c) / DG_VL);
   }
 }
 
