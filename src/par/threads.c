@@ -12,6 +12,8 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
+#include "base/fault.h"
+
 /* Where the user has given OpenMP places, its first thread sits on one of them: the places tell more than the system.
  */
 static void find_places(int *mine) {
@@ -64,6 +66,7 @@ static dg_status start_threads(int threads) {
   dg_status status = DG_OK;
   pthread_t *others = NULL;
   int error = 0;
+  DG_TRY(dg_fault("threads.start", DG_MEMORY));
   DG_TRY(dg_memory_check());
   DG_TRY(dg_alloc(&others, (size_t)threads, sizeof *others));
   const int started = try_threads(others, threads - 1, &error);

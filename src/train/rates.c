@@ -326,12 +326,13 @@ dg_status dg_rates_measure(dg_rates *rates, const dg_comm *alone, const dg_confi
                            const dg_graph_part *part, const dg_rates_node *node) {
   dg_status status = DG_OK;
   const double crowd = (double)node->ranks / node->abreast;
+  company c = {0};
   step_times taken;
   double computing;
   int threads;
   *rates = (dg_rates){0};
   DG_TRY(dg_threads_set(&threads, alone, config->threads));
-  company c = {.n = node->abreast, .threads = threads, .exchanges = node->exchanges};
+  c = (company){.n = node->abreast, .threads = threads, .exchanges = node->exchanges};
   DG_TRY(make_company(&c, alone, config, info, part));
   DG_TRY(time_company(&taken, &c));
   DG_TRY(find_rates(rates, &computing, &taken, &c));

@@ -19,6 +19,13 @@ ROOT_ONLY = ("train.outputs", "model.save", "model.gradients", "log.open", "log.
 KEPT = {"log.jsonl", "grads.h5", "c.h5", "c.h5.previous"}  # of a failed run: the log so far, and what was complete before
 WHOLE = KEPT | {"out.h5"}
 MEMORY = (1, 30, 100, 200)  # which allocation fails
+PLAN = ("plan", "--nodes", 300, "--edges", 1200, "--features", 4, "--classes", 3, "--parts", "1,2", "--quiet")
+STEPS = (
+    (7, ("train", "G.h5", "--model", "gat", "--norm", "batch", "--residual", "--epochs", 2, "--save", "out.h5", "--quiet")),
+    (7, ("predict", "G.h5", "--model-file", "M.h5", "--out", "out.h5", "--attention", "--embeddings", "--quiet")),
+    (7, ("generate", "--nodes", 99, "--avg-degree", 3, "--features", 9, "--classes", 2, "--out", "out.h5", "--quiet")),
+    (3, ("partition", "G.h5", "--parts", 3, "--out", "out.h5", "--quiet")), (1, ("info", "G.h5")),
+    (5, ("bench", "G.h5", "--steps", 1, "--quiet")), (61, PLAN))
 
 
 def points():
@@ -81,6 +88,31 @@ class Points(program.Case):
         for count in MEMORY:
             self.fails(FAILED, "memory", None, 0, count)
             self.fails(FAILED, "memory", 3, 1, count)
+
+    def without_memory(self, fault, command):
+        """The exit code of a command that ends as it should."""
+        with self.subTest(fault=fault, command=command), unittest.mock.patch.dict(os.environ, DISTGAT_FAULT=fault):
+            before = set(os.listdir(self.folder.name))
+            done = program.run(*command, timeout=AT_ONCE, cwd=self.folder.name)
+            for name in set(os.listdir(self.folder.name)) - before:
+                os.remove(self.path(name))
+                self.assertTrue(done.returncode == 0 or name in WHOLE, name)
+            self.assertIn(done.returncode, (0, FAILED), done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), done.returncode == FAILED, done.stderr)
+            return done.returncode
+        return None
+
+    def test_memory_of_every_verb(self):
+        """Every so many allocations, until there are no more."""
+        for step, command in STEPS:
+            self.assertEqual(self.without_memory("memory:0:1", command), FAILED)
+            count = 1 + step
+            while self.without_memory(f"memory:0:{count}", command) == FAILED:
+                count += step
+            self.assertGreater(count, 20)
+
+    def test_threads_of_a_plan(self):
+        self.assertEqual(self.without_memory("threads.start", PLAN), FAILED)
 
     def train(self, ranks, **environment):
         """Training losses, and what was said on standard error."""
