@@ -21,7 +21,8 @@ size_t dg_h5_type_bytes(dg_h5_type type);
 
 #define DG_H5_MAX_RANK 4
 
-/* Opens for reading. Errors: DG_INPUT where it is missing, unreadable, not HDF5 or truncated. */
+/* Opens for reading. Errors: DG_INPUT where it is missing, not HDF5 or truncated; here and below DG_IO where the system
+   fails to read what is there. */
 dg_status dg_h5_open(dg_h5 **file, const char *path);
 
 /* Opens `path` for writing under a temporary name beside it. Errors: DG_IO. */
@@ -41,20 +42,21 @@ dg_status dg_h5_commit_keeping(dg_h5 **file, const char *previous);
 /* Data sets written from now on carry checksums: bits that change on the disk show when they are read. */
 void dg_h5_guard_data(dg_h5 *file);
 
-/* Reads every data set, so that damage shows. Errors: DG_INPUT, DG_MEMORY. */
+/* Reads every data set, so that damage shows. Errors: DG_INPUT, DG_IO, DG_MEMORY. */
 dg_status dg_h5_verify(dg_h5 *file);
 
 /* Closes; a created file that was not committed is removed. A NULL inside is fine. */
 void dg_h5_close(dg_h5 **file);
 
-/* Removes what dg_h5_create began and nobody committed or closed, for a program that dies: may be called in a handler
-   of signals. */
+/* Removes what dg_h5_create began and nobody committed or closed, and texts that are not complete, for a program that
+   dies: may be called in a handler of signals. */
 void dg_h5_remove_unfinished(void);
 
 /* Path of the file, for messages; owned by the file. */
 const char *dg_h5_path(const dg_h5 *file);
 
-/* Whether a data set, group or root attribute of that name exists. */
+/* Whether a data set, group or root attribute of that name exists; true where the system fails to read that, so that
+   what follows fails as well. */
 bool dg_h5_exists(dg_h5 *file, const char *name);
 bool dg_h5_attribute_exists(dg_h5 *file, const char *name);
 

@@ -11,6 +11,8 @@
 #include <distgat/log.h>
 #include <distgat/memory.h>
 
+#include "base/text_file.h"
+
 enum { ROWS = 4096, PATH_LENGTH = 4096 };
 
 static const char *const folders[] = {"raw", "split", "split/public"};
@@ -26,7 +28,7 @@ typedef struct folder {
   char path[PATH_LENGTH];
   dg_h5 *graph;
   dg_graph_info info;
-  FILE *out; /* the file at hand */
+  dg_text_file text; /* the file at hand */
   char file[2 * PATH_LENGTH];
 } folder;
 
@@ -40,15 +42,13 @@ static dg_status fail(const folder *f) {
 }
 
 static dg_status open_file(folder *f, const char *name) {
-  f->out = fopen(place(f, name), "w");
-  return f->out ? DG_OK : fail(f);
+  return dg_text_file_open(&f->text, place(f, name));
 }
 
 static dg_status close_file(folder *f, dg_status status) {
-  const bool wrong = ferror(f->out);
-  const int closed = fclose(f->out);
-  f->out = NULL;
-  return status == DG_OK && (wrong || closed != 0) ? fail(f) : status;
+  if (status == DG_OK) return dg_text_file_commit(&f->text);
+  dg_text_file_close(&f->text);
+  return status;
 }
 
 /* ---- the files ---- */
@@ -56,7 +56,7 @@ static dg_status close_file(folder *f, dg_status status) {
 static dg_status write_number(folder *f, const char *name, int64_t number) {
   const dg_status status = open_file(f, name);
   if (status != DG_OK) return status;
-  fprintf(f->out, "%" PRId64 "\n", number);
+  fprintf(f->text.out, "%" PRId64 "\n", number);
   return close_file(f, DG_OK);
 }
 
@@ -68,7 +68,8 @@ static dg_status write_list(folder *f, const char *name, const char *from, int64
   for (int64_t first = 0; first < n && status == DG_OK; first += ROWS) {
     const int64_t count = n - first < ROWS ? n - first : ROWS;
     status = dg_h5_read(f->graph, from, DG_H5_I64, first, count, values);
-    for (int64_t i = 0; i < count && status == DG_OK; i++) fprintf(f->out, "%" PRId64 "\n", values[i]);
+    for (int64_t i = 0; i < count && status == DG_OK; i++) fprintf(f->text.out, "%" PRId64 "\n", values[i]);
+    if (status == DG_OK) status = dg_text_file_check(&f->text);
   }
   return close_file(f, status);
 }
@@ -94,8 +95,9 @@ static dg_status write_edges(folder *f, int64_t *n_pairs) {
     DG_TRY(dg_h5_read(f->graph, "graph/indices", DG_H5_I64, indptr[0], n, source));
     for (int64_t i = 0; i < rows; i++)
       for (int64_t t = indptr[i] - indptr[0]; t < indptr[i + 1] - indptr[0]; t++)
-        if (source[t] < first + i) fprintf(f->out, "%" PRId64 ",%" PRId64 "\n", source[t], first + i), ++*n_pairs;
+        if (source[t] < first + i) fprintf(f->text.out, "%" PRId64 ",%" PRId64 "\n", source[t], first + i), ++*n_pairs;
     dg_free(&source);
+    DG_TRY(dg_text_file_check(&f->text));
     dg_progress("generate: edges as text", (long)(first + rows), (long)f->info.n_nodes, "");
   }
 
@@ -113,7 +115,8 @@ static dg_status write_features(folder *f) {
   for (int64_t i = 0; i < f->info.n_nodes; i++) {
     DG_TRY(dg_h5_read(f->graph, "features/dense", DG_H5_F32, i, 1, row));
     for (int32_t c = 0; c < f->info.n_features; c++)
-      fprintf(f->out, c + 1 < f->info.n_features ? "%.9g," : "%.9g\n", (double)row[c]);
+      fprintf(f->text.out, c + 1 < f->info.n_features ? "%.9g," : "%.9g\n", (double)row[c]);
+    DG_TRY(dg_text_file_check(&f->text));
     dg_progress("generate: features as text", (long)i + 1, (long)f->info.n_nodes, "");
   }
 

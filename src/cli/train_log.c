@@ -10,6 +10,7 @@
 
 #include "base/csv.h"
 #include "base/fault.h"
+#include "base/sync.h"
 
 static const char heading[] = "run,split,seed,epoch,train_loss,train_acc,val_loss,val_acc,seconds\n";
 
@@ -91,7 +92,7 @@ static bool is_earlier_row(const char *line, int64_t run) {
   return end > line && *end == ',' && number < run;
 }
 
-/* Bytes of a log, from its beginning, that tell of the runs before `run`. */
+/* Bytes of a log, from its beginning, that tell of the runs before `run`; -1 where it cannot be read. */
 static off_t earlier_bytes(const train_log *log, int64_t run) {
   char *line = NULL;
   size_t room = 0;
@@ -102,7 +103,7 @@ static off_t earlier_bytes(const train_log *log, int64_t run) {
          (table ? is_earlier_row(line, run) : is_earlier_line(line, (size_t)length, run)))
     bytes += length;
   free(line);
-  return bytes;
+  return length < 0 && !feof(log->file) ? -1 : bytes;
 }
 
 /* Cuts off what is told again, or never was to its end. What is no file has no past. */
@@ -115,6 +116,7 @@ dg_status train_log_reopen(train_log *log, int64_t run) {
   log->file = fopen(log->path, there ? "r+" : "w");
   if (log->file == NULL) return fail_log(log);
   const off_t bytes = there ? earlier_bytes(log, run) : 0;
+  if (bytes < 0) return dg_fail(DG_IO, "cannot read the log %s: %s", log->path, strerror(errno));
   if (there && (fseeko(log->file, bytes, SEEK_SET) != 0 || ftruncate(fileno(log->file), bytes) != 0))
     return fail_log(log);
   if (bytes == 0 && is_table(log)) fputs(heading, log->file);
@@ -125,7 +127,7 @@ dg_status train_log_reopen(train_log *log, int64_t run) {
 dg_status train_log_settle(train_log *log) {
   if (log->file == NULL) return DG_OK;
   const bool flushed = fflush(log->file) == 0;
-  if (flushed && (fsync(fileno(log->file)) == 0 || errno == EINVAL || errno == EROFS)) return DG_OK;
+  if (flushed && (dg_sync(fileno(log->file)) == 0 || errno == EINVAL || errno == EROFS)) return DG_OK;
   return fail_log(log);
 }
 

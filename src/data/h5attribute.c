@@ -1,5 +1,6 @@
 #include <distgat/h5io.h>
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "data/h5text.h"
 
 bool dg_h5_attribute_exists(dg_h5 *file, const char *name) {
-  return H5Aexists(file->id, name) > 0;
+  return H5Aexists(file->id, name) > 0 || file->error != 0;
 }
 
 /* Opens an attribute that holds exactly one value. */
@@ -39,15 +40,19 @@ dg_status dg_h5_get_string(dg_h5 *file, const char *name, char **value) {
   hid_t attribute, type;
   *value = NULL;
   DG_TRY(open_attribute(&attribute, &type, file, name));
+  errno = 0;
   const char *known = file->texts != NULL && dg_h5text_varies(type) ? dg_h5texts_find(file->texts, name) : NULL;
   if (known != NULL)
     *value = strdup(known);
   else if (file->texts == NULL || !dg_h5text_varies(type))
     *value = dg_h5text_read(attribute, type);
-  if (*value == NULL) status = dg_fail(DG_INPUT, "%s: root attribute %s must be a string", file->path, name);
+  if (*value == NULL && errno == ENOMEM)
+    status = dg_fail(DG_MEMORY, "out of memory for the attributes of a file");
+  else if (*value == NULL)
+    status = dg_fail(DG_INPUT, "%s: root attribute %s must be a string", file->path, name);
 cleanup:
   close_attribute(attribute, type);
-  return status;
+  return dg_h5_judge(file, status);
 }
 
 static dg_status get_number(dg_h5 *file, const char *name, hid_t memory, void *value) {
@@ -58,7 +63,7 @@ static dg_status get_number(dg_h5 *file, const char *name, hid_t memory, void *v
     status = dg_fail(DG_INPUT, "%s: root attribute %s must be a number", file->path, name);
 cleanup:
   close_attribute(attribute, type);
-  return status;
+  return dg_h5_judge(file, status);
 }
 
 dg_status dg_h5_get_double(dg_h5 *file, const char *name, double *value) {

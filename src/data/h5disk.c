@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <distgat/status.h>
+
+#include "base/sync.h"
+
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
 #endif
@@ -17,6 +21,7 @@
 typedef struct disk {
   H5FD_t base;
   int fd;
+  char *path; /* allocated with malloc */
   bool writes;
   int *error;
   haddr_t eoa, eof; /* end of what is allocated, and of what is written */
@@ -26,7 +31,11 @@ static H5FD_t *open_disk(const char *name, int flags, hid_t access) {
   int *const *error = H5Pget_driver_info(access);
   struct stat st = {0};
   disk *d = calloc(1, sizeof *d);
-  if (d == NULL) return NULL;
+  if (d == NULL || (d->path = strdup(name)) == NULL) {
+    **error = ENOMEM;
+    free(d);
+    return NULL;
+  }
   d->error = *error;
   d->writes = flags != O_RDONLY;
   d->fd = open(name, flags | O_CLOEXEC, 0666);
@@ -36,6 +45,7 @@ static H5FD_t *open_disk(const char *name, int flags, hid_t access) {
   }
   *d->error = errno;
   if (d->fd >= 0) close(d->fd);
+  free(d->path);
   free(d);
   return NULL;
 }
@@ -54,8 +64,9 @@ static H5FD_t *disk_open_reading(const char *name, unsigned flags, hid_t access,
 
 static herr_t disk_close(H5FD_t *file) {
   disk *d = (disk *)file;
-  if (d->writes && *d->error == 0 && fsync(d->fd) != 0) *d->error = errno;
-  if (close(d->fd) != 0 && *d->error == 0) *d->error = errno;
+  if (d->writes && *d->error == 0 && dg_sync(d->fd) != 0) *d->error = errno;
+  if (dg_close(d->fd) != 0 && d->writes && *d->error == 0) *d->error = errno;
+  free(d->path);
   free(d);
   return 0;
 }
@@ -83,22 +94,36 @@ static haddr_t disk_eof(const H5FD_t *file, H5FD_mem_t type) {
   return ((const disk *)file)->eof;
 }
 
-/* What is being written reads as zero until it is; a file that is read has nothing behind its end. */
+ssize_t dg_h5disk_read(int fd, void *to, size_t n, off_t at) {
+  size_t done = 0;
+  while (done < n) {
+    const ssize_t more = pread(fd, (char *)to + done, n - done, at + (off_t)done);
+    if (more < 0 && errno == EINTR) continue;
+    if (more < 0) return -1;
+    if (more == 0) break;
+    done += (size_t)more;
+  }
+  return (ssize_t)done;
+}
+
+dg_status dg_h5disk_cannot_read(const char *path, int error) {
+  return dg_fail(DG_IO, "%s: cannot be read: %s", path, strerror(error));
+}
+
+/* What is being written reads as zero until it is; a file that is read has nothing behind its end. Noted at once: the
+   library takes what it cannot read for something that is not there, and its callers for damage. */
 static herr_t disk_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
   (void)type;
   (void)transfer;
-  char *to = buffer;
-  while (size > 0) {
-    ssize_t n = pread(((disk *)file)->fd, to, size, (off_t)address);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -1;
-    if (n == 0 && !((disk *)file)->writes) return -1;
-    if (n == 0) break;
-    to += n;
-    address += (haddr_t)n;
-    size -= (size_t)n;
+  const disk *d = (disk *)file;
+  const ssize_t n = dg_h5disk_read(d->fd, buffer, size, (off_t)address);
+  if (n < 0) {
+    if (*d->error == 0) *d->error = errno;
+    if (!d->writes) (void)dg_h5disk_cannot_read(d->path, errno);
+    return -1;
   }
-  memset(to, 0, size);
+  if ((size_t)n < size && !d->writes) return -1;
+  memset((char *)buffer + n, 0, size - (size_t)n);
   return 0;
 }
 

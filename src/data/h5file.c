@@ -14,9 +14,6 @@
 #include "data/h5disk.h"
 #include "data/h5guard.h"
 
-/* Created files that are not committed yet. Each change is one store, so that a signal sees a whole list. */
-static _Atomic(dg_h5 *) unfinished;
-
 /* A handle on `path`, with no file behind it yet. Messages are ours alone: the library's own stack is switched off. */
 static dg_status handle_create(dg_h5 **file, const char *path) {
   dg_status status = DG_OK;
@@ -34,21 +31,12 @@ cleanup:
   return status;
 }
 
-static void forget_unfinished(dg_h5 *file) {
-  if (unfinished == file) {
-    unfinished = file->next;
-    return;
-  }
-  for (dg_h5 *h = unfinished; h != NULL; h = h->next)
-    if (h->next == file) h->next = file->next;
-}
-
 void dg_h5_remove_unfinished(void) {
-  for (dg_h5 *h = unfinished; h != NULL; h = h->next) unlink(h->temporary);
+  dg_unfinished_remove();
 }
 
 static void handle_destroy(dg_h5 **file) {
-  forget_unfinished(*file);
+  dg_unfinished_forget(&(*file)->unfinished);
   if ((*file)->lock >= 0) close((*file)->lock);
   dg_free(&(*file)->temporary);
   dg_free(&(*file)->path);
@@ -67,6 +55,18 @@ static dg_status open_plain(int *fd, struct stat *st, const char *path) {
   *fd = open(path, O_RDONLY | O_CLOEXEC);
   if (*fd < 0 || fstat(*fd, st) != 0) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
   return DG_OK;
+}
+
+/* Where the library looks for it: at the beginning, or behind a block of the user of 512 bytes, 1024 and so on. */
+static dg_status find_signature(const dg_h5 *file, const struct stat *st) {
+  static const char signature[] = "\211HDF\r\n\032\n";
+  char found[sizeof signature - 1];
+  for (off_t at = 0; at < st->st_size; at = at == 0 ? 512 : 2 * at) {
+    const ssize_t n = dg_h5disk_read(file->lock, found, sizeof found, at);
+    if (n < 0) return dg_h5disk_cannot_read(file->path, errno);
+    if (n == (ssize_t)sizeof found && memcmp(found, signature, sizeof found) == 0) return DG_OK;
+  }
+  return dg_fail(DG_INPUT, "%s: is not an HDF5 file", file->path);
 }
 
 /* Programs that write HDF5 files hold a lock. File systems without locks (some of NFS and Lustre) are read without. */
@@ -101,14 +101,13 @@ dg_status dg_h5_open(dg_h5 **file, const char *path) {
   DG_TRY(dg_memory_check());
   DG_TRY(handle_create(file, path));
   DG_TRY(open_plain(&(*file)->lock, &st, path));
-  if (H5Fis_hdf5(path) <= 0) {
-    status = dg_fail(DG_INPUT, "%s: is not an HDF5 file", path);
-    goto cleanup;
-  }
+  DG_TRY(find_signature(*file, &st));
   DG_TRY(lock_for_reading(*file));
   DG_TRY(dg_h5guard_examine(&(*file)->texts, path, &st));
   (*file)->id = dg_h5disk_open(path, &(*file)->error);
-  if ((*file)->id < 0 && dg_h5_lacked_memory())
+  if ((*file)->id < 0 && (*file)->error != 0)
+    status = dg_h5disk_cannot_read(path, (*file)->error);
+  else if ((*file)->id < 0 && dg_h5_lacked_memory())
     status = dg_fail(DG_MEMORY, "%s: out of memory", path);
   else if ((*file)->id < 0)
     status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
@@ -132,6 +131,11 @@ static dg_status resolve_target(dg_h5 *file) {
   return status;
 }
 
+dg_status dg_h5_judge(const dg_h5 *file, dg_status status) {
+  if (file->error == 0 || (status != DG_OK && status != DG_INPUT)) return status;
+  return file->temporary != NULL ? dg_h5_cannot_write(file) : dg_h5disk_cannot_read(file->path, file->error);
+}
+
 dg_status dg_h5_cannot_write(const dg_h5 *file) {
   return dg_fail(DG_IO, "%s: cannot be written: %s", file->path, strerror(file->error != 0 ? file->error : EIO));
 }
@@ -149,8 +153,7 @@ dg_status dg_h5_create(dg_h5 **file, const char *path) {
   size_t length = strlen(h->path) + 32;
   DG_TRY(dg_alloc(&h->temporary, length, 1));
   snprintf(h->temporary, length, "%s.tmp.%ld", h->path, (long)getpid());
-  h->next = unfinished;
-  unfinished = h;
+  dg_unfinished_note(&h->unfinished, h->temporary);
   h->id = dg_h5disk_create(h->temporary, &h->error);
   if (h->id < 0) status = dg_h5_cannot_write(h);
 cleanup:
@@ -199,7 +202,7 @@ dg_status dg_h5_commit_keeping(dg_h5 **file, const char *previous) {
     status = dg_h5_cannot_write(h);
   } else {
     sync_folder(h->path);
-    forget_unfinished(h);
+    dg_unfinished_forget(&h->unfinished);
     dg_free(&h->temporary);
   }
   dg_h5_close(file);

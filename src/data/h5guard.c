@@ -23,7 +23,7 @@
 enum { ALL_SECONDS = 120 };
 
 /* What the child says: one of these, the texts or a message, and SAID. */
-enum { GOOD = 'g', BAD = 'b', NO_MEMORY = 'm', SAID = '.' };
+enum { GOOD = 'g', BAD = 'b', UNREADABLE = 'u', NO_MEMORY = 'm', SAID = '.' };
 
 /* Files found good. */
 typedef struct verdict {
@@ -73,6 +73,10 @@ static bool say(int to, const void *bytes, size_t n) {
   return true;
 }
 
+static char kind_of(dg_status status) {
+  return status == DG_OK ? GOOD : status == DG_MEMORY ? NO_MEMORY : status == DG_IO ? UNREADABLE : BAD;
+}
+
 /* Ends without what the program does at its end: the state of MPI and of open files is the parent's. */
 static _Noreturn void be_child(int to, const char *path, off_t file_size) {
   dg_h5texts texts = {0};
@@ -80,7 +84,7 @@ static _Noreturn void be_child(int to, const char *path, off_t file_size) {
   dg_status_clear();
   const dg_status status = dg_h5walk(&texts, path);
   const char *message = dg_status_message();
-  const char kind = status == DG_OK ? GOOD : status == DG_MEMORY ? NO_MEMORY : BAD;
+  const char kind = kind_of(status);
   const bool said = say(to, &kind, 1) &&
                     (status == DG_OK ? say(to, texts.bytes, texts.used) : say(to, message, strlen(message) + 1)) &&
                     say(to, &(char){SAID}, 1);
@@ -133,7 +137,8 @@ dg_status dg_h5guard_trust(const struct stat *st, const char *texts, size_t n) {
 static dg_status judge(const char *path, const struct stat *st, const char *answer, size_t n, int ended) {
   if (n < 2 || answer[n - 1] != SAID) return judge_silence(path, ended);
   if (answer[0] == GOOD) return dg_h5guard_trust(st, answer + 1, n - 2);
-  return dg_fail(answer[0] == NO_MEMORY ? DG_MEMORY : DG_INPUT, "%s", answer + 1);
+  const dg_status status = answer[0] == NO_MEMORY ? DG_MEMORY : answer[0] == UNREADABLE ? DG_IO : DG_INPUT;
+  return dg_fail(status, "%s", answer + 1);
 }
 
 /* fork, not a program of its own: it costs less than a millisecond, works where this is a library, and the child makes

@@ -70,7 +70,7 @@ bool dg_h5_exists(dg_h5 *file, const char *name) {
     if (step[i] != '/' && step[i] != '\0') continue;
     char kept = step[i];
     step[i] = '\0';
-    if (!is_plain_link(file->id, step)) return false;
+    if (!is_plain_link(file->id, step)) return file->error != 0;
     step[i] = kept;
   }
   return true;
@@ -102,10 +102,11 @@ static herr_t walk_step(hid_t group, const char *name, const H5L_info_t *link, v
 }
 
 static dg_status each(dg_h5 *file, const char *group, walk *w) {
-  if (!dg_h5_exists(file, group)) return dg_fail(DG_INPUT, "%s: group %s is missing", file->path, plain(group));
+  if (!dg_h5_exists(file, group))
+    return dg_h5_judge(file, dg_fail(DG_INPUT, "%s: group %s is missing", file->path, plain(group)));
   if (H5Literate_by_name(file->id, group, H5_INDEX_NAME, H5_ITER_INC, NULL, walk_step, w, H5P_DEFAULT) < 0)
-    return dg_fail(DG_INPUT, "%s: group %s cannot be read", file->path, plain(group));
-  return w->status;
+    return dg_h5_judge(file, dg_fail(DG_INPUT, "%s: group %s cannot be read", file->path, plain(group)));
+  return dg_h5_judge(file, w->status);
 }
 
 dg_status dg_h5_each(dg_h5 *file, const char *group, dg_status (*visit)(const char *name, void *context),
@@ -188,7 +189,7 @@ dg_status dg_h5_shape(dg_h5 *file, const char *name, int *rank, int64_t extent[D
   DG_TRY(dg_h5check_storage(set, file->id, file->path, plain(name)));
 cleanup:
   close_set(set);
-  return status;
+  return dg_h5_judge(file, status);
 }
 
 dg_status dg_h5_type_of(dg_h5 *file, const char *name, dg_h5_type *type) {
@@ -198,7 +199,7 @@ dg_status dg_h5_type_of(dg_h5 *file, const char *name, dg_h5_type *type) {
   DG_TRY(set_type(type, file, name, set));
 cleanup:
   close_set(set);
-  return status;
+  return dg_h5_judge(file, status);
 }
 
 /* Selects rows [first, first + count) of a data set in *stored and makes *memory their dense counterpart. A data set
@@ -271,7 +272,7 @@ cleanup:
   close_space(memory);
   close_space(stored);
   close_set(set);
-  return status;
+  return dg_h5_judge(file, status);
 }
 
 static dg_status read_through(dg_h5 *file, const char *name) {

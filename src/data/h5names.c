@@ -111,7 +111,7 @@ static dg_status copy_names(dg_h5 *to, dg_h5 *from, const char *name, int64_t n)
 cleanup:
   if (c.type >= 0) H5Tclose(c.type);
   if (c.source >= 0) H5Dclose(c.source);
-  return status;
+  return dg_h5_judge(from, status);
 }
 
 dg_status dg_h5names_copy(dg_h5 *to, dg_h5 *graph, int64_t n_nodes, int64_t n_classes) {
@@ -174,6 +174,7 @@ dg_status dg_h5names_read(dg_texts *texts, dg_h5 *file, const char *name, int64_
 cleanup:
   if (type >= 0) H5Tclose(type);
   if (source >= 0) H5Dclose(source);
+  status = dg_h5_judge(file, status);
   if (status != DG_OK) dg_texts_destroy(texts);
   return status;
 }

@@ -12,7 +12,7 @@
 bool dg_h5text_varies(hid_t type);
 
 /* Reads the one string of an attribute, whose type is `type`, up to its first NUL. Allocated with malloc; NULL where it
-   cannot be read or is too long. Local. */
+   cannot be read or is too long, with errno ENOMEM where memory lacks. Local. */
 char *dg_h5text_read(hid_t attribute, hid_t type);
 
 #endif

@@ -1,5 +1,6 @@
 #include "data/h5walk.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,9 @@ static dg_status look_at_number(walk *w, const char *name, hid_t attribute, hid_
 
 static dg_status look_at_text(walk *w, const char *name, hid_t attribute, hid_t type) {
   dg_status status = DG_OK;
+  errno = 0;
   char *text = dg_h5text_read(attribute, type);
+  if (text == NULL && errno == ENOMEM) return dg_fail(DG_MEMORY, "out of memory for the attributes of a file");
   if (text != NULL && dg_h5text_varies(type)) status = note_text(w->texts, name, text);
   free(text);
   return status;
@@ -98,12 +101,13 @@ static herr_t look_at_link(hid_t group, const char *name, const H5L_info_t *link
 }
 
 dg_status dg_h5walk(dg_h5texts *texts, const char *path) {
-  int error;
+  int error = 0;
   walk w = {.path = path, .file = dg_h5disk_open(path, &error), .texts = texts};
+  if (w.file < 0 && error != 0) return dg_h5disk_cannot_read(path, error);
   if (w.file < 0) return dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
   const bool done = H5Aiterate2(w.file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at_attribute, &w) >= 0 &&
                     (w.status != DG_OK || H5Lvisit(w.file, H5_INDEX_NAME, H5_ITER_NATIVE, look_at_link, &w) >= 0);
   if (!done && w.status == DG_OK) w.status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
   if (H5Fclose(w.file) < 0 && w.status == DG_OK) w.status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
-  return w.status;
+  return error == 0 ? w.status : dg_h5disk_cannot_read(path, error);
 }

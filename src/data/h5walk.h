@@ -16,7 +16,7 @@ const char *dg_h5texts_find(const dg_h5texts *texts, const char *name);
 
 /* Opens a file, looks at every link and object, at types, layouts and root attributes, and closes it: whatever the
    library trips over, it trips over here. Links that are not plain and data that lie in other files are refused.
-   Errors: DG_INPUT, DG_MEMORY. Local. */
+   Errors: DG_INPUT, DG_IO, DG_MEMORY. Local. */
 dg_status dg_h5walk(dg_h5texts *texts, const char *path);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <distgat/memory.h>
 
+#include "base/sync.h"
 #include "data/h5file.h"
 
 /* What rank 0 tells of the file. */
@@ -141,8 +142,8 @@ dg_status dg_sink_write(const dg_sink *sink, int64_t first, int64_t count, const
 dg_status dg_sink_close(dg_sink *sink) {
   dg_status status = DG_OK;
   if (sink->fd >= 0) {
-    if (sink->comm->host[0] != '\0' && fsync(sink->fd) != 0) status = cannot_write(sink, errno);
-    if (close(sink->fd) != 0 && status == DG_OK) status = cannot_write(sink, errno);
+    if (sink->comm->host[0] != '\0' && dg_sync(sink->fd) != 0) status = cannot_write(sink, errno);
+    if (dg_close(sink->fd) != 0 && status == DG_OK) status = cannot_write(sink, errno);
   }
   dg_free(&sink->path);
   return sink->comm->size == 1 ? status : dg_comm_agree(sink->comm, status);

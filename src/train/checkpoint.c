@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -96,14 +97,19 @@ cleanup:
   return status;
 }
 
+/* What cannot be looked at is no file that is not there yet. */
+static bool is_there(const char *path) {
+  return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 /* Where neither file is whole the damage of the first is what is told. */
 static dg_status open_one(dg_h5 **file, const char *path) {
   char previous[PATH_MAX + 16], why[1024];
   name_previous(previous, path);
-  const bool there = access(path, F_OK) == 0, before = access(previous, F_OK) == 0;
+  const bool there = is_there(path), before = is_there(previous);
   if (!there && !before) return DG_OK;
   dg_status status = there ? open_whole(file, path) : dg_fail(DG_INPUT, "%s: no such file", path);
-  if (status != DG_INPUT || !before) return status;
+  if ((status != DG_INPUT && status != DG_IO) || !before) return status;
   snprintf(why, sizeof why, "%s", dg_status_message());
   dg_status_clear();
   status = open_whole(file, previous);

@@ -10,6 +10,7 @@
 #include <distgat/memory.h>
 
 #include "base/fault.h"
+#include "base/text_file.h"
 #include "data/h5names.h"
 #include "data/text.h"
 #include "nn/conv.h"
@@ -27,7 +28,7 @@ static dg_status check_output(const dg_predict_config *c, const char *graph_path
                                  {"--model-file", c->model_path, false},
                                  {"--partition", c->partition, false}};
   dg_status status = dg_h5_check_writable(c->out_path);
-  if (status == DG_OK && c->csv_path) status = dg_file_check_writable(c->csv_path);
+  if (status == DG_OK && c->csv_path) status = dg_text_file_check_writable(c->csv_path);
   return status == DG_OK ? dg_files_check_distinct(files, sizeof files / sizeof files[0]) : status;
 }
 

@@ -1,14 +1,11 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <distgat/memory.h>
 
 #include "base/csv.h"
 #include "base/fault.h"
+#include "base/text_file.h"
 #include "data/h5names.h"
 #include "data/slab.h"
 #include "train/predictor.h"
@@ -16,7 +13,7 @@
 /* A prediction on its way to a table. */
 typedef struct table {
   dg_h5 *file, *graph;
-  FILE *out;
+  dg_text_file text;
   dg_graph_info info; /* of the graph */
   int64_t n_nodes;
   int n_classes; /* columns of probabilities, 0: none */
@@ -94,33 +91,33 @@ static void print_heads(const table *t, const char *what) {
       snprintf(name, sizeof name, "%s %s", what, text);
     else
       snprintf(name, sizeof name, "%s %d", what, c);
-    fputc(',', t->out);
-    dg_csv_field(t->out, name);
+    fputc(',', t->text.out);
+    dg_csv_field(t->text.out, name);
   }
 }
 
 static void print_header(const table *t) {
-  fputs(t->n_several > 0 ? "node" : "node,prediction,label", t->out);
+  fputs(t->n_several > 0 ? "node" : "node,prediction,label", t->text.out);
   print_heads(t, "prediction");
   print_heads(t, "label");
-  fputs(",split", t->out);
+  fputs(",split", t->text.out);
   for (int c = 0; c < t->n_classes; c++) {
-    fputc(',', t->out);
-    print_name(t->out, &t->classes, c, c);
+    fputc(',', t->text.out);
+    print_name(t->text.out, &t->classes, c, c);
   }
-  fputs("\n", t->out);
+  fputs("\n", t->text.out);
 }
 
 /* Class and label of row i, or of each class whether it is predicted and whether it is there. */
 static void print_classes(const table *t, int64_t i) {
   const int n = t->n_several;
-  for (int c = 0; c < n; c++) fprintf(t->out, ",%d", t->many[i * n + c]);
-  for (int c = 0; c < n; c++) fprintf(t->out, ",%d", t->label.many[i * n + c]);
+  for (int c = 0; c < n; c++) fprintf(t->text.out, ",%d", t->many[i * n + c]);
+  for (int c = 0; c < n; c++) fprintf(t->text.out, ",%d", t->label.many[i * n + c]);
   if (n > 0) return;
-  fputc(',', t->out);
-  print_name(t->out, &t->classes, t->best[i], t->best[i]);
-  fputc(',', t->out);
-  if (t->label.one[i] >= 0) print_name(t->out, &t->classes, t->label.one[i], t->label.one[i]);
+  fputc(',', t->text.out);
+  print_name(t->text.out, &t->classes, t->best[i], t->best[i]);
+  fputc(',', t->text.out);
+  if (t->label.one[i] >= 0) print_name(t->text.out, &t->classes, t->label.one[i], t->label.one[i]);
 }
 
 static dg_status print_portion(table *t, int64_t first, int64_t count) {
@@ -133,24 +130,19 @@ static dg_status print_portion(table *t, int64_t first, int64_t count) {
   DG_TRY(dg_h5names_read(&t->nodes, t->file, "nodes/id", first, count));
   DG_TRY(dg_slab_labels(&t->label, t->graph, &t->info, first, count));
   for (int64_t i = 0; i < count; i++) {
-    print_name(t->out, &t->nodes, i, first + i);
+    print_name(t->text.out, &t->nodes, i, first + i);
     print_classes(t, i);
-    fputc(',', t->out);
-    print_lists(t->out, t->mask[first + i]);
-    for (int c = 0; c < t->n_classes; c++) fprintf(t->out, ",%.7g", (double)t->share[i * t->n_classes + c]);
-    fputs("\n", t->out);
+    fputc(',', t->text.out);
+    print_lists(t->text.out, t->mask[first + i]);
+    for (int c = 0; c < t->n_classes; c++) fprintf(t->text.out, ",%.7g", (double)t->share[i * t->n_classes + c]);
+    fputs("\n", t->text.out);
   }
+  status = dg_text_file_check(&t->text);
 
 cleanup:
   dg_labels_destroy(&t->label);
   dg_texts_destroy(&t->nodes);
   return status;
-}
-
-/* Half a table would be taken for one. A device stays. */
-static void remove_unfinished(const char *path) {
-  struct stat info;
-  if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) unlink(path);
 }
 
 dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_path, const char *graph_path,
@@ -160,18 +152,14 @@ dg_status dg_prediction_write_csv(const char *csv_path, const char *prediction_p
   DG_TRY(open_prediction(&t, prediction_path));
   DG_TRY(open_graph(&t, graph_path, split));
   DG_TRY(dg_fault("predict.csv", DG_IO));
-  t.out = fopen(csv_path, "w");
-  if (!t.out) DG_TRY(dg_fail(DG_IO, "cannot write %s: %s", csv_path, strerror(errno)));
+  DG_TRY(dg_text_file_open(&t.text, csv_path));
   print_header(&t);
   for (int64_t first = 0; first < t.n_nodes; first += t.portion)
     DG_TRY(print_portion(&t, first, t.n_nodes - first < t.portion ? t.n_nodes - first : t.portion));
-  const bool failed = ferror(t.out) != 0, closed = fclose(t.out) == 0;
-  t.out = NULL;
-  if (failed || !closed) remove_unfinished(csv_path);
-  if (failed || !closed) status = dg_fail(DG_IO, "cannot write %s: %s", csv_path, strerror(errno));
+  DG_TRY(dg_text_file_commit(&t.text));
 
 cleanup:
-  if (t.out) fclose(t.out), remove_unfinished(csv_path);
+  dg_text_file_close(&t.text);
   dg_h5_close(&t.file);
   dg_h5_close(&t.graph);
   dg_texts_destroy(&t.classes);

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pathlib
 import resource
 import sys
 
@@ -136,6 +137,8 @@ class Predict(program.Case):
         program.distgat("predict", self.path("graph.h5"), "--model-file", self.path("model.h5"), "--out",
                         self.path("out.h5"), "--probabilities", "--csv", self.path("out.csv"))
         size = os.path.getsize(self.path("out.h5")), os.path.getsize(self.path("out.csv"))
+        pathlib.Path(self.path("out.csv")).write_text("older")
+        before = sorted(os.listdir(self.folder.name))
 
         def narrow():
             resource.setrlimit(resource.RLIMIT_FSIZE, (size[0], size[0]))
@@ -147,7 +150,8 @@ class Predict(program.Case):
                            preexec_fn=narrow)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("out.csv", done.stderr)
-        self.assertFalse(os.path.exists(self.path("out.csv")))
+        self.assertEqual(pathlib.Path(self.path("out.csv")).read_text(), "older")
+        self.assertEqual(sorted(os.listdir(self.folder.name)), before)
 
     def test_attention_of_some_nodes(self):
         wanted = [0, 7, 100, 101, 102, 8999]
