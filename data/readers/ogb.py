@@ -7,7 +7,7 @@ import numpy as np
 from . import columns, labels, nodes, splits, text
 from .archive import Archive
 from .edges import check_range
-from .graph import MAX_NODES, InputError, Source, real
+from .graph import MAX_CLASSES, MAX_NODES, InputError, Source, real
 
 ENDS = (".csv.gz", ".csv")
 PICKLED = (".pt", ".pkl", ".pickle")
@@ -239,20 +239,31 @@ def add_names(folder, source):
   for file in sorted(os.listdir(top)) if os.path.isdir(top) else ():
     path = os.path.join(top, file)
     if file.startswith("labelidx2") and source.labels and not source.labels.names:
-      source.labels.names = mapped(path, source.labels.n_classes, "classes", source.notes)
+      name_classes(path, source.labels, source.notes)
     elif file.startswith("nodeidx2"):
-      ids = mapped(path, source.n_nodes, "nodes", source.notes)
+      ids = listed(path, table(path), source.n_nodes, "nodes", source.notes)
       whole = ids and all(str(nodes.whole(name)) == name and abs(int(name)) < 2**63 for name in ids)
       source.notes += nodes.shared(ids or [])
       source.node_ids = ids and np.array(ids, np.int64 if whole else object)
 
 
-def mapped(path, count, what, notes):
+def name_classes(path, known, notes):
+  """Names of the classes, where these are more than their numbers; classes at the end may have no node, and only here
+  tell of themselves."""
+  names = table(path)
+  if not known.several and known.n_classes < len(names) <= MAX_CLASSES and set(names) == set(range(len(names))):
+    known.n_classes = len(names)
+  found = listed(path, names, known.n_classes, "classes", notes)
+  known.names = None if found == [str(k) for k in range(known.n_classes)] else found
+
+
+def table(path):
+  """Returns what numbers stand for."""
+  return {int(fields[0]): fields[1] for _, fields in text.table_rows(path) if len(fields) > 1 and fields[0].isdecimal()}
+
+
+def listed(path, names, count, what, notes):
   """Returns what the numbers 0 to count - 1 stand for; None, and a note, where the table does not say it of all."""
-  names = {}
-  for _, fields in text.table_rows(path):
-    if len(fields) > 1 and fields[0].isdecimal():
-      names[int(fields[0])] = fields[1]
   lacking = sum(k not in names for k in range(count))
   if lacking:
     notes.append(f"not used: {path}, which lacks {lacking} of {count} {what}")

@@ -15,13 +15,13 @@
 
 enum { ROWS = 4096, PATH_LENGTH = 4096 };
 
-static const char *const folders[] = {"raw", "split", "split/public"};
+static const char *const folders[] = {"mapping", "raw", "split", "split/public"};
 static const char *const lists[][2] = {{"splits/public/train", "split/public/train.csv"},
                                        {"splits/public/val", "split/public/valid.csv"},
                                        {"splits/public/test", "split/public/test.csv"}};
 static const char *const files[] = {"raw/num-node-list.csv",  "raw/num-edge-list.csv", "raw/edge.csv",
                                     "raw/node-feat.csv",      "raw/node-label.csv",    "split/public/train.csv",
-                                    "split/public/valid.csv", "split/public/test.csv"};
+                                    "split/public/valid.csv", "split/public/test.csv", "mapping/labelidx2class.csv"};
 
 /* A folder that is being written, under a name for the while. */
 typedef struct folder {
@@ -125,6 +125,15 @@ cleanup:
   return close_file(f, status);
 }
 
+/* Each class by its number, for a class may have no node. */
+static dg_status write_classes(folder *f) {
+  const dg_status status = open_file(f, "mapping/labelidx2class.csv");
+  if (status != DG_OK) return status;
+  fprintf(f->text.out, "label idx,class\n");
+  for (int c = 0; c < f->info.n_classes; c++) fprintf(f->text.out, "%d,%d\n", c, c);
+  return close_file(f, DG_OK);
+}
+
 static dg_status write_files(folder *f) {
   dg_status status = DG_OK;
   int64_t n_pairs;
@@ -132,6 +141,7 @@ static dg_status write_files(folder *f) {
   DG_TRY(write_features(f));
   DG_TRY(write_list(f, "raw/node-label.csv", "labels", f->info.n_nodes));
   for (int k = 0; k < 3; k++) DG_TRY(write_split(f, k));
+  DG_TRY(write_classes(f));
   DG_TRY(write_number(f, "raw/num-node-list.csv", f->info.n_nodes));
   DG_TRY(write_number(f, "raw/num-edge-list.csv", n_pairs));
 

@@ -53,19 +53,26 @@ class Generate(program.Case):
         # half the nodes, on average, look like any other class
         self.assertAlmostEqual(tell("--topic-noise", 1) / plain, 0.375, delta=0.15)
 
-    def test_a_folder_holds_the_graph_that_a_file_holds(self):
-        graph, folder = self.read("graph.h5"), self.generate("folder", "--format", "ogb")
+    def imported(self, folder, graph=()):
+        """Attributes of what is imported from a folder, whose data sets must be those of `graph`."""
         subprocess.run([sys.executable, os.path.join(program.SOURCE, "data", "import.py"), "ogb", folder, "--out",
                         self.path("again.h5")], check=True, capture_output=True)
         with h5py.File(self.path("again.h5")) as file:
-            for key in SETS:
+            for key in graph and SETS:
                 np.testing.assert_array_equal(graph[key], file[key][:])
+            self.assertNotIn("classes", file)
+            return dict(file.attrs)
+
+    def test_a_folder_holds_the_graph_that_a_file_holds(self):
+        graph, folder = self.read("graph.h5"), self.generate("folder", "--format", "ogb")
+        self.assertEqual(self.imported(folder, graph)["num_classes"], 5)
         with open(os.path.join(folder, "raw", "edge.csv")) as pairs:
             self.assertEqual(2 * len(list(pairs)), len(graph["graph/indices"]))
         self.assertFalse([name for name in os.listdir(self.folder.name) if "partial" in name])
+        self.assertEqual(self.imported(self.generate("few", "--nodes", 20, "--classes", 30, "--format", "ogb"))["num_classes"], 30)
         other = self.generate("other", "--format", "ogb", ranks=3)
         self.assertEqual(filecmp.dircmp(folder, other).diff_files, [])
-        for below in ("raw", "split/public"):
+        for below in ("mapping", "raw", "split/public"):
             names = os.listdir(os.path.join(folder, below))
             same, *rest = filecmp.cmpfiles(os.path.join(folder, below), os.path.join(other, below), names, False)
             self.assertEqual((sorted(same), *rest), (sorted(names), [], []))

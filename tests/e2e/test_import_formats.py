@@ -240,6 +240,16 @@ class Ogb(Text):
     self.assertEqual([sets[f"splits/time/{part}"].tolist() for part in PARTS], [[0, 3], [1], []])
     self.assertEqual(self.imported("ogb", self.folder_of(node_label="0,1\n1,0\n0,0\n0,1\n"))[1]["labels"].tolist(), [1, 0, -1, 1])
 
+  def test_classes_without_a_node(self):
+    """Those at the end are told by their table alone, where it is whole."""
+    for table, told, classes, names in (
+        ("0,a\n1,b\n2,c\n", "classes without a node: 1", 3, [b"a", b"b", b"c"]), ("0,a\n1,b\n3,d\n", "2 classes", 2, [b"a", b"b"]),
+        ("0,0\n1,1\n2,2\n3,3\n", "classes without a node: 2", 4, None), ("0,a\n2,c\n", "which lacks 1 of 2 classes", 2, None)):
+      with self.subTest(table):
+        attributes, sets = self.imported("ogb", self.folder_of(labelidx2arxivcategeory=table), told=[told])
+        self.assertEqual(attributes["num_classes"], classes)
+        self.assertEqual(sets["classes/name"].tolist() if "classes/name" in sets else None, names)
+
   def test_less(self):
     top = self.folder_of(node_feat=None, node_label=None, train=None, valid=None, test=None)
     sets = self.imported("ogb", top, told=["no features", "no labels"])[1]
