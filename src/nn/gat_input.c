@@ -10,6 +10,8 @@
 typedef struct by_head {
   int width;        /* elements of a row of a head's channels */
   int score_width;  /* of a row of `scores` */
+  int tile_width;   /* of a row of a tile, for either */
+  size_t size;      /* elements of all that follows */
   dg_real *weights; /* [heads, in, width] packed; the backward pass puts their gradient in their place, row by row */
   dg_real *turned;  /* [heads, dim, gather_ld] transposed, packed */
   dg_real *scores;  /* [in, score_width] W^T a of sources [hp], then of targets [hp], packed */
@@ -21,33 +23,39 @@ static int round_up(int n) {
   return (n + 15) / 16 * 16;
 }
 
+/* Where it all lies in `room`; NULL: only its size is asked for. */
 static by_head by_head_of(const dg_layer *l, dg_real *room) {
-  by_head b = {.width = round_up(l->dim), .score_width = round_up(2 * l->hp), .weights = room};
-  b.turned = b.weights + (size_t)l->heads * (size_t)l->in_ld * (size_t)b.width;
-  b.scores = b.turned + (size_t)l->heads * (size_t)l->dim * (size_t)l->gather_ld;
-  b.sums = b.scores + (size_t)l->in_ld * (size_t)b.score_width;
-  b.flat = b.sums + 2 * (size_t)l->heads * (size_t)l->gather_ld;
+  by_head b = {.width = round_up(l->dim), .score_width = round_up(2 * l->hp)};
+  b.tile_width = b.width > b.score_width ? b.width : b.score_width;
+  const size_t in = (size_t)l->in_ld, heads = (size_t)l->heads, gather_ld = (size_t)l->gather_ld;
+  const size_t weights = heads * in * (size_t)b.width, turned = heads * (size_t)l->dim * gather_ld;
+  const size_t scores = in * (size_t)b.score_width, sums = 2 * heads * gather_ld;
+  const size_t flat = gather_ld * (size_t)b.tile_width; /* dim is not above width, nor in above gather_ld */
+  b.size = weights + turned + scores + sums + flat;
+  if (room == NULL) return b;
+  b.weights = room;
+  b.turned = b.weights + weights;
+  b.scores = b.turned + turned;
+  b.sums = b.scores + scores;
+  b.flat = b.sums + sums;
   return b;
 }
 
 static void add_sizes(dg_sizes *sizes, const dg_layer *l, const dg_layer_counts *n) {
   const by_head b = by_head_of(l, NULL);
-  const size_t tile = (size_t)(b.width > b.score_width ? b.width : b.score_width);
-  const size_t flat = (size_t)l->gather_ld * tile; /* dim is below width, and in below gather_ld */
   sizes->score_src = (size_t)n->n_src * (size_t)l->hp;
   sizes->stat = (size_t)n->n_dst * DG_STATS * (size_t)l->hp;
   sizes->edge_scores = 2 * (size_t)l->edge_dim * (size_t)l->hp;
   sizes->no_target = l->source_only ? (size_t)l->ld : 0;
   sizes->dzr = (size_t)n->n_dst * (size_t)l->heads * (size_t)l->gather_ld;
-  sizes->tile = (size_t)omp_get_max_threads() * TILE_ROWS * tile;
-  sizes->by_head = (size_t)(b.flat - b.weights) + flat;
+  sizes->tile = (size_t)omp_get_max_threads() * TILE_ROWS * (size_t)b.tile_width;
+  sizes->by_head = b.size;
 }
 
 /* A tile of this thread. */
 static dg_real *tile_of(const dg_work *work) {
   const by_head b = by_head_of(work->layer, work->by_head);
-  const int width = b.width > b.score_width ? b.width : b.score_width;
-  return work->tile + (size_t)omp_get_thread_num() * TILE_ROWS * (size_t)width;
+  return work->tile + (size_t)omp_get_thread_num() * TILE_ROWS * (size_t)b.tile_width;
 }
 
 /* Rows of head h from `begin` on, of sums or of their gradients. */
