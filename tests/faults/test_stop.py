@@ -175,7 +175,9 @@ class Stop(program.Case):
         """One line, of the rank that speaks."""
         process = subprocess.Popen([program.MPIRUN, "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs",
                                     "1000000", "--log", self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True, env={**program.MPI_ENVIRONMENT, **os.environ})
+                                   stderr=subprocess.PIPE, text=True,
+                                   # where others take the processor a second is too short for all ranks to agree
+                                   env={**program.MPI_ENVIRONMENT, **os.environ, "OMPI_MCA_odls_base_sigkill_timeout": "4"})
         self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl"))))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]

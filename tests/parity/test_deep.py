@@ -108,15 +108,18 @@ class Deep(program.Case):
                 self.close(got[name], value[:], bound * max(1, np.abs(value[:]).max()), name + " after ten steps")
 
 
-for case_name in CASES:
-    def test(self, case=case_name):
+def check_of(case):
+    def test(self):
         with self.subTest("double precision"), unittest.mock.patch.object(program, "DISTGAT", DOUBLE):
             self.check(case, 2, losses=1e-8, start=1e-6, end=2e-6, gradients_within=1e-6)
         for ranks in RANKS:
             with self.subTest(ranks=ranks):
                 self.check(case, ranks, **(dict(losses=2e-4, end=3e-2) if case in CANCELLING else {}))
-    setattr(Deep, "test_" + case_name, test)
-del test
+    return test
+
+
+for case_name in CASES or ["absent"]:  # of which setUpClass says so
+    setattr(Deep, "test_" + case_name, check_of(case_name))
 
 if __name__ == "__main__":
     program.main()
