@@ -176,9 +176,9 @@ static inline size_t dg_layer_table_bytes(const dg_layer *layer) {
   return layer->bf16 ? sizeof(dg_bf16) : sizeof(dg_real);
 }
 
-/* Sums of gathered input that a target has: heads weigh rows each in its own way. Local. */
+/* Sums that a target has: heads of their own where they weigh gathered input each in its way. Local. */
 static inline int dg_layer_gathered_sums(const dg_layer *layer) {
-  return layer->conv->attention ? layer->heads : 1;
+  return layer->conv->gather && layer->conv->attention ? layer->heads : 1;
 }
 
 /* The table of a kind. Local. */

@@ -214,7 +214,7 @@ static void backward_edges(const dg_work *work, dg_params *params) {
   const dg_chunks *dst = &work->block->dst;
   const dg_edges e = input_edges(work);
   const int64_t both = 2 * (int64_t)l->heads * l->gather_ld, n_scores = (int64_t)l->edge_dim * l->hp;
-  const int64_t count = both + (n_scores + 15) / 16 * 16;
+  const int64_t count = both + round_up((int)n_scores);
   FOR_CHUNKS(work, *dst, 0, dst->n, backward_chunk(work, &e, count, c_, begin, end));
   add_parts(b.sums, work->sums, dst->n, count, both);
   if (l->edge_dim == 0) return;

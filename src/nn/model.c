@@ -105,14 +105,16 @@ cleanup:
 
 bool dg_model_may_gather_input(const dg_model *model, bool sparse) {
   const dg_layer *l = &model->layer[0];
-  if (dg_conv_of(model->config.kind)->of_input == NULL || sparse || l->bf16 || l->n_labels > 0) return false;
-  return l->gather_ld < l->dim && !l->symmetric && l->message_dropout == 0;
+  const dg_conv *of_input = dg_conv_of(model->config.kind)->of_input;
+  if (of_input == NULL || sparse || l->bf16 || l->n_labels > 0 || l->gather_ld >= l->dim) return false;
+  if (!of_input->attention) return true;
+  /* Gradients of each head's sums are a product more: it pays where edges gather half as much. */
+  return 2 * l->gather_ld <= l->heads * l->dim && !l->symmetric && l->message_dropout == 0;
 }
 
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {
   const dg_conv *projected = dg_conv_of(model->config.kind);
-  if (dg_model_may_gather_input(model, sparse))
-    model->layer[0].conv = exchange_first ? projected : projected->of_input;
+  if (dg_model_may_gather_input(model, sparse)) model->layer[0].conv = exchange_first ? projected : projected->of_input;
 }
 
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local) {

@@ -27,11 +27,6 @@ static int64_t projected_rows(const dg_layer *l, const dg_layer_counts *n) {
   return l->conv->gather ? n->n_dst : n->n_projected;
 }
 
-/* Sums of input rows that a target has where they are gathered. */
-static double gathered_sums(const dg_layer *l) {
-  return l->conv->gather ? dg_layer_gathered_sums(l) : 1;
-}
-
 /* Numbers that a projection of so many rows reads: stored features, or what was made of them or by the layer below. */
 static double inputs(const dg_layer *l, int64_t rows, int64_t entries) {
   const bool stored = l->index == 0 && !l->conv->gather;
@@ -48,7 +43,7 @@ static double target_width(const dg_layer *l) {
 static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
   const double rows = (double)projected_rows(l, n), in = kept * inputs(l, projected_rows(l, n), n->entries);
-  const double read = in * (sparse ? 8 : real) * gathered_sums(l);
+  const double read = in * (sparse ? 8 : real) * dg_layer_gathered_sums(l);
   work_count c = {2 * in * width, read + rows * width * real + l->n_in * width * real};
   const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst), wide = target_width(l);
   c.flops += 2 * in_dst * wide;
@@ -81,7 +76,7 @@ static double edge_width(const dg_layer *l, bool backward) {
 static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backward, const dg_machine *m) {
   const double n_edges = (double)n->n_edges, width = edge_width(l, backward), real = sizeof(dg_real);
   const double n_src = (double)n->n_src, n_dst = (double)n->n_dst, row = width * (double)dg_layer_table_bytes(l);
-  const double sums = gathered_sums(l);
+  const double sums = dg_layer_gathered_sums(l);
   work_count c = {0};
   if (width == 0) return c;
   c.flops = n_edges * width * sums * (backward ? l->conv->flops_backward : l->conv->flops);
@@ -127,8 +122,8 @@ void dg_cost_units(double units[DG_PHASES], const dg_model *model, const dg_coun
     const dg_layer *l = &model->layer[k];
     const dg_layer_counts *n = &counts->layer[k];
     units[DG_PHASE_PROJECTION] += projected(l, n), units[DG_PHASE_WEIGHT_GRADIENT] += projected(l, n);
-    units[DG_PHASE_EDGE_FORWARD] += (double)n->n_edges * edge_width(l, false) * gathered_sums(l);
-    units[DG_PHASE_EDGE_BACKWARD] += (double)n->n_edges * edge_width(l, true) * gathered_sums(l);
+    units[DG_PHASE_EDGE_FORWARD] += (double)n->n_edges * edge_width(l, false) * dg_layer_gathered_sums(l);
+    units[DG_PHASE_EDGE_BACKWARD] += (double)n->n_edges * edge_width(l, true) * dg_layer_gathered_sums(l);
   }
   units[DG_PHASE_LOSS] = (double)counts->n_out * model->n_classes;
   units[DG_PHASE_ADAM] = (double)model->params.count;

@@ -166,7 +166,7 @@ class Invariance(program.Case):
         graphs.with_attributes(graphs.random_graph(300, features=20, degree=5, dense=True, seed=8)).write(narrow)
         for options in (("gcn",), ("gcn", "--input-dropout", 0), ("sage",), ("sage", "--input-dropout", 0, "--residual"),
                         ("gcn", "--layers", 3, "--norm", "batch", "--residual", "--edge-attributes", "weight"),
-                        ("gat", "--heads", 1, "--input-dropout", 0), ("gat", "--heads", 3, "--attention-dropout", 0.3),
+                        ("gat", "--heads", 2, "--input-dropout", 0), ("gat", "--heads", 3, "--attention-dropout", 0.3),
                         ("gat", "--heads", 5, "--layers", 3, "--norm", "layer", "--residual", "--edge-attributes", "features",
                          "--edge-dropout", 0.2, "--attention-target", "off")):
             self.check_first_halo(narrow, "--hidden", 48, "--model", *options)

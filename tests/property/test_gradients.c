@@ -247,7 +247,7 @@ static void heads_gather_input(void **state) {
     const bool all = k % 2;
     const dg_model_config config = {.kind = DG_MODEL_GAT,
                                     .layers = 2 + all,
-                                    .hidden = 17 + k,
+                                    .hidden = heads[k / 2] == 1 ? 33 : 17 + k,
                                     .heads = heads[k / 2],
                                     .out_heads = 1 + all,
                                     .dropout = 0.3,
