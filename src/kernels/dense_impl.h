@@ -43,10 +43,12 @@ INLINE void product_block(dg_real *out, size_t ld_out, factor f, const dg_real *
   }
 }
 
-/* The same for any number of rows. Where f is packed the rows of a block lie side by side. */
+/* The same for any number of rows. Where f is packed the rows of a block, as many as meet a whole strip, lie side by
+ * side.
+ */
 INLINE void product_strip(dg_real *out, size_t ld_out, factor f, bool packed, const dg_real *b, size_t ld_b,
                           const dg_real *start, bool add, int n_inner, int n_rows, int nv) {
-  const int most = block_rows(nv);
+  const int most = block_rows(packed ? WIDE : nv);
   int m = 0;
 #define BLOCKS(SIZE)                                                                                                   \
   for (; m + (SIZE) <= n_rows; m += (SIZE)) {                                                                          \
@@ -148,19 +150,17 @@ INLINE int pack_blocks(dg_real *out, const dg_real *x, size_t ld_x, int n_rows, 
   return m;
 }
 
-INLINE void pack_columns(dg_real *out, const dg_real *x, size_t ld_x, int n_rows, int n, int nv) {
-  int m = pack_blocks(out, x, ld_x, n_rows, 0, n, block_rows(nv));
+INLINE void pack_columns(dg_real *out, const dg_real *x, size_t ld_x, int n_rows, int n) {
+  int m = pack_blocks(out, x, ld_x, n_rows, 0, n, block_rows(WIDE));
   m = pack_blocks(out, x, ld_x, n_rows, m, n, 4);
   m = pack_blocks(out, x, ld_x, n_rows, m, n, 2);
   pack_blocks(out, x, ld_x, n_rows, m, n, 1);
 }
 
-/* Of dw [n, ld] += x^T [n, rows] dz [rows, ld], no more than DEPTH, the columns from c on that a strip of nv vectors
-   has, n being no more than PACKED_COLUMNS, and x packed for such strips where they are not the `first`. */
-INLINE void transposed_strip(dg_real *dw, dg_real *columns, const dg_real *x, size_t ld_x, const dg_real *dz, bool add,
-                             bool first, int n, int ld, int rows, int nv) {
+/* A strip of nv vectors of dw [n, ld] += x^T [n, rows] dz [rows, ld], of no more than DEPTH rows, x being packed. */
+INLINE void transposed_strip(dg_real *dw, const dg_real *columns, const dg_real *dz, bool add, int n, int ld, int rows,
+                             int nv) {
   dg_real strip[DEPTH * WIDE * DG_VL] __attribute__((aligned(64)));
-  if (first) pack_columns(columns, x, ld_x, rows, n, nv);
   pack_strip(strip, dz, (size_t)ld, rows, nv);
   product(dw, (size_t)ld, (factor){columns, 0, 0}, true, strip, (size_t)nv * DG_VL, NULL, add, rows, n, nv * DG_VL);
 }
@@ -172,24 +172,29 @@ static void wide_transposed(dg_real *dw, const dg_real *x, size_t ld_x, const dg
     const int n_columns = n - m < PACKED_COLUMNS ? n - m : PACKED_COLUMNS;
     dg_real *out = dw + (size_t)m * ld;
     int c = 0;
+    pack_columns(columns, x + m, ld_x, rows, n_columns);
     for (; c + WIDE * DG_VL <= ld; c += WIDE * DG_VL)
-      transposed_strip(out + c, columns, x + m, ld_x, dz + c, add, c == 0, n_columns, ld, rows, WIDE);
-    if (c < ld)
-      transposed_strip(out + c, columns, x + m, ld_x, dz + c, add, true, n_columns, ld, rows, (ld - c) / DG_VL);
+      transposed_strip(out + c, columns, dz + c, add, n_columns, ld, rows, WIDE);
+    if (c < ld) transposed_strip(out + c, columns, dz + c, add, n_columns, ld, rows, (ld - c) / DG_VL);
   }
+}
+
+/* Whether x^T [n, .] dz [., ld] is made of packed factors: of few columns none is met often enough. */
+INLINE bool is_wide(int n, int ld) {
+  return ld > 2 * NARROW || (ld > NARROW && n > NARROW);
 }
 
 static void multiply_transposed(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n, int ld,
                                 int32_t rows) {
-  const int deep = ld <= NARROW ? INNER : DEPTH;
+  const int deep = is_wide(n, ld) ? DEPTH : INNER;
   for (int32_t r = 0; r < rows; r += deep) {
     const dg_real *from = x + (size_t)r * ld_x, *d = dz + (size_t)r * ld;
     const int n_inner = rows - r < deep ? rows - r : deep;
-    if (ld <= NARROW)
+    if (is_wide(n, ld))
+      wide_transposed(dw, from, (size_t)ld_x, d, add || r > 0, n, ld, n_inner);
+    else
       product(dw, (size_t)ld, (factor){from, 1, (size_t)ld_x}, false, d, (size_t)ld, NULL, add || r > 0, n_inner, n,
               ld);
-    else
-      wide_transposed(dw, from, (size_t)ld_x, d, add || r > 0, n, ld, n_inner);
   }
   if (rows == 0 && !add) memset(dw, 0, (size_t)n * ld * sizeof *dw);
 }
