@@ -13,6 +13,7 @@ typedef struct dg_layer_counts {
   int64_t n_sent;                     /* rows that other ranks get in one exchange */
   int64_t n_send_ranks, n_recv_ranks; /* ranks that get rows of this one, and that rows come from */
   int64_t n_edges;                    /* in-edges of targets, self-loops included */
+  int64_t n_outer;                    /* out-edges that its transpose lists; 0 without */
   int64_t n_chunks;                   /* of targets or sources, whichever has more */
   int64_t entries, entries_dst;       /* stored features of the rows projected, and of the targets; first layer only */
 } dg_layer_counts;
@@ -28,7 +29,7 @@ dg_status dg_counts_create(dg_counts *counts, const dg_local *local, const dg_fi
 void dg_counts_destroy(dg_counts *counts);
 
 /* Counts what each part [parts] of a divided graph would cost its rank, part [n_nodes]: the numbers dg_counts_create
-   gives there, n_chunks aside, without MPI and without making a field. Errors: DG_MEMORY. Local. */
+   gives there, n_outer and n_chunks aside, without MPI and without making a field. Errors: DG_MEMORY. Local. */
 dg_status dg_counts_of_parts(dg_counts *counts, const dg_outline *graph, const int32_t *part, int parts,
                              const dg_field_config *config);
 

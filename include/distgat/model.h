@@ -81,12 +81,15 @@ void dg_model_destroy(dg_model *model);
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local);
 
 /* Whether edges may gather the first layer's input instead of its projection, which is wider, as is each head of GAT's,
-   and all of these twice as wide: sums are linear. Those of GCN and GraphSAGE are made once where nothing drops from the
-   input, and their backward pass meets no edge. Local. */
+   and all of these twice as wide: sums are linear. Those of GCN and GraphSAGE are made once where nothing drops from
+   the input, and their backward pass meets no edge. Local. */
 bool dg_model_may_gather_input(const dg_model *model, bool sparse);
 
 /* Makes it so where it may, unless projected rows are exchanged; before there is a pass. Local. */
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first);
+
+/* Whether the backward pass of a layer takes transposed edges with numbers, see dg_field_config. Local. */
+bool dg_model_notes_edges(const dg_model *model);
 
 /* Sums over all ranks that batch norm makes in a training step, and bytes that a rank gives to them. Local. */
 int dg_model_norm_sums(const dg_model *model);
@@ -186,7 +189,8 @@ dg_metrics dg_pass_loss(const dg_pass *pass);
 void dg_pass_backward(const dg_pass *pass, dg_sums *sums);
 
 /* Moves the running statistics of batch norm, those of this rank's share of the parameters, towards those of the last
-   step's forward passes, one after the other: label reuse has several. Between dg_sums_end and dg_sums_settle. Local. */
+   step's forward passes, one after the other: label reuse has several. Between dg_sums_end and dg_sums_settle. Local.
+ */
 void dg_pass_update_statistics(const dg_pass *pass);
 
 DG_API_END

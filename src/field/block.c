@@ -141,27 +141,41 @@ static bool is_outer(const int32_t *chunk, const dg_block *k, dg_row i, dg_row j
   return chunk[i] < 0 || j >= k->n_dst || chunk[j] != chunk[i];
 }
 
-static dg_status transpose(dg_block *k, bool outer) {
+/* Room for the transpose, so many edges, and for what is known of each. */
+static dg_status alloc_transpose(dg_block *k, size_t edges, bool numbered) {
   dg_status status = DG_OK;
-  int32_t *chunk = NULL;
+  DG_TRY(dg_alloc(&k->t_indices, edges, sizeof *k->t_indices));
+  if (k->edge_dim > 0) DG_TRY(dg_alloc(&k->t_edges, edges, sizeof *k->t_edges));
+  if (!numbered) return DG_OK;
+  DG_TRY(dg_alloc(&k->t_number, edges, sizeof *k->t_number));
+  DG_TRY(dg_alloc(&k->number, (size_t)k->n_dst, sizeof *k->number));
+
+cleanup:
+  return status;
+}
+
+static dg_status transpose(dg_block *k, const dg_field_config *config) {
+  dg_status status = DG_OK;
+  int32_t *chunk = NULL, number = 0;
   DG_TRY(dg_alloc(&chunk, (size_t)k->n_dst, sizeof *chunk));
   DG_TRY(dg_alloc(&k->t_indptr, (size_t)k->n_src + 2, sizeof *k->t_indptr));
-  name_chunks(chunk, k, outer);
+  name_chunks(chunk, k, config->outer);
   int32_t *next = k->t_indptr + 1; /* becomes the end of each row while it is filled */
   for (dg_row i = 0; i < k->n_dst; i++)
     for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++)
       next[k->indices[t] + 1] += is_outer(chunk, k, i, k->indices[t]);
   for (dg_row j = 0; j < k->n_src; j++) next[j + 1] += next[j];
-  const size_t edges = (size_t)next[k->n_src];
-  DG_TRY(dg_alloc(&k->t_indices, edges, sizeof *k->t_indices));
-  if (k->edge_dim > 0) DG_TRY(dg_alloc(&k->t_edges, edges, sizeof *k->t_edges));
-  for (dg_row i = 0; i < k->n_dst; i++)
+  DG_TRY(alloc_transpose(k, (size_t)next[k->n_src], config->numbered));
+  for (dg_row i = 0; i < k->n_dst; i++) {
+    if (k->number) k->number[i] = number;
     for (int32_t t = k->indptr[i]; t < k->indptr[i + 1]; t++) {
       if (!is_outer(chunk, k, i, k->indices[t])) continue;
       const int32_t at = next[k->indices[t]]++;
       k->t_indices[at] = i;
-      if (k->edge_dim > 0) k->t_edges[at] = t;
+      if (k->t_edges) k->t_edges[at] = t;
+      if (k->t_number) k->t_number[at] = number++;
     }
+  }
 
 cleanup:
   dg_free(&chunk);
@@ -233,6 +247,8 @@ void dg_block_destroy(dg_block **block) {
   dg_free(&k->t_indices);
   dg_free(&k->attributes);
   dg_free(&k->t_edges);
+  dg_free(&k->t_number);
+  dg_free(&k->number);
   dg_free(&k->norm);
   dg_free(&k->out_norm);
   dg_free(&k->ids);
@@ -259,7 +275,7 @@ dg_status dg_block_create(dg_builder *b, int layer) {
   }
   if (status == DG_OK) status = name_rows(b, k);
   if (status == DG_OK) status = chunk_targets(b, k);
-  if (status == DG_OK && b->config.backward) status = transpose(k, b->config.outer);
+  if (status == DG_OK && b->config.backward) status = transpose(k, &b->config);
   if (status == DG_OK && b->config.backward) status = chunk_sources(b, k);
   DG_TRY(dg_comm_agree(&b->local->comm, status));
   if (layer > 1 || b->config.exchange_first) DG_TRY(plan_exchange(b, k));

@@ -19,6 +19,7 @@ static dg_layer_counts count_block(const dg_block *b, bool exchanged) {
                            .n_send_ranks = exchanged ? b->plan.n_send_ranks : 0,
                            .n_recv_ranks = exchanged ? b->plan.n_recv_ranks : 0,
                            .n_edges = b->indptr[b->n_dst],
+                           .n_outer = b->t_indptr ? b->t_indptr[b->n_src] : 0,
                            .n_chunks = b->dst.n > b->src.n ? b->dst.n : b->src.n};
 }
 

@@ -121,18 +121,56 @@ INLINE void sort_edges(sorting *s, const int32_t *sources, int from, int to, dg_
   s->n_inner = inner;
 }
 
+/* What is noted of an edge: coefficients after dropout [hp], gradients of scores [hp], and of each vector of the row in
+   which lanes the argument of LeakyReLU is positive. */
+typedef struct edge_note {
+  dg_real *weight, *slope;
+  lane_mask *positive;
+} edge_note;
+
+INLINE edge_note note_at(const dg_edges *e, int32_t n, int hp) {
+  dg_real *numbers = (dg_real *)(e->notes + (size_t)n * e->note_size);
+  return (edge_note){numbers, numbers + hp, (lane_mask *)(numbers + 2 * hp)};
+}
+
+static size_t gatv2_note_size(int hp, int ld) {
+  const size_t bytes = 2 * (size_t)hp * sizeof(dg_real) + (size_t)(ld / DG_VL) * sizeof(lane_mask);
+  return ld > 64 ? (bytes + 63) / 64 * 64 : 0;
+}
+
 /* A target, its rows, whether a tile has its first and its last edge, and what is summed over its edges in a block. */
 typedef struct target {
   int32_t i;
+  int32_t note; /* of the first of its outer edges in the tile */
   bool begins, ends;
   table_row z, dagg;
   vf acc[MAX_BLOCK], datt[MAX_BLOCK];
 } target;
 
+/* Whether outer edges are noted; where registers hold rows they never are. */
+INLINE bool is_noted(const dg_edges *e, int nv) {
+  return !IS_FIXED(nv) && e->notes;
+}
+
+/* Note of the k-th of the sorted edges, an outer one: these lie there from the last to the first. */
+INLINE int32_t note_of(const target *to, const sorting *s, int k) {
+  return to->note + s->n - 1 - k;
+}
+
+/* Notes of the outer edges of a target in a tile, but for what add_in_edge notes. */
+INLINE void put_notes(const target *to, const dg_edges *e, const tile *tl, const sorting *s, int hp) {
+  const size_t bytes = (size_t)hp * sizeof(dg_real);
+  for (int k = s->n_inner; k < s->n; k++) {
+    const edge_note n = note_at(e, note_of(to, s, k), hp);
+    memcpy(n.weight, tl->weight + (size_t)s->order[k] * hp, bytes);
+    memcpy(n.slope, tl->slope + (size_t)s->order[k] * hp, bytes);
+  }
+}
+
 /* What edge t of the tile, the first of which is in-edge `first`, gives a block: dzr, gradients of the attention vector
-   and of lin_edge, and where it is `inner` dz of its source. */
+   and of lin_edge, and where it is `inner` dz of its source; `positive`, unless NULL, gets what is noted of it. */
 INLINE void add_in_edge(target *to, const dg_edges *e, const tile *tl, int32_t first, int t, const vf *att, bool inner,
-                        bool edge, vf *dedge, block b, int nv, int q, int hp) {
+                        lane_mask *positive, bool edge, vf *dedge, block b, int nv, int q, int hp) {
   const int32_t j = e->indices[first + t];
   const table_row zj = row_of(TABLE(e, z) + (size_t)j * nv * DG_VL, nv);
   const float *a = attributes_of(e, first + t, edge);
@@ -143,6 +181,7 @@ INLINE void add_in_edge(target *to, const dg_edges *e, const tile *tl, int32_t f
              d = where_positive(u, ds, ds * e->slope);
     to->acc[v] += d;
     to->datt[v] += d * u;
+    if (positive) positive[c] = positive_bits(u);
     if (inner) dz[c] += load_pattern(tl->weight + (size_t)t * hp, hp, k) * vector(to->dagg, c) + d * att[c];
     for (int f = 0; a && f < e->edge_dim; f++) dedge[f * nv + c] += splat((dg_real)a[f]) * d;
   }
@@ -157,8 +196,11 @@ INLINE void add_in_edges(target *to, const dg_edges *e, const tile *tl, const so
     to->acc[v] = to->begins ? splat(0) : out[v];
     to->datt[v] = datt[b.first + v];
   }
-  for (; k < s->n_inner; k++) add_in_edge(to, e, tl, first, s->order[k], att, true, edge, dedge, b, nv, q, hp);
-  for (; k < s->n; k++) add_in_edge(to, e, tl, first, s->order[k], att, false, edge, dedge, b, nv, q, hp);
+  for (; k < s->n_inner; k++) add_in_edge(to, e, tl, first, s->order[k], att, true, NULL, edge, dedge, b, nv, q, hp);
+  for (; is_noted(e, nv) && k < s->n; k++)
+    add_in_edge(to, e, tl, first, s->order[k], att, false, note_at(e, note_of(to, s, k), hp).positive, edge, dedge, b,
+                nv, q, hp);
+  for (; k < s->n; k++) add_in_edge(to, e, tl, first, s->order[k], att, false, NULL, edge, dedge, b, nv, q, hp);
   UNROLLED for (int v = 0; v < b.n; v++) {
     if (to->ends) to->acc[v] *= att[b.first + v];
     out[v] = to->acc[v];
@@ -196,15 +238,18 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, dg_ran
   const int q = pattern_size(hp);
   tile tl;
   sorting sorted;
+  int32_t note = is_noted(e, nv) ? e->first_note[begin] : 0;
   vf local[MAX_FIXED], att_room[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
   const vf *att = own_vectors(att_room, e->att, nv);
   for (int v = 0; v < nv; v++) datt[v] = splat(0);
   FOR_TILES_OF(s, e->indptr, begin, end, hp) {
     put_in_edges(&tl, &s, e, att, edge, nv, hp);
     FOR_ROWS_OF(s, e->indptr, i, from, to) {
-      target of = {.i = i, .begins = from == e->indptr[i], .ends = to == e->indptr[i + 1]};
+      target of = {.i = i, .note = note, .begins = from == e->indptr[i], .ends = to == e->indptr[i + 1]};
       of.z = own_row(room, TABLE(e, zr) + i * ld, nv), of.dagg = own_row(dagg_room, TABLE(e, dagg) + i * ld, nv);
       sort_edges(&sorted, e->indices + s.first, from - s.first, to - s.first, chunk);
+      if (is_noted(e, nv)) put_notes(&of, e, &tl, &sorted, hp);
+      note += sorted.n - sorted.n_inner;
 #define CALL_BLOCK(b) add_in_edges(&of, e, &tl, &sorted, s.first, att, edge, datt, sum + nv, b, nv, q, hp)
       FOR_BLOCKS(CALL_BLOCK, nv, q);
 #undef CALL_BLOCK
@@ -246,33 +291,47 @@ INLINE void put_out_edges(tile *tl, const span *s, const dg_edges *e, const vf *
   finish_edges(tl, e, s->last - s->first, v2, q, hp);
 }
 
-/* What a block of dz gets of out-edges [from, to) of source j: of their sums, and by att of their scores, whose
-   gradients LeakyReLU lets through whole where its argument is positive, else by its slope. */
+/* Sums of a block over out-edges: of rows of dagg by their coefficients, onto what dz has, and of the gradients of
+   scores, all, and those that meet a positive argument of LeakyReLU. */
+typedef struct source_sums {
+  vf acc[MAX_BLOCK], positive[MAX_BLOCK], all[MAX_PATTERN];
+} source_sums;
+
+INLINE void begin_sums(source_sums *s, const vf *out, bool fresh, block b, int q) {
+  UNROLLED for (int v = 0; v < b.n; v++) {
+    s->acc[v] = fresh ? splat(0) : out[v];
+    s->positive[v] = splat(0);
+  }
+  for (int k = 0; k < q; k++) s->all[k] = splat(0);
+}
+
+/* Scores give dz by att, whole where the argument is positive, else by the slope. */
+INLINE void end_sums(vf *out, const source_sums *s, const dg_edges *e, block b, int q) {
+  const vf *att = (const vf *)e->att + b.first;
+  UNROLLED for (int v = 0; v < b.n; v++) out[v] =
+      s->acc[v] + att[v] * (e->slope * s->all[(b.k + v) % q] + (1 - e->slope) * s->positive[v]);
+}
+
+/* What a block of dz gets of out-edges [from, to) of source j. */
 INLINE void add_out_edges(const dg_edges *e, const tile *tl, int first, int32_t j, int32_t from, int32_t to,
                           table_row zj, bool edge, block b, int nv, int q, int hp) {
   const size_t ld = (size_t)nv * DG_VL;
   vf *out = (vf *)(e->dz + j * ld) + b.first;
-  const vf *att = (const vf *)e->att + b.first;
-  vf acc[MAX_BLOCK], positive[MAX_BLOCK], all[MAX_PATTERN];
-  UNROLLED for (int v = 0; v < b.n; v++) {
-    acc[v] = from == e->t_indptr[j] && is_fresh(e, j) ? splat(0) : out[v];
-    positive[v] = splat(0);
-  }
-  for (int k = 0; k < q; k++) all[k] = splat(0);
+  source_sums sums;
+  begin_sums(&sums, out, from == e->t_indptr[j] && is_fresh(e, j), b, q);
   for (int32_t t = from; t < to; t++) {
     const size_t i = (size_t)e->t_indices[t] * ld, at = (size_t)(t - first) * hp;
     const table_row zi = row_of(TABLE(e, zr) + i, nv), dagg = row_of(TABLE(e, dagg) + i, nv);
     const float *a = out_attributes_of(e, t, edge);
-    for (int k = 0; k < q; k++) all[k] += load_pattern(tl->slope + at, hp, k);
+    for (int k = 0; k < q; k++) sums.all[k] += load_pattern(tl->slope + at, hp, k);
     UNROLLED for (int v = 0; v < b.n; v++) {
       const int k = (b.k + v) % q;
-      positive[v] =
-          add_positive(positive[v], gatv2_argument(e, zj, zi, a, b.first + v, nv), load_pattern(tl->slope + at, hp, k));
-      acc[v] += load_pattern(tl->weight + at, hp, k) * vector(dagg, b.first + v);
+      sums.positive[v] = add_positive(sums.positive[v], gatv2_argument(e, zj, zi, a, b.first + v, nv),
+                                      load_pattern(tl->slope + at, hp, k));
+      sums.acc[v] += load_pattern(tl->weight + at, hp, k) * vector(dagg, b.first + v);
     }
   }
-  UNROLLED for (int v = 0; v < b.n; v++) out[v] =
-      acc[v] + att[v] * (e->slope * all[(b.k + v) % q] + (1 - e->slope) * positive[v]);
+  end_sums(out, &sums, e, b, q);
 }
 
 /* dz = d loss / d z of sources over their out-edges. */
@@ -292,6 +351,47 @@ INLINE void gatv2_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool e
     }
     s.row = next_row(&s, e->t_indptr);
   }
+}
+
+/* What that of noted edges gathers. */
+INLINE void prefetch_noted(const dg_edges *e, int32_t t, size_t ld) {
+  const uint8_t *note = e->notes + (size_t)row_ahead(e, e->t_notes, e->n_out_edges, t) * e->note_size;
+  prefetch_row(TABLE(e, dagg) + row_ahead(e, e->t_indices, e->n_out_edges, t) * ld, (int)ld);
+  for (size_t at = 0; at < e->note_size; at += 64) prefetch_line(note + at);
+}
+
+/* What a block of dz gets of out-edges [from, to) of source j, of their notes alone and of dagg. */
+INLINE void add_noted_edges(const dg_edges *e, int32_t j, int32_t from, int32_t to, block b, int nv, int q, int hp) {
+  const size_t ld = (size_t)nv * DG_VL;
+  vf *out = (vf *)(e->dz + j * ld) + b.first;
+  source_sums sums;
+  begin_sums(&sums, out, from == e->t_indptr[j] && is_fresh(e, j), b, q);
+  for (int32_t t = from; t < to; t++) {
+    const table_row dagg = row_of(TABLE(e, dagg) + e->t_indices[t] * ld, nv);
+    const edge_note n = note_at(e, e->t_notes[t], hp);
+    if (e->ahead && b.first == 0) prefetch_noted(e, t, ld);
+    for (int k = 0; k < q; k++) sums.all[k] += load_pattern(n.slope, hp, k);
+    UNROLLED for (int v = 0; v < b.n; v++) {
+      const int k = (b.k + v) % q;
+      sums.positive[v] = add_where(sums.positive[v], n.positive[b.first + v], load_pattern(n.slope, hp, k));
+      sums.acc[v] += load_pattern(n.weight, hp, k) * vector(dagg, b.first + v);
+    }
+  }
+  end_sums(out, &sums, e, b, q);
+}
+
+/* gatv2_src_rows of notes. */
+INLINE void noted_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int hp) {
+  const int q = pattern_size(hp);
+  if (IS_FIXED(nv)) return; /* never noted */
+  clear_empty(e, begin, end, nv);
+  for (int32_t j = begin; j < end; j++)
+    for (int32_t from = e->t_indptr[j], to; from < e->t_indptr[j + 1]; from = to) {
+      to = min_int(from + TILE_EDGES, e->t_indptr[j + 1]);
+#define CALL_BLOCK(b) add_noted_edges(e, j, from, to, b, nv, q, hp)
+      FOR_BLOCKS(CALL_BLOCK, nv, q);
+#undef CALL_BLOCK
+    }
 }
 
 /* The gradient of a row that edges saw through dropout becomes that of the row before. */
@@ -382,6 +482,12 @@ static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg
 
 static void gatv2_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
 #define CALL(nv, hp) gatv2_src_rows(e, begin, end, false, nv, hp)
+  FOR_SHAPES(CALL);
+#undef CALL
+}
+
+static void gatv2_backward_noted(const dg_edges *e, int32_t begin, int32_t end) {
+#define CALL(nv, hp) noted_rows(e, begin, end, nv, hp)
   FOR_SHAPES(CALL);
 #undef CALL
 }

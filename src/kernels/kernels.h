@@ -50,24 +50,29 @@ typedef struct dg_edges {
   bool inner;                          /* those within a chunk are left out, see gatv2_backward_dst */
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
-  int32_t n_edges;            /* of `indices` */
-  int32_t n_out_edges;        /* of `t_indices` */
-  int32_t ahead;              /* rows are prefetched so many edges before their use; 0: they fit the cache */
-  dg_real *z;                 /* [n_src, ld] projected sources */
-  dg_real *zr;                /* [n_dst, ld] projected targets (GATv2) */
-  const dg_real *att;         /* [ld] (GATv2), a_src (GAT) */
-  const dg_real *att_dst;     /* [ld] a_dst (GAT) */
-  dg_real *score_src;         /* [n_src, hp] (GAT) */
-  const dg_real *norm;        /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
-  dg_real slope;              /* of LeakyReLU */
-  dg_dropout drop;            /* of attention */
-  dg_real *agg;               /* [n_dst, ld] aggregated rows, before the bias */
-  dg_real *positive;          /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
-                                 without a backward pass */
-  dg_real *stat;              /* [n_dst, DG_STATS * hp] */
-  dg_real *dagg;              /* [n_dst, ld] */
-  dg_real *dz;                /* [n_src, ld] */
-  dg_real *dzr;               /* [n_dst, ld] (GATv2) */
+  int32_t n_edges;        /* of `indices` */
+  int32_t n_out_edges;    /* of `t_indices` */
+  int32_t ahead;          /* rows are prefetched so many edges before their use; 0: they fit the cache */
+  dg_real *z;             /* [n_src, ld] projected sources */
+  dg_real *zr;            /* [n_dst, ld] projected targets (GATv2) */
+  const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
+  const dg_real *att_dst; /* [ld] a_dst (GAT) */
+  dg_real *score_src;     /* [n_src, hp] (GAT) */
+  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
+  dg_real slope;          /* of LeakyReLU */
+  dg_dropout drop;        /* of attention */
+  dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
+  dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
+                             without a backward pass */
+  dg_real *stat;          /* [n_dst, DG_STATS * hp] */
+  dg_real *dagg;          /* [n_dst, ld] */
+  dg_real *dz;            /* [n_src, ld] */
+  dg_real *dzr;           /* [n_dst, ld] (GATv2) */
+  uint8_t *notes;         /* [n_out_edges, note_size] what one backward pass notes of an out-edge for the other, in
+                             the order of in-edges (GATv2); NULL: nothing, and NULL below */
+  size_t note_size;
+  const int32_t *t_notes;     /* [n_out_edges] note of each out-edge */
+  const int32_t *first_note;  /* [n_dst] that of the first such in-edge of a target or of those behind it */
   dg_real *dscore_dst;        /* [n_dst, hp] (GAT); from forward to row_dots the sum of coefficients like `positive` */
   int edge_dim;               /* attributes of an edge; 0: none, and NULL below */
   const float *attributes;    /* [n_edges, edge_dim] of the in-edges */
@@ -142,12 +147,16 @@ typedef struct dg_edge_kernels {
   /* Backward over in-edges of targets: dzr and partial [(1 + edge_dim) * ld] of att and lin_edge. GAT needs no such
      pass, see row_dots. Sums over rows go to `partial`, which they overwrite. Edges from sources in `chunk`, which has
      the targets, are done with: what they give dz is added to it, and the pass over out-edges, of which they are left
-     out, goes on from there. An empty chunk: there are none such. */
+     out, goes on from there. An empty chunk: there are none such. All others are noted where there are `notes`. */
   void (*gatv2_backward_dst)(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial);
+
+  /* Bytes of a note; 0: rows are so short that registers hold them, and are not noted. */
+  size_t (*gatv2_note_size)(int hp, int ld);
 
   /* Backward over out-edges of sources: dz; for GAT also partial [2 * ld + edge_dim * hp] of a_src, a_dst and
      edge_scores. */
   void (*gatv2_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
+  void (*gatv2_backward_noted)(const dg_edges *e, int32_t begin, int32_t end); /* the same of notes */
   void (*gat_backward_src)(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
   void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
   void (*mean_backward_src)(const dg_edges *e, int32_t begin, int32_t end);

@@ -315,6 +315,35 @@ INLINE vu iota(uint32_t first) {
   return *(const vu *)lane_numbers + first;
 }
 
+/* A bit a lane. */
+#if DG_VL > 8
+typedef uint16_t lane_mask;
+#else
+typedef uint8_t lane_mask;
+#endif
+
+/* Of lanes in which u > 0. */
+INLINE lane_mask positive_bits(vf u) {
+#if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
+  return (lane_mask)_mm512_cmp_ps_mask((__m512)u, _mm512_setzero_ps(), _CMP_GT_OQ);
+#elif defined(__AVX2__) && !defined(DG_REAL_DOUBLE)
+  return (lane_mask)_mm256_movemask_ps(_mm256_cmp_ps((__m256)u, _mm256_setzero_ps(), _CMP_GT_OQ));
+#else
+  unsigned bits = 0;
+  for (int l = 0; l < DG_VL; l++) bits |= (unsigned)(u[l] > 0) << l;
+  return (lane_mask)bits;
+#endif
+}
+
+/* sum + x in lanes of `bits`, sum in others. */
+INLINE vf add_where(vf sum, lane_mask bits, vf x) {
+#if defined(__AVX512F__) && !defined(DG_REAL_DOUBLE)
+  return (vf)_mm512_mask_add_ps((__m512)sum, bits, (__m512)sum, (__m512)x);
+#else
+  return sum + (vf)(widen((vs)((splat_bits(bits) >> iota(0) & 1) > 0)) & (vi)x);
+#endif
+}
+
 /* All ones in lanes whose columns of one row are kept. */
 INLINE vi kept(uint32_t row, const dg_dropout *drop, vu column) {
   return widen((vs)(random_bits(splat_bits(row), drop->key, column) >= drop->threshold));

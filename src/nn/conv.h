@@ -32,6 +32,7 @@ typedef struct dg_layer {
   int64_t att, att_dst;
   int edge_dim;               /* attributes of an edge; 0: none */
   int64_t lin_edge, att_edge; /* what attention makes of them */
+  size_t note_size;           /* bytes that its backward pass notes of an out-edge (GATv2); 0: none */
   int64_t chunk_sums;         /* numbers that a chunk of rows sums for gradients of these four */
   int64_t bias;
   int bias_ld; /* elements of the bias, and of a row of results: ld, last layer classes padded */
@@ -56,7 +57,8 @@ typedef struct dg_sizes {
   size_t skip, skip_weights, packed, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
   size_t dagg, dzr, partial, turned;
-  size_t sums; /* doubles */
+  size_t notes; /* bytes */
+  size_t sums;  /* doubles */
 } dg_sizes;
 
 /* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
@@ -64,6 +66,7 @@ typedef struct dg_scratch {
   dg_real *dagg[2];   /* [n_dst, ld], see dg_layer_dagg; doubles as the gradient of the layer above's input */
   dg_bf16 *dagg_bf16; /* [n_dst, ld] */
   dg_real *dzr;       /* [n_dst, ld] */
+  uint8_t *notes;     /* see dg_edges */
   dg_real *partial;   /* products, and sums of blocks of rows, of chunks */
   double *sums;       /* sums over chunks */
   dg_real *turned;    /* [2, ld, in_ld] transposed weights of a hidden layer, packed */

@@ -4,6 +4,12 @@
 
 /* Graph attention with a score that depends on the target: Brody et al. 2022, eq. 7. */
 
+/* Notes spare the pass over out-edges the rows of targets; they are made where they are small beside these. */
+static size_t note_size(const dg_layer *layer) {
+  const size_t size = layer->edges->gatv2_note_size(layer->hp, layer->ld);
+  return 8 * size <= (size_t)layer->ld * dg_layer_table_bytes(layer) ? size : 0;
+}
+
 static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in) {
   dg_status status = DG_OK;
   DG_TRY(dg_layer_add_attention(params, layer, &layer->att, "att"));
@@ -13,6 +19,7 @@ static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in)
   DG_TRY(dg_layer_add_projection(params, layer, &layer->wr, "lin_r.weight", in));
   DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->br, "lin_r.bias"));
   if (layer->edge_dim > 0) DG_TRY(dg_layer_add_edge_map(params, layer));
+  layer->note_size = note_size(layer);
   layer->chunk_sums = (1 + (int64_t)layer->edge_dim) * layer->ld;
 
 cleanup:
@@ -21,6 +28,7 @@ cleanup:
 
 static void add_sizes(dg_sizes *sizes, const dg_layer *layer, const dg_layer_counts *n) {
   sizes->zr = sizes->dzr = (size_t)n->n_dst * (size_t)layer->ld;
+  sizes->notes = (size_t)n->n_outer * layer->note_size;
 }
 
 static void forward(const dg_work *work, int from, int to) {
@@ -31,8 +39,14 @@ static void backward_begin(const dg_work *work) {
   FOR_TILES(work, work->block->n_dst, work->layer->edges->row_dots(&work->e, begin, end));
 }
 
+/* Owned sources come once targets have noted their edges, halo sources before. */
 static void backward_sources(const dg_work *work, int from, int to) {
-  FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->gatv2_backward_src(&work->e, begin, end));
+  const dg_chunks *src = &work->block->src;
+  const dg_edge_kernels *edges = work->layer->edges;
+  if (work->e.notes && from == src->n_first)
+    FOR_CHUNKS(work, *src, from, to, edges->gatv2_backward_noted(&work->e, begin, end));
+  else
+    FOR_CHUNKS(work, *src, from, to, edges->gatv2_backward_src(&work->e, begin, end));
 }
 
 /* dzr of a chunk of targets, its share of the gradients of the attention vector and of the map of attributes, and what

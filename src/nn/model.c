@@ -117,6 +117,12 @@ void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {
   if (dg_model_may_gather_input(model, sparse)) model->layer[0].conv = exchange_first ? projected : projected->of_input;
 }
 
+bool dg_model_notes_edges(const dg_model *model) {
+  for (int k = 0; k < model->config.layers; k++)
+    if (model->layer[k].note_size > 0) return true;
+  return false;
+}
+
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local) {
   if (config->kind != DG_MODEL_GCN || local->shard.edge_dim == 0) return DG_OK;
   if (local->shard.edge_dim > 1)

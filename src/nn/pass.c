@@ -25,7 +25,8 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0, bytes = 0;
   int64_t halves = 0, dagg_bf16 = 0;
-  int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, sums = 0; /* the layers' backward passes share them */
+  int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, notes = 0,
+          sums = 0; /* the layers' backward passes share them */
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
@@ -39,10 +40,10 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
     dagg[which] = largest(dagg[which], s.dagg), dagg_bf16 = largest(dagg_bf16, s.dagg_bf16);
     dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
-    sums = largest(sums, s.sums);
+    notes = largest(notes, s.notes), sums = largest(sums, s.sums);
   }
   reals += dagg[0] + dagg[1] + dzr + partial + turned;
-  return bytes + reals * (int64_t)sizeof(dg_real) + (halves + dagg_bf16) * (int64_t)sizeof(dg_bf16) +
+  return bytes + notes + reals * (int64_t)sizeof(dg_real) + (halves + dagg_bf16) * (int64_t)sizeof(dg_bf16) +
          words * (int64_t)sizeof(uint32_t) + (doubles + sums) * (int64_t)sizeof(double);
 }
 

@@ -105,7 +105,7 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
   if (backward)
     add_backward_sizes(&s, layer, n, sparse_input);
   else
-    s.positive = s.dscore_dst = s.dzr = 0;
+    s.positive = s.dscore_dst = s.dzr = s.notes = 0;
   return s;
 }
 
@@ -125,6 +125,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
     dagg[which] = max_size(dagg[which], sizes[k].dagg);
     most.dagg_bf16 = max_size(most.dagg_bf16, sizes[k].dagg_bf16);
     most.dzr = max_size(most.dzr, sizes[k].dzr);
+    most.notes = max_size(most.notes, sizes[k].notes);
     most.partial = max_size(most.partial, sizes[k].partial);
     most.turned = max_size(most.turned, sizes[k].turned);
     most.sums = max_size(most.sums, sizes[k].sums);
@@ -133,6 +134,7 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
   DG_TRY(dg_alloc(&scratch->dagg[1], dagg[1], sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dagg_bf16, most.dagg_bf16, sizeof *scratch->dagg_bf16));
   DG_TRY(dg_alloc(&scratch->dzr, most.dzr, sizeof(dg_real)));
+  DG_TRY(dg_alloc(&scratch->notes, most.notes, 1));
   DG_TRY(dg_alloc(&scratch->partial, most.partial, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->turned, most.turned, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->sums, most.sums, sizeof *scratch->sums));
@@ -146,6 +148,7 @@ void dg_scratch_destroy(dg_scratch *scratch) {
   dg_free(&scratch->dagg[1]);
   dg_free(&scratch->dagg_bf16);
   dg_free(&scratch->dzr);
+  dg_free(&scratch->notes);
   dg_free(&scratch->partial);
   dg_free(&scratch->turned);
   dg_free(&scratch->sums);
@@ -157,6 +160,10 @@ static void borrow_scratch(dg_work *w, const dg_scratch *s) {
   /* Once the backward pass of a layer has its row_dots, nothing reads agg; what it gives a product is in the layer
    * above. */
   w->e.dz = w->layer->conv->edges ? w->e.agg : w->e.dagg;
+  if (w->layer->note_size > 0 && w->block->t_number) {
+    w->e.notes = s->notes, w->e.note_size = w->layer->note_size;
+    w->e.t_notes = w->block->t_number, w->e.first_note = w->block->number;
+  }
   w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned, w->sums = s->sums;
   w->dskip = w->e.dagg;
 }

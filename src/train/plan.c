@@ -69,6 +69,8 @@ static void scale_counts(const dg_plan_input *in, dg_counts *counts) {
                               &n->n_sent, &n->n_edges,     &n->entries, &n->entries_dst};
     for (size_t i = 0; i < sizeof grows / sizeof *grows; i++) *grows[i] = scaled(in, *grows[i]);
     n->n_chunks = chunks_of(n);
+    n->n_outer =
+        (n->n_edges - n->n_dst) / 6 * 5; /* about: rows lie by clusters, and chunks keep a part of their edges */
   }
 }
 
@@ -385,7 +387,8 @@ static int64_t features_bytes(const division *d, int p) {
 static int64_t block_bytes(const division *d, const dg_layer_counts *n, bool backward) {
   const int64_t edge_dim = d->model->edge_dim, row = d->input->config->model.symmetric_norm ? 20 : 16;
   const int64_t forward = n->n_dst + (1 + edge_dim) * n->n_edges, back = n->n_src + (edge_dim > 0 ? 2 : 1) * n->n_edges;
-  return row * n->n_src + 4 * forward + (backward ? 4 * back : 0) + 4 * n->n_sent;
+  const int64_t numbers = dg_model_notes_edges(d->model) ? n->n_dst + n->n_outer : 0;
+  return row * n->n_src + 4 * forward + (backward ? 4 * (back + numbers) : 0) + 4 * n->n_sent;
 }
 
 static int64_t field_bytes(const division *d, const dg_counts *counts, int splits, bool backward) {

@@ -36,6 +36,7 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
                                   .splits = dg_config_prunes(t->config) ? splits : 0,
                                   .edges = dg_conv_of(t->config->model.kind)->edges,
                                   .outer = dg_conv_of(t->config->model.kind)->inner_edges,
+                                  .numbered = dg_model_notes_edges(&t->model),
                                   .exchange_first = t->exchange_first,
                                   .backward = backward,
                                   .full = backward && dg_model_is_full(&t->config->model)};

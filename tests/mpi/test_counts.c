@@ -76,6 +76,8 @@ static void a_pass_asks_for_what_was_counted(void **state) {
         check(&g, &config, true, backward);
         config = (dg_model_config){.kind = kinds[k], .layers = 3, .hidden = 100, .heads = 1, .out_heads = 1};
         check(&g, &config, false, backward);
+        config.hidden = 130; /* edges of GATv2 are noted */
+        check(&g, &config, false, backward);
       }
     random_graph_destroy(&g);
   }

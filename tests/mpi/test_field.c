@@ -132,18 +132,21 @@ static bool share_a_chunk(const dg_block *b, int32_t i, int32_t j) {
 }
 
 /* Walks the edges by ascending targets: each must be the next of its source, but for those that are left out. */
-static bool transpose_is_right(const dg_block *b, bool outer) {
-  int32_t next[NODES];
-  bool right = b->t_indptr[0] == 0;
+static bool transpose_is_right(const dg_block *b, bool outer, bool numbered) {
+  int32_t next[NODES], number = 0;
+  bool right = b->t_indptr[0] == 0 && (b->number != NULL) == numbered && (b->t_number != NULL) == numbered;
   for (int32_t j = 0; j < b->n_src; j++) next[j] = b->t_indptr[j];
-  for (int32_t i = 0; i < b->n_dst; i++)
+  for (int32_t i = 0; i < b->n_dst; i++) {
+    right &= !b->number || b->number[i] == number;
     for (int32_t t = b->indptr[i]; t < b->indptr[i + 1]; t++) {
       int32_t j = b->indices[t];
       if (outer && share_a_chunk(b, i, j)) continue;
       right &= next[j] < b->t_indptr[j + 1] && b->t_indices[next[j]] == i;
       right &= b->edge_dim == 0 ? b->t_edges == NULL : b->t_edges[next[j]] == t;
-      next[j]++;
+      right &= !b->t_number || b->t_number[next[j]] == number;
+      next[j]++, number++;
     }
+  }
   for (int32_t j = 0; j < b->n_src; j++) right &= next[j] == b->t_indptr[j + 1];
   return right;
 }
@@ -213,7 +216,7 @@ static void check_block(const dg_block *b, const dg_local *l, const oracle *o, i
   assert_all_true(&test_comm, chunks_are_arranged(&b->dst, b->dst.n_first, b->dst.n, b, l));
   assert_all_true(&test_comm, (b->t_indptr != NULL) == o->config.backward);
   if (o->config.backward) {
-    assert_all_true(&test_comm, transpose_is_right(b, o->config.outer));
+    assert_all_true(&test_comm, transpose_is_right(b, o->config.outer, o->config.numbered));
     assert_all_true(&test_comm, chunks_cover(&b->src, b->n_src));
     assert_all_true(&test_comm, chunks_are_arranged(&b->src, b->src.n_first, b->src.n, b, l));
   }
@@ -320,8 +323,12 @@ static void chunks_go_in_the_order_of_rows(void **state) {
   random_graph g = {.seed = 14, .n_nodes = NODES, .n_features = 2, .n_classes = 3, .degree = 60};
   assert_int_equal(random_graph_create(&g), DG_OK);
   for (int outer = 0; outer < 2; outer++)
-    check_field(
-        &g, (dg_field_config){.n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true, .outer = outer}, 6);
+    for (int numbered = 0; numbered < 2; numbered++)
+      check_field(
+          &g,
+          (dg_field_config){
+              .n_layers = 2, .splits = DG_TRAIN, .edges = true, .backward = true, .outer = outer, .numbered = numbered},
+          6);
   random_graph_destroy(&g);
 }
 

@@ -69,6 +69,7 @@ CASES = [
     ("hub", "gat", dict(edge_attributes="features")),
     ("directed", "gat", dict(layers=3, hidden=3, heads=5, out_heads=2, edge_attributes="weight")),
     ("hub", "gatv2", dict(edge_attributes="features")),
+    ("hub", "gatv2", dict(hidden=64, heads=4, edge_attributes="features")),  # whose out-edges are noted
     ("complete", "gatv2", dict(layers=3, hidden=5, heads=3, out_heads=3, edge_attributes="weight")),
     ("directed", "gcn", dict(layers=3, edge_attributes="weight")),
     ("hub", "gcn", dict(edge_attributes="weight")),

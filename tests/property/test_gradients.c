@@ -295,6 +295,28 @@ static void gatv2(void **state) {
   check_kind(DG_MODEL_GATV2, DG_EDGES_FEATURES);
 }
 
+/* Rows so wide that edges are noted for the pass over out-edges, in patterns of each form. */
+static void wide_gatv2(void **state) {
+  static const int heads[] = {1, 2, 3, 4}, hidden[] = {128, 64, 64, 32};
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    const bool all = k % 2;
+    const dg_model_config config = {.kind = DG_MODEL_GATV2,
+                                    .layers = 2 + all,
+                                    .hidden = hidden[k],
+                                    .heads = heads[k],
+                                    .out_heads = 1 + all,
+                                    .dropout = 0.3,
+                                    .attention_dropout = 0.25,
+                                    .edge_dropout = all ? 0.2 : 0,
+                                    .negative_slope = 0.2,
+                                    .residual = all,
+                                    .norm = all ? DG_NORM_BATCH : DG_NORM_NONE,
+                                    .edge_attributes = all ? DG_EDGES_FEATURES : DG_EDGES_PLAIN};
+    check_model(&config, false, false);
+  }
+}
+
 static void mlp(void **state) {
   (void)state;
   check_kind(DG_MODEL_MLP, DG_EDGES_PLAIN);
@@ -347,6 +369,7 @@ int main(int argc, char **argv) {
                                      cmocka_unit_test(gat),
                                      cmocka_unit_test(gat_drops_messages),
                                      cmocka_unit_test(gatv2),
+                                     cmocka_unit_test(wide_gatv2),
                                      cmocka_unit_test(mlp),
                                      cmocka_unit_test(sage),
                                      cmocka_unit_test(several_labels),

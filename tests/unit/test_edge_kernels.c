@@ -28,7 +28,7 @@ static const struct {
     {5, 8, 8, 64},      {2, 8, 2, 16},    {3, 7, 4, 32},   {8, 3, 8, 32}, /* any other: part of a vector a pattern, */
     {4, 25, 4, 112},    {3, 7, 3, 32},    {3, 30, 3, 96},                 /* three vectors, of three heads, */
     {9, 3, 16, 48},     {17, 2, 32, 64},  {40, 1, 48, 48},                /* several, */
-    {200, 2, 208, 416}, {1, 100, 1, 112},
+    {200, 2, 208, 416}, {1, 100, 1, 112}, {4, 64, 4, 256},
 };
 
 static int32_t indptr[N_DST + 1], indices[N_EDGES], ids[N_SRC];
@@ -36,11 +36,12 @@ static int32_t indptr[N_DST + 1], indices[N_EDGES], ids[N_SRC];
 /* Out-edges of sources. */
 typedef struct out_edges {
   int32_t indptr[N_SRC + 1], indices[N_EDGES], edges[N_EDGES];
+  int32_t number[N_EDGES], first_number[N_DST]; /* of each among these in the order of in-edges */
 } out_edges;
 
 static const dg_range chunks[] = {{0, 4}, {4, N_DST}}, no_chunk;
-static out_edges whole, outer;               /* and those between chunks, */
-static int32_t *outer_indices, *outer_edges; /* whose lists lie where a look behind them ends the test */
+static out_edges whole, outer;                              /* and those between chunks, */
+static int32_t *outer_indices, *outer_edges, *outer_number; /* whose lists lie where a look behind them ends the test */
 
 /* One problem: what kernels are given and make. */
 typedef struct problem {
@@ -51,6 +52,7 @@ typedef struct problem {
   dg_real *lin_edge, *edge_scores;
   dg_bf16 *z_bf16, *zr_bf16, *dagg_bf16;
   dg_real *score_src, *agg, *positive, *stat, *dz, *dzr, *dscore_dst, *alpha, *datt;
+  uint8_t *notes;
   dg_real *dropped; /* rows that GAT's edges gather, where they are dropped */
 } problem;
 
@@ -72,6 +74,10 @@ static void transpose(out_edges *out, bool all_edges) {
         if (indices[t] == j && (all_edges || is_outer(i, j))) out->indices[at] = i, out->edges[at++] = t;
     out->indptr[j + 1] = at;
   }
+  for (int32_t k = 0; k < at; k++)
+    for (int32_t other = 0; other < at; other++) out->number[k] += out->edges[other] < out->edges[k];
+  for (int32_t i = 0; i < N_DST; i++)
+    for (int32_t other = 0; other < at; other++) out->first_number[i] += out->edges[other] < indptr[i];
 }
 
 /* A copy of n numbers behind which memory ends. */
@@ -96,7 +102,8 @@ static int make_graph(void **state) {
   transpose(&outer, false);
   outer_indices = before_end(outer.indices, (size_t)outer.indptr[N_SRC]);
   outer_edges = before_end(outer.edges, (size_t)outer.indptr[N_SRC]);
-  return !outer_indices || !outer_edges || indptr[N_DST] != N_EDGES || whole.indptr[N_SRC] != N_EDGES;
+  outer_number = before_end(outer.number, (size_t)outer.indptr[N_SRC]);
+  return !outer_indices || !outer_edges || !outer_number || indptr[N_DST] != N_EDGES || whole.indptr[N_SRC] != N_EDGES;
 }
 
 static int make_tables_bf16(void **state) {
@@ -218,6 +225,7 @@ static void free_problem(problem *p) {
                      &p->dscore_dst, &p->alpha, &p->datt,     &p->lin_edge, &p->edge_scores, &p->dropped};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(all[i]);
   dg_free(&p->attributes);
+  dg_free(&p->notes);
   dg_bf16 **tables[] = {&p->z_bf16, &p->zr_bf16, &p->dagg_bf16};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) dg_free(tables[i]);
 }
@@ -251,6 +259,7 @@ static void check_alpha(const problem *p, const plain_edges *plain, const char *
 }
 
 /* Kernels treat ranges of rows: all are made in two, of which the sums are added. */
+typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
 typedef void summing(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
 static void run_summing(problem *p, const dg_edges *e, summing *kernel, int32_t n, int32_t middle, size_t width) {
   dg_real *partial = room(width, sizeof *partial);
@@ -276,19 +285,30 @@ static void run_targets(problem *p, const dg_edges *e, const dg_edge_kernels *k,
   dg_free(&partial);
 }
 
-static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner) {
+/* Out-edges are noted where rows are long enough. */
+static void note_edges(problem *p, dg_edges *e, const dg_edge_kernels *k) {
+  e->note_size = k->gatv2_note_size(e->hp, e->ld);
+  e->t_notes = e->inner ? outer_number : whole.number;
+  e->first_note = e->inner ? outer.first_number : whole.first_number;
+  dg_free(&p->notes);
+  if (e->note_size > 0) e->notes = p->notes = room((size_t)e->n_out_edges, e->note_size);
+}
+
+static void run_gatv2(problem *p, const dg_edge_kernels *k, bool inner, bool noted) {
   p->e.positive = NULL;
   dg_edges e = given_to_kernels(p);
   if (inner) e.inner = true, e.t_indptr = outer.indptr, e.t_indices = outer_indices;
   if (inner) e.n_out_edges = outer.indptr[N_SRC];
   if (inner && e.edge_dim > 0) e.t_edges = outer_edges;
+  if (noted) note_edges(p, &e, k);
   k->gatv2_forward(&e, 0, 5);
   k->gatv2_forward(&e, 5, N_DST);
   k->gatv2_alpha(&e, 0, N_DST, p->alpha);
   k->row_dots(&e, 0, N_DST);
   run_targets(p, &e, k, inner);
-  k->gatv2_backward_src(&e, 0, 40);
-  k->gatv2_backward_src(&e, 40, N_SRC);
+  edge_kernel *const sources = e.notes ? k->gatv2_backward_noted : k->gatv2_backward_src;
+  sources(&e, 0, 40);
+  sources(&e, 40, N_SRC);
 }
 
 /* Rows are dropped once their scores are made. */
@@ -346,9 +366,9 @@ static void check_attention(const dg_kernels *k, size_t shape, bool v2, double d
   p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   (v2 ? plain_gatv2 : plain_gat)(&plain, &p.e);
-  for (int inner = 0; inner <= (v2 ? 1 : 0); inner++) {
+  for (int way = 0; way < (v2 ? 4 : 1); way++) {
     if (v2)
-      run_gatv2(&p, edges, inner);
+      run_gatv2(&p, edges, way % 2, way / 2);
     else
       run_gat(&p, k, edges);
     check_results(&p, &plain, k->name, v2);
@@ -495,8 +515,6 @@ static void heads_sum_input_rows(void **state) {
   }
 }
 
-typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
-
 /* Sums without attention. */
 static void check_sums(const dg_kernels *k, size_t shape, edge_kernel *forward, edge_kernel *backward,
                        void (*make)(plain_edges *plain, const dg_edges *e), int edge_dim) {
@@ -559,7 +577,7 @@ static void extreme_scores_sum_to_one(void **state) {
     for (int edge_dim = 0; edge_dim < 2; edge_dim++) {
       const dg_edge_kernels *edges = edges_of(*k, edge_dim > 0);
       make_problem(&p, shape, 1e4, 0, edge_dim);
-      run_gatv2(&p, edges, false);
+      run_gatv2(&p, edges, false, false);
       check_extreme(&p, (*k)->name);
       run_gat(&p, *k, edges);
       check_extreme(&p, (*k)->name);
@@ -588,7 +606,7 @@ static void no_softmax_hides_what_is_not_a_number(void **state) {
     problem p;
     make_problem(&p, shape, 1, 0, 0);
     p.z[at(&p, (size_t)j, 0, 0)] = (dg_real)NAN;
-    run_gatv2(&p, edges_of(*k, false), false);
+    run_gatv2(&p, edges_of(*k, false), false, false);
     check_reached(&p, j, (*k)->name);
     run_gat(&p, *k, edges_of(*k, false));
     check_reached(&p, j, (*k)->name);
