@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <distgat/files.h>
 #include <distgat/h5io.h>
 #include <distgat/memory.h>
 #include <distgat/partition.h>
@@ -145,7 +146,7 @@ static dg_status read_lines(dg_part_reader *r, int32_t *part, int64_t n) {
       got++;
     }
   }
-  if (ferror(r->text)) return dg_fail(DG_INPUT, "%s: %s", r->path, strerror(errno));
+  if (ferror(r->text)) return dg_file_cannot_read(r->path, errno);
   if (wrong)
     return dg_fail(DG_INPUT, "%s: line %lld is no part number; there must be one a line, from 0", r->path,
                    (long long)wrong);
@@ -173,6 +174,7 @@ dg_status dg_part_reader_open(dg_part_reader *reader, const char *path, int64_t 
   if (!reader->text) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
   const bool is_h5 =
       fread(head, 1, sizeof head, reader->text) == sizeof head && memcmp(head, signature, sizeof head) == 0;
+  if (ferror(reader->text)) DG_TRY(dg_file_cannot_read(path, errno));
   rewind(reader->text);
   if (!is_h5) return DG_OK;
   DG_TRY(dg_h5_open(&reader->h5, path));

@@ -25,6 +25,10 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n);
    in the words of the system. */
 dg_status dg_file_check_writable(const char *path);
 
+/* Notes in the words of the system why it could not read what is open: `error`, an errno. Gives DG_IO, but for a
+   folder, which is no fault of the system, DG_INPUT. */
+dg_status dg_file_cannot_read(const char *path, int error);
+
 DG_API_END
 
 #endif

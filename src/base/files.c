@@ -34,6 +34,10 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n) {
   return DG_OK;
 }
 
+dg_status dg_file_cannot_read(const char *path, int error) {
+  return dg_fail(error == EISDIR ? DG_INPUT : DG_IO, "%s: cannot be read: %s", path, strerror(error));
+}
+
 dg_status dg_file_check_writable(const char *path) {
   struct stat info;
   char place[PATH_MAX];

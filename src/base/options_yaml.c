@@ -1,9 +1,13 @@
 #include <distgat/options.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
+
+#include <distgat/files.h>
 
 #include "base/nearest.h"
 #include "base/option_value.h"
@@ -21,9 +25,12 @@ static dg_option *find_option(dg_option *options, const char *name) {
   return NULL;
 }
 
+/* NULL where it is none, or holds a null character, behind which C sees nothing. */
 static const char *scalar_text(yaml_document_t *document, int node) {
   const yaml_node_t *scalar = yaml_document_get_node(document, node);
-  return scalar->type == YAML_SCALAR_NODE ? (const char *)scalar->data.scalar.value : NULL;
+  if (scalar->type != YAML_SCALAR_NODE) return NULL;
+  const char *text = (const char *)scalar->data.scalar.value;
+  return strlen(text) == scalar->data.scalar.length ? text : NULL;
 }
 
 /* Whether one of the pairs before `pair` sets the same option. */
@@ -49,7 +56,7 @@ static dg_status set_pair(dg_option *options, yaml_document_t *document, const y
   if (!name) return dg_fail(DG_INPUT, "%s: the name of an option was expected", where);
   dg_option *option = find_option(options, name);
   if (!option) return fail_unknown(options, name, where);
-  if (!text) return dg_fail(DG_INPUT, "%s: %s must be one value, not a list or a mapping", where, name);
+  if (!text) return dg_fail(DG_INPUT, "%s: %s must be one value in plain text, not a list or a mapping", where, name);
   if (set_before(options, document, first, pair, option)) return dg_fail(DG_INPUT, "%s: %s is set twice", where, name);
   if (option->given) return DG_OK;
   dg_status status = dg_options_set(option, text, where);
@@ -68,31 +75,63 @@ static dg_status set_all(dg_option *options, yaml_document_t *document, const ch
   return status;
 }
 
-static dg_status fail_parse(const yaml_parser_t *parser, const char *path) {
+/* A file that is read, and why it could not be: an errno, 0 where it could. */
+typedef struct source {
+  int fd, error;
+} source;
+
+/* For the parser, which calls what ends early damaged. */
+static int read_some(void *context, unsigned char *text, size_t room, size_t *length) {
+  source *from = context;
+  ssize_t n;
+  do n = read(from->fd, text, room);
+  while (n < 0 && errno == EINTR);
+  from->error = n < 0 ? errno : 0;
+  *length = n < 0 ? 0 : (size_t)n;
+  return n >= 0;
+}
+
+static dg_status fail_parse(const yaml_parser_t *parser, const source *from, const char *path) {
+  if (from->error != 0) return dg_file_cannot_read(path, from->error);
   if (parser->error == YAML_READER_ERROR) return dg_fail(DG_INPUT, "%s is not a readable text file", path);
   if (parser->error == YAML_MEMORY_ERROR) return dg_fail(DG_MEMORY, "out of memory for %s", path);
   return dg_fail(DG_INPUT, "%s:%zu: not YAML: %s", path, parser->problem_mark.line + 1, parser->problem);
 }
 
-dg_status dg_options_load_yaml(dg_option *options, const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return dg_fail(DG_INPUT, "cannot read %s: %s", path, strerror(errno));
+/* Nothing is read of what a second document says: there must be none. */
+static dg_status check_end(yaml_parser_t *parser, const source *from, const char *path) {
+  dg_status status = DG_OK;
+  yaml_document_t rest;
+  if (!yaml_parser_load(parser, &rest)) return fail_parse(parser, from, path);
+  const yaml_node_t *root = yaml_document_get_root_node(&rest);
+  if (root)
+    status = dg_fail(DG_INPUT, "%s:%zu: a second document; all options stand in one", path, root->start_mark.line + 1);
+  yaml_document_delete(&rest);
+  return status;
+}
+
+static dg_status load(dg_option *options, source *from, const char *path) {
   dg_status status;
   yaml_parser_t parser;
   yaml_document_t document;
-  if (!yaml_parser_initialize(&parser)) {
-    fclose(file);
-    return dg_fail(DG_MEMORY, "out of memory for %s", path);
-  }
-  yaml_parser_set_input_file(&parser, file);
+  if (!yaml_parser_initialize(&parser)) return dg_fail(DG_MEMORY, "out of memory for %s", path);
+  yaml_parser_set_input(&parser, read_some, from);
   if (yaml_parser_load(&parser, &document)) {
     status = set_all(options, &document, path);
     yaml_document_delete(&document);
+    if (status == DG_OK) status = check_end(&parser, from, path);
   } else {
-    status = fail_parse(&parser, path);
+    status = fail_parse(&parser, from, path);
   }
   yaml_parser_delete(&parser);
-  fclose(file);
+  return status;
+}
+
+dg_status dg_options_load_yaml(dg_option *options, const char *path) {
+  source from = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+  if (from.fd < 0) return dg_fail(DG_INPUT, "cannot read %s: %s", path, strerror(errno));
+  const dg_status status = load(options, &from, path);
+  close(from.fd);
   return status;
 }
 

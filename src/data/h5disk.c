@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <distgat/status.h>
+#include <distgat/files.h>
 
 #include "base/sync.h"
 
@@ -106,10 +106,6 @@ ssize_t dg_h5disk_read(int fd, void *to, size_t n, off_t at) {
   return (ssize_t)done;
 }
 
-dg_status dg_h5disk_cannot_read(const char *path, int error) {
-  return dg_fail(DG_IO, "%s: cannot be read: %s", path, strerror(error));
-}
-
 /* What is being written reads as zero until it is; a file that is read has nothing behind its end. Noted at once: the
    library takes what it cannot read for something that is not there, and its callers for damage. */
 static herr_t disk_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t address, size_t size, void *buffer) {
@@ -119,7 +115,7 @@ static herr_t disk_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t a
   const ssize_t n = dg_h5disk_read(d->fd, buffer, size, (off_t)address);
   if (n < 0) {
     if (*d->error == 0) *d->error = errno;
-    if (!d->writes) (void)dg_h5disk_cannot_read(d->path, errno);
+    if (!d->writes) (void)dg_file_cannot_read(d->path, errno);
     return -1;
   }
   if ((size_t)n < size && !d->writes) return -1;

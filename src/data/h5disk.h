@@ -14,12 +14,9 @@
 hid_t dg_h5disk_create(const char *path, int *error);
 
 /* Opens an HDF5 file for reading, without a lock: those who need one take it. The first error of the system, opening
-   included, is stored in *error and noted as dg_h5disk_cannot_read says it; error lives as long as the file. Gives
+   included, is stored in *error and noted as dg_file_cannot_read says it; error lives as long as the file. Gives
    H5I_INVALID_HID on failure. Local. */
 hid_t dg_h5disk_open(const char *path, int *error);
-
-/* Says so in the words of the system; gives DG_IO. Local. */
-dg_status dg_h5disk_cannot_read(const char *path, int error);
 
 /* Reads [at, at + n), as much of it as there is. Gives the number of bytes, or -1 with errno. Local. */
 ssize_t dg_h5disk_read(int fd, void *to, size_t n, off_t at);

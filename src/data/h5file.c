@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <distgat/files.h>
 #include <distgat/memory.h>
 
 #include "data/h5disk.h"
@@ -63,7 +64,7 @@ static dg_status find_signature(const dg_h5 *file, const struct stat *st) {
   char found[sizeof signature - 1];
   for (off_t at = 0; at < st->st_size; at = at == 0 ? 512 : 2 * at) {
     const ssize_t n = dg_h5disk_read(file->lock, found, sizeof found, at);
-    if (n < 0) return dg_h5disk_cannot_read(file->path, errno);
+    if (n < 0) return dg_file_cannot_read(file->path, errno);
     if (n == (ssize_t)sizeof found && memcmp(found, signature, sizeof found) == 0) return DG_OK;
   }
   return dg_fail(DG_INPUT, "%s: is not an HDF5 file", file->path);
@@ -106,7 +107,7 @@ dg_status dg_h5_open(dg_h5 **file, const char *path) {
   DG_TRY(dg_h5guard_examine(&(*file)->texts, path, &st));
   (*file)->id = dg_h5disk_open(path, &(*file)->error);
   if ((*file)->id < 0 && (*file)->error != 0)
-    status = dg_h5disk_cannot_read(path, (*file)->error);
+    status = dg_file_cannot_read(path, (*file)->error);
   else if ((*file)->id < 0 && dg_h5_lacked_memory())
     status = dg_fail(DG_MEMORY, "%s: out of memory", path);
   else if ((*file)->id < 0)
@@ -133,7 +134,7 @@ static dg_status resolve_target(dg_h5 *file) {
 
 dg_status dg_h5_judge(const dg_h5 *file, dg_status status) {
   if (file->error == 0 || (status != DG_OK && status != DG_INPUT)) return status;
-  return file->temporary != NULL ? dg_h5_cannot_write(file) : dg_h5disk_cannot_read(file->path, file->error);
+  return file->temporary != NULL ? dg_h5_cannot_write(file) : dg_file_cannot_read(file->path, file->error);
 }
 
 dg_status dg_h5_cannot_write(const dg_h5 *file) {

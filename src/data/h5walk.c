@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <distgat/files.h>
+
 #include "data/h5check.h"
 #include "data/h5disk.h"
 #include "data/h5text.h"
@@ -103,11 +105,11 @@ static herr_t look_at_link(hid_t group, const char *name, const H5L_info_t *link
 dg_status dg_h5walk(dg_h5texts *texts, const char *path) {
   int error = 0;
   walk w = {.path = path, .file = dg_h5disk_open(path, &error), .texts = texts};
-  if (w.file < 0 && error != 0) return dg_h5disk_cannot_read(path, error);
+  if (w.file < 0 && error != 0) return dg_file_cannot_read(path, error);
   if (w.file < 0) return dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
   const bool done = H5Aiterate2(w.file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at_attribute, &w) >= 0 &&
                     (w.status != DG_OK || H5Lvisit(w.file, H5_INDEX_NAME, H5_ITER_NATIVE, look_at_link, &w) >= 0);
   if (!done && w.status == DG_OK) w.status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
   if (H5Fclose(w.file) < 0 && w.status == DG_OK) w.status = dg_fail(DG_INPUT, "%s: is truncated or damaged", path);
-  return error == 0 ? w.status : dg_h5disk_cannot_read(path, error);
+  return error == 0 ? w.status : dg_file_cannot_read(path, error);
 }

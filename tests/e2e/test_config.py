@@ -62,6 +62,17 @@ class Config(program.Case):
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
             self.assertIn("--save: YAML holds UTF-8 alone", done.stderr)
 
+    def test_what_would_not_be_read_is_refused(self):
+        """A second document, and what follows a null character."""
+        for text, words in (("lr: 0.1\n---\nhidden: 3\n", ":3: a second document"),
+                            ("lr: 0.1\n...\nhidden: [3\n", ":3: not YAML"), ('lr: "0.1\\0 per step"\n', ":1: lr must be one value"),
+                            ('"lr\\0s": 0.1\n', ":1: the name of an option")):
+            done = program.run("train", self.path("graph.h5"), *self.write(text), "--print-config")
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("config.yaml" + words, done.stderr)
+        for text in ("---\nlr: 0.1\n", "lr: 0.1\n...\n", "%YAML 1.1\n---\nlr: 0.1\n...\n# end\n"):
+            self.assertIn("lr: 0.1\n", self.printed(*self.write(text)))
+
     def test_a_file_does_not_ask_for_printing(self):
         for ranks in (1, 3):
             done = program.run("train", self.path("graph.h5"), *self.write("print-config: true\n"), ranks=ranks)

@@ -11,7 +11,7 @@ import unittest.mock
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
 
-DONE, FAILED = 0, 3
+DONE, BAD, FAILED = 0, 2, 3
 HALF = 0  # no error
 TRAIN = ("train", "G.h5", "--epochs", 2, "--save", "new.h5", "--log", "log.jsonl")
 PREDICT = ("predict", "G.h5", "--model-file", "M.h5", "--out", "new.h5", "--csv", "T.csv", "--probabilities")
@@ -61,6 +61,16 @@ class Disk(program.Case):
         for count in (1, 40):
             self.fails("G.h5: cannot be read: Input/output error", "pread", count, errno.EIO, "G.h5", *TRAIN, ranks=3)
         self.fails("M.h5: cannot be read: Input/output error", "pread", 30, errno.EIO, "M.h5", *PREDICT)
+
+    def test_text_that_cannot_be_read(self):
+        """It is not damaged either; a folder is the user's mistake."""
+        part = ("partition", "G.h5", "--parts", 3, "--method", "file", "--out", "new.h5", "--from")
+        for command in (part, ("train", "G.h5", "--config")):
+            for source, code, words in (("/proc/self/mem", FAILED, "Input/output error"), ("/proc", BAD, "Is a directory")):
+                with self.subTest(command=command, source=source):
+                    done = program.run(*command, source, "--quiet", timeout=30, cwd=self.folder.name)
+                    self.assertEqual((done.returncode, done.stdout), (code, ""))
+                    self.assertEqual(done.stderr, f"distgat {command[0]}: {source}: cannot be read: {words}\n")
 
     def test_what_cannot_be_written(self):
         for call, error, words in (("pwrite", errno.ENOSPC, "No space left"), ("fsync", errno.EIO, "Input/output error"),
