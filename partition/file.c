@@ -171,7 +171,7 @@ dg_status dg_part_reader_open(dg_part_reader *reader, const char *path, int64_t 
   dg_status status = DG_OK;
   *reader = (dg_part_reader){.path = path, .n_nodes = n_nodes, .parts = 1};
   reader->text = fopen(path, "rb");
-  if (!reader->text) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  if (!reader->text) return dg_file_cannot_read(path, errno);
   const bool is_h5 =
       fread(head, 1, sizeof head, reader->text) == sizeof head && memcmp(head, signature, sizeof head) == 0;
   if (ferror(reader->text)) DG_TRY(dg_file_cannot_read(path, errno));

@@ -25,8 +25,8 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n);
    in the words of the system. */
 dg_status dg_file_check_writable(const char *path);
 
-/* Notes in the words of the system why it could not read what is open: `error`, an errno. Gives DG_IO, but for a
-   folder, which is no fault of the system, DG_INPUT. */
+/* Notes in the words of the system why it could not open or read a file: `error`, an errno. Gives DG_INPUT where
+   another path would be right, else DG_IO: the file may be. */
 dg_status dg_file_cannot_read(const char *path, int error);
 
 DG_API_END

@@ -35,7 +35,12 @@ dg_status dg_files_check_distinct(const dg_named_file *files, int n) {
 }
 
 dg_status dg_file_cannot_read(const char *path, int error) {
-  return dg_fail(error == EISDIR ? DG_INPUT : DG_IO, "%s: cannot be read: %s", path, strerror(error));
+  static const int of_paths[] = {ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, ENXIO, ENODEV};
+  dg_status status = DG_IO;
+  if (error == ENOENT) return dg_fail(DG_INPUT, "%s: no such file", path);
+  for (size_t i = 0; i < sizeof of_paths / sizeof of_paths[0]; i++)
+    if (error == of_paths[i]) status = DG_INPUT;
+  return dg_fail(status, "%s: cannot be read: %s", path, strerror(error));
 }
 
 dg_status dg_file_check_writable(const char *path) {

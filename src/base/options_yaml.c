@@ -129,7 +129,7 @@ static dg_status load(dg_option *options, source *from, const char *path) {
 
 dg_status dg_options_load_yaml(dg_option *options, const char *path) {
   source from = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
-  if (from.fd < 0) return dg_fail(DG_INPUT, "cannot read %s: %s", path, strerror(errno));
+  if (from.fd < 0) return dg_file_cannot_read(path, errno);
   const dg_status status = load(options, &from, path);
   close(from.fd);
   return status;

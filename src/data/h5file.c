@@ -50,11 +50,11 @@ const char *dg_h5_path(const dg_h5 *file) {
 
 /* Says in the words of the system why a file cannot be read; *fd stays open where it can. */
 static dg_status open_plain(int *fd, struct stat *st, const char *path) {
-  if (stat(path, st) != 0) return dg_fail(DG_INPUT, "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
+  if (stat(path, st) != 0) return dg_file_cannot_read(path, errno);
   if (S_ISDIR(st->st_mode)) return dg_fail(DG_INPUT, "%s: is a directory, an HDF5 file is expected", path);
   if (!S_ISREG(st->st_mode)) return dg_fail(DG_INPUT, "%s: is not a regular file, as an HDF5 file must be", path);
   *fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (*fd < 0 || fstat(*fd, st) != 0) return dg_fail(DG_INPUT, "%s: %s", path, strerror(errno));
+  if (*fd < 0 || fstat(*fd, st) != 0) return dg_file_cannot_read(path, errno);
   return DG_OK;
 }
 

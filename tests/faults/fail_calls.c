@@ -1,8 +1,11 @@
-/* To be loaded before a program: the COUNT-th call of NAME (pread, pwrite, fsync, close or rename) on files whose path
-   ends in END fails with errno ERROR, or, where that is 0, moves half of the bytes. FAIL_CALL=NAME:COUNT:ERROR:END */
+/* To be loaded before a program: the COUNT-th call of NAME (open, pread, pwrite, fsync, close or rename) on files whose
+   path ends in END fails with errno ERROR, or, where that is 0, moves half of the bytes, as is asked for by
+   FAIL_CALL=NAME:COUNT:ERROR:END. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +44,15 @@ static int is_meant_file(const char *name, int fd) {
   }
 TRANSFER(pread, void)
 TRANSFER(pwrite, const void)
+
+int open(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  if (is_meant("open", path)) return errno = error, -1;
+  return REAL("open", int, const char *, int, ...)(path, flags, mode);
+}
 
 int fsync(int fd) {
   if (is_meant_file("fsync", fd)) return errno = error, -1;

@@ -62,6 +62,15 @@ class Disk(program.Case):
             self.fails("G.h5: cannot be read: Input/output error", "pread", count, errno.EIO, "G.h5", *TRAIN, ranks=3)
         self.fails("M.h5: cannot be read: Input/output error", "pread", 30, errno.EIO, "M.h5", *PREDICT)
 
+    def test_what_cannot_be_opened(self):
+        """The file may be good: exit code 3, for whichever rank."""
+        count, words = 1, "G.h5: cannot be read: Too many open files"
+        while self.fails(words, "open", count, errno.EMFILE, "G.h5", *TRAIN, may_end=True) is not None:
+            count += 1
+        self.assertGreater(count, 2)
+        for count in (1, 2):
+            self.fails(words, "open", count, errno.EMFILE, "G.h5", *TRAIN, ranks=3)
+
     def test_text_that_cannot_be_read(self):
         """It is not damaged either; a folder is the user's mistake."""
         part = ("partition", "G.h5", "--parts", 3, "--method", "file", "--out", "new.h5", "--from")

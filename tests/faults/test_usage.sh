@@ -74,7 +74,7 @@ refused "distgat train: --lr needs a value" train G.h5 --lr
 refused "distgat train: 1 file name is needed, 0 given" train
 refused "distgat train: unexpected argument 'H.h5'" train G.h5 H.h5
 refused "distgat train: wrong.yaml:2: unknown option 'lrr'" train G.h5 --config wrong.yaml
-refused "distgat train: cannot read absent.yaml" train G.h5 --config absent.yaml
+refused "distgat train: absent.yaml: no such file" train G.h5 --config absent.yaml
 refused "distgat train: --patience is for --early-stop gat or gcn" train G.h5 --patience 5
 refused "distgat train: --negative-slope is for gat and gatv2" train G.h5 --model gcn --negative-slope 1
 refused "distgat bench: --epochs is for train" bench G.h5 --epochs 5
