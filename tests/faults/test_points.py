@@ -26,6 +26,9 @@ STEPS = (
     (7, ("generate", "--nodes", 99, "--avg-degree", 3, "--features", 9, "--classes", 2, "--out", "out.h5", "--quiet")),
     (3, ("partition", "G.h5", "--parts", 3, "--out", "out.h5", "--quiet")), (1, ("info", "G.h5")),
     (5, ("bench", "G.h5", "--steps", 1, "--quiet")), (61, PLAN))
+SHARED = (*(command for _, command in STEPS[:3]), ("bench", "G.h5", "--steps", 1, "--quiet"),
+          ("partition", "large.h5", "--parts", 3, "--method", "multilevel", "--out", "out.h5", "--quiet"))
+AMONG_THREE = ((0, 110), (1, 20), (2, 70))  # rank and allocation
 
 
 def points():
@@ -89,11 +92,11 @@ class Points(program.Case):
             self.fails(FAILED, "memory", None, 0, count)
             self.fails(FAILED, "memory", 3, 1, count)
 
-    def without_memory(self, fault, command):
+    def without_memory(self, fault, command, ranks=None):
         """The exit code of a command that ends as it should."""
-        with self.subTest(fault=fault, command=command), unittest.mock.patch.dict(os.environ, DISTGAT_FAULT=fault):
+        with self.subTest(fault=fault, command=command, ranks=ranks), unittest.mock.patch.dict(os.environ, DISTGAT_FAULT=fault):
             before = set(os.listdir(self.folder.name))
-            done = program.run(*command, timeout=AT_ONCE, cwd=self.folder.name)
+            done = program.run(*command, ranks=ranks, timeout=AT_ONCE, cwd=self.folder.name)
             for name in set(os.listdir(self.folder.name)) - before:
                 os.remove(self.path(name))
                 self.assertTrue(done.returncode == 0 or name in WHOLE, name)
@@ -110,6 +113,13 @@ class Points(program.Case):
             while self.without_memory(f"memory:0:{count}", command) == FAILED:
                 count += step
             self.assertGreater(count, 20)
+
+    def test_memory_of_one_rank_of_three(self):
+        program.distgat("generate", "--nodes", 42000, "--avg-degree", 4, "--features", 4, "--classes", 3, "--out",
+                        self.path("large.h5"), "--quiet")  # smaller ones are divided by one rank
+        for command in SHARED:
+            for rank, count in AMONG_THREE:
+                self.assertEqual(self.without_memory(f"memory:{rank}:{count}", command, 3), FAILED)
 
     def test_threads_of_a_plan(self):
         self.assertEqual(self.without_memory("threads.start", PLAN), FAILED)
