@@ -128,6 +128,11 @@ static bool read_number(const char *line, int32_t *number) {
   return end[strspn(end, " \t\r\n")] == '\0';
 }
 
+/* Whether all of a line was read: no null character hides its end, and it fits. */
+static bool is_whole(const char *line, FILE *text) {
+  return strchr(line, '\n') != NULL || feof(text);
+}
+
 /* Reads n numbers, and where they are the last all that follows. Blank lines may stand at the end only. */
 static dg_status read_lines(dg_part_reader *r, int32_t *part, int64_t n) {
   char line[64];
@@ -136,7 +141,9 @@ static dg_status read_lines(dg_part_reader *r, int32_t *part, int64_t n) {
   while ((last || got < n) && !wrong && fgets(line, sizeof line, r->text)) {
     int32_t number;
     r->line++;
-    if (line[strspn(line, " \t\r\n")] == '\0') {
+    if (!is_whole(line, r->text)) {
+      wrong = r->line;
+    } else if (line[strspn(line, " \t\r\n")] == '\0') {
       r->blank = r->blank ? r->blank : r->line;
     } else if (r->blank || !read_number(line, &number)) {
       wrong = r->blank ? r->blank : r->line;

@@ -43,6 +43,8 @@ COMMANDS = {
     "short_text": ((*FROM, "short.txt"), BAD, "has 29 part numbers, the graph 30 nodes"),
     "text_with_word": ((*FROM, "word.txt"), BAD, "line 7 is no part number"),
     "text_with_negative": ((*FROM, "negative.txt"), BAD, "line 5 is no part number"),
+    "text_with_null": ((*FROM, "null.txt"), BAD, "line 3 is no part number"),
+    "text_without_end": ((*FROM, "/dev/zero"), BAD, "line 1 is no part number"),
     "text_with_more_parts": ((*FROM, "more.txt"), BAD, "has 4 parts"),
 }
 
@@ -71,7 +73,8 @@ class BadPartition(program.Case):
             out.write(f.read()[:300])
         lines = [str(p) for p in part]
         texts = {"good": lines, "short": lines[:29], "word": changed(lines, 6, "six"),
-                 "negative": changed(lines, 4, "-1"), "more": changed(lines, 9, "3")}
+                 "negative": changed(lines, 4, "-1"), "more": changed(lines, 9, "3"),
+                 "null": changed(lines, 2, "2\0 of 3")}
         for name, text in texts.items():
             with open(cls.path(name + ".txt"), "w") as f:
                 f.write("\n".join(text) + "\n")
