@@ -1,9 +1,14 @@
+#include <math.h>
+#include <string.h>
+
 #include <distgat/memory.h>
+#include <distgat/rng.h>
 
 #include "level.h"
 
 /* Rows near the borders of parts are few in graphs that have good parts: rank 0 polishes them, and one fixed node a
-   part stands for all others (a band graph: Chevalier, Pellegrini 2008, section 3.2). */
+   part stands for all others (a band graph: Chevalier, Pellegrini 2008, section 3.2). Where they are too many, but
+   parts too heavy, some of those at borders are enough to make these lighter. */
 
 /* A band goes no further from the borders. */
 enum { REACH = 12 };
@@ -18,7 +23,8 @@ typedef struct band {
   dg_id *number;     /* [n + n_halo] among the rows of the band, -1: not in it */
   int64_t n;         /* rows of the band here */
   int64_t n_all;     /* of all ranks */
-  dg_weight *load;   /* [parts] */
+  bool sampled;      /* whether they are some of those at borders alone */
+  dg_weight *load;   /* [parts] without the rows of the band */
 } band;
 
 /* A row, and an edge of it, on their way to rank 0. */
@@ -72,19 +78,39 @@ static dg_status widen(int64_t *what, band *b, const int32_t *part, int reached)
   return dg_level_pull(level, b->distance, 1);
 }
 
-/* Finds a band of no more than `most` rows, as wide as possible: rows are numbered, of all ranks. Collective. */
-static dg_status find_rows(band *b, const int32_t *part, int64_t most) {
+/* Leaves a share of the rows at borders in the band. */
+static void thin_out(band *b, double share, uint64_t key) {
+  for (dg_row i = 0; i < b->level->n; i++)
+    if (dg_rng_uniform(key, (uint64_t)dg_level_id(b->level, i)) >= share) b->distance[i] = 0;
+  b->sampled = true;
+}
+
+/* Finds a band of no more than `most` rows, as wide as possible, or thin where parts are too heavy; gives how far it
+   reaches. Collective. */
+static dg_status find_band(int *reach, band *b, const int32_t *part, int64_t most, bool heavy, uint64_t key) {
   dg_status status = DG_OK;
-  const dg_level *level = b->level;
-  int64_t what[2] = {0}, first;
-  int reach = 0;
-  for (int r = 0; r < REACH; r++) {
+  int64_t what[2] = {0};
+  for (*reach = 0; *reach < REACH; ++*reach) {
     const int64_t before = what[0];
-    DG_TRY(widen(what, b, part, r));
-    if (what[0] > most || what[1] > BAND_EDGES * most) break;
-    reach = r + 1;
+    DG_TRY(widen(what, b, part, *reach));
+    const double rows = (double)most / (double)what[0], edges = BAND_EDGES * (double)most / (double)what[1];
+    if (rows < 1 || edges < 1) {
+      if (*reach > 0 || !heavy) break;
+      thin_out(b, rows < edges ? rows : edges, key);
+      *reach = 1;
+      break;
+    }
     if (what[0] == before) break;
   }
+cleanup:
+  return status;
+}
+
+/* Numbers the rows of the band, of all ranks. Collective. */
+static dg_status number_rows(band *b, int reach) {
+  dg_status status = DG_OK;
+  const dg_level *level = b->level;
+  int64_t first;
   for (dg_row i = 0; i < level->n; i++) b->n += b->distance[i] > 0 && b->distance[i] <= reach;
   first = b->n_all = b->n;
   dg_comm_sum_below(level->comm, &first, 1);
@@ -110,9 +136,22 @@ static void list_rows(band_row *rows, band_edge *edges, const band *b, const int
 
 /* What the parts weigh without the rows of the band. Collective. */
 static void weigh_rest(band *b, const int32_t *part) {
+  memset(b->load, 0, (size_t)b->parts * sizeof *b->load);
   for (dg_row i = 0; i < b->level->n; i++)
     if (b->number[i] < 0) dg_weight_add(&b->load[part[i]], &b->level->weight[i]);
   dg_comm_sum_int64(b->level->comm, b->load->of, (size_t)b->parts * DG_MAX_WEIGHTS);
+}
+
+/* Whether a part has more of anything than moves leave it. Collective. */
+static bool are_heavy(band *b, const int32_t *part, const double *share) {
+  memset(b->number, -1, (size_t)b->level->n * sizeof *b->number);
+  weigh_rest(b, part);
+  for (int p = 0; p < b->parts; p++)
+    for (int k = 0; k < DG_MAX_WEIGHTS; k++) {
+      const double fair = (share ? share[p] : 1.0 / b->parts) * (double)b->level->total.of[k];
+      if ((double)b->load[p].of[k] > ceil(DG_BALANCE_AIM * fair)) return true;
+    }
+  return false;
 }
 
 /* The same on rank 0, as a graph. */
@@ -166,7 +205,7 @@ static dg_status polish(band_graph *g, const band *b, const dg_mail *rows, const
                                    .ids = g->ids,
                                    .edge_weight = g->edge_weight,
                                    .weight = g->weight};
-  DG_TRY(dg_partition_polish(&result, g->part, &graph, b->parts, share, b->level->edge_weight == NULL));
+  DG_TRY(dg_partition_polish(&result, g->part, &graph, b->parts, share, b->level->edge_weight == NULL && !b->sampled));
 cleanup:
   return status;
 }
@@ -208,12 +247,15 @@ cleanup:
   return status;
 }
 
-dg_status dg_level_polish(int32_t *part, const dg_level *level, int parts, const double *share, int64_t most) {
+dg_status dg_level_polish(int32_t *part, const dg_level *level, int parts, const double *share, int64_t most,
+                          uint64_t key) {
   dg_status status = DG_OK;
   band b = {.level = level, .parts = parts};
+  int reach;
   DG_TRY(dg_comm_agree(level->comm, allocate(&b)));
   DG_TRY(dg_level_pull(level, part, sizeof *part));
-  DG_TRY(find_rows(&b, part, most));
+  DG_TRY(find_band(&reach, &b, part, most, are_heavy(&b, part, share), key));
+  DG_TRY(number_rows(&b, reach));
   if (b.n_all == 0) goto cleanup;
   weigh_rest(&b, part);
   DG_TRY(send(part, &b, share));

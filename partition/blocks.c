@@ -9,8 +9,11 @@
 #include "multilevel.h"
 
 /* Corrections of what parts project, until the largest is so near the mean. */
-enum { CORRECTIONS = 4 };
+enum { CORRECTIONS = 6 };
 #define WELL_BALANCED 1.035
+
+/* What of the halo it is worth that no part has twice its share. */
+#define DEAR 5
 
 static dg_status load(dg_blocks *b, dg_outline_block *o, const dg_comm *comm, const char *path, const char *split,
                       const dg_step_config *step) {
@@ -107,17 +110,32 @@ static void destroy_correction(correction *c) {
   dg_free(&c->shares);
 }
 
-/* Sets the third weight of each row to its share of what its part really projects; says how far the largest part is
-   beyond the mean. Collective. */
-static dg_status correct_weights(double *imbalance, dg_level *level, const dg_blocks *b, correction *c,
-                                 const int32_t *part, int parts) {
+/* Largest over its share of what parts project, of edges that the step goes over first, and of all edges. */
+static double find_imbalance(const correction *c, const double *share, int parts) {
+  double sum[3] = {0}, worst = 1;
+  for (int pass = 0; pass < 2; pass++)
+    for (int p = 0; p < parts; p++) {
+      const double load[3] = {(double)c->step[p].nonzeros, (double)c->step[p].first_edges, (double)c->each[p].edges};
+      for (int k = 0; k < 3; k++) {
+        if (pass == 0) sum[k] += load[k];
+        if (pass == 1 && sum[k] > 0) worst = fmax(worst, load[k] / (sum[k] * (share ? share[p] : 1.0 / parts)));
+      }
+    }
+  return worst;
+}
+
+/* Sets the third weight of each row to its share of what its part really projects; says how uneven parts are, and what
+   they cost by that and by their halo. Collective. */
+static dg_status correct_weights(double *imbalance, double *cost, dg_level *level, const dg_blocks *b, correction *c,
+                                 const int32_t *part, const dg_multilevel_config *how) {
   dg_status status = DG_OK;
   dg_partition_quality quality;
-  DG_TRY(dg_blocks_measure(&quality, c->each, c->step, b, part, parts));
-  *imbalance = quality.step.nonzero_imbalance;
-  for (int p = 0; p < parts; p++) c->shares[p] = 0;
+  DG_TRY(dg_blocks_measure(&quality, c->each, c->step, b, part, how->parts));
+  *imbalance = find_imbalance(c, how->share, how->parts);
+  *cost = (double)quality.halo_nodes * (1 + DEAR * fmax(0, *imbalance - WELL_BALANCED));
+  for (int p = 0; p < how->parts; p++) c->shares[p] = 0;
   for (dg_row i = 0; i < level->n; i++) c->shares[part[i]] += b->nonzeros[i];
-  dg_comm_sum_int64(level->comm, c->shares, (size_t)parts);
+  dg_comm_sum_int64(level->comm, c->shares, (size_t)how->parts);
   for (dg_row i = 0; i < level->n; i++) {
     const int p = part[i];
     const double scale = c->shares[p] > 0 ? 65536.0 * (double)c->step[p].nonzeros / (double)c->shares[p] : 0;
@@ -129,25 +147,25 @@ cleanup:
 }
 
 /* A part projects a source once, however many of its targets have it; the shares take it for as many times as targets
-   anywhere. So what parts project is measured, and rows move by that, while it helps. Collective. */
+   anywhere. So what parts project is measured, and rows move by that, while it pays: rows that leave their neighbours
+   make more rows halo, and all project more. Collective. */
 static dg_status balance_nonzeros(int32_t *rows, dg_level *level, const dg_blocks *b, const dg_multilevel_config *how) {
   dg_status status = DG_OK;
   correction c = {0};
-  double imbalance = 0, least = INFINITY;
+  double imbalance, cost, least = INFINITY, cheapest = INFINITY;
   const size_t bytes = (size_t)level->n * sizeof *rows;
   int32_t *best = NULL;
   status = create_correction(&c, how->parts);
   if (status == DG_OK) status = dg_alloc(&best, (size_t)level->n, sizeof *best);
   DG_TRY(dg_comm_agree(level->comm, status));
   for (uint64_t k = 0; k <= CORRECTIONS; k++) {
-    const dg_spread_config spread = {
-        .parts = how->parts, .rounds = 4, .share = how->share, .seed = dg_rng_key(dg_rng_key(how->seed, 0), k)};
-    DG_TRY(correct_weights(&imbalance, level, b, &c, rows, how->parts));
-    if (!how->share && imbalance >= least) break;
+    const uint64_t key = dg_rng_key(dg_rng_key(how->seed, 0), k);
+    const dg_spread_config spread = {.parts = how->parts, .rounds = 4, .share = how->share, .seed = key};
+    DG_TRY(correct_weights(&imbalance, &cost, level, b, &c, rows, how));
+    if (cost < cheapest) memcpy(best, rows, bytes), cheapest = cost;
+    if (k == CORRECTIONS || imbalance <= WELL_BALANCED || imbalance >= least) break;
     least = imbalance;
-    memcpy(best, rows, bytes);
-    if (k == CORRECTIONS || (!how->share && imbalance <= WELL_BALANCED)) break;
-    DG_TRY(dg_level_polish(rows, level, how->parts, how->share, dg_multilevel_wanted(how->parts)));
+    DG_TRY(dg_level_polish(rows, level, how->parts, how->share, dg_multilevel_wanted(how->parts), key));
     DG_TRY(dg_level_spread(rows, level, &spread));
   }
   memcpy(rows, best, bytes);

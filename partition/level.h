@@ -134,9 +134,11 @@ dg_status dg_level_project(int32_t *part, const dg_level *level, const dg_id *co
 
 /* ---- band.c ---- */
 
-/* Moves rows near the borders of parts, part [n + n_halo], as dg_partition_polish() does, on rank 0; nothing where they
-   are more than `most`. The same on any number of ranks. Errors: DG_MEMORY. Collective. */
-dg_status dg_level_polish(int32_t *part, const dg_level *level, int parts, const double *share, int64_t most);
+/* Moves rows near the borders of parts, part [n + n_halo], as dg_partition_polish() does, on rank 0. Where they are
+   more than `most` none move, or, if parts are too heavy, so many of them. The same on any number of ranks. Errors:
+   DG_MEMORY. Collective. */
+dg_status dg_level_polish(int32_t *part, const dg_level *level, int parts, const double *share, int64_t most,
+                          uint64_t key);
 
 /* ---- spread.c ---- */
 

@@ -11,6 +11,13 @@
 /* A load over its share that moves mend dearly. */
 #define FAR_OUT 1.1
 
+/* DG_BALANCE_AIM, as METIS is told of it. */
+enum { SLACK = 30 };
+
+/* Where a smaller share of all edges is cut, chance has a part in which: so many tries are made each way. */
+static const double few_cut = 0.05;
+enum { TRIES = 6 };
+
 /* What METIS's adding up of weights allows any quantity of a step. */
 static const double whole = 1e8;
 
@@ -204,6 +211,7 @@ cleanup:
 typedef struct metis_way {
   bool volume;    /* its objective: rows that are sent, not edges that are cut */
   bool recursive; /* by halves of halves, not into all parts at once */
+  int slack;      /* of a load beyond its share, in thousandths: what METIS allows itself in each division */
   int tries;
   uint64_t seed;
 } metis_way;
@@ -212,7 +220,7 @@ static void set_options(idx_t options[METIS_NOPTIONS], const metis_way *way) {
   METIS_SetDefaultOptions(options);
   options[METIS_OPTION_OBJTYPE] = way->volume ? METIS_OBJTYPE_VOL : METIS_OBJTYPE_CUT;
   options[METIS_OPTION_NUMBERING] = 0;
-  options[METIS_OPTION_UFACTOR] = 30;
+  options[METIS_OPTION_UFACTOR] = way->slack;
   /* METIS seeds rand(), to which 0 and 1 are the same: mix first. */
   options[METIS_OPTION_SEED] = (idx_t)(dg_rng_key(way->seed, 1) >> 33);
   options[METIS_OPTION_NCUTS] = way->tries;
@@ -260,7 +268,8 @@ cleanup:
 /* The same, mended. */
 static dg_status divide(int32_t *part, const metis_graph *graph, const dg_csr *edges, bool volume,
                         const dg_partition_config *config) {
-  const metis_way way = {.volume = volume, .tries = count_tries(config, graph->n_nodes), .seed = config->seed};
+  const metis_way way = {
+      .volume = volume, .slack = SLACK, .tries = count_tries(config, graph->n_nodes), .seed = config->seed};
   idx_t objective;
   const dg_status status = call(&objective, part, graph, config->parts, &way);
   return status == DG_OK ? dg_partition_refine(part, edges, config) : status;
@@ -354,6 +363,21 @@ static int count_kinds(const dg_weighted_graph *g) {
   return kinds;
 }
 
+/* Whether another try may cut much less than the cheapest so far. */
+static bool is_worth_a_try(const dg_polished *least, const dg_weighted_graph *g) {
+  double all = 0;
+  for (int64_t t = 0; t < g->indptr[g->n_nodes]; t++) all += g->edge_weight[t];
+  return least->cost > 0 && least->cost < few_cut * all / 2;
+}
+
+/* The k-th try: at once and by halves in turn. Halves of halves are as uneven as all divisions together. */
+static metis_way way_of(int k, uint64_t seed) {
+  const bool recursive = k % 2 == 1;
+  const int of_halves = k % 4 == 1 ? SLACK / 3 : 2 * SLACK / 3;
+  return (metis_way){
+      .recursive = recursive, .slack = recursive ? of_halves : SLACK, .tries = 1, .seed = seed + (uint64_t)k / 2};
+}
+
 /* Tries both ways, METIS told of so many weights: *least and part [n_nodes] are what was cheapest so far. */
 static dg_status try_ways(dg_polished *least, int32_t *part, int32_t *tried, const dg_weighted_graph *g, int n_weights,
                           int parts, const double *share, uint64_t seed) {
@@ -361,8 +385,8 @@ static dg_status try_ways(dg_polished *least, int32_t *part, int32_t *tried, con
   metis_graph graph = {0};
   DG_TRY(take_weighted(&graph, g, n_weights));
   if (share) DG_TRY(set_shares(&graph, share, parts));
-  for (int recursive = 0; recursive < 2; recursive++) {
-    const metis_way way = {.recursive = recursive, .tries = 1, .seed = seed};
+  for (int k = 0; k < 2 || (k < 2 * TRIES && is_worth_a_try(least, g)); k++) {
+    const metis_way way = way_of(k, seed);
     dg_polished found;
     idx_t cut;
     DG_TRY(call(&cut, tried, &graph, parts, &way));

@@ -153,7 +153,7 @@ static dg_status divide(int32_t *part, const dg_level *level, const dg_multileve
                                    .share = config->share,
                                    .seed = dg_rng_key(config->seed, 2 * depth + 1)};
   DG_TRY(dg_level_spread(part, level, &spread));
-  DG_TRY(dg_level_polish(part, level, config->parts, config->share, dg_multilevel_wanted(config->parts)));
+  DG_TRY(dg_level_polish(part, level, config->parts, config->share, dg_multilevel_wanted(config->parts), spread.seed));
 cleanup:
   return status;
 }

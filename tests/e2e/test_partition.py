@@ -143,6 +143,25 @@ class Partition(program.Case):
             self.assertTrue(np.allclose(losses, program.losses(self.path("log")), rtol=1e-5))
 
 
+def write_pairs(path, n, a, b, every=150):
+    """A graph of edges both ways, of which each so-many-th node trains."""
+    pairs = np.unique(np.stack([np.concatenate([b, a]), np.concatenate([a, b])], axis=1)[np.tile(a != b, 2)], axis=0)
+    graphs.Graph(np.searchsorted(pairs[:, 0], np.arange(n + 1)), pairs[:, 1].astype(np.int32), np.ones((n, 1), np.float32),
+                 (np.arange(n) % 3).astype(np.int32), np.arange(0, n, every), np.arange(1, n, 300), np.arange(2, n, 300),
+                 3).write(path)
+
+
+def crowds(n):
+    """Components of 1 to 3,000 nodes, most of them small: a ring each, and two edges of chance a node."""
+    rng = np.random.default_rng(1)
+    sizes = (1 + 2999 * rng.random(n) ** 3).astype(np.int64)
+    sizes = sizes[np.cumsum(sizes) <= n]
+    sizes = np.append(sizes, n - sizes.sum())
+    first, size, i = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes), np.arange(n)
+    ends = [first + (i - first + 1) % size] + [first + (rng.random(n) * size).astype(np.int64) for _ in range(2)]
+    return np.tile(i, 3), np.concatenate(ends)
+
+
 class Multilevel(program.Case):
     """Graphs that all ranks divide together."""
 
@@ -191,11 +210,7 @@ class Multilevel(program.Case):
                     "triangles": (np.concatenate([i[0::3], i[0::3], i[1::3]]),
                                   np.concatenate([i[1::3], i[2::3], i[2::3]]))}
         for name, (a, b) in families.items():
-            pairs = np.unique(np.stack([np.concatenate([b, a]), np.concatenate([a, b])], axis=1), axis=0)
-            indptr = np.searchsorted(pairs[:, 0], np.arange(n + 1))
-            graph = graphs.Graph(indptr, pairs[:, 1].astype(np.int32), np.ones((n, 1), np.float32), (i % 3).astype(np.int32),
-                                 np.arange(0, n, 150), np.arange(1, n, 300), np.arange(2, n, 300), 3)
-            graph.write(self.path(name + ".h5"))
+            write_pairs(self.path(name + ".h5"), n, a, b)
             for parts, balance in ((8, "step"), (24, "edges")):
                 metis, ours = (json.loads(program.distgat("partition", self.path(name + ".h5"), "--parts", parts, "--balance",
                                                           balance, "--method", method, "--out", self.path("m.h5"), "--json",
@@ -207,6 +222,38 @@ class Multilevel(program.Case):
                     for kind in ("first_edges", "nonzeros"):
                         self.assertLessEqual(ours["step"][kind]["imbalance"], 1.05 if balance == "step" else parts)
                     self.assertEqual(ours["empty_parts"], 0)
+
+    def test_parts_of_trees_and_crowds_have_borders_as_short_as_those_of_metis(self):
+        n = 60000
+        rng = np.random.default_rng(2)
+        i, name = np.arange(n), rng.permutation(n)
+        older = (rng.random(n) * i).astype(np.int64)
+        popular = older.copy()  # half of the nodes join the parent of a node of chance
+        for k in np.flatnonzero(rng.random(n) < 0.5):
+            popular[k] = popular[older[k]]
+        families = {"binary": (name[i[1:]], name[(i[1:] - 1) // 2]), "popular": (i[1:], popular[1:]), "crowds": crowds(n)}
+        for graph, (a, b) in families.items():
+            write_pairs(self.path(graph + ".h5"), n, a, b, every=20)
+            metis, ours = (json.loads(program.distgat("partition", self.path(graph + ".h5"), "--parts", 8, "--method", method,
+                                                      "--out", self.path("t.h5"), "--json"))
+                           for method in ("metis", "multilevel"))
+            with self.subTest(graph=graph):
+                self.assertLessEqual(ours["halo_nodes"], 1.2 * metis["halo_nodes"] + 4)
+                self.assertLessEqual(ours["edge_imbalance"], 1.05)
+                self.assertLessEqual(ours["step"]["first_edges"]["imbalance"], 1.05)
+
+    def test_parts_project_as_much_where_rows_at_borders_are_many(self):
+        n, towns = 60000, 6
+        rng = np.random.default_rng(1)
+        a = rng.integers(0, n, 5 * n)
+        b = np.where(np.arange(5 * n) < 4 * n, a // (n // towns) * (n // towns) + rng.integers(0, n // towns, 5 * n),
+                     rng.integers(0, n, 5 * n))
+        write_pairs(self.path("towns.h5"), n, a, b, every=20)
+        found = json.loads(program.distgat("partition", self.path("towns.h5"), "--parts", 16, "--method", "multilevel", "--out",
+                                           self.path("c.h5"), "--json"))
+        self.assertLessEqual(found["edge_imbalance"], 1.05)
+        self.assertLessEqual(found["step"]["first_edges"]["imbalance"], 1.05)
+        self.assertLessEqual(found["step"]["nonzeros"]["imbalance"], 1.07)
 
     def test_isolated_nodes_that_train_are_shared_out(self):
         n, linked = 45000, 7000
