@@ -11,6 +11,7 @@
 /* A random graph in which every node is a target and a source, and its edge kernels. */
 
 static dg_edges e;
+static dg_edges noted[8]; /* the same where edges are noted, by each variant */
 static plain_edges plain;
 static dg_real *alpha, *datt, *positive;
 
@@ -29,11 +30,15 @@ static void draw_in_edges(const bench_sizes *s) {
 static void transpose(int64_t nodes) {
   int32_t *indptr = bench_room((size_t)nodes + 2, sizeof *indptr);
   int32_t *indices = bench_room((size_t)e.n_edges, sizeof *indices);
+  int32_t *edges = bench_room((size_t)e.n_edges, sizeof *edges);
   for (int32_t t = 0; t < e.n_edges; t++) indptr[e.indices[t] + 2]++;
   for (int64_t j = 0; j < nodes; j++) indptr[j + 2] += indptr[j + 1];
   for (int32_t i = 0; i < nodes; i++) /* indptr[j + 1] is where the next edge of j goes, at last where they end */
-    for (int32_t t = e.indptr[i]; t < e.indptr[i + 1]; t++) indices[indptr[e.indices[t] + 1]++] = i;
-  e.t_indptr = indptr, e.t_indices = indices, e.n_out_edges = e.n_edges;
+    for (int32_t t = e.indptr[i]; t < e.indptr[i + 1]; t++) {
+      const int32_t at = indptr[e.indices[t] + 1]++;
+      indices[at] = i, edges[at] = t;
+    }
+  e.t_indptr = indptr, e.t_indices = indices, e.t_notes = edges, e.n_out_edges = e.n_edges;
 }
 
 /* Rounds rows [n, ld]; plain loops then take what the table has. */
@@ -95,9 +100,32 @@ static void want_gcn(void) {
   plain_gcn(&plain, &e);
 }
 
+static const dg_edge_kernels *edges_of(const dg_kernels *k) {
+  return e.z_bf16 ? k->edges_bf16 : k->edges;
+}
+
+/* What gatv2_backward_noted is given: all edges are out-edges, in the order of in-edges. */
+static void note_edges(dg_edges *of, const dg_kernels *k) {
+  const dg_edge_kernels *edges = edges_of(k);
+  *of = e;
+  of->note_size = edges->gatv2_note_size(e.hp, e.ld), of->first_note = e.indptr;
+  of->notes = bench_room((size_t)e.n_edges, of->note_size);
+  edges->gatv2_forward(of, 0, e.n_dst);
+  edges->row_dots(of, 0, e.n_dst);
+  edges->gatv2_backward_dst(of, 0, e.n_dst, (dg_range){0}, datt);
+}
+
+/* The first call of a variant, which is not timed, makes its notes. */
+static void call_gatv2_backward_noted(const dg_kernels *k) {
+  int variant = 0;
+  while (dg_kernels_all()[variant] != k) variant++;
+  if (!noted[variant].notes) note_edges(&noted[variant], k);
+  edges_of(k)->gatv2_backward_noted(&noted[variant], 0, e.n_dst);
+}
+
 #define EDGE_CALL(kernel, ...)                                                                                         \
   static void call_##kernel(const dg_kernels *k) {                                                                     \
-    (e.z_bf16 ? k->edges_bf16 : k->edges)->kernel(__VA_ARGS__);                                                        \
+    edges_of(k)->kernel(__VA_ARGS__);                                                                                  \
   }
 EDGE_CALL(gatv2_forward, &e, 0, e.n_dst)
 EDGE_CALL(gatv2_alpha, &e, 0, e.n_dst, alpha)
@@ -140,6 +168,8 @@ static bench_result sums(const char *name, int width) {
 const bench_entry *edge_entries(const bench_sizes *s) {
   static bench_entry table[32];
   make_problem(s);
+  memset(noted, 0, sizeof noted);
+  const size_t note = edges_of(dg_kernels_get())->gatv2_note_size(s->hp, s->ld);
   const double E = e.n_edges, n = (double)s->nodes, w = (double)(s->heads * s->dim), U = n * w;
   const double M = 4 * n * s->ld, T = s->bf16 ? M / 2 : M, H = 4 * n * s->hp, csr = 4 * (E + n),
                A = 4 * E * s->hp; /* bytes */
@@ -166,6 +196,14 @@ const bench_entry *edge_entries(const bench_sizes *s) {
       {ENTRY(gat_backward_src), "edge", E, 4 * E * w + 8 * U, csr + 2 * T + M + 6 * H, {dz, atts}},
       {ENTRY(gcn_forward), "edge", E, 2 * E * w, csr + T + M + 4 * n, {agg}, want_gcn},
       {ENTRY(gcn_backward_src), "edge", E, 2 * E * w, csr + T + M + 4 * n, {dz}},
+      {.name = note > 0 ? "gatv2_backward_noted" : NULL, /* rows of others are not noted: the table ends */
+       .run = call_gatv2_backward_noted,
+       .unit = "edge",
+       .units = E,
+       .flops = 3 * E * w,
+       .bytes = csr + T + M + E * (double)(4 + note),
+       .results = {dz},
+       .plain = want_gatv2},
   };
   _Static_assert(sizeof made < sizeof table, "room for the entries and their end");
   return memcpy(table, made, sizeof made);
