@@ -363,11 +363,11 @@ static int count_kinds(const dg_weighted_graph *g) {
   return kinds;
 }
 
-/* Whether another try may cut much less than the cheapest so far. */
-static bool is_worth_a_try(const dg_polished *least, const dg_weighted_graph *g) {
+/* Below which another try may cut much less. */
+static double find_few(const dg_weighted_graph *g) {
   double all = 0;
   for (int64_t t = 0; t < g->indptr[g->n_nodes]; t++) all += g->edge_weight[t];
-  return least->cost > 0 && least->cost < few_cut * all / 2;
+  return few_cut * all / 2;
 }
 
 /* The k-th try: at once and by halves in turn. Halves of halves are as uneven as all divisions together. */
@@ -383,9 +383,10 @@ static dg_status try_ways(dg_polished *least, int32_t *part, int32_t *tried, con
                           int parts, const double *share, uint64_t seed) {
   dg_status status = DG_OK;
   metis_graph graph = {0};
+  const double few = find_few(g);
   DG_TRY(take_weighted(&graph, g, n_weights));
   if (share) DG_TRY(set_shares(&graph, share, parts));
-  for (int k = 0; k < 2 || (k < 2 * TRIES && is_worth_a_try(least, g)); k++) {
+  for (int k = 0; k < 2 || (k < 2 * TRIES && least->cost > 0 && least->cost < few); k++) {
     const metis_way way = way_of(k, seed);
     dg_polished found;
     idx_t cut;

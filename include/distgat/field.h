@@ -52,12 +52,11 @@ typedef struct dg_block {
   float *attributes; /* [indptr[n_dst], edge_dim] in the order of indices; those of a self-loop are the means of its
                         node's other in-edges, 0 where there are none */
   int32_t *t_edges;  /* [t_indptr[n_src]] place in indices of each of t_indices; NULL where edges have no attributes */
-  int32_t
-      *t_number;   /* [t_indptr[n_src]] number of each among these edges in the order of indices; NULL: not numbered */
-  int32_t *number; /* [n_dst] how many of them rows before have */
-  dg_id *ids;      /* [n_src] original ids */
-  int32_t *folded; /* [n_src] them in 32 bits, see dg_id_fold */
-  dg_real *norm;   /* [n_src] 1 / sqrt(in-degree + 1); 0 where that is no number */
+  int32_t *t_number; /* [t_indptr[n_src]] number of each of t_indices in the order of indices; NULL: not numbered */
+  int32_t *number;   /* [n_dst] how many of them rows before have */
+  dg_id *ids;        /* [n_src] original ids */
+  int32_t *folded;   /* [n_src] them in 32 bits, see dg_id_fold */
+  dg_real *norm;     /* [n_src] 1 / sqrt(in-degree + 1); 0 where that is no number */
   dg_real *out_norm; /* [n_src] 1 / sqrt(out-degree + 1); NULL unless those were counted */
   dg_halo_plan plan; /* of the source rows */
   dg_chunks dst;     /* targets; first those that need no halo row and that no other rank needs */

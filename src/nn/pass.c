@@ -25,8 +25,8 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   const int64_t ld_classes = model->layer[counts->n_layers - 1].bias_ld;
   int64_t reals = counts->n_out * ld_classes, words = 0, doubles = 0, bytes = 0;
   int64_t halves = 0, dagg_bf16 = 0;
-  int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, notes = 0,
-          sums = 0; /* the layers' backward passes share them */
+  /* The layers' backward passes share these. */
+  int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, notes = 0, sums = 0;
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +

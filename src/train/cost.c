@@ -84,8 +84,8 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
   if (!backward) c.bytes += n_dst * (width * real - row); /* of these results, which no table is of */
   if (backward) {
     c.bytes += (l->conv->gather ? n_dst * sums : n_src) * width * real; /* gradients of the sums, or dz */
-    if (l->conv->gathers_backward ==
-        2) /* a second pass gathers dOut over the transpose, and zr unless there are notes */
+    /* A second pass gathers dOut over the transpose, and zr unless there are notes. */
+    if (l->conv->gathers_backward == 2)
       c.bytes += n_edges * 4 + gathered(n_edges, n_dst, (l->note_size > 0 ? 1 : 2) * row, m) + n_dst * width * real +
                  2 * (double)n->n_outer * (double)l->note_size;
   }

@@ -69,8 +69,7 @@ static void scale_counts(const dg_plan_input *in, dg_counts *counts) {
                               &n->n_sent, &n->n_edges,     &n->entries, &n->entries_dst};
     for (size_t i = 0; i < sizeof grows / sizeof *grows; i++) *grows[i] = scaled(in, *grows[i]);
     n->n_chunks = chunks_of(n);
-    n->n_outer =
-        (n->n_edges - n->n_dst) / 6 * 5; /* about: rows lie by clusters, and chunks keep a part of their edges */
+    n->n_outer = (n->n_edges - n->n_dst) / 6 * 5; /* about: chunks of rows that lie by clusters keep some edges */
   }
 }
 
