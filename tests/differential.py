@@ -138,7 +138,7 @@ def draw_options(rng, graph):
         "optimizer": one_of("adam", "adamw", "rmsprop"), "lr": one_of(0.002, 0.01, 0.03),
         "weight-decay": one_of(0, 5e-4, 0.1), "warmup": maybe(0.3, 3, 20), "lr-schedule": maybe(0.3, "cosine", else_="constant"),
         "clip-norm": maybe(0.3, 1e-3, 0.1, 10), "epochs": EPOCHS, "eval-every": one_of(1, 3),
-        "first-halo": one_of("auto", "exchange", *([] if labels else ["fetch"])), "prune": one_of("on", "on", "off"),
+        "first-halo": one_of("auto", "exchange", "fetch"), "prune": one_of("on", "on", "off"),
         "threads": one_of(1, 2), "seed": int(rng.integers(0, 1000)),
         "message-dropout": maybe(0.4, 0.2, 0.6) if model == "gat" and dropped else 0,
     }

@@ -10,7 +10,7 @@ DG_API_BEGIN
 typedef struct dg_layer_counts {
   int64_t n_dst, n_src_owned, n_src;  /* rows, as in dg_block */
   int64_t n_projected;                /* sources projected here: all but those that come from other ranks */
-  int64_t n_sent;                     /* rows that other ranks get in one exchange */
+  int64_t n_sent;                     /* rows, or rows of input, that other ranks get in one exchange */
   int64_t n_send_ranks, n_recv_ranks; /* ranks that get rows of this one, and that rows come from */
   int64_t n_edges;                    /* in-edges of targets, self-loops included */
   int64_t n_outer;                    /* out-edges that its transpose lists; 0 without */

@@ -31,6 +31,10 @@ dg_status dg_local_count_out_edges(dg_local *local);
 /* Fetches the features of the halo rows, once: they never change. shard.features then have n + n_halo rows, as fields
    need them whose first layer does not exchange. Errors: DG_MEMORY. Collective. */
 dg_status dg_local_fetch_features(dg_local *local);
+
+/* The same of the labels of the halo rows and of the splits that these are in: shard.labels, or shard.classes, and
+   shard.mask then have n + n_halo rows. Errors: DG_MEMORY. Collective. */
+dg_status dg_local_fetch_labels(dg_local *local);
 void dg_local_destroy(dg_local *local);
 
 /* Ranges of rows of about equal edge work: units of threads. They depend on the block alone, so that sums made chunk by
@@ -69,6 +73,7 @@ typedef struct dg_block {
 typedef struct dg_field {
   int n_layers;
   bool exchange_first; /* see dg_field_config */
+  bool exchange_input; /* see dg_field_config */
   bool exchanges;      /* rows have neighbours on other ranks */
   dg_block **block;    /* [n_layers], first layer first; layers of equal blocks share one */
   dg_row n_out;        /* output rows on this rank */
@@ -88,6 +93,7 @@ typedef struct dg_field_config {
   bool edges;          /* false: rows only meet themselves (MLP) */
   bool exchange_first; /* halo rows of the first layer come projected from their owners; else each rank projects their
                           features, which it has fetched */
+  bool exchange_input; /* some columns of these come from their owners in every step; with all nodes as outputs */
   bool backward;       /* with transposes */
   bool outer;          /* which leave out edges between two rows of one chunk of targets */
   bool numbered;       /* transposed edges have numbers */
@@ -97,6 +103,11 @@ typedef struct dg_field_config {
 /* Whether rows of layer k come from other ranks in every step. Local. */
 static inline bool dg_field_exchanges(const dg_field *field, int k) {
   return field->exchanges && (k > 0 || field->exchange_first);
+}
+
+/* Whether columns of the first layer's input do. Local. */
+static inline bool dg_field_exchanges_input(const dg_field *field) {
+  return field->exchanges && !field->exchange_first && field->exchange_input;
 }
 
 /* Errors: DG_MEMORY. Collective. */

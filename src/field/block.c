@@ -278,7 +278,7 @@ dg_status dg_block_create(dg_builder *b, int layer) {
   if (status == DG_OK && b->config.backward) status = transpose(k, &b->config);
   if (status == DG_OK && b->config.backward) status = chunk_sources(b, k);
   DG_TRY(dg_comm_agree(&b->local->comm, status));
-  if (layer > 1 || b->config.exchange_first) DG_TRY(plan_exchange(b, k));
+  if (layer > 1 || b->config.exchange_first || b->config.exchange_input) DG_TRY(plan_exchange(b, k));
 
 cleanup:
   return status;

@@ -83,10 +83,9 @@ static void count_halo_row(census *c, int p, int k, int32_t j) {
   const int first_of_owner = c->asked[c->part[j]] != p + 1;
   c->seen[j] = p + 1, c->asked[c->part[j]] = p + 1;
   here->n_src++;
-  if (exchanges(c, k))
+  if (exchanges(c, k) || c->config.exchange_input)
     here->n_recv_ranks += first_of_owner, owner->n_send_ranks += first_of_owner, owner->n_sent++;
-  else
-    here->n_projected++, here->entries += c->graph->entries[j];
+  if (!exchanges(c, k)) here->n_projected++, here->entries += c->graph->entries[j];
 }
 
 static void count_target(census *c, int p, int k, int32_t i) {

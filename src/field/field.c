@@ -71,6 +71,7 @@ static dg_status alloc_builder(dg_builder *b) {
   DG_TRY(dg_alloc(&b->field, 1, sizeof *b->field));
   b->field->n_layers = b->config.n_layers;
   b->field->exchange_first = b->config.exchange_first;
+  b->field->exchange_input = b->config.exchange_input;
   b->field->exchanges = b->config.edges && b->local->comm.size > 1;
   DG_TRY(dg_alloc(&b->field->block, (size_t)b->config.n_layers, sizeof(dg_block *)));
 

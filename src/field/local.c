@@ -109,10 +109,25 @@ static dg_status grow(void *block, size_t old, size_t count, size_t size) {
   return DG_OK;
 }
 
-static dg_status fetch_sparse(dg_local *local, const dg_halo_plan *plan, int64_t *lengths) {
+/* Grows a block of `size` bytes an owned row by those of the halo rows, and fetches these. */
+static dg_status fetch_rows(dg_local *local, void *block, size_t size) {
+  dg_status status = DG_OK;
+  void *rows;
+  DG_TRY(dg_comm_agree(&local->comm, grow(block, (size_t)local->n, (size_t)local->n + (size_t)local->n_halo, size)));
+  memcpy(&rows, block, sizeof rows);
+  DG_TRY(fetch(&local->comm, &local->plan, rows, NULL, size));
+
+cleanup:
+  return status;
+}
+
+static dg_status fetch_sparse(dg_local *local) {
   dg_status status = DG_OK;
   dg_features *x = &local->shard.features;
+  const dg_halo_plan *plan = &local->plan;
   const size_t rows = (size_t)local->n + local->n_halo;
+  int64_t *lengths = NULL;
+  DG_TRY(dg_comm_agree(&local->comm, dg_alloc(&lengths, rows, sizeof *lengths)));
   for (dg_row i = 0; i < local->n; i++) lengths[i] = x->indptr[i + 1] - x->indptr[i];
   DG_TRY(fetch(&local->comm, plan, lengths, NULL, sizeof *lengths));
   const size_t old = (size_t)x->indptr[local->n];
@@ -127,28 +142,35 @@ static dg_status fetch_sparse(dg_local *local, const dg_halo_plan *plan, int64_t
   DG_TRY(fetch(&local->comm, plan, x->values, x->indptr, sizeof *x->values));
 
 cleanup:
+  dg_free(&lengths);
   return status;
 }
 
 dg_status dg_local_fetch_features(dg_local *local) {
   dg_status status = DG_OK;
-  const dg_halo_plan *plan = &local->plan;
   dg_features *x = &local->shard.features;
-  const size_t rows = (size_t)local->n + local->n_halo;
-  int64_t *lengths = NULL;
   if (local->comm.size == 1) return DG_OK; /* no halo: the features stay where they are */
-  status = dg_alloc(&lengths, rows, sizeof *lengths);
-  if (status == DG_OK && !x->sparse)
-    status = grow(&x->dense, (size_t)local->n * x->n_cols, rows * x->n_cols, sizeof *x->dense);
-  DG_TRY(dg_comm_agree(&local->comm, status));
   if (x->sparse)
-    DG_TRY(fetch_sparse(local, plan, lengths));
+    DG_TRY(fetch_sparse(local));
   else
-    DG_TRY(fetch(&local->comm, plan, x->dense, NULL, (size_t)x->n_cols * sizeof *x->dense));
-  x->n_rows = (int64_t)rows;
+    DG_TRY(fetch_rows(local, &x->dense, (size_t)x->n_cols * sizeof *x->dense));
+  x->n_rows = (int64_t)local->n + local->n_halo;
 
 cleanup:
-  dg_free(&lengths);
+  return status;
+}
+
+dg_status dg_local_fetch_labels(dg_local *local) {
+  dg_status status = DG_OK;
+  dg_shard *s = &local->shard;
+  if (local->comm.size == 1) return DG_OK;
+  if (s->info.multilabel)
+    DG_TRY(fetch_rows(local, &s->classes, (size_t)s->info.n_classes));
+  else
+    DG_TRY(fetch_rows(local, &s->labels, sizeof *s->labels));
+  DG_TRY(fetch_rows(local, &s->mask, sizeof *s->mask));
+
+cleanup:
   return status;
 }
 

@@ -123,12 +123,14 @@ typedef struct dg_work {
   dg_real *tile;             /* dense input rows, one tile a thread */
   dg_real *rounding;         /* rows of tables in bf16 before they are rounded, one tile a thread and projection */
   uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
-  dg_real *labels;           /* [n_src_owned, n_labels] of the first layer; NULL where no labels are input */
-  uint8_t *shown;            /* [n_src_owned] whether it is the label of a node itself */
+  dg_real *labels;           /* [projected here, n_labels] of the first layer; NULL where no labels are input */
+  uint8_t *shown;            /* [projected here] whether it is the label of a node itself */
   const uint8_t
       *left_out;    /* in training `shown`: training nodes, outputs are the first rows, that the loss leaves out */
   dg_totals totals; /* of the others */
-  dg_halo_channel *channel; /* NULL where nothing is exchanged */
+  dg_halo_channel *channel;       /* NULL where nothing is exchanged */
+  dg_halo_channel *label_channel; /* of labels that rows from other ranks are projected with here; NULL where these are
+                                     known */
 } dg_work;
 
 /* Rows that need no halo and that no other rank needs; the others. */

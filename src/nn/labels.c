@@ -12,7 +12,7 @@
 
 enum { SHOWN = 16 }; /* a purpose apart from those of dropout */
 
-/* The label of an owned node as columns: 1 where it has the class. */
+/* The label of a node as columns: 1 where it has the class. */
 static void put_label(dg_real *to, const dg_pass *pass, dg_row local) {
   const dg_shard *s = &pass->local->shard;
   const size_t n = (size_t)pass->model->n_classes;
@@ -20,14 +20,15 @@ static void put_label(dg_real *to, const dg_pass *pass, dg_row local) {
   for (size_t c = 0; s->classes && c < n; c++) to[c] = s->classes[(size_t)local * n + c];
 }
 
-/* Those of all training nodes, or in a step of training of the share that it draws. */
+/* Those of all training nodes, or in a step of training of the share that it draws: every rank draws the same. */
 static void show_labels(const dg_pass *pass, const dg_step *step) {
   dg_work *w = pass->work;
   const dg_block *b = w->block;
+  const dg_row rows = dg_layer_project_count(w);
   const size_t n = (size_t)pass->model->n_classes;
   const uint64_t key = dg_rng_key(dg_rng_key(step->seed, step->epoch), SHOWN);
-  memset(w->labels, 0, (size_t)b->n_src_owned * n * sizeof *w->labels);
-  for (dg_row i = 0; i < b->n_src_owned; i++) {
+  memset(w->labels, 0, (size_t)rows * n * sizeof *w->labels);
+  for (dg_row i = 0; i < rows; i++) {
     const dg_row local = pass->field->input_local[i];
     const bool drawn = !step->training || dg_rng_uniform(key, (uint64_t)b->ids[i]) < pass->model->config.use_labels;
     w->shown[i] = drawn && pass->local->shard.mask[local] & DG_TRAIN;
@@ -67,6 +68,8 @@ void dg_labels_reuse(const dg_pass *pass) {
         if (!w->shown[i])
           soften(w->labels + (size_t)i * (size_t)n, pass->logits + (size_t)i * (size_t)pass->ld_classes, n, several);
       });
+  dg_halo_pull_begin(w->label_channel);
+  dg_halo_pull_end(w->label_channel);
 }
 
 void dg_labels_put(const dg_work *w, dg_real *tile, int ld, int32_t begin, int32_t end) {

@@ -8,8 +8,7 @@
 
 /* Products of rows with weights: forward, and the gradients of the weights. */
 
-/* Rows that a layer projects here: its sources but those that come from other ranks, or that no target meets. */
-static int32_t project_count(const dg_work *work) {
+int32_t dg_layer_project_count(const dg_work *work) {
   if (!work->layer->conv->edges) return work->block->n_dst;
   return work->channel ? work->block->n_src_owned : work->block->n_src;
 }
@@ -71,8 +70,9 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
   if (wanted & DG_SOURCES && l->conv->project == NULL)
-    list[n++] = (side){w->e.z, w->e.z_bf16,      w->e.dz, value + l->w, bias,
-                       l->ld,  project_count(w), l->w,    l->b,         .input = w->gather.agg};
+    list[n++] =
+        (side){w->e.z, w->e.z_bf16,           w->e.dz, value + l->w, bias, l->ld, dg_layer_project_count(w), l->w,
+               l->b,   .input = w->gather.agg};
   if (wanted & DG_TARGETS && l->wr >= 0)
     list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br,
                        l->ld,   n_dst,        l->wr,    l->br,         .input = NULL};
@@ -229,7 +229,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
 
 static void project_dense(dg_work *w, const dg_params *p) {
   if (w->layer->conv->project) w->layer->conv->project(w);
-  FOR_TILES(w, project_count(w), project_rows(w, p, begin, end));
+  FOR_TILES(w, dg_layer_project_count(w), project_rows(w, p, begin, end));
 }
 
 void dg_layer_project_input(dg_work *work, const dg_params *params) {
@@ -430,7 +430,8 @@ static void sparse_weights(dg_work *w, dg_params *params, const side *list, int 
 /* What is left to do with gradients of projected rows before they are used. */
 static void finish_gradients(const dg_work *w, enum dg_sides sides) {
   if (!w->layer->symmetric || !(sides & DG_SOURCES)) return;
-  FOR_TILES(w, project_count(w), dg_symmetric_sources(w, w->e.dz + (size_t)begin * (size_t)w->layer->ld, begin, end));
+  FOR_TILES(w, dg_layer_project_count(w),
+            dg_symmetric_sources(w, w->e.dz + (size_t)begin * (size_t)w->layer->ld, begin, end));
 }
 
 /* Two skips have the same gradient. */

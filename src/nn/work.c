@@ -101,7 +101,7 @@ dg_sizes dg_layer_sizes(const dg_layer *layer, const dg_layer_counts *n, bool sp
     s.input = (size_t)n->n_src_owned * (size_t)layer->in_ld;
   else
     s.tile = (size_t)omp_get_max_threads() * TILE_ROWS * dense_width(layer, sparse_input);
-  if (layer->n_labels > 0) s.shown = (size_t)n->n_src_owned, s.labels = s.shown * (size_t)layer->n_labels;
+  if (layer->n_labels > 0) s.shown = (size_t)n->n_projected, s.labels = s.shown * (size_t)layer->n_labels;
   if (backward)
     add_backward_sizes(&s, layer, n, sparse_input);
   else
@@ -250,6 +250,12 @@ static dg_status create_channel(dg_work *w, dg_halo_type type) {
   return dg_halo_channel_create(&w->channel, plan, w->e.z, w->e.dz, width, l->ld, type);
 }
 
+/* Labels of other ranks' nodes: which of them are shown each rank knows, but what is said of the rest their owners. */
+static dg_status create_label_channel(dg_work *w, dg_halo_type type) {
+  const int n = w->layer->n_labels;
+  return dg_halo_channel_create(&w->label_channel, &w->block->plan, w->labels, NULL, n, n, type);
+}
+
 dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *below, const dg_pass *pass,
                          const dg_sizes *sizes, dg_halo_type halo_type) {
   dg_status status = DG_OK;
@@ -278,6 +284,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
                                .ids = b->folded};
   }
   if (dg_field_exchanges(pass->field, layer->index)) DG_TRY(create_channel(work, halo_type));
+  if (below == NULL && dg_field_exchanges_input(pass->field)) DG_TRY(create_label_channel(work, halo_type));
 
 cleanup:
   return status;
@@ -285,6 +292,7 @@ cleanup:
 
 void dg_work_destroy(dg_work *work) {
   dg_halo_channel_destroy(&work->channel);
+  dg_halo_channel_destroy(&work->label_channel);
   if (work->layer && !work->layer->conv->edges) work->e.agg = NULL;
   dg_free(&work->e.z);
   dg_free(&work->e.zr);

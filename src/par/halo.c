@@ -280,6 +280,7 @@ static void describe_way(way *w, const dg_halo_channel *channel, void *matrix, i
              .rounded = wire != kept,
              .in_place = !matrix || (wire == kept && width == ld),
              .row_bytes = (size_t)width * wire};
+  if (!matrix) return;
   w->n_halo_pieces = count_all_pieces(channel, w, plan->recv_offset, plan->n_recv_ranks);
   w->n_owned_pieces = count_all_pieces(channel, w, plan->send_offset, plan->n_send_ranks);
 }
@@ -392,7 +393,8 @@ void dg_halo_push_end(dg_halo_channel *channel) {
 }
 
 static int64_t owned_bytes(const dg_halo_channel *channel, const way *w) {
-  return (int64_t)channel->plan->send_offset[channel->plan->n_send_ranks] * (int64_t)w->row_bytes;
+  const int32_t rows = w->matrix ? channel->plan->send_offset[channel->plan->n_send_ranks] : 0;
+  return rows * (int64_t)w->row_bytes;
 }
 
 int64_t dg_halo_channel_bytes(const dg_halo_channel *channel) {

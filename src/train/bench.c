@@ -106,6 +106,10 @@ static void summarize_phases(dg_bench_result *r, const dg_comm *comm, const doub
     if (is_waiting(p)) r->phase_ms[p] *= kept;
 }
 
+static void pull(dg_halo_channel *channel, int times) {
+  for (int i = 0; i < times; i++) dg_halo_pull_begin(channel), dg_halo_pull_end(channel);
+}
+
 /* Median seconds of a step's exchanges alone, with nothing to hide behind: what is left of them in a step is halo_wait.
  */
 static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
@@ -113,9 +117,10 @@ static double time_exchanges(dg_trainer *t, double *seconds, int rounds) {
   for (int i = 0; i < rounds; i++) {
     dg_comm_max_double(t->comm, 0); /* all begin at once */
     const double before = dg_time();
+    pull(t->train.work->label_channel, t->model.config.label_iterations);
     for (int k = 0; k < layers; k++) {
       dg_halo_channel *channel = t->train.work[k].channel;
-      dg_halo_pull_begin(channel), dg_halo_pull_end(channel);
+      pull(channel, dg_model_passes(&t->model.config));
       dg_halo_push_begin(channel), dg_halo_push_end(channel);
     }
     seconds[i] = dg_comm_max_double(t->comm, dg_time() - before);
@@ -131,6 +136,7 @@ static void count_messages(dg_bench_result *r, const dg_trainer *t) {
   r->message_bytes = (int64_t)t->comm->message_bytes;
   for (int k = 0; k < t->model.config.layers; k++)
     r->messages_per_epoch += dg_halo_channel_messages(t->train.work[k].channel, dg_model_passes(&t->model.config));
+  r->messages_per_epoch += dg_halo_channel_messages(t->train.work->label_channel, t->model.config.label_iterations);
   dg_comm_sum_int64(t->comm, &r->messages_per_epoch, 1);
   dg_comm_sum_int64(t->comm, &r->allreduce_bytes_per_epoch, 1);
 }

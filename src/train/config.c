@@ -166,13 +166,9 @@ static dg_status check_norm(const values *v, const bool typed[N_OPTIONS]) {
   return dg_fail(DG_USAGE, "--norm is for hidden layers, and with --layers 1 there are none");
 }
 
-/* What labels are input changes in each step, and with it the rows that other ranks need. */
 static dg_status check_label_input(const values *v) {
-  if (v->config.model.use_labels == 0 && v->label_iterations > 0)
-    return dg_fail(DG_USAGE, "--label-iterations is for --use-labels, and that is 0");
-  if (v->config.model.use_labels > 0 && v->first_halo == DG_FIRST_FETCH)
-    return dg_fail(DG_USAGE, "--first-halo fetch is for input that stays as it is, and --use-labels changes it");
-  return DG_OK;
+  if (v->config.model.use_labels > 0 || v->label_iterations == 0) return DG_OK;
+  return dg_fail(DG_USAGE, "--label-iterations is for --use-labels, and that is 0");
 }
 
 /* Means and rows that meet nobody have no use for edges' attributes, and GCN for no more than a weight. */

@@ -149,9 +149,10 @@ static bool all_on_one_node(const dg_comm *comm) {
 bool dg_cost_exchange_pays_for(const dg_model *model, const dg_graph_info *info, int64_t n_halo, bool one_node) {
   const dg_layer *l = &model->layer[0];
   const double rows = (double)n_halo, width = (double)l->heads * l->dim;
-  const double entries = (double)info->n_nonzeros / (double)info->n_nodes; /* of a row */
-  const double flops = 4 * entries * width;                                /* forward and for the weight gradient */
-  const double bytes = 2 * width * sizeof(dg_real);                        /* forward and back */
+  const double entries = (double)info->n_nonzeros / (double)info->n_nodes + l->n_labels; /* of a row */
+  const double times = dg_model_passes(&model->config) + 1; /* forward, and for the weight gradient or back */
+  const double labels = (double)model->config.label_iterations * l->n_labels;
+  const double flops = 2 * times * entries * width, bytes = (times * width - labels) * sizeof(dg_real);
   const double project = rows * flops / (info->sparse ? sparse_rate : dense_rate);
   const double exchange = rows * bytes / (one_node ? node_rate : network_rate);
   return project > 2 * exchange + waiting;

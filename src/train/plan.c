@@ -79,6 +79,7 @@ static dg_field_config field_of(const division *d, int splits, bool backward) {
                            .splits = dg_config_prunes(c) ? splits : 0,
                            .edges = dg_conv_of(c->model.kind)->edges,
                            .exchange_first = d->point->exchange_first,
+                           .exchange_input = c->model.label_iterations > 0,
                            .backward = backward,
                            .full = backward && dg_model_is_full(&c->model)};
 }
@@ -111,7 +112,6 @@ static bool exchanges_first(const division *d) {
   const dg_config *c = d->input->config;
   int64_t halo = 0;
   if (d->point->parts == 1 || !dg_conv_of(c->model.kind)->edges) return false;
-  if (d->model->layer[0].n_labels > 0) return true;
   if (c->first_halo != DG_FIRST_AUTO) return c->first_halo == DG_FIRST_EXCHANGE;
   if (dg_model_may_gather_input(d->model, d->input->info->sparse)) return false;
   for (int p = 0; p < d->point->parts; p++)
@@ -207,13 +207,54 @@ static double crowd_of(const dg_plan_point *point, const dg_plan_cluster *cluste
   return fmax(1, (double)ranks_of_node(point, cluster) * point->threads / cluster->cores);
 }
 
+/* Whether what other ranks send for layer k is labels, which are input. */
+static bool gets_labels(const division *d, int k) {
+  return k == 0 && !d->point->exchange_first;
+}
+
+/* Elements of a row of layer k on its way. */
+static int64_t wire_width(const division *d, int k) {
+  const dg_layer *l = &d->model->layer[k];
+  return gets_labels(d, k) ? l->n_labels : (int64_t)l->dim * l->hp;
+}
+
+/* Bytes of a gradient on its way home, and of a row on its way there: tables in bf16 travel as they are. */
+static int64_t real_bytes(const division *d, int k) {
+  return wire_width(d, k) * (d->input->config->halo_type == DG_HALO_F32 ? 4 : 2);
+}
+
+static int64_t gradient_bytes(const division *d, int k) {
+  return gets_labels(d, k) ? 0 : real_bytes(d, k);
+}
+
+static int64_t row_bytes(const division *d, int k) {
+  const dg_layer *l = &d->model->layer[k];
+  if (!l->bf16 || gets_labels(d, k)) return real_bytes(d, k);
+  return dg_bf16_width((int)wire_width(d, k), l->ld) * (int64_t)sizeof(dg_bf16);
+}
+
+/* Times that rows of layer k travel in a step, and their gradients. */
+static int pulls(const division *d, int k) {
+  const dg_model_config *c = &d->input->config->model;
+  return gets_labels(d, k) ? c->label_iterations : dg_model_passes(c);
+}
+
+static int pushes(const division *d, int k) {
+  return gets_labels(d, k) ? 0 : 1;
+}
+
+/* Bytes of a row in all passes of a step, and of its gradient. */
+static int64_t both_bytes(const division *d, int k) {
+  return pulls(d, k) * row_bytes(d, k) + gradient_bytes(d, k);
+}
+
 /* Exchanges of a step, there and back. */
 static int count_exchanges(const division *d) {
   int n = 0;
   for (int k = 0; k < d->train[0].n_layers; k++) {
     bool any = false;
     for (int p = 0; p < d->point->parts; p++) any |= d->train[p].layer[k].n_send_ranks > 0;
-    n += any ? 2 : 0;
+    n += any ? pulls(d, k) + pushes(d, k) : 0;
   }
   return n;
 }
@@ -261,30 +302,6 @@ cleanup:
   return status;
 }
 
-/* Elements of a row of layer k on its way. */
-static int64_t wire_width(const dg_layer *l) {
-  return (int64_t)l->dim * l->hp;
-}
-
-/* Bytes of a gradient on its way home, and of a row on its way there: tables in bf16 travel as they are. */
-static int64_t gradient_bytes(const division *d, int k) {
-  return wire_width(&d->model->layer[k]) * (d->input->config->halo_type == DG_HALO_F32 ? 4 : 2);
-}
-
-static int64_t row_bytes(const division *d, int k) {
-  const dg_layer *l = &d->model->layer[k];
-  return l->bf16 ? dg_bf16_width((int)wire_width(l), l->ld) * (int64_t)sizeof(dg_bf16) : gradient_bytes(d, k);
-}
-
-static int passes(const division *d) {
-  return dg_model_passes(&d->input->config->model);
-}
-
-/* Bytes of a row in all passes of a step, and of its gradient. */
-static int64_t both_bytes(const division *d, int k) {
-  return passes(d) * row_bytes(d, k) + gradient_bytes(d, k);
-}
-
 /* Seconds of one rank's exchanges in a step, nothing of them hidden: rows there in each pass, gradients back. */
 static double time_exchanges(const division *d, const dg_counts *counts) {
   const dg_plan_cluster *c = &d->input->cluster;
@@ -294,11 +311,11 @@ static double time_exchanges(const division *d, const dg_counts *counts) {
   double seconds = 0;
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_layer_counts *n = &counts->layer[k];
-    const int64_t got = n->n_src - n->n_projected, most = got > n->n_sent ? got : n->n_sent;
+    const int64_t got = n->n_recv_ranks > 0 ? n->n_src - n->n_src_owned : 0, most = got > n->n_sent ? got : n->n_sent;
     const int64_t messages = n->n_send_ranks + n->n_recv_ranks;
     if (messages > 0)
-      seconds +=
-          (passes(d) + 1) * (latency + (double)messages * MESSAGE) + (double)(most * both_bytes(d, k)) * sharing / rate;
+      seconds += (pulls(d, k) + pushes(d, k)) * (latency + (double)messages * MESSAGE) +
+                 (double)(most * both_bytes(d, k)) * sharing / rate;
   }
   return seconds;
 }
@@ -352,7 +369,7 @@ static void predict_time(const division *d, const known_rates *known) {
       const dg_layer_counts *n = &d->train[p].layer[k];
       point->step_halo += n->n_sent;
       point->halo_bytes += n->n_sent * both_bytes(d, k);
-      point->messages += passes(d) * n->n_send_ranks + n->n_recv_ranks;
+      point->messages += pulls(d, k) * n->n_send_ranks + pushes(d, k) * n->n_recv_ranks;
     }
   }
   point->step_imbalance = point->compute / mean;
@@ -377,10 +394,13 @@ static int64_t rows_bytes(const dg_graph_info *info, int64_t rows) {
   return 8 * rows + (int64_t)(8.0 * (double)rows * (double)info->n_nonzeros / (double)info->n_nodes);
 }
 
+/* Those of a rank's nodes, and those of others with their labels where it projects them. */
 static int64_t features_bytes(const division *d, int p) {
+  const dg_graph_info *info = d->input->info;
   const bool fetched = dg_conv_of(d->input->config->model.kind)->edges && !d->point->exchange_first;
   const int64_t halo = fetched ? scaled(d->input, d->each[p].halo) : 0;
-  return rows_bytes(d->input->info, scaled(d->input, d->each[p].nodes) + halo);
+  const int64_t label = d->model->layer[0].n_labels > 0 ? 1 + (info->multilabel ? info->n_classes : 4) : 0;
+  return rows_bytes(info, scaled(d->input, d->each[p].nodes) + halo) + label * halo;
 }
 
 static int64_t block_bytes(const division *d, const dg_layer_counts *n, bool backward) {

@@ -38,6 +38,7 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
                                   .outer = dg_conv_of(t->config->model.kind)->inner_edges,
                                   .numbered = dg_model_notes_edges(&t->model),
                                   .exchange_first = t->exchange_first,
+                                  .exchange_input = t->config->model.label_iterations > 0,
                                   .backward = backward,
                                   .full = backward && dg_model_is_full(&t->config->model)};
   if (*field != NULL) return DG_OK;
@@ -54,7 +55,6 @@ cleanup:
 static bool exchanges_first(const dg_trainer *t) {
   const dg_local *local = &t->local;
   if (t->comm->size == 1 || !t->model.layer[0].conv->edges) return false;
-  if (t->model.layer[0].n_labels > 0) return true;
   if (t->config->first_halo != DG_FIRST_AUTO) return t->config->first_halo == DG_FIRST_EXCHANGE;
   if (dg_model_may_gather_input(&t->model, local->shard.features.sparse)) return false;
   return dg_cost_exchange_pays(t->comm, &t->model, &local->shard.info, local->n_halo);
@@ -63,6 +63,12 @@ static bool exchanges_first(const dg_trainer *t) {
 static dg_status check_labels(const dg_local *local, const dg_config *config, const char *graph) {
   if (local->shard.n_train > 0) return dg_loss_check(config, &local->shard.info, graph);
   return dg_fail(DG_INPUT, "%s: the training split is empty; it needs at least one labelled node", graph);
+}
+
+/* What halo rows are projected from here. */
+static dg_status fetch_input(dg_trainer *t) {
+  const dg_status status = dg_local_fetch_features(&t->local);
+  return status == DG_OK && t->model.layer[0].n_labels > 0 ? dg_local_fetch_labels(&t->local) : status;
 }
 
 dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_config *config) {
@@ -84,8 +90,7 @@ dg_status dg_trainer_create(dg_trainer *trainer, dg_local *local, const dg_confi
   if (config->model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&trainer->local));
   trainer->exchange_first = exchanges_first(trainer);
   dg_model_order_input(&trainer->model, trainer->local.shard.features.sparse, trainer->exchange_first);
-  if (dg_conv_of(config->model.kind)->edges && !trainer->exchange_first)
-    DG_TRY(dg_local_fetch_features(&trainer->local));
+  if (dg_conv_of(config->model.kind)->edges && !trainer->exchange_first) DG_TRY(fetch_input(trainer));
   DG_TRY(make_pass(trainer, &trainer->train_field, &trainer->train, DG_TRAIN, true));
   trainer->train.timer = &trainer->timer;
 
@@ -216,6 +221,8 @@ int64_t dg_trainer_halo_bytes(const dg_trainer *trainer) {
     bytes += dg_model_passes(&trainer->model.config) * dg_halo_channel_bytes(channel);
     bytes += dg_halo_channel_bytes_back(channel);
   }
+  if (trainer->train.work)
+    bytes += trainer->config->model.label_iterations * dg_halo_channel_bytes(trainer->train.work->label_channel);
   dg_comm_sum_int64(trainer->comm, &bytes, 1);
   return bytes;
 }

@@ -79,6 +79,19 @@ class Counts(program.Case):
         self.assertEqual(self.bytes_of("mlp"), 0)
         self.assertEqual(self.bytes_of("gatv2", ranks=1), 0)
 
+    def test_bytes_of_labels(self):
+        """Where rows are fetched, labels of other ranks' nodes are known, and what is said of others comes once for each
+        pass but the last; where they are exchanged they come once for each pass."""
+        given = ("--partition", self.path("part.h5"), "--use-labels", 0.5)
+        all_rows = halo_rows(self.graph, self.part, np.arange(self.graph.n))
+        hidden, last = 4 * HIDDEN * HEADS * all_rows, 4 * CLASSES * all_rows
+        for times, layers, fetched, exchanged in ((2, 2, 2 * last + 4 * last, 4 * hidden + 4 * last), (1, 1, last, 3 * last)):
+            for first, want in (("fetch", fetched), ("exchange", exchanged)):
+                with self.subTest(times=times, layers=layers, first=first):
+                    options = given + ("--first-halo", first, "--layers", layers, "--label-iterations", times)
+                    self.assertEqual(self.bytes_of("gatv2", *options), want)
+        self.assertEqual(self.bytes_of("gatv2", *given, "--first-halo", "fetch"), self.expected(2, True, "fetch"))
+
     def test_first_halo(self):
         """Long feature rows and narrow layers: projected rows are sent. Short rows and wide layers: features are fetched.
         Both are far, by a factor of ten, from where the one costs as much as the other."""

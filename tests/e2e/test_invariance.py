@@ -159,6 +159,13 @@ class Invariance(program.Case):
         for model in ("gatv2", "gcn"):
             self.check_first_halo(self.graph, "--model", model)
 
+    def test_first_halo_with_labels(self):
+        """Labels are known of the nodes that rows are projected of, and what is said of others comes from their owners."""
+        for options in (("gcn",), ("gatv2", "--residual"), ("mlp", "--label-iterations", 1), ("gcn", "--label-iterations", 1),
+                        ("gat", "--label-iterations", 2, "--layers", 3, "--norm", "batch"),
+                        ("gatv2", "--label-iterations", 1, "--layers", 1), ("sage", "--label-iterations", 1, "--halo-type", "f32")):
+            self.check_first_halo(self.graph, "--use-labels", 0.5, "--model", *options)
+
     def test_gathered_input(self):
         """GCN, SAGE and GAT sum rows of an input that is narrower than their layer, or than a head of it, before they
         project it, unless projected rows are exchanged: the same losses."""

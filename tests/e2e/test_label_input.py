@@ -207,8 +207,7 @@ class LabelInput(program.Case):
         self.made()
         graph = self.path("graph.h5")
         for options, words in ((("--label-iterations", 1), "--label-iterations is for --use-labels"),
-                               (("--use-labels", 1), "--use-labels must be"),
-                               (("--use-labels", 0.5, "--first-halo", "fetch"), "--first-halo fetch is for input that stays")):
+                               (("--use-labels", 1), "--use-labels must be")):
             done = program.run("train", graph, *options)
             self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
             self.assertIn(words, done.stderr)

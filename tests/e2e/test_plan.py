@@ -33,7 +33,10 @@ class Plan(program.Case):
         for a_node, *model in ((4, "--model", "gatv2"), (1, "--model", "gcn", "--layers", 3, "--first-halo", "exchange"),
                                (2, "--model", "gat", "--prune", "off", "--halo-type", "bf16"), (2, "--model", "mlp",),
                                (2, "--model", "gatv2", "--table-type", "bf16", "--first-halo", "exchange"),
-                               (2, "--model", "gcn", "--use-labels", 0.5, "--label-iterations", 2),
+                               (2, "--model", "gcn", "--use-labels", 0.5, "--label-iterations", 2, "--first-halo", "exchange"),
+                               (2, "--model", "gcn", "--use-labels", 0.5, "--label-iterations", 2, "--first-halo", "fetch"),
+                               (1, "--model", "gat", "--layers", 1, "--use-labels", 0.5, "--label-iterations", 1, "--first-halo",
+                                "fetch", "--halo-type", "bf16"), (2, "--model", "gatv2", "--use-labels", 0.5),
                                (2, "--model", "sage", "--layers", 3, "--norm", "batch", "--residual")):
             points = self.plan("--parts", "1,2,3,4", "--ranks-per-node", a_node, *model)["points"]
             for point in points:

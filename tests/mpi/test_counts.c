@@ -22,9 +22,10 @@ static int64_t message_bytes(const dg_counts *counts, int64_t width) {
 
 static void check(const random_graph *g, const dg_model_config *config, bool exchange_first, bool backward) {
   const dg_field_config wanted = {.n_layers = config->layers,
-                                  .splits = backward ? DG_TRAIN : 0,
+                                  .splits = backward && config->label_iterations == 0 ? DG_TRAIN : 0,
                                   .edges = config->kind != DG_MODEL_MLP,
                                   .exchange_first = exchange_first,
+                                  .exchange_input = config->label_iterations > 0,
                                   .backward = backward,
                                   .full = backward && dg_model_is_full(config)};
   dg_local local;
@@ -75,6 +76,8 @@ static void a_pass_asks_for_what_was_counted(void **state) {
         config.edge_attributes = kinds[k] == DG_MODEL_GCN ? DG_EDGES_WEIGHT : DG_EDGES_FEATURES;
         check(&g, &config, true, backward);
         config = (dg_model_config){.kind = kinds[k], .layers = 3, .hidden = 100, .heads = 1, .out_heads = 1};
+        check(&g, &config, false, backward);
+        config.use_labels = 0.5, config.label_iterations = 1;
         check(&g, &config, false, backward);
         config.hidden = 130; /* edges of GATv2 are noted */
         check(&g, &config, false, backward);
@@ -163,8 +166,9 @@ static void check_all_parts(random_graph g) {
   for (int layers = 1; layers <= 3; layers++)
     for (int s = 0; s < 3; s++)
       for (int way = 0; way < 4; way++) {
-        const dg_field_config config = {
-            .n_layers = layers, .splits = splits[s], .edges = way < 3, .exchange_first = way % 2};
+        dg_field_config config = {.n_layers = layers, .splits = splits[s], .edges = way < 3, .exchange_first = way % 2};
+        check_parts(&g, &local, &outline, &config);
+        config.exchange_input = splits[s] == 0;
         check_parts(&g, &local, &outline, &config);
       }
   dg_free(&entries);

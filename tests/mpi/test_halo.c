@@ -303,13 +303,17 @@ static void rows_for_a_neighbour_are_one_message_or_short_ones(void **state) {
     assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
     dg_real *value = matrix_create(&l, 8);
     for (int pieces = 0; pieces < 2; pieces++) {
-      dg_halo_channel *channel = NULL;
+      dg_halo_channel *both = NULL, *pull = NULL;
       if (pieces) l.plan.comm.message_bytes = 1;
-      assert_all_true(&test_comm, dg_halo_channel_create(&channel, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK);
-      const int64_t rows = l.n_halo + l.plan.send_offset[l.plan.n_send_ranks],
-                    neighbours = l.plan.n_recv_ranks + l.plan.n_send_ranks;
-      assert_all_true(&test_comm, dg_halo_channel_messages(channel, 1) == (pieces ? rows : neighbours));
-      dg_halo_channel_destroy(&channel);
+      const bool made = dg_halo_channel_create(&both, &l.plan, value, value, 5, 8, DG_HALO_F32) == DG_OK &&
+                        dg_halo_channel_create(&pull, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK;
+      assert_all_true(&test_comm, made);
+      const int64_t there = pieces ? l.plan.send_offset[l.plan.n_send_ranks] : l.plan.n_send_ranks;
+      const int64_t back = pieces ? l.n_halo : l.plan.n_recv_ranks;
+      assert_all_true(&test_comm, dg_halo_channel_messages(both, 2) == 2 * there + back);
+      assert_all_true(&test_comm, dg_halo_channel_messages(pull, 2) == 2 * there);
+      dg_halo_channel_destroy(&both);
+      dg_halo_channel_destroy(&pull);
     }
     dg_free(&value);
     dg_halo_plan_destroy(&l.plan);
@@ -324,16 +328,20 @@ static void bytes_count_what_travels(void **state) {
     assert_all_true(&test_comm, local_create(&l, &patterns[p]) == DG_OK);
     dg_real *value = matrix_create(&l, 8);
     bool made = dg_halo_channel_create(&wide, &l.plan, value, NULL, 5, 8, DG_HALO_F32) == DG_OK &&
-                dg_halo_channel_create(&narrow, &l.plan, value, NULL, 5, 8, DG_HALO_BF16) == DG_OK &&
+                dg_halo_channel_create(&narrow, &l.plan, value, value, 5, 8, DG_HALO_BF16) == DG_OK &&
                 dg_halo_channel_create_bf16(&table, &l.plan, (dg_bf16 *)value, 7, value, 5, 8, DG_HALO_F32) == DG_OK;
     assert_all_true(&test_comm, made);
-    int64_t total[] = {dg_halo_channel_bytes(wide),        dg_halo_channel_bytes(narrow),
-                       dg_halo_channel_bytes(table),       dg_halo_channel_bytes_back(table),
-                       dg_halo_channel_bytes_back(narrow), l.n_halo};
-    dg_comm_sum_int64(&test_comm, total, 6);
-    const int64_t reals = total[5] * 5 * (int64_t)sizeof(dg_real), halves = total[5] * 5 * 2;
-    assert_all_true(&test_comm, total[0] == reals && total[1] == halves && total[2] == total[5] * 7 * 2);
-    assert_all_true(&test_comm, total[3] == reals && total[4] == halves);
+    int64_t total[] = {dg_halo_channel_bytes(wide),
+                       dg_halo_channel_bytes(narrow),
+                       dg_halo_channel_bytes(table),
+                       dg_halo_channel_bytes_back(table),
+                       dg_halo_channel_bytes_back(narrow),
+                       dg_halo_channel_bytes_back(wide),
+                       l.n_halo};
+    dg_comm_sum_int64(&test_comm, total, 7);
+    const int64_t reals = total[6] * 5 * (int64_t)sizeof(dg_real), halves = total[6] * 5 * 2;
+    assert_all_true(&test_comm, total[0] == reals && total[1] == halves && total[2] == total[6] * 7 * 2);
+    assert_all_true(&test_comm, total[3] == reals && total[4] == halves && total[5] == 0);
     dg_halo_channel_destroy(&table);
     dg_halo_channel_destroy(&wide);
     dg_halo_channel_destroy(&narrow);
