@@ -8,21 +8,28 @@
 
 #include "nn/conv.h"
 
-void job_set_weight(test_job *job, dg_real *weight, dg_real value) {
-  dg_sums *sums = job->params->sums;
+/* Sets a weight of this rank's share; others are left to theirs. */
+static void set_own(test_job *job, dg_real *weight, dg_real value) {
+  const dg_sums *sums = job->params->sums;
   const int64_t at = weight - sums->value;
-  dg_sums_meet(sums);
   if (at >= sums->first && at < sums->first + sums->n) *weight = value;
-  dg_sums_meet(sums);
+}
+
+void job_set_weight(test_job *job, dg_real *weight, dg_real value) {
+  dg_sums_meet(job->params->sums);
+  set_own(job, weight, value);
+  dg_sums_meet(job->params->sums);
 }
 
 static void draw_weights(test_job *job) {
   dg_params *p = job->params;
+  dg_sums_meet(p->sums);
   for (int n = 0; n < p->n_tensors; n++)
     for (int64_t i = dg_tensor_size(&p->tensor[n]) - 1; i >= 0; i--) {
       double u = dg_rng_uniform(dg_rng_key(7, (uint64_t)n), (uint64_t)i);
-      job_set_weight(job, &p->value[dg_tensor_position(&p->tensor[n], i)], (dg_real)(1.2 * u - 0.6));
+      set_own(job, &p->value[dg_tensor_position(&p->tensor[n], i)], (dg_real)(1.2 * u - 0.6));
     }
+  dg_sums_meet(p->sums);
 }
 
 dg_status job_create(test_job *job, const random_graph *graph, const dg_comm *comm, const dg_model_config *config,
