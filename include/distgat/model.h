@@ -81,8 +81,8 @@ void dg_model_destroy(dg_model *model);
 dg_status dg_model_check_graph(const dg_model_config *config, const dg_local *local);
 
 /* Whether edges may gather the first layer's input instead of its projection, which is wider, as is each head of GAT's,
-   and all of these twice as wide: sums are linear. Those of GCN and GraphSAGE are made once where nothing drops from
-   the input, and their backward pass meets no edge. Local. */
+   and all of these twice as wide: sums are linear. Those of GCN and GraphSAGE are made once where the input stays as it
+   is, and their backward pass meets no edge. Local. */
 bool dg_model_may_gather_input(const dg_model *model, bool sparse);
 
 /* Makes it so where it may, unless projected rows are exchanged; before there is a pass. Local. */

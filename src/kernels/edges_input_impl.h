@@ -34,6 +34,17 @@ INLINE void scale_heads(const dg_edges *e, int32_t i, const vf *factor, int nv, 
   }
 }
 
+/* Numbers of a tile's edges times what the rows of their sources are multiplied by. */
+INLINE void scale_sources(dg_real *numbers, const dg_edges *e, int32_t first, int n, int hp) {
+  for (int t = 0; e->out_norm && t < n; t++)
+    for (int h = 0; h < hp; h++) numbers[t * hp + h] *= e->out_norm[e->indices[first + t]];
+}
+
+/* What the coefficients of target i are multiplied by. */
+INLINE dg_real target_root(const dg_edges *e, int32_t i) {
+  return e->out_norm ? (dg_real)sqrt((double)(e->indptr[i + 1] - e->indptr[i])) : 1;
+}
+
 /* attention_row() of target i. */
 INLINE void input_row(const dg_edges *e, int32_t i, bool edge, int nv, int hp) {
   const int q = pattern_size(hp), most = tile_edges(hp);
@@ -54,11 +65,12 @@ INLINE void input_row(const dg_edges *e, int32_t i, bool edge, int nv, int hp) {
     for (int k = 0; k < q; k++) factor[k] = vexp(factor[k] - m.top[k]), m.sum[k] *= factor[k];
     if (first > e->indptr[i]) scale_heads(e, i, factor, nv, q, hp);
     weigh_tile(&tl, &m, e, n * hp, false, edge, q);
+    scale_sources(tl.weight, e, first, n, hp);
     for (int h = 0; h < e->heads; h++) add_input(head_row(e->agg, e, h, i, nv), tl.weight, e, first, n, h, nv, hp);
   }
   fold_pattern(m.sum, q, hp);
   for (int k = 0; k < q; k++) {
-    factor[k] = 1 / m.sum[k];
+    factor[k] = target_root(e, i) / m.sum[k];
     store_pattern(stat + DG_STAT_MAX * hp, hp, k, m.top[k]);
     store_pattern(stat + DG_STAT_RSUM * hp, hp, k, factor[k]);
   }
@@ -75,11 +87,12 @@ INLINE dg_real dot(const vf *x, const vf *y, int nv) {
   return fold(sum, 1)[0];
 }
 
-/* <dOut, Out> of each head of target i, which its sums and their gradients give as well. */
+/* <dOut, Out> of each head of target i, which its sums and their gradients give as well, its root aside. */
 INLINE void put_dots(const dg_edges *e, int32_t i, int nv, int hp) {
   dg_real *out = e->stat + ((size_t)i * DG_STATS + DG_STAT_DOT) * (size_t)hp;
+  const dg_real root = target_root(e, i);
   for (int h = 0; h < hp; h++)
-    out[h] = h < e->heads ? dot(head_row(e->dzr, e, h, i, nv), head_row(e->agg, e, h, i, nv), nv) : 0;
+    out[h] = h < e->heads ? dot(head_row(e->dzr, e, h, i, nv), head_row(e->agg, e, h, i, nv), nv) / root : 0;
 }
 
 /* Scores of the in-edges in a tile, gradients of their coefficients, <gradient of the sums of i, x_j>, and what
@@ -107,20 +120,23 @@ INLINE void put_input_edges(tile *tl, const span *s, const dg_edges *e, bool edg
       if (e->drop.threshold) put_seeds(tl, at, row, e->ids[j], q, hp);
     }
   }
+  scale_sources(tl->slope, e, s->first, s->last - s->first, hp);
   finish_edges(tl, e, s->last - s->first, false, q, hp);
 }
 
 /* Adds gradients of scores times rows to sum [2 heads, nv]: of the sources of a tile's edges, and of their targets. */
-INLINE void add_score_gradients(vf *sum, const tile *tl, const span *s, const dg_edges *e, int nv, int hp) {
+INLINE void add_score_gradients(vf *sum, tile *tl, const span *s, const dg_edges *e, int nv, int hp) {
+  const int n = s->last - s->first;
   for (int h = 0; h < e->heads; h++) {
     vf *of_targets = sum + (e->heads + h) * nv;
-    add_input(sum + h * nv, tl->slope, e, s->first, s->last - s->first, h, nv, hp);
     FOR_ROWS_OF(*s, e->indptr, i, from, to) {
       dg_real d = 0;
       for (int32_t t = from; t < to; t++) d += tl->slope[(t - s->first) * hp + h];
       for (int v = 0; v < nv; v++) of_targets[v] += d * ((const vf *)(e->z + (size_t)i * nv * DG_VL))[v];
     }
   }
+  scale_sources(tl->slope, e, s->first, n, hp);
+  for (int h = 0; h < e->heads; h++) add_input(sum + h * nv, tl->slope, e, s->first, n, h, nv, hp);
 }
 
 INLINE void input_backward_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp, vf *sum) {

@@ -50,26 +50,28 @@ typedef struct dg_edges {
   bool inner;                          /* those within a chunk are left out, see gatv2_backward_dst */
   const int32_t *ids;                  /* folded ids of sources (dg_id_fold); targets are their prefix */
   int32_t n_dst;
-  int32_t n_edges;        /* of `indices` */
-  int32_t n_out_edges;    /* of `t_indices` */
-  int32_t ahead;          /* rows are prefetched so many edges before their use; 0: they fit the cache */
-  dg_real *z;             /* [n_src, ld] projected sources */
-  dg_real *zr;            /* [n_dst, ld] projected targets (GATv2) */
-  const dg_real *att;     /* [ld] (GATv2), a_src (GAT) */
-  const dg_real *att_dst; /* [ld] a_dst (GAT) */
-  dg_real *score_src;     /* [n_src, hp] (GAT) */
-  const dg_real *norm;    /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
-  dg_real slope;          /* of LeakyReLU */
-  dg_dropout drop;        /* of attention */
-  dg_real *agg;           /* [n_dst, ld] aggregated rows, before the bias */
-  dg_real *positive;      /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
-                             without a backward pass */
-  dg_real *stat;          /* [n_dst, DG_STATS * hp] */
-  dg_real *dagg;          /* [n_dst, ld] */
-  dg_real *dz;            /* [n_src, ld] */
-  dg_real *dzr;           /* [n_dst, ld] (GATv2) */
-  uint8_t *notes;         /* [n_out_edges, note_size] what one backward pass notes of an out-edge for the other, in
-                             the order of in-edges (GATv2); NULL: nothing, and NULL below */
+  int32_t n_edges;         /* of `indices` */
+  int32_t n_out_edges;     /* of `t_indices` */
+  int32_t ahead;           /* rows are prefetched so many edges before their use; 0: they fit the cache */
+  dg_real *z;              /* [n_src, ld] projected sources */
+  dg_real *zr;             /* [n_dst, ld] projected targets (GATv2) */
+  const dg_real *att;      /* [ld] (GATv2), a_src (GAT) */
+  const dg_real *att_dst;  /* [ld] a_dst (GAT) */
+  dg_real *score_src;      /* [n_src, hp] (GAT) */
+  const dg_real *norm;     /* [n_src] 1 / sqrt(degree) (GCN); [n_dst] 1 / neighbours (means) */
+  const dg_real *out_norm; /* [n_src] that projected rows of sources are to be multiplied by, and coefficients by the
+                              root of the target's in-edges (GAT over input rows); NULL: neither are */
+  dg_real slope;           /* of LeakyReLU */
+  dg_dropout drop;         /* of attention */
+  dg_real *agg;            /* [n_dst, ld] aggregated rows, before the bias */
+  dg_real *positive;       /* [n_dst, ld] the same over edges whose score is made of a positive argument (GAT); NULL
+                              without a backward pass */
+  dg_real *stat;           /* [n_dst, DG_STATS * hp] */
+  dg_real *dagg;           /* [n_dst, ld] */
+  dg_real *dz;             /* [n_src, ld] */
+  dg_real *dzr;            /* [n_dst, ld] (GATv2) */
+  uint8_t *notes;          /* [n_out_edges, note_size] what one backward pass notes of an out-edge for the other, in
+                              the order of in-edges (GATv2); NULL: nothing, and NULL below */
   size_t note_size;
   const int32_t *t_notes;     /* [n_out_edges] note of each out-edge */
   const int32_t *first_note;  /* [n_dst] that of the first such in-edge of a target or of those behind it */
@@ -161,7 +163,8 @@ typedef struct dg_edge_kernels {
   void (*gcn_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
   void (*mean_backward_src)(const dg_edges *e, int32_t begin, int32_t end);
 
-  /* GAT whose edges gather input rows, z [n_src, ld], given score_src and target scores: each head has sums of its own,
+  /* GAT whose edges gather input rows, z [n_src, ld], given score_src, of rows times out_norm, and target scores, of
+     rows as they are: each head has sums of its own,
      agg [heads, n_dst, ld], and dzr their gradients. Backward makes <dOut, Out> in stat, and in partial [2 * heads * ld
      + edge_dim * hp] sums over edges of gradients of scores times rows, for each head those of sources, then for each
      those of targets, and the gradient of edge_scores. NULL over tables in bf16. */

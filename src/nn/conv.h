@@ -106,7 +106,7 @@ typedef struct dg_work {
   dg_input x;            /* the first layer's input rows */
   dg_edges gather;       /* z [n_src, ld] are input rows, and agg [n_dst, ld], with attention [heads, n_dst, ld], their
                             sums, which are projected in the place of sources; of kinds that gather input */
-  bool gathered;         /* the rows are there, and without dropout */
+  bool gathered;         /* the rows are there, and without dropout; labels among them change */
   dg_transition in;      /* a hidden layer's input rows, owned ones */
   dg_real *skip;         /* [n_dst, bias_ld] what skips add; a hidden layer's results once they are aggregated */
   const dg_real *dskip;  /* [n_dst, bias_ld] gradient of the results */
@@ -123,8 +123,9 @@ typedef struct dg_work {
   dg_real *tile;             /* dense input rows, one tile a thread */
   dg_real *rounding;         /* rows of tables in bf16 before they are rounded, one tile a thread and projection */
   uint32_t *row_bits;        /* [n_src] dg_rng_row of sparse input rows */
-  dg_real *labels;           /* [projected here, n_labels] of the first layer; NULL where no labels are input */
-  uint8_t *shown;            /* [projected here] whether it is the label of a node itself */
+  dg_real *labels; /* [n_src, n_labels] of the first layer, owned rows alone where it has a channel; NULL where
+                      no labels are input */
+  uint8_t *shown;  /* [n_src] of the same rows, whether it is the label of a node itself */
   const uint8_t
       *left_out;    /* in training `shown`: training nodes, outputs are the first rows, that the loss leaves out */
   dg_totals totals; /* of the others */

@@ -24,7 +24,7 @@ static void put_label(dg_real *to, const dg_pass *pass, dg_row local) {
 static void show_labels(const dg_pass *pass, const dg_step *step) {
   dg_work *w = pass->work;
   const dg_block *b = w->block;
-  const dg_row rows = dg_layer_project_count(w);
+  const dg_row rows = w->channel ? b->n_src_owned : b->n_src; /* whose input is read here */
   const size_t n = (size_t)pass->model->n_classes;
   const uint64_t key = dg_rng_key(dg_rng_key(step->seed, step->epoch), SHOWN);
   memset(w->labels, 0, (size_t)rows * n * sizeof *w->labels);
@@ -72,12 +72,12 @@ void dg_labels_reuse(const dg_pass *pass) {
   dg_halo_pull_end(w->label_channel);
 }
 
-void dg_labels_put(const dg_work *w, dg_real *tile, int ld, int32_t begin, int32_t end) {
+void dg_labels_put(const dg_work *w, dg_real *rows, int ld, int column, int32_t begin, int32_t end) {
   const int n = w->layer->n_labels, first = w->layer->n_in - n;
   const dg_dropout *drop = &w->x.drop;
   for (int32_t i = begin; i < end; i++) {
     const dg_real *from = w->labels + (size_t)i * (size_t)n;
-    dg_real *to = tile + (size_t)(i - begin) * (size_t)ld + (ld - n);
+    dg_real *to = rows + (size_t)(i - begin) * (size_t)ld + column;
     const uint32_t row = dg_rng_row(drop->key, (uint32_t)w->block->folded[i]);
     for (int c = 0; c < n; c++) {
       const bool keep = from[c] != 0 && dg_rng_column(row, drop->key, (uint32_t)(first + c)) >= drop->threshold;

@@ -57,14 +57,11 @@ void dg_layer_alpha(const dg_work *work, int32_t row, dg_real *alpha);
 
 /* Labels as input. dg_labels_begin puts them in at the beginning of a step; dg_labels_reuse puts the probabilities of
    the logits in where no label is shown; both are Collective. dg_labels_put gives rows [begin, end) through dropout as
-   the last columns of tile [end - begin, ld]. dg_loss_totals sums over this rank's rows in the loss. Local. */
+   columns of rows [end - begin, ld], from `column` on. dg_loss_totals sums over this rank's rows in the loss. Local. */
 void dg_labels_begin(const dg_pass *pass, const dg_step *step);
 void dg_labels_reuse(const dg_pass *pass);
-void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int32_t begin, int32_t end);
+void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int column, int32_t begin, int32_t end);
 dg_totals dg_loss_totals(const dg_pass *pass);
-
-/* Rows that a layer projects here: its sources but those that come from other ranks, or that no target meets. Local. */
-int32_t dg_layer_project_count(const dg_work *work);
 
 /* Lays out what products read of the weights, at the beginning of a step. Local. */
 void dg_layer_pack_weights(const dg_work *work, const dg_params *params);

@@ -106,10 +106,10 @@ cleanup:
 bool dg_model_may_gather_input(const dg_model *model, bool sparse) {
   const dg_layer *l = &model->layer[0];
   const dg_conv *of_input = dg_conv_of(model->config.kind)->of_input;
-  if (of_input == NULL || sparse || l->bf16 || l->n_labels > 0 || l->gather_ld >= l->dim) return false;
+  if (of_input == NULL || sparse || l->bf16 || l->gather_ld >= l->dim) return false;
   if (!of_input->attention) return true;
   /* Gradients of each head's sums are a product more: it pays where edges gather half as much. */
-  return 2 * l->gather_ld <= l->heads * l->dim && !l->symmetric && l->message_dropout == 0;
+  return 2 * l->gather_ld <= l->heads * l->dim && l->message_dropout == 0;
 }
 
 void dg_model_order_input(dg_model *model, bool sparse, bool exchange_first) {

@@ -8,7 +8,8 @@
 
 /* Products of rows with weights: forward, and the gradients of the weights. */
 
-int32_t dg_layer_project_count(const dg_work *work) {
+/* Rows that a layer projects here: its sources but those that come from other ranks, or that no target meets. */
+static int32_t project_count(const dg_work *work) {
   if (!work->layer->conv->edges) return work->block->n_dst;
   return work->channel ? work->block->n_src_owned : work->block->n_src;
 }
@@ -41,7 +42,7 @@ static rows_of input_rows(const dg_work *w, const dg_params *params, int32_t beg
     dg_transition_forward(&w->in, params, rows, begin, end);
   else if (!w->features->sparse)
     w->layer->kernels->dense_dropout(rows, w->features->dense, &w->x, w->features->n_cols, n, begin, end);
-  if (w->layer->n_labels > 0) dg_labels_put(w, rows, n, begin, end);
+  if (w->layer->n_labels > 0) dg_labels_put(w, rows, n, n - w->layer->n_labels, begin, end);
   return (rows_of){rows, n, n};
 }
 
@@ -70,9 +71,8 @@ static int list_sides(side list[MAX_SIDES], const dg_work *w, const dg_params *p
   const int32_t n_dst = w->block->n_dst;
   int n = 0;
   if (wanted & DG_SOURCES && l->conv->project == NULL)
-    list[n++] =
-        (side){w->e.z, w->e.z_bf16,           w->e.dz, value + l->w, bias, l->ld, dg_layer_project_count(w), l->w,
-               l->b,   .input = w->gather.agg};
+    list[n++] = (side){w->e.z, w->e.z_bf16,      w->e.dz, value + l->w, bias,
+                       l->ld,  project_count(w), l->w,    l->b,         .input = w->gather.agg};
   if (wanted & DG_TARGETS && l->wr >= 0)
     list[n++] = (side){w->e.zr, w->e.zr_bf16, w->e.dzr, value + l->wr, value + l->br,
                        l->ld,   n_dst,        l->wr,    l->br,         .input = NULL};
@@ -118,17 +118,22 @@ static rows_of side_rows(const dg_work *w, const side *s, rows_of shared, int32_
   return s->input ? (rows_of){s->input + (size_t)begin * (size_t)ld, ld, w->layer->in_ld} : shared;
 }
 
+/* Input rows [begin, end) for edges to gather; features that are there stay. */
+static void put_input(const dg_work *w, bool there, int32_t begin, int32_t end) {
+  const dg_layer *l = w->layer;
+  const dg_features *x = w->features;
+  dg_real *rows = w->gather.z + (size_t)begin * (size_t)w->gather.ld;
+  if (!there) l->kernels->dense_dropout(rows, x->dense, &w->x, x->n_cols, w->gather.ld, begin, end);
+  if (l->n_labels > 0) dg_labels_put(w, rows, w->gather.ld, x->n_cols, begin, end);
+}
+
 void dg_layer_gather_input(dg_work *work) {
-  const dg_edges *e = &work->gather;
-  const dg_features *x = work->features;
   const dg_conv *conv = work->layer->conv;
   const bool dropped = work->x.drop.threshold != 0, there = work->gathered && !dropped;
+  const bool same = there && work->layer->n_labels == 0;
   if (conv->gather == NULL) return;
-  if (!there)
-    FOR_TILES(work, work->block->n_src,
-              work->layer->kernels->dense_dropout(e->z + (size_t)begin * (size_t)e->ld, x->dense, &work->x, x->n_cols,
-                                                  e->ld, begin, end));
-  if (!there || conv->attention) conv->gather(work); /* coefficients change with the weights */
+  if (!same) FOR_TILES(work, work->block->n_src, put_input(work, there, begin, end));
+  if (!same || conv->attention) conv->gather(work); /* coefficients change with the weights */
   work->gathered = !dropped;
 }
 
@@ -229,7 +234,7 @@ static void project_sparse(dg_work *w, const dg_params *p) {
 
 static void project_dense(dg_work *w, const dg_params *p) {
   if (w->layer->conv->project) w->layer->conv->project(w);
-  FOR_TILES(w, dg_layer_project_count(w), project_rows(w, p, begin, end));
+  FOR_TILES(w, project_count(w), project_rows(w, p, begin, end));
 }
 
 void dg_layer_project_input(dg_work *work, const dg_params *params) {
@@ -430,8 +435,7 @@ static void sparse_weights(dg_work *w, dg_params *params, const side *list, int 
 /* What is left to do with gradients of projected rows before they are used. */
 static void finish_gradients(const dg_work *w, enum dg_sides sides) {
   if (!w->layer->symmetric || !(sides & DG_SOURCES)) return;
-  FOR_TILES(w, dg_layer_project_count(w),
-            dg_symmetric_sources(w, w->e.dz + (size_t)begin * (size_t)w->layer->ld, begin, end));
+  FOR_TILES(w, project_count(w), dg_symmetric_sources(w, w->e.dz + (size_t)begin * (size_t)w->layer->ld, begin, end));
 }
 
 /* Two skips have the same gradient. */

@@ -7,10 +7,10 @@
 /* Attention between roots of degrees, as the GAT of DGL's example on ogbn-arxiv has it: rows of sources z times
    out-degree^-1/2, before their scores, and results times in-degree^1/2, degrees with self-loops. Rows and gradients
    are scaled where they lie. What the edge kernels know of a target is made to fit: they then take rows that are
-   scaled, and gradients of results that are. */
+   scaled, and gradients of results that are. Kernels over input rows do all of it themselves. */
 
 static bool is_on(const dg_work *work) {
-  return work->layer->symmetric;
+  return work->layer->symmetric && !work->layer->conv->gather;
 }
 
 /* sqrt(in-degree) of target i. */

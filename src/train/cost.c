@@ -68,7 +68,7 @@ static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool b
 /* Channels that edges meet in a training step, forward or backward: plain sums of gathered input are its projection's
    alone, and stay without dropout. */
 static double edge_width(const dg_layer *l, bool backward) {
-  if (l->conv->gather && !l->conv->attention && (backward || l->dropout == 0)) return 0;
+  if (l->conv->gather && !l->conv->attention && (backward || (l->dropout == 0 && l->n_labels == 0))) return 0;
   if (l->conv->gather) return l->n_in;
   return l->conv->edges ? l->heads * l->dim : 0;
 }

@@ -175,7 +175,14 @@ class Invariance(program.Case):
                         ("gcn", "--layers", 3, "--norm", "batch", "--residual", "--edge-attributes", "weight"),
                         ("gat", "--heads", 2, "--input-dropout", 0), ("gat", "--heads", 3, "--attention-dropout", 0.3),
                         ("gat", "--heads", 5, "--layers", 3, "--norm", "layer", "--residual", "--edge-attributes", "features",
-                         "--edge-dropout", 0.2, "--attention-target", "off")):
+                         "--edge-dropout", 0.2, "--attention-target", "off"),
+                        ("gat", "--heads", 2, "--symmetric-norm"),
+                        ("gat", "--heads", 3, "--symmetric-norm", "--residual", "--norm", "batch", "--layers", 3, "--use-labels", 0.5,
+                         "--attention-target", "off", "--edge-dropout", 0.2),
+                        ("gat", "--heads", 2, "--use-labels", 0.5, "--label-iterations", 1, "--residual", "--symmetric-norm",
+                         "--input-dropout", 0), ("gcn", "--use-labels", 0.5, "--input-dropout", 0),
+                        ("gcn", "--use-labels", 0.5, "--label-iterations", 2, "--residual"),
+                        ("sage", "--use-labels", 0.5, "--label-iterations", 1)):
             self.check_first_halo(narrow, "--hidden", 48, "--model", *options)
 
     def check_first_halo(self, graph, *options):

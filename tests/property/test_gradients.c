@@ -234,6 +234,7 @@ static void gathered_input(void **state) {
                                     .input_dropout = k % 4 < 2 ? 0.2 : 0,
                                     .residual = k % 2,
                                     .norm = k % 2 ? DG_NORM_BATCH : DG_NORM_NONE,
+                                    .use_labels = k % 3 == 1 ? 0.4 : 0,
                                     .edge_attributes = k % 2 || sage ? DG_EDGES_PLAIN : DG_EDGES_WEIGHT};
     check_model(&config, false, false);
   }
@@ -258,7 +259,9 @@ static void heads_gather_input(void **state) {
                                     .residual = all,
                                     .norm = all ? DG_NORM_BATCH : DG_NORM_NONE,
                                     .edge_attributes = all ? DG_EDGES_FEATURES : DG_EDGES_PLAIN,
-                                    .source_only = k == 6};
+                                    .use_labels = k % 3 == 1 ? 0.4 : 0,
+                                    .source_only = k == 6,
+                                    .symmetric_norm = k > 1 && k < 6};
     check_model_of(&config, false, false, false);
   }
 }

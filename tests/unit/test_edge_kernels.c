@@ -454,9 +454,18 @@ static dg_real *head_number(dg_real *x, int rows, int width, int h, int i, int d
   return &x[((size_t)h * (size_t)rows + (size_t)i) * (size_t)width + (size_t)d];
 }
 
+/* Numbers, and rows of sources that are no targets times them, as plain loops know them; roots of targets' edges. */
+static void take_norms(problem *p, dg_real *norm, dg_real *root) {
+  for (int j = 0; j < N_SRC; j++) norm[j] = j < N_DST ? 1 : (dg_real)(0.4 + 0.1 * (j % 7));
+  for (int i = 0; i < N_DST; i++) root[i] = (dg_real)sqrt((double)(p->e.indptr[i + 1] - p->e.indptr[i]));
+  for (int j = 0; j < N_SRC; j++)
+    for (int c = 0; c < p->e.ld; c++) p->z[(size_t)j * (size_t)p->e.ld + (size_t)c] *= norm[j];
+}
+
 /* Heads that all project input rows to themselves: what edges between projected rows make is what edges over input rows
    make for each head. */
-static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, int edge_dim, double edge_dropout) {
+static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, int edge_dim, double edge_dropout,
+                             bool symmetric) {
   const dg_edge_kernels *edges = edges_of(k, edge_dim > 0 || edge_dropout > 0);
   problem p;
   plain_edges plain;
@@ -471,15 +480,19 @@ static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, 
       x[j * width + d] = p.z[at(&p, (size_t)j, 0, d)];
       for (int h = 0; h < p.heads; h++) p.z[at(&p, (size_t)j, h, d)] = x[j * width + d];
     }
+  p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
+  dg_real norm[N_SRC], root[N_DST];
+  if (symmetric) take_norms(&p, norm, root);
   for (int h = 0; h < p.heads; h++)
     for (int i = 0; i < N_DST; i++)
-      for (int d = 0; d < p.dim; d++) *head_number(dsums, N_DST, width, h, i, d) = p.dagg[at(&p, (size_t)i, h, d)];
-  p.e.edge_drop = (dg_dropout){.key = dg_rng_key(5, shape), .threshold = (uint32_t)(edge_dropout * 0x1p32)};
+      for (int d = 0; d < p.dim; d++)
+        *head_number(dsums, N_DST, width, h, i, d) = p.dagg[at(&p, (size_t)i, h, d)] / (symmetric ? root[i] : 1);
   assert_int_equal(plain_edges_create(&plain, &p.e, N_SRC), DG_OK);
   plain_gat(&plain, &p.e);
 
   edges->gat_scores(&p.e, 0, N_SRC);
   dg_edges e = p.e;
+  if (symmetric) e.out_norm = norm;
   e.heads = p.heads, e.ld = width, e.z = x, e.agg = sums, e.dzr = dsums;
   edges->gat_input_forward(&e, 0, 5);
   edges->gat_input_forward(&e, 5, N_DST);
@@ -491,7 +504,8 @@ static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, 
   memset(p.datt, 0, 2 * (size_t)p.e.ld * sizeof *p.datt);
   for (int h = 0; h < p.heads; h++)
     for (int d = 0; d < p.dim; d++) {
-      for (int i = 0; i < N_DST; i++) p.agg[at(&p, (size_t)i, h, d)] = *head_number(sums, N_DST, width, h, i, d);
+      for (int i = 0; i < N_DST; i++)
+        p.agg[at(&p, (size_t)i, h, d)] = *head_number(sums, N_DST, width, h, i, d) / (symmetric ? root[i] : 1);
       for (int of = 0; of < 2; of++) p.datt[at(&p, (size_t)of, h, d)] = first[(of * p.heads + h) * width + d];
     }
   memcpy(p.datt + 2 * p.e.ld, first + both, (size_t)n_scores * sizeof *first);
@@ -508,10 +522,11 @@ static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, 
 static void heads_sum_input_rows(void **state) {
   (void)state;
   FOR_ALL(k, shape) {
-    check_input_rows(*k, shape, 0, 0, 0);
-    check_input_rows(*k, shape, 0.4, 0, 0);
-    check_input_rows(*k, shape, 0, 3, 0);
-    check_input_rows(*k, shape, 0.4, 2, 0.6);
+    check_input_rows(*k, shape, 0, 0, 0, false);
+    check_input_rows(*k, shape, 0.4, 0, 0, true);
+    check_input_rows(*k, shape, 0, 3, 0, true);
+    check_input_rows(*k, shape, 0.4, 2, 0.6, false);
+    check_input_rows(*k, shape, 0.4, 2, 0.6, true);
   }
 }
 
