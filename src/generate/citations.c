@@ -216,9 +216,10 @@ dg_status dg_citations_draw(dg_citations *citations, const dg_topics *topics, do
   dg_mail mail = {.comm = comm};
   dg_citations_destroy(citations);
   *citations = (dg_citations){.topics = topics, .stubs = stubs};
-  const int64_t most = dg_citations_most(citations), step = most < PIECE_STUBS ? PIECE_STUBS / (most + 1) + 1 : 1;
+  const int64_t most = dg_citations_most(citations), step = most < PIECE_STUBS ? PIECE_STUBS / (most + 1) + 1 : 1,
+                room = step < topics->n ? step : topics->n;
   status = alloc_citations(citations);
-  if (status == DG_OK) status = drawing_alloc(&d, step, step * most);
+  if (status == DG_OK) status = drawing_alloc(&d, room, room * most);
   DG_TRY(dg_comm_agree(comm, status));
   const int64_t all = dg_comm_max_int64(comm, topics->n);
   for (int64_t first = 0; first < all; first += step) {

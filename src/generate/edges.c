@@ -69,12 +69,12 @@ static void take_ends(dg_synthetic_edges *e, const end *ends, int64_t n) {
 static dg_status deliver(dg_synthetic_edges *e, const dg_citations *c) {
   const dg_comm *comm = c->topics->comm;
   const int64_t n = c->topics->n, all = dg_comm_max_int64(comm, n), most = 2 * (int64_t)dg_citations_most(c);
-  const int64_t step = most < PIECE_ENDS ? PIECE_ENDS / (most + 1) + 1 : 1;
+  const int64_t step = most < PIECE_ENDS ? PIECE_ENDS / (most + 1) + 1 : 1, room = step < n ? step : n;
   dg_status status = DG_OK;
   parcel p = {0};
   dg_mail mail = {.comm = comm};
-  status = dg_alloc(&p.ends, (size_t)(step * most), sizeof *p.ends);
-  if (status == DG_OK) status = dg_alloc(&p.to, (size_t)(step * most), sizeof *p.to);
+  status = dg_alloc(&p.ends, (size_t)(room * most), sizeof *p.ends);
+  if (status == DG_OK) status = dg_alloc(&p.to, (size_t)(room * most), sizeof *p.to);
   DG_TRY(dg_comm_agree(comm, status));
   for (int64_t first = 0; first < all; first += step) {
     pack(&p, e, c, first < n ? first : n, first + step < n ? first + step : n);
