@@ -73,14 +73,18 @@ def random_graph(n, features=6, classes=3, degree=3.0, dense=False, isolated=0, 
     """Directed unless symmetric; the last `isolated` nodes have no edges; a hub, node 0, is linked with all others."""
     rng = np.random.default_rng(seed)
     linked = n - isolated
-    adjacency = rng.random((n, n)) < degree / max(linked, 1)
+    few = max(10**6 // n, 1)  # rows at a time: all pairs need not be in memory
+    ends = [np.nonzero(rng.random((min(few, n - first), n)) < degree / max(linked, 1)) for first in range(0, n, few)]
+    targets = np.concatenate([first + rows for first, (rows, _) in zip(range(0, n, few), ends)])
+    sources = np.concatenate([columns for _, columns in ends])
     if hub:
-        adjacency[0, :] = adjacency[:, 0] = True
+        nodes, zeros = np.arange(n), np.zeros(n, int)
+        targets, sources = np.concatenate([targets, zeros, nodes]), np.concatenate([sources, nodes, zeros])
     if symmetric:
-        adjacency |= adjacency.T
-    adjacency[linked:, :] = adjacency[:, linked:] = False
-    np.fill_diagonal(adjacency, False)
-    csr = sp.csr_matrix(adjacency)
+        targets, sources = np.concatenate([targets, sources]), np.concatenate([sources, targets])
+    kept = (targets != sources) & (targets < linked) & (sources < linked)
+    csr = sp.csr_matrix((np.ones(np.count_nonzero(kept)), (targets[kept], sources[kept])), (n, n))
+    csr.sum_duplicates()
     csr.sort_indices()
     x = rng.uniform(-1, 1, (n, features)).astype(np.float32)
     if not dense:
