@@ -19,6 +19,9 @@ ENDED = "Z"  # the state of a process
 MPIRUN = os.environ.get("MPIEXEC") or "mpirun"
 with open(os.path.join(SOURCE, "jobs", "mpi.env")) as lines:
     MPI_ENVIRONMENT = dict(line.rstrip("\n").split("=", 1) for line in lines)
+# Once a rank has failed, the launcher of Open MPI 4 sleeps for a second or two before it kills what is left of the others. All
+# that ranks of a job that ends by itself have to do is done before the first of them leaves: here there is no such grace.
+NO_GRACE = {"OMPI_MCA_odls_base_sigkill_timeout": "0"}
 
 
 def execute(command, timeout, **popen):
@@ -59,7 +62,7 @@ def execute_launcher(command, texts, timeout, **popen):
     for _ in range(6):
         for text in texts:
             text.unlink(missing_ok=True)
-        with subprocess.Popen(command, env={**MPI_ENVIRONMENT, **os.environ}, stdin=subprocess.DEVNULL, text=True,
+        with subprocess.Popen(command, env={**MPI_ENVIRONMENT, **NO_GRACE, **os.environ}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen) as launcher:
             said = wait_launcher(launcher, timeout)
             if said is not None:
