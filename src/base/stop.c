@@ -31,6 +31,7 @@ void dg_stop_place(const char *text) {
 void dg_stop_set(dg_stop_mode next) {
   mode = next;
   if (mode == DG_STOP_NOT_ANY_MORE) alarm(0);
+  if (mode == DG_STOP_SOON) alarm(wished != 0 ? LEAST_PATIENCE : 0);
   if (mode == DG_STOP_AT_ONCE && wished != 0) leave();
 }
 
@@ -47,12 +48,12 @@ void dg_stop_patience(double seconds) {
    others may come twice by themselves, from a launcher and its scheduler. */
 void dg_stop_wish(int number) {
   const bool first = wished == 0, again = interrupted && number == SIGINT, late = number == SIGALRM;
-  if (mode == DG_STOP_NOT_ANY_MORE) return;
+  if (mode == DG_STOP_NOT_ANY_MORE && !again) return;
   if (first && !late) wished = number;
   if (number == SIGINT) interrupted = 1;
   if (wished == 0) return;
   if (mode == DG_STOP_AT_ONCE || again || late) leave();
-  if (first) alarm((unsigned)patience);
+  if (first) alarm(mode == DG_STOP_SOON ? LEAST_PATIENCE : (unsigned)patience);
 }
 
 int dg_stop_wished(void) {

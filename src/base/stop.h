@@ -5,9 +5,10 @@
    moment, at which all ranks agree; other work is left at once. One a process; all Local. */
 
 typedef enum dg_stop_mode {
-  DG_STOP_AT_ONCE,     /* nothing would be lost */
-  DG_STOP_AGREED,      /* the work asks for the wish, and ends it */
-  DG_STOP_NOT_ANY_MORE /* it ends anyway */
+  DG_STOP_AT_ONCE,      /* nothing would be lost */
+  DG_STOP_AGREED,       /* the work asks for the wish, and ends it */
+  DG_STOP_NOT_ANY_MORE, /* it ends anyway */
+  DG_STOP_SOON          /* it has ended, and what is left takes no time, unless nobody reads its words */
 } dg_stop_mode;
 
 /* What `end` does when work is left at once: it does not return. NULL, as at first: nothing happens by itself. */

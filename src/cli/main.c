@@ -9,7 +9,6 @@
 
 #include <distgat/log.h>
 
-#include "base/stop.h"
 #include "cli/help.h"
 #include "cli/launch.h"
 #include "cli/room.h"
@@ -82,9 +81,8 @@ static dg_status run_on_ranks(const verb_entry *verb, int argc, char **argv) {
   if (status == DG_OK && verb) status = dg_comm_agree(&comm, dg_kernels_check_choice());
   if (status == DG_OK && verb) status = verb->run(&comm, argc - 1, argv + 1);
   if (status == DG_OK && !verb && comm.rank == 0) status = answer(argc, argv);
-  dg_stop_set(DG_STOP_NOT_ANY_MORE); /* a launcher may end ranks that leave last */
-  dg_signals_tell_loss(false);
-  if (comm.rank == 0) { /* also of a run that failed: once other ranks have left, the launcher may end this one */
+  dg_signals_end(status); /* a launcher may end ranks that leave last */
+  if (comm.rank == 0) {   /* also of a run that failed: once other ranks have left, the launcher may end this one */
     const dg_status written = flush_results();
     if (status == DG_OK) status = written;
   }

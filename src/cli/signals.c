@@ -28,6 +28,9 @@ static const int wishes[] = {SIGTERM, SIGUSR1, SIGINT, SIGALRM};
 static bool stops;
 static volatile sig_atomic_t speaks;
 
+/* The exit code of a verb that has failed; 0: of none. */
+static volatile sig_atomic_t failure;
+
 /* Whether what is lost is told. */
 static volatile sig_atomic_t tells_loss;
 
@@ -44,6 +47,12 @@ static void tell_loss(int number) {
 
 void dg_signals_tell_loss(bool tells) {
   tells_loss = tells;
+}
+
+void dg_signals_end(dg_status status) {
+  tells_loss = false;
+  if (status != DG_OK) speaks = false, failure = dg_status_exit_code(status);
+  dg_stop_set(DG_STOP_SOON);
 }
 
 static bool is_crash(int number) {
@@ -74,7 +83,7 @@ static void leave(int number) {
                                "; continue with --resume\n"};
   dg_h5_remove_unfinished();
   if (speaks) dg_say(words, sizeof words / sizeof words[0]);
-  _exit(dg_status_exit_code(DG_STOPPED));
+  _exit(failure != 0 ? failure : dg_status_exit_code(DG_STOPPED));
 }
 
 static void handle_wishes(void) {

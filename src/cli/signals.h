@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include <distgat/status.h>
+
 /* Signals that kill leave no half-written file behind; the program still dies by them. What the program was started
    with stays: a signal that nohup has switched off is not switched on, also where MPI would do so. A broken pipe and a
    full quota do not kill: they are seen where something is written. */
@@ -26,5 +28,9 @@ void dg_signals_stop(bool speaks);
 /* Whether, where the program is ended by a signal after an epoch is done, a line says that nothing is kept: for
    training without a checkpoint while it goes on, on the rank that speaks. Local. */
 void dg_signals_tell_loss(bool tells);
+
+/* The verb has ended so, and is about to say it: where that, or the end of MPI, takes as long as no reader does, a wish
+   to stop ends it after seconds, by the exit code of its failure where it has failed. Local. */
+void dg_signals_end(dg_status status);
 
 #endif

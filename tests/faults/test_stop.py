@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A signal to a run that writes checkpoints, at any moment: all ranks end within seconds with exit code 75, one line says
 after which epoch, and the run goes on from there as if it had never ended."""
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import program  # noqa: E402
 import ranks  # noqa: E402
 
-STOPPED = 75
+BAD, STOPPED = 2, 75
 LIMIT, AT_ONCE = 10, 3  # seconds; 5 on a machine that has nothing else to do
 LINE = r"distgat train: stopped by signal {} (after epoch \d+|before (the first|another) epoch); continue with --resume"
 RUN = ("--epochs", 120, "--threads", 1, "--model", "gcn")
@@ -170,6 +171,31 @@ class Stop(program.Case):
             self.assertRegex(said, rf"\Adistgat train: stopped by signal {number.name} after epoch \d+; nothing of it is kept, "
                                    r"for there was no --checkpoint FILE\n\Z")
             self.setUp()
+
+    def test_words_that_nobody_reads(self):
+        """As in a pager, or a terminal that Ctrl-S holds: a signal ends in time what says them, or would."""
+        reads, writes = os.pipe()
+        self.addCleanup(os.close, reads)
+        os.set_blocking(writes, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writes, b"x")
+        os.set_blocking(writes, True)
+        long, kept = ("--epochs", 10**6), ("--checkpoint", self.path("c.h5"))
+        commands = ((("G.h5", *long, *kept, "--quiet"), STOPPED), (("G.h5", *long, *kept, "--progress", "lines"), STOPPED),
+                    (("absent.h5", *kept, "--quiet"), BAD), (("G.h5", *long, "--quiet"), -signal.SIGTERM))
+        for (graph, *options), code in commands:
+            with self.subTest(options=options):
+                process = subprocess.Popen([program.DISTGAT, "train", self.path(graph), "--threads", "1", "--log",
+                                            self.path("b.jsonl"), *map(str, options)], stdout=subprocess.DEVNULL, stderr=writes)
+                self.addCleanup(process.wait)
+                self.addCleanup(process.kill)
+                ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl")), 2)
+                time.sleep(0.5)
+                process.terminate()
+                self.assertEqual(process.wait(LIMIT), code)
+            self.setUp()
+        os.close(writes)
 
     def test_without_a_checkpoint_on_ranks(self):
         """One line, of the rank that speaks."""
