@@ -69,6 +69,23 @@ class Signals(program.Case):
                 self.assertNotEqual(process.wait(40), 0)
                 self.assert_clean()
 
+    def test_while_metis_divides(self):
+        """METIS takes SIGTERM for a fault of its own."""
+        program.distgat("generate", "--nodes", 60000, "--avg-degree", 8, "--features", 4, "--classes", 3, "--out",
+                        self.path("G.h5"), "--quiet")
+        command = ("partition", self.path("G.h5"), "--parts", "64", "--out", self.path("P.h5"), "--quiet")
+        began = time.monotonic()
+        program.distgat(*command)
+        whole = time.monotonic() - began
+        os.remove(self.path("P.h5"))
+        for part in (0.3, 0.5, 0.7):
+            process = subprocess.Popen([program.DISTGAT, *command], stderr=subprocess.PIPE, text=True)
+            time.sleep(part * whole)
+            process.terminate()
+            self.assertEqual(process.communicate(timeout=20)[1], "")
+            self.assertEqual(process.returncode, -signal.SIGTERM)
+        self.assertEqual(os.listdir(self.folder.name), ["G.h5"])
+
     def test_ignored(self):
         """A signal that nohup or a shell has switched off stays so."""
         process = self.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))

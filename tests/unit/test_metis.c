@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <metis.h>
+#include <signal.h>
 #include <string.h>
 
 #include <distgat/memory.h>
@@ -26,6 +27,9 @@ static struct told {
   double share[PARTS][MOST];
 } told;
 
+/* How often METIS gives up, as it does where SIGTERM comes meanwhile; and how often that was heard. */
+static int gives_up, heard;
+
 static void note(const idx_t *ends, const idx_t *to, const idx_t *edge_weight) {
   for (int i = 0; i < told.n_nodes; i++)
     for (idx_t t = ends[i]; t < ends[i + 1]; t++) told.edge[i][to[t]] += edge_weight ? edge_weight[t] : 1;
@@ -49,6 +53,7 @@ int __wrap_METIS_PartGraphKway(idx_t *n, idx_t *n_weights, idx_t *ends, idx_t *t
   told = (struct told){.n_nodes = (int)*n, .n_weights = (int)*n_weights};
   note(ends, to, edge_weight);
   note_nodes(weight, size, share);
+  if (gives_up > 0 && gives_up--) return METIS_ERROR;
   return __real_METIS_PartGraphKway(n, n_weights, ends, to, weight, size, edge_weight, parts, share, slack, options,
                                     objective, part);
 }
@@ -217,6 +222,27 @@ static void parts_have_their_shares_of_each_weight(void **state) {
     for (int k = 0; k < 2; k++) assert_float_equal(told.share[p][k], share[p], 1e-6);
 }
 
+static void hear(int number) {
+  heard += number == SIGTERM;
+}
+
+/* Such a signal is for others; who takes it and goes on has a partition. */
+static void signals_that_metis_takes_are_passed_on(void **state) {
+  (void)state;
+  static int32_t usual[N], part[N];
+  const dg_partition_config config = by(DG_BALANCE_EDGES);
+  make_graph(true, 0.1);
+  assert_int_equal(dg_partition_compute(usual, &graph.in, &config), DG_OK);
+  signal(SIGTERM, hear);
+  gives_up = 1;
+  assert_int_equal(dg_partition_compute(part, &graph.in, &config), DG_OK);
+  assert_int_equal(heard, 1);
+  assert_memory_equal(part, usual, sizeof part);
+  gives_up = 2;
+  assert_int_equal(dg_partition_compute(part, &graph.in, &config), DG_RUNTIME);
+  dg_status_clear();
+}
+
 static int clean_up(void **state) {
   (void)state;
   destroy_graph();
@@ -229,6 +255,7 @@ int main(void) {
       cmocka_unit_test(nodes_weigh_what_a_step_does),
       cmocka_unit_test(nodes_of_a_step_that_covers_the_graph_weigh_their_edges),
       cmocka_unit_test(parts_have_their_shares_of_each_weight),
+      cmocka_unit_test(signals_that_metis_takes_are_passed_on),
   };
   return cmocka_run_group_tests(tests, NULL, clean_up);
 }
