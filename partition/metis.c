@@ -243,14 +243,28 @@ static int call_quietly(const metis_graph *graph, idx_t *part, idx_t parts, cons
   return result;
 }
 
+/* The signals that METIS takes while it runs. It gives them back to their handlers, but as those of System V: for one
+   signal each, and calls that are interrupted then fail. */
+static const int taken[] = {SIGABRT, SIGTERM};
+enum { N_TAKEN = sizeof taken / sizeof taken[0] };
+
+static int call_and_restore(const metis_graph *graph, idx_t *part, idx_t parts, const metis_way *way,
+                            idx_t *objective) {
+  struct sigaction before[N_TAKEN];
+  for (int i = 0; i < N_TAKEN; i++) sigaction(taken[i], NULL, &before[i]);
+  const int result = call_quietly(graph, part, parts, way, objective);
+  for (int i = 0; i < N_TAKEN; i++) sigaction(taken[i], &before[i], NULL);
+  return result;
+}
+
 /* METIS takes a SIGTERM, by whomever, for a fault of its own, and gives up: it is heard after all. Who goes on then
    divides once more. */
 static int call_through_signals(const metis_graph *graph, idx_t *part, idx_t parts, const metis_way *way,
                                 idx_t *objective) {
-  const int result = call_quietly(graph, part, parts, way, objective);
+  const int result = call_and_restore(graph, part, parts, way, objective);
   if (result != METIS_ERROR) return result;
   raise(SIGTERM);
-  return call_quietly(graph, part, parts, way, objective);
+  return call_and_restore(graph, part, parts, way, objective);
 }
 
 /* The best of several tries cuts 5 to 10 % less on the citation graphs; with the weights of a step each takes three

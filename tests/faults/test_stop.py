@@ -172,6 +172,19 @@ class Stop(program.Case):
                                    r"for there was no --checkpoint FILE\n\Z")
             self.setUp()
 
+    def test_twice(self):
+        """As a scheduler and its launcher both send it."""
+        process = self.start("--epochs", 10**6, np=3)
+        self.wait_for_epoch(process)
+        found = self.ranks_of(process, 3)
+        os.kill(found[2], signal.SIGSTOP)  # none ends in between
+        for _ in range(2):
+            for pid in found[:2]:
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(0.2)
+        os.kill(found[2], signal.SIGCONT)
+        self.assertIn("after epoch", self.end(process, signal.SIGTERM))
+
     def test_words_that_nobody_reads(self):
         """As in a pager, or a terminal that Ctrl-S holds: a signal ends in time what says them, or would."""
         reads, writes = os.pipe()

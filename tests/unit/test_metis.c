@@ -243,6 +243,24 @@ static void signals_that_metis_takes_are_passed_on(void **state) {
   dg_status_clear();
 }
 
+static void handlers_stay_as_they_are(void **state) {
+  (void)state;
+  static int32_t part[N];
+  static const int numbers[] = {SIGTERM, SIGABRT};
+  const struct sigaction own = {.sa_handler = hear, .sa_flags = SA_RESTART};
+  struct sigaction before[2], after[2];
+  const dg_partition_config config = by(DG_BALANCE_EDGES);
+  make_graph(true, 0.1);
+  for (int i = 0; i < 2; i++) sigaction(numbers[i], &own, NULL), sigaction(numbers[i], NULL, &before[i]);
+  assert_int_equal(dg_partition_compute(part, &graph.in, &config), DG_OK);
+  for (int i = 0; i < 2; i++) {
+    sigaction(numbers[i], NULL, &after[i]);
+    assert_true(after[i].sa_handler == hear);
+    assert_int_equal(after[i].sa_flags, before[i].sa_flags);
+    signal(numbers[i], SIG_DFL);
+  }
+}
+
 static int clean_up(void **state) {
   (void)state;
   destroy_graph();
@@ -256,6 +274,7 @@ int main(void) {
       cmocka_unit_test(nodes_of_a_step_that_covers_the_graph_weigh_their_edges),
       cmocka_unit_test(parts_have_their_shares_of_each_weight),
       cmocka_unit_test(signals_that_metis_takes_are_passed_on),
+      cmocka_unit_test(handlers_stay_as_they_are),
   };
   return cmocka_run_group_tests(tests, NULL, clean_up);
 }
