@@ -44,6 +44,20 @@ static values default_values(dg_model_kind kind) {
   return dg_config_to_values(&config);
 }
 
+/* What a recipe has for other models, and is just not used, is as it is by itself; d are the defaults of the model. */
+static void leave_out_unused(values *v, const values *d) {
+  dg_model_config *m = &v->config.model;
+  const dg_model_config *usual = &d->config.model;
+  if (v->kind != DG_MODEL_GAT) v->attention_target = d->attention_target, m->message_dropout = usual->message_dropout;
+  if (v->layers == 1) v->norm = d->norm;
+  if (has_attention((dg_model_kind)v->kind)) return;
+  v->heads = d->heads, v->out_heads = d->out_heads;
+  m->attention_dropout = usual->attention_dropout;
+  m->edge_dropout = usual->edge_dropout;
+  m->negative_slope = usual->negative_slope;
+  m->symmetric_norm = usual->symmetric_norm;
+}
+
 /* Defaults that depend on other options, for what was not given. */
 static void fill_dependent_defaults(values *v, const dg_option *options) {
   dg_config *c = &v->config;
@@ -52,7 +66,7 @@ static void fill_dependent_defaults(values *v, const dg_option *options) {
   if (!options[DROPOUT].given) c->model.dropout = d.config.model.dropout;
   if (!options[ACTIVATION].given) v->activation = d.activation;
   if (!options[LR].given) c->lr = d.config.lr;
-  if (!has_attention((dg_model_kind)v->kind)) v->heads = v->out_heads = 1;
+  leave_out_unused(v, &d);
   if (!options[INPUT_DROPOUT].given) c->model.input_dropout = c->model.dropout;
   bool watches = v->early_stop != DG_STOP_NONE || v->select != DG_SELECT_LAST;
   if (!options[EVAL_EVERY].given) c->eval_every = watches ? 1 : 10;
@@ -338,6 +352,7 @@ static void describe_usual(dg_option usual[N_OPTIONS], values *d, const values *
   if (c->recipe && dg_recipe_apply(usual, c->recipe) != DG_OK) dg_status_clear(); /* told when it was read */
   if (c->epochs == 0) d->early_stop = DG_STOP_NONE, d->select = DG_SELECT_LAST;
   fill_dependent_defaults(d, usual);
+  if (v->layers == 1) d->norm = v->norm;
   if (!usual[INPUT_DROPOUT].given) d->config.model.input_dropout = c->model.dropout;
   if (!usual[EVAL_EVERY].given)
     d->config.eval_every = v->early_stop != DG_STOP_NONE || v->select != DG_SELECT_LAST ? 1 : 10;

@@ -8,7 +8,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import program  # noqa: E402
 
 RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best",
-           "best-cora", "best-citeseer", "best-pubmed", "best-gcn-cora", "best-gcn-citeseer", "best-gcn-pubmed")
+           "best-cora", "best-citeseer", "best-pubmed", "best-gcn-cora", "best-gcn-citeseer", "best-gcn-pubmed", "arxiv-gcn",
+           "arxiv-gat", "arxiv-gat-reuse", "products-gat")
 
 
 class Config(program.Case):
@@ -32,6 +33,21 @@ class Config(program.Case):
                 text = self.printed("--recipe", recipe, "--seed", 5)
                 self.assertIn("seed: 5\n", text)
                 self.assertEqual(self.printed(*self.write(text)), text)
+
+    def test_what_a_recipe_has_for_other_models_is_left_out(self):
+        """From what is printed, and from what is told of a run."""
+        for recipe, drops_edges in (("gat-paper", False), ("best-cora", False), ("arxiv-gat-reuse", True),
+                                    ("products-gat", True)):
+            for model in ("gcn", "gat", "gatv2", "mlp", "sage"):
+                for more in ((), ("--layers", 1)):
+                    with self.subTest(recipe=recipe, model=model, more=more):
+                        options = ("--recipe", recipe, "--model", model, *more)
+                        text = self.printed(*options, ranks=None)
+                        self.assertEqual(self.printed(*self.write(text), ranks=None), text)
+                        told = program.distgat("train", self.path("graph.h5"), *options, "--epochs", 0)
+                        self.assertIn("--recipe " + recipe, told)
+                        self.assertEqual("--edge-dropout" in told, drops_edges and model in ("gat", "gatv2"))
+                        self.assertNotIn("--norm none", told)
 
     def test_the_run_is_the_same(self):
         options = ("--model", "gat", "--heads", 3, "--dropout", 0.3, "--epochs", 7, "--early-stop", "gcn",
