@@ -176,7 +176,7 @@ class Invariance(program.Case):
                         ("gat", "--heads", 2, "--input-dropout", 0), ("gat", "--heads", 3, "--attention-dropout", 0.3),
                         ("gat", "--heads", 5, "--layers", 3, "--norm", "layer", "--residual", "--edge-attributes", "features",
                          "--edge-dropout", 0.2, "--attention-target", "off"),
-                        ("gat", "--heads", 2, "--symmetric-norm"),
+                        ("gat", "--heads", 2, "--symmetric-norm"), ("gat", "--heads", 2, "--message-dropout", 0.4),
                         ("gat", "--heads", 3, "--symmetric-norm", "--residual", "--norm", "batch", "--layers", 3, "--use-labels", 0.5,
                          "--attention-target", "off", "--edge-dropout", 0.2),
                         ("gat", "--heads", 2, "--use-labels", 0.5, "--label-iterations", 1, "--residual", "--symmetric-norm",
