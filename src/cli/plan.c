@@ -244,7 +244,8 @@ static dg_status work(const request *r, const char *graph_path) {
   DG_TRY(graph_path ? dg_plan_graph_read(&graph, graph_path, r->config.split)
                     : dg_plan_graph_imagine(&graph, &alone, &r->sizes));
   if (!graph_path) graph.info.multilabel = r->config.loss == DG_LOSS_BCE;
-  DG_TRY(dg_graph_check_attributes(&graph.info, graph.info.name, r->config.model.edge_attributes));
+  DG_TRY(dg_graph_check_attributes(&graph.info, graph_path ? graph_path : graph.info.name,
+                                   r->config.model.edge_attributes));
   DG_TRY(dg_alloc(&point, (size_t)r->n, sizeof *point));
   const dg_plan_input input = {&r->config,    &graph.info, &graph.outline, graph.scale,
                                cluster_of(r), program,     PEER_BYTES};

@@ -118,7 +118,6 @@ static dg_edges input_edges(const dg_work *work) {
   dg_edges e = work->gather;
   e.heads = work->layer->heads;
   e.drop = work->e.drop, e.edge_drop = work->e.edge_drop, e.edge_scores = work->e.edge_scores;
-  e.out_norm = work->layer->symmetric ? work->block->out_norm : NULL;
   e.stat = work->e.stat, e.score_src = work->e.score_src, e.dzr = work->e.dzr;
   return e;
 }
@@ -128,7 +127,7 @@ static void score_tile(const dg_work *work, int32_t begin, int32_t end) {
   const dg_layer *l = work->layer;
   const by_head b = by_head_of(l, work->by_head);
   const size_t hp = (size_t)l->hp;
-  const dg_real *norm = l->symmetric ? work->block->out_norm : NULL;
+  const dg_real *norm = work->gather.out_norm;
   const dg_real *row = tile_of(work);
   l->kernels->multiply(tile_of(work), work->gather.z + (size_t)begin * (size_t)l->gather_ld, l->gather_ld, b.scores,
                        NULL, false, l->in_ld, b.score_width, end - begin);

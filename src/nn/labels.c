@@ -69,7 +69,6 @@ void dg_labels_reuse(const dg_pass *pass) {
           soften(w->labels + (size_t)i * (size_t)n, pass->logits + (size_t)i * (size_t)pass->ld_classes, n, several);
       });
   dg_halo_pull_begin(w->label_channel);
-  dg_halo_pull_end(w->label_channel);
 }
 
 void dg_labels_put(const dg_work *w, dg_real *rows, int ld, int column, int32_t begin, int32_t end) {

@@ -56,11 +56,12 @@ void dg_symmetric_dots(const dg_work *work);
 void dg_layer_alpha(const dg_work *work, int32_t row, dg_real *alpha);
 
 /* Labels as input. dg_labels_begin puts them in at the beginning of a step; dg_labels_reuse puts the probabilities of
-   the logits in where no label is shown; both are Collective. dg_labels_put gives rows [begin, end) through dropout as
+   the logits in where no label is shown, and begins to pull those of other ranks' nodes; both are Collective.
+   dg_labels_put gives rows [begin, end) through dropout as
    columns of rows [end - begin, ld], from `column` on. dg_loss_totals sums over this rank's rows in the loss. Local. */
 void dg_labels_begin(const dg_pass *pass, const dg_step *step);
 void dg_labels_reuse(const dg_pass *pass);
-void dg_labels_put(const dg_work *work, dg_real *tile, int ld, int column, int32_t begin, int32_t end);
+void dg_labels_put(const dg_work *work, dg_real *rows, int ld, int column, int32_t begin, int32_t end);
 dg_totals dg_loss_totals(const dg_pass *pass);
 
 /* Lays out what products read of the weights, at the beginning of a step. Local. */

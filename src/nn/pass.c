@@ -154,6 +154,9 @@ void dg_pass_forward(const dg_pass *pass, const dg_step *step) {
     before.seed = dg_rng_key(step->seed, 1 + (uint64_t)k);
     forward_once(pass, &before);
     dg_labels_reuse(pass);
+    dg_timer_lap(pass->timer, DG_PHASE_LOSS);
+    dg_halo_pull_end(pass->work->label_channel);
+    dg_timer_lap(pass->timer, DG_PHASE_HALO_WAIT);
   }
   forward_once(pass, step);
 }

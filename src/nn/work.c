@@ -268,6 +268,7 @@ dg_status dg_work_create(dg_work *work, const dg_layer *layer, const dg_work *be
   DG_CHECK(layer->edge_dim == b->edge_dim);
   describe_edges(&work->e, layer, b, layer->ld);
   if (layer->conv->gather) describe_edges(&work->gather, layer, b, layer->gather_ld);
+  if (layer->symmetric) work->gather.out_norm = b->out_norm;
   work->e.edge_scores = work->edge_scores, work->e.att_dst = work->no_target;
   if (work->share) fill_shares(work, pass->local);
   if (!layer->conv->edges) work->e.agg = work->e.z;

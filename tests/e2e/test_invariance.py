@@ -163,7 +163,7 @@ class Invariance(program.Case):
         """Labels are known of the nodes that rows are projected of, and what is said of others comes from their owners."""
         for options in (("gcn",), ("gatv2", "--residual"), ("mlp", "--label-iterations", 1), ("gcn", "--label-iterations", 1),
                         ("gat", "--label-iterations", 2, "--layers", 3, "--norm", "batch"),
-                        ("gatv2", "--label-iterations", 1, "--layers", 1), ("sage", "--label-iterations", 1, "--halo-type", "f32")):
+                        ("gatv2", "--label-iterations", 1, "--layers", 1), ("sage", "--label-iterations", 1)):
             self.check_first_halo(self.graph, "--use-labels", 0.5, "--model", *options)
 
     def test_gathered_input(self):

@@ -113,6 +113,14 @@ class Plan(program.Case):
         options = next(text for text in (done.stdout + done.stderr).splitlines() if text.startswith("Options: "))
         self.assertEqual(shlex.split(options), ["Options:", "--epochs", "0", "--save", model])
 
+    def test_edges_without_the_features_that_are_asked_for(self):
+        """Are told of the file, as by `bench`."""
+        options = (self.path("graph.h5"), "--model", "gat", "--edge-attributes", "features")
+        planned, benched = (program.run(*verb, *options) for verb in (("plan", "--parts", 1), ("bench",)))
+        self.assertEqual((planned.returncode, benched.returncode), (2, 2))
+        self.assertIn(self.path("graph.h5"), planned.stderr)
+        self.assertEqual(planned.stderr.split(": ", 1)[1], benched.stderr.split(": ", 1)[1])
+
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
         self.assertEqual((slow["best_parts"], slow["slower_beyond"]), (1, 1))
