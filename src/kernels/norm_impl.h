@@ -20,7 +20,7 @@ static void batch_norm(dg_real *x, const dg_real *y, const dg_norm_columns *norm
   for (int32_t r = begin; r < end; r++)
     for (int c = 0; c < norm->ld; c += DG_VL) {
       const size_t at = (size_t)r * norm->ld + c;
-      store(x + at, (load(y + at) - load(norm->center + c)) * load(norm->scale + c));
+      store(x + at, (load_stream(y + at) - load(norm->center + c)) * load(norm->scale + c));
     }
 }
 
@@ -29,7 +29,7 @@ static void batch_norm_sums(dg_real *sum, const dg_real *d, const dg_real *y, co
   for (int32_t r = begin; r < end; r++)
     for (int c = 0; c < norm->ld; c += DG_VL) {
       const size_t at = (size_t)r * norm->ld + c;
-      const vf x = (load(y + at) - load(norm->center + c)) * load(norm->rstd + c);
+      const vf x = (load_stream(y + at) - load(norm->center + c)) * load(norm->rstd + c);
       store(sum + c, load(sum + c) + load(d + at) * x);
     }
 }
@@ -38,8 +38,8 @@ static void batch_norm_backward(dg_real *d, const dg_real *y, const dg_norm_colu
   for (int32_t r = begin; r < end; r++)
     for (int c = 0; c < norm->ld; c += DG_VL) {
       const size_t at = (size_t)r * norm->ld + c;
-      const vf off =
-          load(d + at) - load(norm->mean + c) - (load(y + at) - load(norm->center + c)) * load(norm->slope + c);
+      const vf off = load_stream(d + at) - load(norm->mean + c) -
+                     (load_stream(y + at) - load(norm->center + c)) * load(norm->slope + c);
       store(d + at, off * load(norm->scale + c));
     }
 }
@@ -57,7 +57,7 @@ INLINE dg_real lane_sum(vf x) {
 /* Mean and 1 / deviation of a row. */
 INLINE void row_moments(dg_real *mean, dg_real *rstd, const dg_real *row, const dg_norm_columns *norm) {
   vf sum = splat(0), squares = splat(0);
-  for (int c = 0; c < norm->ld; c += DG_VL) sum += load(row + c) + load(norm->bias + c);
+  for (int c = 0; c < norm->ld; c += DG_VL) sum += load_stream(row + c) + load(norm->bias + c);
   *mean = lane_sum(sum) / (dg_real)norm->n;
   for (int c = 0; c < norm->ld; c += DG_VL) {
     const vf off = centred(row, norm, *mean, c);

@@ -70,7 +70,7 @@ static void activate(dg_real *x, const dg_real *agg, const dg_real *bias, bool e
     const uint32_t row = dg_rng_row(drop->key, (uint32_t)ids[r]);
     for (int c = 0; c < ld; c += DG_VL) {
       /* Adding zero makes a kept -0 positive: the sign of zero tells the backward pass what was dropped. */
-      vf y = activation(load(agg + (size_t)r * ld + c) + load(bias + c), elu) * drop->scale + splat(0);
+      vf y = activation(load_stream(agg + (size_t)r * ld + c) + load(bias + c), elu) * drop->scale + splat(0);
       if (drop->threshold) y = blend(kept(row, drop, iota((uint32_t)c)), y, (vf)dropped);
       store(x + (size_t)r * ld + c, y);
     }

@@ -56,6 +56,13 @@ INLINE void prefetch_line(const void *p) {
   __builtin_prefetch(p, 0, 2);
 }
 
+/* The vector at p, of rows that are read one after the other: those that come so many bytes later are asked for. */
+INLINE vf load_stream(const dg_real *p) {
+  enum { LATER = 4096 };
+  prefetch_line((const char *)p + LATER);
+  return load(p);
+}
+
 INLINE void store_unaligned(dg_real *p, vf v) {
   memcpy(p, &v, sizeof v);
 }
