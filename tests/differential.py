@@ -32,7 +32,7 @@ import program  # noqa: E402
 import reference  # noqa: E402
 
 RANKS = (1, 2, 3, 4, 7)
-SIMD = ("portable", "avx2", "avx512")
+SIMD = ("portable", "avx2", "avx512", "amx")
 SINGLE = program.DISTGAT
 DOUBLE = os.environ.get("DISTGAT_DOUBLE") or os.path.join(os.path.dirname(SINGLE), "tests", "distgat-double")
 EPOCHS, KEPT = 10, 4  # and after which epoch a run is gone on with

@@ -161,6 +161,7 @@ typedef struct dg_bench_result {
   double exchange_ms;                        /* of the halo exchanges alone */
   double bound_ms;                           /* least time by the machine's measured rates */
   double bytes_per_second, flops_per_second; /* rank 0's share while all ranks work */
+  double product_flops_per_second;           /* the same of what dense products are made of */
   bool busy;                                 /* other work took part of the processor while the rates were measured */
   int64_t halo_bytes_per_epoch, allreduce_bytes_per_epoch, messages_per_epoch; /* sent, sum over ranks */
   int64_t message_bytes;  /* of the longest message that halo rows may travel in */

@@ -10,8 +10,13 @@
 #endif
 
 /* BLAS packs for itself. */
+static bool blas_in_place(int n, int ld) {
+  (void)n, (void)ld;
+  return true;
+}
+
 static void blas_pack(dg_real *out, const dg_real *w, size_t row, size_t column, int n, int ld) {
-  if (ld <= NARROW) {
+  if (is_narrow(n, ld)) {
     pack(out, w, row, column, n, ld);
     return;
   }
@@ -28,7 +33,7 @@ static dg_real begin_rows(dg_real *out, const dg_real *bias, bool add, int ld, i
 
 static void blas_multiply(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add,
                           int n, int ld, int32_t rows) {
-  if (ld <= NARROW || n == 0 || rows == 0) {
+  if (is_narrow(n, ld) || n == 0 || rows == 0) {
     multiply(out, x, ld_x, w, bias, add, n, ld, rows);
     return;
   }
@@ -38,7 +43,7 @@ static void blas_multiply(dg_real *out, const dg_real *x, int ld_x, const dg_rea
 
 static void blas_multiply_transposed(dg_real *dw, const dg_real *x, int ld_x, const dg_real *dz, bool add, int n,
                                      int ld, int32_t rows) {
-  if (ld <= NARROW || n == 0 || rows == 0)
+  if (is_narrow(n, ld) || n == 0 || rows == 0)
     multiply_transposed(dw, x, ld_x, dz, add, n, ld, rows);
   else
     GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, n, ld, rows, 1, x, ld_x, dz, ld, add ? 1 : 0, dw, ld);

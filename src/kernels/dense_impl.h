@@ -92,6 +92,15 @@ INLINE void product(dg_real *out, size_t ld_out, factor f, bool packed, const dg
    cache, and each is a page of its own: strips lie packed, DEPTH of their rows at a time, one row after the other. */
 enum { NARROW = 8 * DG_VL, DEPTH = 128 };
 
+static bool is_narrow(int n, int ld) {
+  (void)n;
+  return ld <= NARROW;
+}
+
+static size_t packed_size(int n, int ld) {
+  return (size_t)n * (size_t)ld;
+}
+
 INLINE int strip_vectors(int n_columns) {
   const int nv = n_columns / DG_VL;
   return nv < WIDE ? nv : WIDE;
@@ -124,7 +133,7 @@ static void pack(dg_real *out, const dg_real *w, size_t row, size_t column, int 
 
 static void multiply(dg_real *out, const dg_real *x, int ld_x, const dg_real *w, const dg_real *bias, bool add, int n,
                      int ld, int32_t rows) {
-  if (ld <= NARROW) {
+  if (is_narrow(n, ld)) {
     product(out, (size_t)ld, (factor){x, (size_t)ld_x, 1}, false, w, (size_t)ld, bias, add, n, rows, ld);
     return;
   }

@@ -201,9 +201,11 @@ typedef struct dg_kernels {
   /* Copies dense feature rows [end - begin, n] through dropout; out has `ld` elements a row, the rest zero. */
   void (*dense_dropout)(dg_real *out, const float *x, const dg_input *rows, int n, int ld, int32_t begin, int32_t end);
 
-  /* A matrix [n, ld], element (k, c) at w[k * row + c * column], as multiply reads it, out [n * ld]: in strips, or
-     where it has no more than `narrow` columns row by row. */
-  int narrow;
+  /* Whether multiply reads a matrix [n, ld] as it lies, row by row; and elements of one that is packed. */
+  bool (*in_place)(int n, int ld);
+  size_t (*packed_size)(int n, int ld);
+
+  /* A matrix [n, ld], element (k, c) at w[k * row + c * column], as multiply reads it, out [packed_size]. */
   void (*pack)(dg_real *out, const dg_real *w, size_t row, size_t column, int n, int ld);
 
   /* out [rows, ld] = x [rows, n] w [n, ld] + bias, or with `add` plus what out holds; w is packed; bias may be NULL. */
@@ -259,8 +261,10 @@ typedef struct dg_kernels {
   void (*rmsprop)(dg_real *value, const dg_real *grad, dg_real *v, int64_t begin, int64_t end, dg_real decay,
                   dg_real lr);
 
-  /* Runs independent fused multiply-adds and returns how many floating-point operations they were; for benchmarks. */
+  /* Runs independent fused multiply-adds and returns how many floating-point operations they were; and the same of
+     what products of wide matrices are made of. For benchmarks. */
   double (*fma_flops)(int64_t rounds);
+  double (*product_flops)(int64_t rounds);
 
   /* y = exp(x), or exp(x) - 1, as the kernels above make it, n a multiple of 16; for tests. */
   void (*exp)(dg_real *y, const dg_real *x, int64_t n);
@@ -268,7 +272,7 @@ typedef struct dg_kernels {
 } dg_kernels;
 
 /* The fastest variant this processor runs, or the one named by the environment variable DISTGAT_SIMD (portable, avx2,
-   avx512) where it runs. Local. */
+   avx512, amx) where it runs. Local. */
 const dg_kernels *dg_kernels_get(void);
 
 /* Whether DISTGAT_SIMD, unless empty or not set, names a variant, of this processor or of another. Errors:

@@ -11,6 +11,25 @@
 #define DG_EDGES dg_edges_avx512
 #define DG_EDGES_BF16 dg_edges_avx512_bf16
 #include "kernels/kernels_impl.h"
+
+#include "kernels/dense_amx_impl.h"
+#ifdef DG_AMX
+#undef DG_VARIANT
+#undef DG_IN_PLACE
+#undef DG_PACKED_SIZE
+#undef DG_PACK
+#undef DG_MULTIPLY
+#undef DG_MULTIPLY_TRANSPOSED
+#undef DG_PRODUCT_FLOPS
+#define DG_VARIANT amx
+#define DG_IN_PLACE amx_in_place
+#define DG_PACKED_SIZE amx_packed_size
+#define DG_PACK amx_pack
+#define DG_MULTIPLY amx_multiply
+#define DG_MULTIPLY_TRANSPOSED amx_multiply_transposed
+#define DG_PRODUCT_FLOPS dg_amx_product_flops
+#include "kernels/variant_impl.h"
+#endif
 #ifdef __clang__
 #pragma clang attribute pop
 #endif

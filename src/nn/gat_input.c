@@ -8,15 +8,18 @@
 
 /* What is made of the weights, see dg_work's by_head. */
 typedef struct by_head {
-  int width;        /* elements of a row of a head's channels */
-  int score_width;  /* of a row of `scores` */
-  int tile_width;   /* of a row of a tile, for either */
-  size_t size;      /* elements of all that follows */
-  dg_real *weights; /* [heads, in, width] packed; the backward pass puts their gradient in their place, row by row */
-  dg_real *turned;  /* [heads, dim, gather_ld] transposed, packed */
-  dg_real *scores;  /* [in, score_width] W^T a of sources [hp], then of targets [hp], packed */
-  dg_real *sums;    /* [2, heads, gather_ld] gradients of scores times rows, of sources and of targets */
-  dg_real *flat;    /* one of these matrices before it is packed */
+  int width;          /* elements of a row of a head's channels */
+  int score_width;    /* of a row of `scores` */
+  int tile_width;     /* of a row of a tile, for either */
+  size_t head;        /* elements of a head's weights, packed */
+  size_t turned_head; /* the same of transposed ones */
+  size_t size;        /* elements of all that follows */
+  dg_real
+      *weights; /* [heads, head] of [in, width]; the backward pass puts gradients [heads, in, width] in their place */
+  dg_real *turned; /* [heads, turned_head] of [dim, gather_ld] */
+  dg_real *scores; /* [in, score_width] W^T a of sources [hp], then of targets [hp], packed */
+  dg_real *sums;   /* [2, heads, gather_ld] gradients of scores times rows, of sources and of targets */
+  dg_real *flat;   /* one of these matrices before it is packed */
 } by_head;
 
 static int round_up(int n) {
@@ -27,9 +30,11 @@ static int round_up(int n) {
 static by_head by_head_of(const dg_layer *l, dg_real *room) {
   by_head b = {.width = round_up(l->dim), .score_width = round_up(2 * l->hp)};
   b.tile_width = b.width > b.score_width ? b.width : b.score_width;
-  const size_t in = (size_t)l->in_ld, heads = (size_t)l->heads, gather_ld = (size_t)l->gather_ld;
-  const size_t weights = heads * in * (size_t)b.width, turned = heads * (size_t)l->dim * gather_ld;
-  const size_t scores = in * (size_t)b.score_width, sums = 2 * heads * gather_ld;
+  const size_t heads = (size_t)l->heads, gather_ld = (size_t)l->gather_ld;
+  b.head = l->kernels->packed_size(l->in_ld, b.width);
+  b.turned_head = l->kernels->packed_size(l->dim, l->gather_ld);
+  const size_t weights = heads * b.head, turned = heads * b.turned_head;
+  const size_t scores = l->kernels->packed_size(l->in_ld, b.score_width), sums = 2 * heads * gather_ld;
   const size_t flat = gather_ld * (size_t)b.tile_width; /* dim is not above width, nor in above gather_ld */
   b.size = weights + turned + scores + sums + flat;
   if (room == NULL) return b;
@@ -90,12 +95,11 @@ static void begin_head(const dg_work *work, const dg_params *params, int h) {
   const dg_real *w = params->value + l->w + h;
   const size_t gather_ld = (size_t)l->gather_ld;
   take_head(b.flat, params->value + l->w, l, h, b.width, l->in_ld);
-  l->kernels->pack(b.weights + (size_t)h * (size_t)l->in_ld * (size_t)b.width, b.flat, (size_t)b.width, 1, l->in_ld,
-                   b.width);
+  l->kernels->pack(b.weights + (size_t)h * b.head, b.flat, (size_t)b.width, 1, l->in_ld, b.width);
   for (int d = 0; d < l->dim; d++)
     for (size_t f = 0; f < gather_ld; f++)
       b.flat[(size_t)d * gather_ld + f] = f < (size_t)l->in_ld ? w[f * (size_t)l->ld + (size_t)(d * l->hp)] : 0;
-  l->kernels->pack(b.turned + (size_t)h * (size_t)l->dim * gather_ld, b.flat, gather_ld, 1, l->dim, l->gather_ld);
+  l->kernels->pack(b.turned + (size_t)h * b.turned_head, b.flat, gather_ld, 1, l->dim, l->gather_ld);
 }
 
 static void begin(const dg_work *work, const dg_params *params) {
@@ -152,8 +156,7 @@ static void project_tile(const dg_work *work, int32_t begin, int32_t end) {
   dg_real *tile = tile_of(work);
   for (int h = 0; h < l->heads; h++) {
     l->kernels->multiply(tile, head_rows(work, work->gather.agg, h, begin), l->gather_ld,
-                         b.weights + (size_t)h * (size_t)l->in_ld * (size_t)b.width, NULL, false, l->in_ld, b.width,
-                         end - begin);
+                         b.weights + (size_t)h * b.head, NULL, false, l->in_ld, b.width, end - begin);
     put_head(work->e.z + (size_t)begin * (size_t)l->ld, tile, l, h, b.width, end - begin);
   }
 }
@@ -174,9 +177,8 @@ static void backward_tile(dg_real *dw, const dg_work *work, int32_t begin, int32
     take_head(d, work->e.dagg + (size_t)begin * (size_t)l->ld, l, h, b.width, end - begin);
     l->kernels->multiply_transposed(dw, head_rows(work, work->gather.agg, h, begin), l->gather_ld, d, add, l->in_ld,
                                     b.width, end - begin);
-    l->kernels->multiply(head_rows(work, work->e.dzr, h, begin), d, b.width,
-                         b.turned + (size_t)h * (size_t)l->dim * (size_t)l->gather_ld, NULL, false, l->dim,
-                         l->gather_ld, end - begin);
+    l->kernels->multiply(head_rows(work, work->e.dzr, h, begin), d, b.width, b.turned + (size_t)h * b.turned_head, NULL,
+                         false, l->dim, l->gather_ld, end - begin);
   }
 }
 

@@ -96,9 +96,9 @@ static int list_forward(side list[MAX_SIDES], const dg_work *w, const dg_params 
   dg_real *room = w->packed;
   for (side *s = list; s < list + n; s++) {
     s->dense = s->weights + sparse_rows(w) * (size_t)s->ld;
-    if (s->ld <= w->layer->kernels->narrow) continue;
+    if (w->layer->kernels->in_place(dense_width(w), s->ld)) continue;
     s->dense = s->room = room;
-    room += (size_t)dense_width(w) * (size_t)s->ld;
+    room += w->layer->kernels->packed_size(dense_width(w), s->ld);
   }
   return n;
 }
@@ -463,7 +463,7 @@ void dg_layer_backward_weights(dg_work *work, dg_params *params, enum dg_sides s
 static void turn_sides(side *list, int n, const dg_work *w) {
   dg_real *turned = w->turned;
   const int in = w->layer->in_ld;
-  for (int i = 0; i < n; turned += (size_t)in * list[i].ld, i++) {
+  for (int i = 0; i < n; turned += w->layer->kernels->packed_size(list[i].ld, in), i++) {
     w->layer->kernels->pack(turned, list[i].weights, 1, (size_t)list[i].ld, list[i].ld, in);
     list[i].turned = turned;
   }

@@ -29,10 +29,11 @@ static size_t dense_width(const dg_layer *l, bool sparse) {
 /* Elements of wide weights, see dg_work's packed. */
 static size_t packed_size(const dg_layer *l, bool sparse) {
   const int widths[] = {l->conv->project ? 0 : l->ld, l->wr >= 0 ? l->ld : 0, l->n_skips > 0 ? l->bias_ld : 0};
-  size_t columns = 0;
+  const int in = (int)dense_width(l, sparse);
+  size_t size = 0;
   for (int i = 0; i < 3; i++)
-    if (widths[i] > l->kernels->narrow) columns += (size_t)widths[i];
-  return columns * dense_width(l, sparse);
+    if (!l->kernels->in_place(in, widths[i])) size += l->kernels->packed_size(in, widths[i]);
+  return size;
 }
 
 /* What the transition below a layer sums over rows. */
@@ -66,7 +67,7 @@ static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_co
   if (keeps_dagg(l)) s->dagg = dagg;
   if (l->bf16) s->dagg_bf16 = dagg;
   if (l->conv->edges) s->agg = (size_t)n->n_src * (size_t)l->ld; /* dz takes its place */
-  if (l->index > 0) s->turned = count_sides(l) * (size_t)l->in_ld * (size_t)l->ld;
+  if (l->index > 0) s->turned = count_sides(l) * l->kernels->packed_size(l->ld, l->in_ld);
   if (l->message_dropout > 0) s->dropped = (size_t)n->n_src * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
   s->partial = partial_size(l, n, sparse);

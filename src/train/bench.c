@@ -173,6 +173,7 @@ dg_status dg_bench(dg_bench_result *result, const dg_comm *comm, const dg_config
   result->bound_ms = 1e3 * dg_comm_max_double(comm, dg_cost_step_bound(&trainer.model, &counts, sparse, &machine));
   result->busy = dg_comm_max_int64(comm, machine.busy) > 0;
   result->bytes_per_second = machine.bytes_per_second, result->flops_per_second = machine.flops_per_second;
+  result->product_flops_per_second = machine.product_flops_per_second;
 
 cleanup:
   timing_destroy(&measured);

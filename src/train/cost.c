@@ -8,10 +8,12 @@
 /* Work of one phase. */
 typedef struct work_count {
   double flops, bytes;
+  double product_flops; /* of dense products */
 } work_count;
 
 static double seconds(work_count w, const dg_machine *m) {
-  const double compute = w.flops / m->flops_per_second, memory = w.bytes / m->bytes_per_second;
+  const double products = w.product_flops / m->product_flops_per_second;
+  const double compute = w.flops / m->flops_per_second + products, memory = w.bytes / m->bytes_per_second;
   return compute > memory ? compute : memory;
 }
 
@@ -44,9 +46,9 @@ static work_count projection(const dg_layer *l, const dg_layer_counts *n, bool s
   const double width = (double)l->heads * l->dim, real = sizeof(dg_real), kept = sparse ? 1 - l->dropout : 1;
   const double rows = (double)projected_rows(l, n), in = kept * inputs(l, projected_rows(l, n), n->entries);
   const double read = in * (sparse ? 8 : real) * dg_layer_gathered_sums(l);
-  work_count c = {2 * in * width, read + rows * width * real + l->n_in * width * real};
+  work_count c = {.bytes = read + rows * width * real + l->n_in * width * real};
   const double in_dst = kept * inputs(l, n->n_dst, n->entries_dst), wide = target_width(l);
-  c.flops += 2 * in_dst * wide;
+  *(sparse ? &c.flops : &c.product_flops) = 2 * (in * width + in_dst * wide);
   if (wide > 0) c.bytes += (double)n->n_dst * wide * real + l->n_in * wide * real;
   return c;
 }
@@ -62,7 +64,8 @@ static work_count forward_projection(const dg_layer *l, const dg_layer_counts *n
 /* What attributes of edges add: their map, forward and for its gradient; each is read once a pass. */
 static work_count attributes(const dg_layer *l, const dg_layer_counts *n, bool backward) {
   const double numbers = (double)n->n_edges * l->edge_dim, width = (double)l->heads * (l->att_edge >= 0 ? 1 : l->dim);
-  return (work_count){l->lin_edge >= 0 ? 2 * numbers * width * (backward ? 2 : 1) : numbers, numbers * sizeof(float)};
+  return (work_count){.flops = l->lin_edge >= 0 ? 2 * numbers * width * (backward ? 2 : 1) : numbers,
+                      .bytes = numbers * sizeof(float)};
 }
 
 /* Channels that edges meet in a training step, forward or backward: plain sums of gathered input are its projection's
@@ -90,7 +93,7 @@ static work_count edges(const dg_layer *l, const dg_layer_counts *n, bool backwa
                  2 * (double)n->n_outer * (double)l->note_size;
   }
   const work_count more = attributes(l, n, backward);
-  return (work_count){c.flops + more.flops, c.bytes + more.bytes};
+  return (work_count){.flops = c.flops + more.flops, .bytes = c.bytes + more.bytes};
 }
 
 double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool sparse, const dg_machine *machine) {
@@ -107,7 +110,7 @@ double dg_cost_step_bound(const dg_model *model, const dg_counts *counts, bool s
     total += seconds(projection(l, n, sparse_input), machine) * (k > 0 || l->conv->project ? 2 : 1);
     total += seconds(edges(l, n, true, machine), machine);
   }
-  return total + seconds((work_count){12 * params, 7 * params * sizeof(dg_real)}, machine);
+  return total + seconds((work_count){.flops = 12 * params, .bytes = 7 * params * sizeof(dg_real)}, machine);
 }
 
 /* ---- work in units ---- */

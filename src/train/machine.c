@@ -31,10 +31,9 @@ static double cpu_time(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Rate of fused multiply-adds of the kernels' own instruction set, all threads; *share becomes the least share of a
-   core that a thread had in a round, where that is less. */
-static double fma_rate(double *share) {
-  const dg_kernels *k = dg_kernels_get();
+/* Rate of what `run` runs so often, all threads; *share becomes the least share of a core that a thread had in a round,
+   where that is less. */
+static double flops_rate(double (*run)(int64_t rounds), int64_t rounds, double *share) {
   double best = 0;
   for (int round = 0; round < 3; round++) {
     double flops = 0, least = 1;
@@ -42,7 +41,7 @@ static double fma_rate(double *share) {
 #pragma omp parallel reduction(+ : flops) reduction(min : least)
     {
       const double wall = dg_time(), cpu = cpu_time();
-      flops += k->fma_flops(FMA_ROUNDS);
+      flops += run(rounds);
       least = (cpu_time() - cpu) / (dg_time() - wall);
     }
     const double rate = flops / (dg_time() - start);
@@ -59,11 +58,13 @@ dg_status dg_machine_measure(dg_machine *machine, const dg_comm *comm) {
   if (status == DG_OK) status = dg_alloc(&b, TRIAD_ELEMENTS, sizeof *b);
   if (status == DG_OK) status = dg_alloc(&c, TRIAD_ELEMENTS, sizeof *c);
   DG_TRY(dg_comm_agree(comm, status));
+  const dg_kernels *k = dg_kernels_get();
   const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
   machine->cache_bytes = cache > 0 ? (double)cache : 1 << 20;
   machine->bytes_per_second = triad(a, b, c);
   double share = 1;
-  machine->flops_per_second = fma_rate(&share);
+  machine->flops_per_second = flops_rate(k->fma_flops, FMA_ROUNDS, &share);
+  machine->product_flops_per_second = flops_rate(k->product_flops, FMA_ROUNDS, &share);
   machine->busy = share < FREE_SHARE;
 
 cleanup:

@@ -55,6 +55,14 @@ static void transpose(int64_t features) {
   t_indptr = indptr, t_rows = rows, t_values = values;
 }
 
+/* Elements of a packed matrix in the variant that needs most. */
+static size_t most_packed(int n, int width) {
+  size_t most = 0;
+  for (const dg_kernels *const *k = dg_kernels_all(); *k; k++)
+    if ((*k)->packed_size(n, width) > most) most = (*k)->packed_size(n, width);
+  return most;
+}
+
 static void draw_inputs(const bench_sizes *s) {
   const size_t rows = (size_t)n_rows, elements = (size_t)n_elements;
   draw_sparse(s);
@@ -64,7 +72,7 @@ static void draw_inputs(const bench_sizes *s) {
   input.row_bits = row_bits;
   dense = bench_draw(rows * (size_t)n_features, 22, -1, 1);
   weights = bench_draw_rows(s, (size_t)n_features, 23);
-  packed = bench_room((size_t)n_features * (size_t)s->ld, sizeof *packed);
+  packed = bench_room(most_packed(n_features, s->ld), sizeof *packed);
   bias = bench_draw_rows(s, 1, 24);
   agg = bench_draw_rows(s, rows, 25);
   gradient = bench_draw_rows(s, rows, 26);

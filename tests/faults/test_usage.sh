@@ -115,7 +115,7 @@ grep -q "is a model, not a graph" err || complain "info M.h5"
 
 DISTGAT_SIMD=AVX2
 export DISTGAT_SIMD
-refused 'DISTGAT_SIMD is "AVX2", which is none of portable, avx2, avx512' train cora.h5 --epochs 2
+refused 'DISTGAT_SIMD is "AVX2", which is none of portable, avx2, avx512, amx' train cora.h5 --epochs 2
 DISTGAT_SIMD=avx2
 run 1 info cora.h5
 [ $code -eq 0 ] || complain info

@@ -193,14 +193,15 @@ static void dense_rows_are_dropped(void **state) {
 
 /* A matrix packed, which its transpose gives as well. */
 static dg_real *pack_either_way(const dg_kernels *k, const dg_real *w, int n, int ld) {
-  const size_t size = (size_t)n * (size_t)ld;
-  dg_real *packed = draw_block(size, 67), *from_turned = draw_block(size, 68), *turned = room(size + 1, sizeof *turned);
+  const size_t size = k->packed_size(n, ld), plain = (size_t)n * (size_t)ld;
+  dg_real *packed = draw_block(size, 67), *from_turned = draw_block(size, 68),
+          *turned = room(plain + 1, sizeof *turned);
   for (int i = 0; i < n; i++)
     for (int c = 0; c < ld; c++) turned[(size_t)c * (size_t)n + (size_t)i] = w[(size_t)i * (size_t)ld + (size_t)c];
   k->pack(packed, w, (size_t)ld, 1, n, ld);
   k->pack(from_turned, turned, 1, (size_t)n, n, ld);
   assert_memory_equal(packed, from_turned, size * sizeof *packed);
-  if (ld <= k->narrow) assert_memory_equal(packed, w, size * sizeof *packed);
+  if (k->in_place(n, ld)) assert_memory_equal(packed, w, plain * sizeof *packed);
   dg_free(&from_turned);
   dg_free(&turned);
   return packed;
@@ -214,6 +215,8 @@ static void check_products(const dg_kernels *k, int n, int ld, int rows, bool ad
   dg_real *bias = draw_block((size_t)ld, 64), *is = draw_block(size, 65), *dw = draw_block(size, 65);
   double *wanted = wanted_block(size), *wanted_dw = wanted_block(size);
   for (size_t i = 0; i < size; i++) wanted[i] = wanted_dw[i] = (double)is[i];
+  for (int r = 0; r < rows; r++)
+    for (int c = n; c < ld_x; c++) x[r * ld_x + c] = NAN; /* no element of x */
   dg_real *packed = pack_either_way(k, w, n, ld);
   k->multiply(is, x, ld_x, packed, add ? NULL : bias, add, n, ld, rows);
   plain_multiply(wanted, x, ld_x, w, add ? NULL : bias, add, n, ld, rows);
@@ -249,6 +252,65 @@ static void wide_matrices_are_multiplied(void **state) {
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, false);
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, true);
   }
+}
+
+/* Numbers of many magnitudes and all bits of their mantissas. */
+static dg_real *draw_magnitudes(size_t n, uint64_t what) {
+  dg_real *x = room(n, sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = (dg_real)(draw(what, i) * exp2(6 * draw(what + 1, i)));
+  return x;
+}
+
+/* Root of mean square of errors beside that of what is wanted: that of sums whose products are rounded once. */
+static void check_rounding(const dg_real *is, const double *wanted, size_t n, const dg_kernels *k) {
+  double error = 0, size = 0;
+  for (size_t i = 0; i < n; i++) {
+    error += (is[i] - wanted[i]) * (is[i] - wanted[i]);
+    size += wanted[i] * wanted[i];
+  }
+  if (!(sqrt(error / size) <= 4e-7)) fail_msg("%s: errors of %.3g", k->name, sqrt(error / size));
+}
+
+/* One product in each sum, of a row's own element of x. */
+static void single_products_are_exact_to_their_last_bits(void **state) {
+  (void)state;
+  enum { N = 256, LD = 64 };
+  dg_real *x = room(N * N, sizeof *x), *w = draw_block(N * LD, 210), *is = room(N * LD, sizeof *is);
+  for (int r = 0; r < N; r++) x[r * N + r] = (dg_real)draw(211, (uint64_t)r);
+  FOR_VARIANTS(k) {
+    dg_real *packed = room(k->packed_size(N, LD), sizeof *packed);
+    k->pack(packed, w, LD, 1, N, LD);
+    k->multiply(is, x, N, packed, NULL, false, N, LD, N);
+    for (int i = 0; i < N * LD; i++) {
+      const double wanted = (double)x[i / LD * (N + 1)] * (double)w[i];
+      if (!(fabs(is[i] - wanted) <= 2.5e-7 * fabs(wanted)))
+        fail_msg("%s: %.9g instead of %.9g", k->name, is[i], wanted);
+    }
+    dg_free(&packed);
+  }
+  void *all[] = {x, w, is};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
+}
+
+static void products_are_exact_to_their_last_bits(void **state) {
+  (void)state;
+  enum { INNER = 96, LD = 80, ROWS = 100 };
+  dg_real *x = draw_magnitudes(ROWS * INNER, 200), *w = draw_magnitudes(INNER * LD, 202);
+  dg_real *dz = draw_magnitudes(ROWS * LD, 204), *is = room(ROWS * LD, sizeof *is), *dw = room(INNER * LD, sizeof *dw);
+  double *wanted = wanted_block(ROWS * LD), *wanted_dw = wanted_block(INNER * LD);
+  plain_multiply(wanted, x, INNER, w, NULL, false, INNER, LD, ROWS);
+  plain_multiply_transposed(wanted_dw, x, INNER, dz, false, INNER, LD, ROWS);
+  FOR_VARIANTS(k) {
+    dg_real *packed = room(k->packed_size(INNER, LD), sizeof *packed);
+    k->pack(packed, w, LD, 1, INNER, LD);
+    k->multiply(is, x, INNER, packed, NULL, false, INNER, LD, ROWS);
+    check_rounding(is, wanted, ROWS * LD, k);
+    k->multiply_transposed(dw, x, INNER, dz, false, INNER, LD, ROWS);
+    check_rounding(dw, wanted_dw, INNER * LD, k);
+    dg_free(&packed);
+  }
+  void *all[] = {x, w, dz, is, dw, wanted, wanted_dw};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dg_free(&all[i]);
 }
 
 /* ---- activation ---- */
@@ -515,7 +577,10 @@ static void first_elements_of_tables_are_counted(void **state) {
 
 static void flops_are_counted(void **state) {
   (void)state;
-  FOR_VARIANTS(k) assert_true(k->fma_flops(20) == 2 * k->fma_flops(10) && k->fma_flops(10) > 0);
+  FOR_VARIANTS(k) {
+    assert_true(k->fma_flops(20) == 2 * k->fma_flops(10) && k->fma_flops(10) > 0);
+    assert_true(k->product_flops(20) == 2 * k->product_flops(10) && k->product_flops(10) > 0);
+  }
 }
 
 int main(void) {
@@ -526,6 +591,8 @@ int main(void) {
       cmocka_unit_test(dense_rows_are_dropped),
       cmocka_unit_test(dense_rows_are_multiplied),
       cmocka_unit_test(wide_matrices_are_multiplied),
+      cmocka_unit_test(products_are_exact_to_their_last_bits),
+      cmocka_unit_test(single_products_are_exact_to_their_last_bits),
       cmocka_unit_test(rows_are_activated),
       cmocka_unit_test(columns_are_summed),
       cmocka_unit_test(heads_are_averaged),

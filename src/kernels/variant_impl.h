@@ -1,0 +1,37 @@
+/* The kernels of DG_VARIANT: those of its instruction set, and dense products as DG_IN_PLACE to DG_PRODUCT_FLOPS say.
+ */
+const dg_kernels DG_CONCAT(dg_kernels_, DG_VARIANT) = {
+    .name = DG_TEXT(DG_VARIANT),
+    .edges = DG_EDGES,
+#ifndef DG_REAL_DOUBLE
+    .edges_bf16 = DG_EDGES_BF16,
+    .round_rows = round_rows,
+#endif
+    .sparse_forward = sparse_forward,
+    .sparse_backward = sparse_backward,
+    .dense_dropout = dense_dropout,
+    .in_place = DG_IN_PLACE,
+    .packed_size = DG_PACKED_SIZE,
+    .pack = DG_PACK,
+    .multiply = DG_MULTIPLY,
+    .multiply_transposed = DG_MULTIPLY_TRANSPOSED,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .drop_rows = drop_rows,
+    .add_rows = add_rows,
+    .column_moments = column_moments,
+    .batch_norm = batch_norm,
+    .batch_norm_sums = batch_norm_sums,
+    .batch_norm_backward = batch_norm_backward,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
+    .column_sums = column_sums,
+    .output = output,
+    .cross_entropy = cross_entropy,
+    .adam = adam,
+    .rmsprop = rmsprop,
+    .fma_flops = fma_flops,
+    .product_flops = DG_PRODUCT_FLOPS,
+    .exp = vector_exp,
+    .expm1 = vector_expm1,
+};
