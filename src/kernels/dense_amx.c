@@ -3,6 +3,7 @@
 #ifdef DG_AMX
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,12 +49,19 @@ static void begin_tiles(void) {
   _tile_loadconfig(&c);
 }
 
-bool dg_amx_usable(void) {
+static bool ask_for_tiles(void) {
   enum { FEATURES = 7, BF16 = 1 << 22, TILES = 1 << 24 }; /* of cpuid */
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };   /* of arch_prctl */
   unsigned a, b, c, d;
   return __get_cpuid_count(FEATURES, 0, &a, &b, &c, &d) && d & BF16 && d & TILES &&
          syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
+bool dg_amx_usable(void) {
+  enum { UNKNOWN, YES, NO };
+  static atomic_int usable; /* asked once: every step asks for kernels */
+  if (usable == UNKNOWN) usable = ask_for_tiles() ? YES : NO;
+  return usable == YES;
 }
 
 static int steps_of(int n) {
