@@ -209,7 +209,7 @@ static dg_real *pack_either_way(const dg_kernels *k, const dg_real *w, int n, in
 
 /* Any number of rows and inner columns: blocks of all sizes and what is left over. */
 static void check_products(const dg_kernels *k, int n, int ld, int rows, bool add) {
-  const int ld_x = n + 3;
+  const int ld_x = n + 19;
   const size_t size = (size_t)ld * (size_t)(n > rows ? n : rows);
   dg_real *x = draw_block((size_t)(ld_x * rows) + 1, 62), *w = draw_block((size_t)(n * ld), 63);
   dg_real *bias = draw_block((size_t)ld, 64), *is = draw_block(size, 65), *dw = draw_block(size, 65);
