@@ -7,7 +7,7 @@
 
 /* Dense products by the tiles of AMX, as exact as products in f32: see kernels.h; n is 1 or more. */
 
-#if defined(__x86_64__) && defined(__linux__) && !defined(DG_REAL_DOUBLE) && (defined(__clang__) || __GNUC__ >= 11)
+#if defined(__x86_64__) && defined(__linux__) && !defined(DG_REAL_DOUBLE) && (__clang_major__ >= 12 || __GNUC__ >= 11)
 #define DG_AMX
 
 /* Whether this processor has tiles and the system lends them to this process. Local. */
