@@ -5,7 +5,7 @@
 #ifdef DG_AMX
 /* Whether making the pieces of x [., n], and sums of products [., ld] in blocks, takes what tiles win. */
 static bool is_small(int n, int ld) {
-  return n < 32 || ld < 48 || n * ld < 4096;
+  return n < 32 || ld < 48 || (int64_t)n * ld < 4096;
 }
 
 static bool amx_in_place(int n, int ld) {
