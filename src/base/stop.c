@@ -1,6 +1,7 @@
 #include "base/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 
 enum { LEAST_PATIENCE = 4, MOST_PATIENCE = 3600 };
 
-static volatile sig_atomic_t wished, interrupted, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;
+static atomic_int wished; /* by any thread's handler */
+static volatile sig_atomic_t interrupted, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;
 static void (*volatile end_by)(int number);
 
 /* Two, so that a handler finds one whole. */
@@ -44,12 +46,19 @@ void dg_stop_patience(double seconds) {
   patience = most > LEAST_PATIENCE ? (sig_atomic_t)most : LEAST_PATIENCE;
 }
 
-/* The first wish is the one that is told: a launcher may send SIGTERM after it. A second one of the user means at once;
-   others may come twice by themselves, from a launcher and its scheduler. */
+/* Whether it is the first. */
+static bool note(int number) {
+  int noted = wished;
+  while ((noted == 0 || number < noted) && !atomic_compare_exchange_weak(&wished, &noted, number)) {
+  }
+  return noted == 0;
+}
+
+/* A second wish of the user means at once; others may come twice by themselves, from a launcher and its scheduler. */
 void dg_stop_wish(int number) {
-  const bool first = wished == 0, again = interrupted && number == SIGINT, late = number == SIGALRM;
+  const bool again = interrupted && number == SIGINT, late = number == SIGALRM;
   if (mode == DG_STOP_NOT_ANY_MORE && !again) return;
-  if (first && !late) wished = number;
+  const bool first = !late && note(number);
   if (number == SIGINT) interrupted = 1;
   if (wished == 0) return;
   if (mode == DG_STOP_AT_ONCE || again || late) leave();

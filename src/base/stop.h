@@ -27,7 +27,8 @@ void dg_stop_patience(double seconds);
 /* The wish, by the number of its signal; may be called in its handler. */
 void dg_stop_wish(int number);
 
-/* The number of the first signal, 0 where there was none; and its name. */
+/* The number of the signal to be told, 0 where there was none: the smallest, for a launcher that ends other ranks sends
+   them SIGTERM, the largest, after what was sent; and its name. */
 int dg_stop_wished(void);
 const char *dg_stop_name(int number);
 

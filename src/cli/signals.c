@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <distgat/h5io.h>
@@ -34,6 +36,14 @@ static volatile sig_atomic_t failure;
 /* Whether what is lost is told. */
 static volatile sig_atomic_t tells_loss;
 
+/* What a handler holds back: of two signals that wait for a thread the smaller one is delivered first, but it is met
+   last where the other one may interrupt it. */
+static sigset_t all_signals(void) {
+  sigset_t set;
+  sigfillset(&set);
+  return set;
+}
+
 static bool is_end(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGUSR1;
 }
@@ -59,7 +69,21 @@ static bool is_crash(int number) {
   return number == SIGILL || number == SIGABRT || number == SIGBUS || number == SIGFPE || number == SIGSEGV;
 }
 
+/* One thread ends the process. Where two have met a signal each, at the same time, a launcher's SIGTERM may be before
+   the one that it follows: a moment is left for that. */
+static void settle(int number) {
+  static atomic_flag ends = ATOMIC_FLAG_INIT;
+  static const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+  const sigset_t all = all_signals();
+  pthread_sigmask(SIG_BLOCK, &all, NULL);
+  while (atomic_flag_test_and_set(&ends)) pause();
+  if (number == SIGTERM) nanosleep(&moment, NULL);
+}
+
 static void die_clean(int number, siginfo_t *info, void *context) {
+  if (is_end(number)) dg_stop_wish(number);
+  if (!is_crash(number)) settle(number);
+  if (is_end(number) && dg_stop_wished() != 0) number = dg_stop_wished();
   dg_h5_remove_unfinished();
   if (tells_loss && is_end(number)) tell_loss(number);
   sigaction(number, &before[number], NULL);
@@ -78,7 +102,9 @@ static void wish(int number) {
 }
 
 /* In a handler, or out of one: one line, nothing unfinished left behind. */
-static void leave(int number) {
+static void leave(int wished) {
+  settle(wished);
+  const int number = dg_stop_wished();
   const char *const words[] = {"distgat train: stopped by signal ", dg_stop_name(number), " ", dg_stop_where(),
                                "; continue with --resume\n"};
   dg_h5_remove_unfinished();
@@ -87,7 +113,7 @@ static void leave(int number) {
 }
 
 static void handle_wishes(void) {
-  const struct sigaction action = {.sa_handler = wish, .sa_flags = SA_RESTART};
+  const struct sigaction action = {.sa_handler = wish, .sa_mask = all_signals(), .sa_flags = SA_RESTART};
   for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
     if (before[wishes[i]].sa_handler != SIG_IGN) sigaction(wishes[i], &action, NULL);
 }
@@ -140,7 +166,7 @@ void dg_signals_note(int argc, char **argv) {
 }
 
 void dg_signals_handle(void) {
-  const struct sigaction clean = {.sa_sigaction = die_clean, .sa_flags = SA_SIGINFO};
+  const struct sigaction clean = {.sa_sigaction = die_clean, .sa_mask = all_signals(), .sa_flags = SA_SIGINFO};
   dg_signals_hold(true);
   for (int i = 0; i < N_DEADLY; i++) {
     const int number = deadly[i];

@@ -111,6 +111,31 @@ class Stop(program.Case):
             os.kill(pid, signal.SIGCONT)
         self.assertIn("SIGUSR1", self.end(process, signal.SIGUSR1))
 
+    def test_the_first_of_two_is_told(self):
+        """Both wait until the process, which others kept from running, goes on, and its threads meet them at once; several
+        processes, for threads race."""
+        os.mkfifo(self.path("options.yaml"))  # which nobody writes: it is read for ever
+        kept = [self.start("--config", self.path("options.yaml")) for _ in range(4)]
+        logs = [self.path(f"lost{i}.jsonl") for i in range(2)]
+        lost = [subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log", log, "--quiet"],
+                                 stderr=subprocess.PIPE, text=True) for log in logs]
+        for process in lost:
+            self.addCleanup(process.communicate)
+            self.addCleanup(process.kill)
+        for log in logs:
+            self.assertTrue(ranks.wait(lambda log=log: os.path.exists(log) and os.path.getsize(log)))
+        time.sleep(1)
+        for process in kept + lost:
+            process.send_signal(signal.SIGSTOP)
+            self.assertTrue(ranks.wait(lambda p=process: ranks.state(p.pid) == "T"))
+            for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT):
+                process.send_signal(number)
+        for process in kept:
+            self.assertIn("before the first epoch", self.end(process, signal.SIGUSR1))
+        for process in lost:
+            self.assertEqual(process.wait(20), -signal.SIGUSR1)
+            self.assertIn("SIGUSR1 after epoch", process.stderr.read())
+
     def test_at_any_moment(self):
         for np, number in ((None, signal.SIGTERM), (3, signal.SIGUSR1)):
             self.setUp()

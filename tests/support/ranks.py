@@ -5,12 +5,22 @@ import time
 import program
 
 
-def parent(pid):
+def facts(pid):
+    """State and parent."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return int(f.read().rpartition(")")[2].split()[1])
+            state, parent = f.read().rpartition(")")[2].split()[:2]
+            return state, int(parent)
     except OSError:  # gone
-        return 0
+        return None, 0
+
+
+def state(pid):
+    return facts(pid)[0]
+
+
+def parent(pid):
+    return facts(pid)[1]
 
 
 def below(pid):
