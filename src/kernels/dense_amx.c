@@ -28,7 +28,7 @@ enum { SIDE = 16, DEEP = 32, PIECES = 3, TILE = SIDE * DEEP };
 
 /* Inner elements whose pieces are made at a time, and columns: pieces of 32 rows stay in the first cache, and those of
    the columns in the second. */
-enum { MOST_INNER = 128, MOST_COLUMNS = 384 };
+enum { MOST_INNER = 128, MOST_COLUMNS = 768 };
 enum { LEFT = 2 * SIDE * MOST_INNER * PIECES, RIGHT = MOST_COLUMNS * MOST_INNER * PIECES };
 
 /* What was stored is in memory before tiles are loaded from it: GCC 12 does not know that they are. */

@@ -246,8 +246,8 @@ static void wide_matrices_are_multiplied(void **state) {
   (void)state;
   static const struct {
     int n, ld, rows;
-  } shapes[] = {{1, 80, 7},      {300, 336, 70}, {5, 1008, 13},   {257, 320, 300}, {520, 272, 2},
-                {256, 752, 256}, {3, 288, 0},    {197, 144, 131}, {194, 144, 131}};
+  } shapes[] = {{1, 80, 7},      {300, 336, 70},  {5, 1008, 13}, {257, 320, 300}, {520, 272, 2},
+                {256, 752, 256}, {64, 1136, 140}, {3, 288, 0},   {197, 144, 131}, {194, 144, 131}};
   FOR_VARIANTS(k) for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, false);
     check_products(k, shapes[i].n, shapes[i].ld, shapes[i].rows, true);
