@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LEAST_PATIENCE = 4, MOST_PATIENCE = 3600 };
+enum { LEAST_PATIENCE = 3, MOST_PATIENCE = 3600 };
 
 static atomic_int wished; /* by any thread's handler */
 static volatile sig_atomic_t interrupted, mode = DG_STOP_AT_ONCE, patience = LEAST_PATIENCE;

@@ -21,7 +21,7 @@ void dg_stop_set(dg_stop_mode mode);
 void dg_stop_place(const char *text);
 const char *dg_stop_where(void);
 
-/* How long an agreement may take, in seconds: then the work is left all the same. It is never less than 4. */
+/* How long an agreement may take, in seconds: then the work is left all the same. It is never less than 3. */
 void dg_stop_patience(double seconds);
 
 /* The wish, by the number of its signal; may be called in its handler. */
