@@ -234,14 +234,15 @@ INLINE void add_sums(float *out, size_t ld, int r, int c) {
       _mm512_storeu_ps(out + i * ld + v, _mm512_loadu_ps(out + i * ld + v) + _mm512_load_ps(sums + i * c * SIDE + v));
 }
 
-/* out [16 r, 16 c] (+)= start + a b. The next strip's part of out is asked for meanwhile. */
+/* out [16 r, 16 c] (+)= start + a b. The next strip's part of out is asked for meanwhile; what is added to was used
+   before. */
 INLINE void block(float *out, size_t ld, const uint16_t *a, const uint16_t *b, const float *start, bool add, int steps,
                   int r, int c) {
   const float *next = out + 2 * SIDE;
   settle();
   begin_sums(start, r, c);
   for (int k = 0; k < steps; k++, a += PIECES * r * TILE, b += PIECES * c * TILE) {
-    for (int i = k; i < 2 * SIDE; i += steps)
+    for (int i = add ? 2 * SIDE : k; i < 2 * SIDE; i += steps)
       for (int v = 0; v < c * SIDE; v += SIDE) __builtin_prefetch(next + i * ld + v, 1);
     load_left(a, 0, r), load_right(b, 2, c), add_products(r, c);
     load_right(b, 1, c), add_products(r, c);
