@@ -241,8 +241,10 @@ class Toy(ToyFolder):
   def test_installed(self):
     """The scripts work wherever they are installed, whatever the current folder holds, and by a link."""
     self.write()
-    shutil.copytree(os.path.join(os.path.dirname(IMPORT), "readers"), self.path("installed/data/readers"))
-    shutil.copytree(os.path.join(ROOT, "src", "python"), self.path("installed/python"))
+    for source, place in ((os.path.join(os.path.dirname(IMPORT), "readers"), "installed/data/readers"),
+                          (os.path.join(ROOT, "src", "python"), "installed/python")):
+      # where Python compiles what other tests import, files come and go
+      shutil.copytree(source, self.path(place), ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(IMPORT, self.path("installed/data"))
     os.symlink(self.path("installed/data/import.py"), self.path("link"))
     with open(self.path("readers.py"), "w", encoding="ascii") as file:
