@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -73,17 +74,16 @@ class Signals(program.Case):
         """METIS takes SIGTERM for a fault of its own."""
         program.distgat("generate", "--nodes", 60000, "--avg-degree", 8, "--features", 4, "--classes", 3, "--out",
                         self.path("G.h5"), "--quiet")
-        command = ("partition", self.path("G.h5"), "--parts", "64", "--out", self.path("P.h5"), "--quiet")
-        began = time.monotonic()
-        program.distgat(*command)
-        whole = time.monotonic() - began
-        os.remove(self.path("P.h5"))
-        for part in (0.3, 0.5, 0.7):
-            process = subprocess.Popen([program.DISTGAT, *command], stderr=subprocess.PIPE, text=True)
-            time.sleep(part * whole)
-            process.terminate()
-            self.assertEqual(process.communicate(timeout=20)[1], "")
-            self.assertEqual(process.returncode, -signal.SIGTERM)
+        with tempfile.TemporaryDirectory(prefix="distgat-test-") as folder:
+            library, began = os.path.join(folder, "end_in_metis.so"), os.path.join(folder, "began")
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(os.path.dirname(__file__), "end_in_metis.c"),
+                            "-ldl"], check=True)
+            for milliseconds in (1, 50, 200):  # of a second or more
+                done = program.run("partition", self.path("G.h5"), "--parts", "64", "--out", self.path("P.h5"), "--quiet",
+                                   through=("env", f"LD_PRELOAD={library}", f"METIS_BEGAN={began}", f"END_AFTER={milliseconds}"))
+                self.assertTrue(os.path.exists(began))
+                os.remove(began)
+                self.assertEqual((done.returncode, done.stderr), (-signal.SIGTERM, ""), f"after {milliseconds} ms")
         self.assertEqual(os.listdir(self.folder.name), ["G.h5"])
 
     def test_ignored(self):

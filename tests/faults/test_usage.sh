@@ -99,8 +99,12 @@ if [ -c /dev/full ]; then
   code=$? ranks=1
   if [ $code -ne 3 ] || [ "$(wc -l <err)" -ne 1 ]; then complain "--help >/dev/full"; fi
 fi
-{ sleep 0.5; "$program" --help 2>err; echo $? >code; } | true
-code=$(cat code)
+mkfifo unread
+exec 3<>unread
+exec 4>unread 3>&- # a pipe whose reader has left
+"$program" --help >&4 2>err
+code=$? ranks=1
+exec 4>&-
 if [ "$code" -ne 3 ] || [ "$(grep -c "standard output: Broken pipe" err)" -ne 1 ]; then complain "--help | true"; fi
 "$program" generate --preset cora --out cora.h5 --quiet >/dev/null || exit 1
 for verb in --version "info cora.h5" "partition cora.h5 --parts 2 --out P.h5" "train cora.h5 --epochs 2 --save M.h5"; do
