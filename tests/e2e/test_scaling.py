@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -107,7 +106,7 @@ class Scaling(program.Case):
         self.assertRegex(done.stderr, r"\Ascaling.py: \S*graph.h5 is another graph than graph in .*, which has 200 nodes .*\n\Z")
 
     def start(self, *options):
-        """A study of many steps, of ranks that have begun; gives what they are known by."""
+        """A study of many steps, whose launcher has begun."""
         folder = tempfile.mkdtemp(dir=self.folder.name)
         launcher, seen = os.path.join(folder, "launcher"), os.path.join(folder, "seen")
         with open(launcher, "w") as file:
@@ -121,6 +120,9 @@ class Scaling(program.Case):
         self.assertTrue(ranks.wait(lambda: os.path.exists(seen)))
         return process
 
+    def assert_none_left(self):
+        self.assertTrue(ranks.wait(lambda: not self.ranks_left(), 5))  # a launcher may end before its ranks
+
     def ranks_left(self):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -131,17 +133,17 @@ class Scaling(program.Case):
     def test_a_point_that_takes_too_long_is_over(self):
         process = self.start("--timeout", 3, "--repetitions", 1)
         process.communicate(timeout=60)
-        self.assertEqual(self.ranks_left(), [])
+        self.assert_none_left()
 
     def test_what_is_told_to_end_ends_with_its_ranks(self):
         for number, said in ((signal.SIGINT, "scaling.py: interrupted; the same command goes on with what is not in "
                               "scaling.csv\n"), (signal.SIGTERM, "")):
             process = self.start()
-            time.sleep(1)
+            self.assertTrue(ranks.wait(lambda: len(ranks.below(process.pid)) == 2))
             process.send_signal(number)
             self.assertEqual(process.communicate(timeout=60), ("", said))
             self.assertEqual(process.returncode, 128 + number)
-            self.assertEqual(self.ranks_left(), [])
+            self.assert_none_left()
 
     def test_mistakes(self):
         self.assertIn("no such graph file", self.study("none", graph="missing.h5", code=2).stderr)
