@@ -50,6 +50,24 @@ class Stop(program.Case):
         self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("c.h5")) or process.poll() is not None))
         self.assertIsNone(process.poll())
 
+    def has_begun(self):
+        return os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl")) > 0
+
+    def unwritten(self, name):
+        """Options in a file that nobody writes: they are read for ever."""
+        os.mkfifo(self.path(name))
+        return self.path(name)
+
+    def wait_for_reader(self, fifo):
+        found = []
+
+        def is_read():
+            with contextlib.suppress(OSError):
+                found.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # and stays open: no end of file
+            return bool(found)
+        self.assertTrue(ranks.wait(is_read))
+        self.addCleanup(os.close, found[0])
+
     def end(self, process, number, codes=(STOPPED,), limit=LIMIT):
         """What was said, of a process that ends in time and leaves nothing unfinished."""
         began = time.monotonic()
@@ -114,8 +132,7 @@ class Stop(program.Case):
     def test_the_first_of_two_is_told(self):
         """Both wait until the process, which others kept from running, goes on, and its threads meet them at once; several
         processes, for threads race."""
-        os.mkfifo(self.path("options.yaml"))  # which nobody writes: it is read for ever
-        kept = [self.start("--config", self.path("options.yaml")) for _ in range(4)]
+        kept = [self.start("--config", self.unwritten(f"options{i}.yaml")) for i in range(4)]
         logs = [self.path(f"lost{i}.jsonl") for i in range(2)]
         lost = [subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log", log, "--quiet"],
                                  stderr=subprocess.PIPE, text=True) for log in logs]
@@ -124,7 +141,8 @@ class Stop(program.Case):
             self.addCleanup(process.kill)
         for log in logs:
             self.assertTrue(ranks.wait(lambda log=log: os.path.exists(log) and os.path.getsize(log)))
-        time.sleep(1)
+        for i in range(len(kept)):
+            self.wait_for_reader(self.path(f"options{i}.yaml"))
         for process in kept + lost:
             process.send_signal(signal.SIGSTOP)
             self.assertTrue(ranks.wait(lambda p=process: ranks.state(p.pid) == "T"))
@@ -159,10 +177,8 @@ class Stop(program.Case):
             self.setUp()
             with open(self.path("c.h5"), "w") as f:
                 f.write("older")
-            os.mkfifo(self.path("options.yaml"))  # which nobody writes: it is read for ever
-            process = self.start("--config", self.path("options.yaml"), np=np)
-            self.assertTrue(ranks.wait(lambda: len(self.ranks_of(process, np)) == (np or 1)))
-            time.sleep(1)
+            process = self.start("--config", self.unwritten("options.yaml"), np=np)
+            self.wait_for_reader(self.path("options.yaml"))
             for pid in self.ranks_of(process, np):
                 os.kill(pid, signal.SIGTERM)
             self.assertIn("before the first epoch", self.end(process, signal.SIGTERM, limit=LIMIT if np else AT_ONCE))
@@ -175,7 +191,8 @@ class Stop(program.Case):
         self.wait_for_epoch(process)
         found = self.ranks_of(process, 3)
         os.kill(found[2], signal.SIGSTOP)
-        time.sleep(0.2)
+        time.sleep(1)  # rank 0 may be writing
+        self.assertTrue(ranks.wait(lambda: not any(".tmp." in name for name in os.listdir(self.folder.name))))
         shutil.copy(self.path("c.h5"), self.path("kept.h5"))
         for pid in found[:2]:
             os.kill(pid, signal.SIGTERM)
@@ -189,7 +206,7 @@ class Stop(program.Case):
             process = subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log",
                                         self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                        text=True)
-            self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl"))))
+            self.assertTrue(ranks.wait(self.has_begun))
             process.send_signal(number)
             said = process.communicate(timeout=20)[1]
             self.assertEqual(process.returncode, -number)
@@ -228,7 +245,7 @@ class Stop(program.Case):
                                             self.path("b.jsonl"), *map(str, options)], stdout=subprocess.DEVNULL, stderr=writes)
                 self.addCleanup(process.wait)
                 self.addCleanup(process.kill)
-                ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl")), 2)
+                self.assertTrue(ranks.wait(lambda p=process: self.has_begun() or ranks.writes_to(p.pid, 2)))
                 time.sleep(0.5)
                 process.terminate()
                 self.assertEqual(process.wait(LIMIT), code)
@@ -242,7 +259,7 @@ class Stop(program.Case):
                                    stderr=subprocess.PIPE, text=True,
                                    # where others take the processor a second is too short for all ranks to agree
                                    env={**program.MPI_ENVIRONMENT, **os.environ, "OMPI_MCA_odls_base_sigkill_timeout": "4"})
-        self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl"))))
+        self.assertTrue(ranks.wait(self.has_begun))
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
         self.assertNotEqual(process.returncode, 0)

@@ -23,6 +23,16 @@ def parent(pid):
     return facts(pid)[1]
 
 
+def writes_to(pid, descriptor):
+    """Whether it waits in a call that writes there, where the system tells."""
+    try:
+        with open(f"/proc/{pid}/syscall") as f:
+            words = f.read().split()
+    except OSError:
+        return False
+    return len(words) > 1 and int(words[1], 16) == descriptor
+
+
 def below(pid):
     """The ranks that a launcher has started, itself or through helpers of its own."""
     found = []
