@@ -19,7 +19,8 @@
 /* Products of f32 by tiles of bf16. Three pieces of 8 bits make an f32, x = x0 + x1 + x2 exactly, each the first bits
    of what those before it leave. Of the nine products of pieces of x and y six are made; the three others are below
    2^-22 of x y and near 2^-26 of it in the mean, of either sign, where rounding x y to f32 takes up to 2^-24. Sums are
-   in f32. What is infinite or below 2^-126 has no such pieces: it gives what is not a number, or nothing.
+   in f32. Pieces below 2^-126 count as nothing, so that numbers below 2^-102 lose digits; what is infinite gives what
+   is not a number.
 
    A tile of the left factor has 16 rows of 32 inner elements, one of the right factor 16 columns of them; inner
    elements i and i + 16 are neighbours in both. A strip is two tiles side by side, the last perhaps one; tiles of the
@@ -84,10 +85,16 @@ INLINE __m512 cut(__m512i a) {
   return (__m512)_mm512_and_si512(a, _mm512_set1_epi32(-65536));
 }
 
+/* The first 8 bits of a, rounded; cut off where rounding gives what is infinite. */
+INLINE __m512 first_piece(__m512 a) {
+  enum { SMALLER_OF_BOTH = 2 }; /* in magnitude, with the sign of the first */
+  const __m512 most = (__m512)_mm512_set1_epi32(0x7f7f7fff);
+  return cut(_mm512_add_epi32((__m512i)_mm512_range_ps(a, most, SMALLER_OF_BOTH), _mm512_set1_epi32(0x8000)));
+}
+
 /* Pieces of elements i of a and of b, `stride` apart: the first is rounded, so that the others are small. */
 INLINE void split(uint16_t *out, size_t stride, __m512 a, __m512 b) {
-  const __m512i half = _mm512_set1_epi32(0x8000);
-  const __m512 a0 = cut(_mm512_add_epi32((__m512i)a, half)), b0 = cut(_mm512_add_epi32((__m512i)b, half));
+  const __m512 a0 = first_piece(a), b0 = first_piece(b);
   join(out, a0, b0);
   a -= a0, b -= b0;
   join(out + stride, a, b);

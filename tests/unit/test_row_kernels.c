@@ -1,5 +1,6 @@
 #include "support/support.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -271,12 +272,12 @@ static void check_rounding(const dg_real *is, const double *wanted, size_t n, co
   if (!(sqrt(error / size) <= 4e-7)) fail_msg("%s: errors of %.3g", k->name, sqrt(error / size));
 }
 
-/* One product in each sum, of a row's own element of x. */
+/* One product in each sum, of a row's own element of x; among them the largest numbers that there are. */
 static void single_products_are_exact_to_their_last_bits(void **state) {
   (void)state;
   enum { N = 256, LD = 64 };
   dg_real *x = room(N * N, sizeof *x), *w = draw_block(N * LD, 210), *is = room(N * LD, sizeof *is);
-  for (int r = 0; r < N; r++) x[r * N + r] = (dg_real)draw(211, (uint64_t)r);
+  for (int r = 0; r < N; r++) x[r * N + r] = r % 8 ? (dg_real)draw(211, (uint64_t)r) : r % 16 ? FLT_MAX : -FLT_MAX;
   FOR_VARIANTS(k) {
     dg_real *packed = room(k->packed_size(N, LD), sizeof *packed);
     k->pack(packed, w, LD, 1, N, LD);
