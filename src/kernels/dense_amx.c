@@ -241,11 +241,11 @@ INLINE void add_sums(float *out, size_t ld, int r, int c) {
       _mm512_storeu_ps(out + i * ld + v, _mm512_loadu_ps(out + i * ld + v) + _mm512_load_ps(sums + i * c * SIDE + v));
 }
 
-/* out [16 r, 16 c] (+)= start + a b. The next strip's part of out is asked for meanwhile; what is added to was used
-   before. */
+/* out [16 r, 16 c] (+)= start + a b. Meanwhile the same columns of the next rows of out are asked for; what is added to
+   was used before. */
 INLINE void block(float *out, size_t ld, const uint16_t *a, const uint16_t *b, const float *start, bool add, int steps,
                   int r, int c) {
-  const float *next = out + 2 * SIDE;
+  const float *next = out + 2 * SIDE * ld;
   settle();
   begin_sums(start, r, c);
   for (int k = 0; k < steps; k++, a += PIECES * r * TILE, b += PIECES * c * TILE) {
