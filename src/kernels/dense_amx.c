@@ -249,7 +249,7 @@ INLINE void block(float *out, size_t ld, const uint16_t *a, const uint16_t *b, c
   settle();
   begin_sums(start, r, c);
   for (int k = 0; k < steps; k++, a += PIECES * r * TILE, b += PIECES * c * TILE) {
-    for (int i = add ? 2 * SIDE : k; i < 2 * SIDE; i += steps)
+    for (int i = k; !add && i < 2 * SIDE; i += steps)
       for (int v = 0; v < c * SIDE; v += SIDE) __builtin_prefetch(next + i * ld + v, 1);
     load_left(a, 0, r), load_right(b, 2, c), add_products(r, c);
     load_right(b, 1, c), add_products(r, c);

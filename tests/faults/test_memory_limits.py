@@ -13,7 +13,7 @@ import graphs  # noqa: E402
 import program  # noqa: E402
 
 DONE, FAILED = 0, 3
-AT_ONCE = 20         # seconds of the processor's time: others may take the machine meanwhile
+AT_ONCE = 20         # seconds, on a machine that others use too
 MB = 1000            # ulimit counts kB
 PLENTY = 4000
 SHORT = (0.45, 0.7, 0.85)  # of what a start takes
@@ -48,9 +48,8 @@ class MemoryLimits(program.Case):
     @classmethod
     def run_limited(cls, megabytes, ranks, *arguments, stack="$(ulimit -s)", those=""):
         """Without the test's own variables for threads: the program must find what it needs by itself."""
-        limit = (f'unset OPENBLAS_NUM_THREADS OMP_WAIT_POLICY; {those}ulimit -t {AT_ONCE} -s {stack} -v {megabytes * MB} && '
-                 'exec "$0" "$@"')
-        return program.run(*arguments, ranks=ranks, through=("bash", "-c", limit), cwd=cls.folder.name)
+        limit = f'unset OPENBLAS_NUM_THREADS OMP_WAIT_POLICY; {those}ulimit -s {stack} -v {megabytes * MB} && exec "$0" "$@"'
+        return program.run(*arguments, ranks=ranks, through=("bash", "-c", limit), timeout=AT_ONCE, cwd=cls.folder.name)
 
     def check(self, megabytes, ranks, *arguments, **options):
         with self.subTest(megabytes=megabytes, ranks=ranks, arguments=arguments):

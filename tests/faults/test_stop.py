@@ -50,8 +50,8 @@ class Stop(program.Case):
         self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("c.h5")) or process.poll() is not None))
         self.assertIsNone(process.poll())
 
-    def has_begun(self):
-        return os.path.exists(self.path("b.jsonl")) and os.path.getsize(self.path("b.jsonl")) > 0
+    def has_begun(self, log="b.jsonl"):
+        return os.path.exists(self.path(log)) and os.path.getsize(self.path(log)) > 0
 
     def unwritten(self, name):
         """Options in a file that nobody writes: they are read for ever."""
@@ -133,14 +133,14 @@ class Stop(program.Case):
         """Both wait until the process, which others kept from running, goes on, and its threads meet them at once; several
         processes, for threads race."""
         kept = [self.start("--config", self.unwritten(f"options{i}.yaml")) for i in range(4)]
-        logs = [self.path(f"lost{i}.jsonl") for i in range(2)]
-        lost = [subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log", log, "--quiet"],
-                                 stderr=subprocess.PIPE, text=True) for log in logs]
+        logs = [f"lost{i}.jsonl" for i in range(2)]
+        lost = [subprocess.Popen([program.DISTGAT, "train", self.path("G.h5"), "--epochs", "1000000", "--log", self.path(log),
+                                  "--quiet"], stderr=subprocess.PIPE, text=True) for log in logs]
         for process in lost:
             self.addCleanup(process.communicate)
             self.addCleanup(process.kill)
         for log in logs:
-            self.assertTrue(ranks.wait(lambda log=log: os.path.exists(log) and os.path.getsize(log)))
+            self.assertTrue(ranks.wait(lambda log=log: self.has_begun(log)))
         for i in range(len(kept)):
             self.wait_for_reader(self.path(f"options{i}.yaml"))
         for process in kept + lost:
