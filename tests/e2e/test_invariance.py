@@ -38,6 +38,16 @@ TABLES = (  # projected rows of eight digits, where a sum's last bit may choose 
     ("--model", "gcn", "--edge-attributes", "weight"),
     ("--model", "sage", "--norm", "layer"),
 )
+PREDICTED = (  # kinds of layers, and what they sum over edges, or make of rows, when nothing is dropped
+    ("--model", "gatv2", "--residual", "--norm", "layer", "--out-heads", 2),
+    ("--model", "gatv2", "--heads", 4, "--hidden", 64, "--table-type", "bf16"),
+    ("--model", "gat", "--layers", 3, "--residual", "--norm", "batch", "--edge-attributes", "features"),
+    ("--model", "gat", "--use-labels", 0.5, "--label-iterations", 1, "--symmetric-norm", "--attention-target", "off"),
+    ("--model", "gcn", "--edge-attributes", "weight"),
+    ("--model", "gcn", "--layers", 3, "--hidden", 256),
+    ("--model", "sage", "--norm", "batch"),
+    ("--model", "mlp"),
+)
 
 
 class Invariance(program.Case):
@@ -83,6 +93,28 @@ class Invariance(program.Case):
                     np.testing.assert_allclose(self.losses(*options, ranks=ranks), alone, rtol=1e-5)
                     got = program.read_log(self.path("log.jsonl"), "result")[0]["test_loss"]
                     self.assertAlmostEqual(got / want, 1, delta=1e-4)
+
+    def test_predictions(self):
+        """Trained weights give the same bits at every number of ranks: edges of a node are summed in the order of its
+        neighbours' numbers, and no row of a product knows what rows are beside it."""
+        for options in PREDICTED:
+            self.losses(*options, "--save", self.path("model.h5"), epochs=2)
+            attention = ("--attention",) if options[1].startswith("gat") else ()
+            alone = self.predicted(*attention)
+            self.assertGreater(len(alone), 3 if attention else 2)
+            for ranks in (2, 3, 4, 7):
+                with self.subTest(options=options, ranks=ranks):
+                    for name, value in self.predicted(*attention, ranks=ranks).items():
+                        np.testing.assert_array_equal(value, alone[name], err_msg=name)
+
+    def predicted(self, *options, ranks=None):
+        """Logits, probabilities, embeddings and what else is asked for, by name."""
+        out, found = self.path("prediction.h5"), {}
+        program.distgat("predict", self.graph, "--model-file", self.path("model.h5"), "--out", out, "--embeddings",
+                        "--probabilities", *options, ranks=ranks)
+        with h5py.File(out) as f:
+            f.visititems(lambda name, x: found.update({name: x[:]}) if isinstance(x, h5py.Dataset) else None)
+        return found
 
     def test_tables(self):
         """The same with tables in bf16: forward the same numbers are rounded everywhere, so that the first loss agrees as
