@@ -171,6 +171,7 @@ class Plan(program.Case):
                                 ((graph, "--parts", "1,"), "ascending"), ((graph, "--parts", "0"), "ascending"),
                                 ((graph, "--parts", "1", "--edges", 5), "need --nodes"),
                                 (("--nodes", 5, "--parts", 1), "--features"),
+                                (("--nodes", 10**9, "--edges", 10**12, *SIZES[4:], "--parts", "1,301"), "enough for 300 parts"),
                                 (SIZES[:2] + ("--edges", 10**15) + SIZES[4:] + ("--parts", 1), "--edges"),
                                 ((graph, "--parts", 1, "--epochs", 3), "--epochs"),
                                 ((graph, "--parts", 1, "--partition", graph), "--partition")):
