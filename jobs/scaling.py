@@ -70,8 +70,10 @@ def end(process):
 
 
 def last_line(text):
-  lines = [line for line in text.splitlines() if line.strip()]
-  return lines[-1].strip() if lines else ""
+  """What the program said last, else the launcher, which says its own around it between rules."""
+  lines = [line.strip() for line in text.splitlines() if line.strip(" -")]
+  said = [line for line in lines if line.startswith("distgat ")] or lines
+  return said[-1] if said else ""
 
 
 def default_ranks():
@@ -88,7 +90,10 @@ def positive(text):
 
 
 def numbers(text):
-  return [positive(word) for word in text.replace(",", " ").split()]
+  found = [positive(word) for word in text.replace(",", " ").split()]
+  if not found:
+    raise argparse.ArgumentTypeError("no number is there")
+  return found
 
 
 def parse(arguments):
@@ -192,11 +197,7 @@ class Study:
     if o.weak:
       return self.generate(self.weak_name(ranks), "--nodes", o.weak * ranks, "--avg-degree", o.avg_degree, "--features",
                            o.features, "--classes", o.classes, "--feature-density", 1)
-    if not word.endswith(".h5"):
-      return self.generate(word, "--preset", word)
-    if not Path(word).exists():
-      raise Failure(f"{word}: no such graph file")
-    return Path(word)
+    return Path(word) if word.endswith(".h5") else self.generate(word, "--preset", word)
 
   def size(self, path):
     if path not in self.sizes:
@@ -281,6 +282,8 @@ class Study:
   def all_points(self):
     words = ["weak"] if self.options.weak else graph_words(self.options.graphs)
     for word in words:
+      check_word(word)
+    for word in words:
       for threads in self.options.threads:
         for ranks in self.options.ranks:
           self.point(word, ranks, threads)
@@ -289,6 +292,12 @@ class Study:
 def graph_words(words):
   """One graph each; a word may hold several, or be the path of one, with blanks in it."""
   return [part for word in words for part in ([word] if Path(word).exists() else word.split())]
+
+
+def check_word(word):
+  """What is no file is found before hours of other graphs."""
+  if word.endswith(".h5") and not Path(word).exists():
+    raise Failure(f"{word}: no such graph file")
 
 
 def place_columns(hosts):

@@ -74,13 +74,17 @@ static void share_by_threads(double *share, bool *equal, const dg_comm *comm, in
 
 /* ---- where rank 0 cannot hold the graph ---- */
 
+bool dg_partition_exceeds_metis(int64_t n_nodes, int64_t n_edges, int parts) {
+  return !dg_blocks_are_few(n_nodes, parts) && !dg_partition_metis_counts(n_nodes, 2 * n_edges);
+}
+
 bool dg_partition_needs_all(int64_t n_nodes, int64_t n_edges, int parts) {
   const bool scarce = dg_fault("partition.room", DG_MEMORY) != DG_OK;
   dg_status_clear();
   const size_t bytes = dg_partition_metis_bytes(n_nodes, n_edges), room = scarce ? 0 : dg_memory_free();
-  const bool counts = dg_partition_metis_counts(n_nodes, 2 * n_edges);
-  if (dg_blocks_are_few(n_nodes, parts) || (counts && bytes <= room)) return false;
-  if (!counts)
+  const bool exceeds = dg_partition_exceeds_metis(n_nodes, n_edges, parts);
+  if (dg_blocks_are_few(n_nodes, parts) || (!exceeds && bytes <= room)) return false;
+  if (exceeds)
     dg_log("%lld nodes and %lld edges may be beyond the integers of METIS: all ranks divide the graph (multilevel)",
            (long long)n_nodes, (long long)n_edges);
   else

@@ -157,6 +157,9 @@ const dg_directory *dg_blocks_nodes(const dg_blocks *blocks);
  */
 bool dg_blocks_are_few(int64_t n_nodes, int parts);
 
+/* Whether a graph is too large for METIS's integers: all ranks are then to divide it into so many parts. Local. */
+bool dg_partition_exceeds_metis(int64_t n_nodes, int64_t n_edges, int parts);
+
 /* Whether METIS's integers or the free memory of this process are too few to divide a graph into so many parts, which
    all ranks are then to do (DG_PART_MULTILEVEL); says so by one line of dg_log. Local. */
 bool dg_partition_needs_all(int64_t n_nodes, int64_t n_edges, int parts);

@@ -21,6 +21,9 @@ static const char usage[] =
 
 enum { MAX_POINTS = 64, MAX_PARTS = 1 << 20 };
 
+/* Of the graph that stands for a larger one; with fewer its parts would be uneven where those are not. */
+enum { NODES_OF_A_PART = 10 };
+
 /* Inside a node messages go through shared memory; of a rate it is the order of magnitude that counts. */
 static const double NODE_LATENCY = 1e-6, NODE_BANDWIDTH = 4e9;
 
@@ -220,6 +223,16 @@ static dg_status divide(int32_t *part, int parts, void *context) {
   return status;
 }
 
+static dg_status check_parts(const request *r, const dg_plan_graph *g) {
+  const int64_t nodes = g->outline.in.n_rows, most = nodes / NODES_OF_A_PART;
+  const int parts = r->parts[r->n - 1];
+  if (g->scale == 1 || parts <= most) return DG_OK;
+  return dg_fail(DG_USAGE,
+                 "--parts %d is too many for this graph in numbers: the one of its degree that stands for it has %lld "
+                 "nodes, enough for %lld parts",
+                 parts, (long long)nodes, (long long)most);
+}
+
 static dg_plan_cluster cluster_of(const request *r) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   const int here = cores > 0 ? (int)cores : 1, a_node = r->cores_per_node > 0 ? (int)r->cores_per_node : here;
@@ -243,6 +256,7 @@ static dg_status work(const request *r, const char *graph_path) {
   DG_TRY(dg_comm_create(&alone, MPI_COMM_SELF));
   DG_TRY(graph_path ? dg_plan_graph_read(&graph, graph_path, r->config.split)
                     : dg_plan_graph_imagine(&graph, &alone, &r->sizes));
+  DG_TRY(check_parts(r, &graph));
   if (!graph_path) graph.info.multilabel = r->config.loss == DG_LOSS_BCE;
   DG_TRY(dg_graph_check_attributes(&graph.info, graph_path ? graph_path : graph.info.name,
                                    r->config.model.edge_attributes));

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,12 @@ static bool noted;
 static const int wishes[] = {SIGTERM, SIGUSR1, SIGINT, SIGALRM};
 static bool stops;
 static volatile sig_atomic_t speaks;
+
+/* The process that says so, on another rank of this system; 0: this one, or out of reach. */
+static volatile sig_atomic_t speaker;
+
+/* Whether other ranks may have something to say when the launcher ends this one. */
+static volatile sig_atomic_t leaves_last;
 
 /* The exit code of a verb that has failed; 0: of none. */
 static volatile sig_atomic_t failure;
@@ -59,8 +66,12 @@ void dg_signals_tell_loss(bool tells) {
   tells_loss = tells;
 }
 
+void dg_signals_pass_to(pid_t pid) {
+  speaker = pid;
+}
+
 void dg_signals_end(dg_status status) {
-  tells_loss = false;
+  tells_loss = false, speaker = 0;
   if (status != DG_OK) speaks = false, failure = dg_status_exit_code(status);
   dg_stop_set(DG_STOP_SOON);
 }
@@ -69,15 +80,18 @@ static bool is_crash(int number) {
   return number == SIGILL || number == SIGABRT || number == SIGBUS || number == SIGFPE || number == SIGSEGV;
 }
 
-/* One thread ends the process. Where two have met a signal each, at the same time, a launcher's SIGTERM may be before
-   the one that it follows: a moment is left for that. */
+/* One thread ends the process, and the rank that speaks hears of it. Where two have met a signal each, at the same
+   time, a launcher's SIGTERM may be before the one that it follows: a moment is left for that. Open MPI's kills all
+   others once one has ended by it: rank 0 is to be that one. */
 static void settle(int number) {
   static atomic_flag ends = ATOMIC_FLAG_INIT;
-  static const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+  static const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000}, long_moment = {.tv_nsec = 500 * 1000 * 1000};
   const sigset_t all = all_signals();
   pthread_sigmask(SIG_BLOCK, &all, NULL);
   while (atomic_flag_test_and_set(&ends)) pause();
-  if (number == SIGTERM) nanosleep(&moment, NULL);
+  dg_h5_remove_unfinished();
+  if (speaker != 0 && is_end(number)) kill(speaker, number);
+  if (number == SIGTERM) nanosleep(leaves_last ? &long_moment : &moment, NULL);
 }
 
 static void die_clean(int number, siginfo_t *info, void *context) {
@@ -163,6 +177,7 @@ void dg_signals_note(int argc, char **argv) {
   for (int i = 0; i < N_DEADLY; i++)
     if (!is_crash(deadly[i])) sigaction(deadly[i], &before[deadly[i]], NULL);
   if (stops) dg_signals_stop(dg_launch_is_first());
+  leaves_last = !dg_launch_is_first() && getenv("OMPI_COMM_WORLD_SIZE") != NULL;
 }
 
 void dg_signals_handle(void) {

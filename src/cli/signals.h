@@ -2,6 +2,7 @@
 #define DG_CLI_SIGNALS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <distgat/status.h>
 
@@ -28,6 +29,10 @@ void dg_signals_stop(bool speaks);
 /* Whether, where the program is ended by a signal after an epoch is done, a line says that nothing is kept: for
    training without a checkpoint while it goes on, on the rank that speaks. Local. */
 void dg_signals_tell_loss(bool tells);
+
+/* Until the verb has ended a signal that ends this process is passed to that one, which speaks for all ranks; 0: to
+   none. Local. */
+void dg_signals_pass_to(pid_t pid);
 
 /* The verb has ended so, and is about to say it: where that, or the end of MPI, takes as long as no reader does, a wish
    to stop ends it after seconds, by the exit code of its failure where it has failed. Local. */

@@ -4,6 +4,7 @@
 
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/speaker.h"
 #include "cli/verbs.h"
 
 static const char usage[] =
@@ -59,6 +60,7 @@ dg_status dg_verb_train(const dg_comm *comm, int argc, char **argv) {
   if (help) goto cleanup;
   dg_log_quiet(quiet);
   dg_log_progress((dg_progress_mode)progress);
+  dg_signals_pass_to(dg_speaker_find(comm));
   if (config.checkpoint)
     dg_signals_stop(comm->rank == 0);
   else

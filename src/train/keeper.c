@@ -25,12 +25,13 @@ dg_status dg_keeper_open(dg_keeper *k, dg_config *now) {
   dg_origin origin = {0};
   const bool looks = k->comm->rank == 0 && given->resume;
   *now = *given;
-  dg_stop_place(given->resume ? "before another epoch" : "before the first epoch");
+  if (given->resume) dg_stop_place("before another epoch");
   DG_TRY(dg_comm_agree(k->comm, dg_config_period(&k->period, given)));
   DG_TRY(dg_comm_agree(k->comm, looks ? dg_checkpoint_open(&k->file, &origin, given) : DG_OK));
   DG_TRY(dg_comm_agree(k->comm, k->file ? dg_checkpoint_index(&k->index, k->file) : DG_OK));
   k->resumes = k->file != NULL;
   dg_comm_bcast(k->comm, &k->resumes, sizeof k->resumes, 0);
+  if (!k->resumes) dg_stop_place("before the first epoch");
   dg_comm_bcast(k->comm, &k->index, sizeof k->index, 0);
   dg_comm_bcast(k->comm, &origin, sizeof origin, 0);
   if (k->resumes && origin.ranks == k->comm->size)

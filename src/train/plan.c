@@ -17,6 +17,10 @@ static const int64_t MOST_EDGES = 5000000;
 /* Rank 0 divides the graph: bytes that METIS was seen to take of large ones, an edge and a node. */
 static const double METIS_EDGE = 37, METIS_NODE = 60;
 
+/* All ranks divide it: what each was seen to take of large ones, an edge, a row of its block or of that one's halo, and
+   for pieces of the file and messages. */
+static const double BLOCK_EDGE = 22, BLOCK_ROW = 39, BLOCK_PIECES = 65e6;
+
 enum { MAP_ROW = 24 }; /* bytes a row of a map of ids, half full */
 
 static const double MESSAGE = 1e-6; /* seconds that a rank spends on one more message of an exchange */
@@ -438,6 +442,14 @@ static int64_t dividing_bytes(const division *d) {
   return (int64_t)graph + scaled(d->input, d->dividing);
 }
 
+/* Each rank where METIS cannot: a block of nodes as they are numbered, and neighbours of these by chance. */
+static int64_t block_division_bytes(const division *d) {
+  const dg_graph_info *info = d->input->info;
+  const double nodes = (double)info->n_nodes, parts = d->point->parts, edges = (double)info->n_edges / parts;
+  const double halo = nodes * (1 - 1 / parts) * -expm1(-edges / nodes);
+  return (int64_t)(BLOCK_EDGE * edges + BLOCK_ROW * (nodes / parts + halo) + BLOCK_PIECES);
+}
+
 /* A rank that turns the sources of its edges into rows, and one that has done so and reads features: beside its own are
    pieces of the file as they were read, and, of other owners, packed and come, columns and values one after the other.
  */
@@ -454,8 +466,11 @@ static int64_t loading_bytes(const division *d, int p) {
 }
 
 static int64_t setup_bytes(const division *d, int p) {
-  const int64_t alone = d->point->parts > 1 && p == 0 ? dividing_bytes(d) : 0, loading = loading_bytes(d, p);
-  return alone > loading ? alone : loading;
+  const dg_graph_info *info = d->input->info;
+  const bool together = dg_partition_exceeds_metis(info->n_nodes, info->n_edges, d->point->parts);
+  const int64_t alone = p == 0 ? dividing_bytes(d) : 0, loading = loading_bytes(d, p);
+  const int64_t whole = d->point->parts == 1 ? 0 : together ? block_division_bytes(d) : alone;
+  return whole > loading ? whole : loading;
 }
 
 /* Gradients, weights of the start and the best are each rank's own; weights and moments are shares, and so is what

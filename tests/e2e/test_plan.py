@@ -148,6 +148,18 @@ class Plan(program.Case):
         self.assertEqual(small["messages_per_epoch"], large["messages_per_epoch"])
         self.assertAlmostEqual(large["memory"]["buffers"] / small["memory"]["buffers"], 4, delta=0.1)
 
+    def test_beyond_the_integers_of_METIS_no_rank_holds_the_graph(self):
+        """As in training, which then divides by all ranks together."""
+        few, many = 1000000000, 1100000000
+        by_metis, together = (self.plan("--nodes", 100000000, "--edges", edges, "--features", 1, "--classes", 2, "--model", "mlp",
+                                        "--layers", 1, "--parts", "16,64", "--threads", 1, graph=False)["points"]
+                              for edges in (few, many))
+        for point in by_metis:
+            self.assertGreater(point["memory_bytes"], 40 * few)
+        for point in together:  # its edges, and the neighbours of its nodes
+            self.assertGreater(point["memory_bytes"], 20 * many / point["parts"])
+            self.assertLess(point["memory_bytes"], 80 * many / point["parts"])
+
     def test_text_names_what_matters(self):
         text = program.distgat("plan", self.path("graph.h5"), "--parts", "1,2", "--quiet")
         for word in ("step ms", "rank MB", "buffers", "sbatch -N"):
@@ -159,6 +171,7 @@ class Plan(program.Case):
                                 ((graph, "--parts", "1,"), "ascending"), ((graph, "--parts", "0"), "ascending"),
                                 ((graph, "--parts", "1", "--edges", 5), "need --nodes"),
                                 (("--nodes", 5, "--parts", 1), "--features"),
+                                (("--nodes", 10**9, "--edges", 10**12, *SIZES[4:], "--parts", "1,301"), "enough for 300 parts"),
                                 (SIZES[:2] + ("--edges", 10**15) + SIZES[4:] + ("--parts", 1), "--edges"),
                                 ((graph, "--parts", 1, "--epochs", 3), "--epochs"),
                                 ((graph, "--parts", 1, "--partition", graph), "--partition")):

@@ -72,6 +72,12 @@ class Scaling(program.Case):
         self.assertEqual([row["status"] for row in sorted(self.rows("failed"), key=lambda row: row["ranks"])], ["ok"] * 3)
         self.assertEqual(self.rows("failed")[0]["step_ms"], first["step_ms"])
 
+    def test_a_failed_point_says_what_the_program_said(self):
+        """Not what its launcher says after it."""
+        done = self.study("said", "--ranks", "2", "--no-plan", "--", "--modle", "gcn", code=3)
+        self.assertRegex(self.rows("said")[0]["status"], r"\Aexit 2: distgat bench: .*--modle")
+        self.assertIn("--modle", done.stdout)
+
     def test_ranks_that_share_a_core_are_told(self):
         core = min(os.sched_getaffinity(0))
         done = self.study("shared", "--ranks", "2", "--no-plan", launcher=f"taskset -c {core} {program.MPIRUN} -np")
@@ -145,6 +151,10 @@ class Scaling(program.Case):
     def test_mistakes(self):
         self.assertIn("no such graph file", self.study("none", graph="missing.h5", code=2).stderr)
         self.assertIn("two", self.study("none", "--ranks", "1 two", code=2).stderr)
+        self.assertIn("--ranks: no number", self.study("none", "--ranks", " ", code=2).stderr)
+        late = self.study("late", "--graphs", self.path("graph.h5"), "missing.h5", "--ranks", "1", "--no-plan", code=2)
+        self.assertIn("missing.h5: no such graph file", late.stderr)
+        self.assertFalse(os.path.exists(self.path("late/scaling.csv")))
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ class Stop(program.Case):
             if name != "G.h5" and not name.startswith("a."):
                 os.remove(self.path(name))
 
-    def start(self, *options, np=None):
-        launcher = [program.MPIRUN, "-np", str(np)] if np else []
+    def start(self, *options, np=None, through=()):
+        launcher = [program.MPIRUN, "-np", str(np), *through] if np else []
         arguments = ("train", self.path("G.h5"), "--quiet", "--checkpoint", self.path("c.h5"), "--checkpoint-every", 20,
                      "--resume", *RUN, "--save", self.path("b.h5"), "--log", self.path("b.jsonl"), *options)
         process = subprocess.Popen([*launcher, program.DISTGAT, *map(str, arguments)], text=True, stdout=subprocess.DEVNULL,
@@ -185,6 +185,25 @@ class Stop(program.Case):
             with open(self.path("c.h5")) as f:
                 self.assertEqual(f.read(), "older")
 
+    def test_while_rank_0_divides(self):
+        """What was sent is told, to whichever rank; and other ranks, which are faster, do not leave before it is: their end
+        is where a launcher loses its patience with rank 0."""
+        if program.launcher_is_hydra():
+            self.skipTest("Hydra kills the other ranks by SIGKILL, at once")
+        library, began = self.path("a.so"), self.path("began")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(program.HERE, "..", "faults", "end_in_metis.c"),
+                        "-ldl"], check=True)
+        for tell, number in ((lambda p: p.send_signal(signal.SIGTERM), signal.SIGTERM),
+                             (lambda p: os.kill(ranks.below(p.pid)[-1], signal.SIGUSR1), signal.SIGUSR1),
+                             (lambda p: os.kill(ranks.below(p.pid)[-1], signal.SIGINT), signal.SIGINT)):
+            with self.subTest(signal=number.name):
+                self.setUp()
+                process = self.start(np=3, through=("env", f"LD_PRELOAD={library}", f"METIS_BEGAN={began}"))
+                self.assertTrue(ranks.wait(lambda: os.path.exists(began)))
+                time.sleep(0.5)
+                tell(process)
+                self.assertIn("before the first epoch", self.end(process, number, (STOPPED, 1)))
+
     def test_ranks_that_cannot_agree(self):
         """One of them does not answer: the others do not wait for it for ever, and what was written last is there."""
         process = self.start("--epochs", 10**6, np=3)
@@ -253,17 +272,22 @@ class Stop(program.Case):
         os.close(writes)
 
     def test_without_a_checkpoint_on_ranks(self):
-        """One line, of the rank that speaks."""
-        process = subprocess.Popen([program.MPIRUN, "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs",
-                                    "1000000", "--log", self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True,
-                                   # where others take the processor a second is too short for all ranks to agree
-                                   env={**program.MPI_ENVIRONMENT, **os.environ, "OMPI_MCA_odls_base_sigkill_timeout": "4"})
-        self.assertTrue(ranks.wait(self.has_begun))
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
-        self.assertNotEqual(process.returncode, 0)
-        self.assertEqual(said.count("; nothing of it is kept"), 1, said)
+        """One line, of the rank that speaks: also of what was sent to another."""
+        ways = [(lambda p: p.send_signal(signal.SIGINT), "SIG(INT|TERM)"),
+                (lambda p: os.kill(ranks.below(p.pid)[-1], signal.SIGUSR1), "SIGUSR1")]
+        for tell, name in ways[:1] if program.launcher_is_hydra() else ways:  # Hydra kills the others by SIGKILL, at once
+            self.setUp()
+            process = subprocess.Popen([program.MPIRUN, "-np", "3", program.DISTGAT, "train", self.path("G.h5"), "--epochs",
+                                        "1000000", "--log", self.path("b.jsonl"), "--quiet"], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True,
+                                       # where others take the processor a second is too short for all ranks to agree
+                                       env={**program.MPI_ENVIRONMENT, **os.environ, "OMPI_MCA_odls_base_sigkill_timeout": "4"})
+            self.assertTrue(ranks.wait(self.has_begun))
+            tell(process)
+            said = process.communicate(timeout=60)[1]
+            self.assertNotEqual(process.returncode, 0)
+            self.assertEqual(said.count("; nothing of it is kept"), 1, said)
+            self.assertRegex(said, rf"stopped by signal {name} after epoch")
 
 
 if __name__ == "__main__":
