@@ -121,6 +121,16 @@ class Plan(program.Case):
         self.assertIn(self.path("graph.h5"), planned.stderr)
         self.assertEqual(planned.stderr.split(": ", 1)[1], benched.stderr.split(": ", 1)[1])
 
+    def test_most_parts_may_have_no_training_node(self):
+        """Though they have as much to do, where every row is computed."""
+        graph = graphs.random_graph(200, features=8, classes=3, degree=4, symmetric=True, seed=6)
+        graph.train = graph.train[:1]
+        graph.write(self.path("one.h5"))
+        for model in (("--prune", "off"), ("--use-labels", 0.5, "--label-iterations", 1), ("--norm", "batch"), ()):
+            with self.subTest(model=model):
+                told = json.loads(program.distgat("plan", self.path("one.h5"), "--json", "--quiet", "--parts", "1,8,40", *model))
+                self.assertEqual([point["parts"] for point in told["points"]], [1, 8, 40])
+
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
         self.assertEqual((slow["best_parts"], slow["slower_beyond"]), (1, 1))
