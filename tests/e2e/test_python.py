@@ -279,6 +279,10 @@ class Weights(program.Case):
         for given, like, words in ((ends, None, "lin_dst.weight: differs"),
                                    ({"embedding.table": np.ones(3)}, None, "embedding.table: is no tensor"),
                                    ({}, None, "no weights"),
+                                   ({**weights, "conv2.lin.bias": np.ones(3)}, None, "conv2: has lin.bias, which no layer of gat"),
+                                   ({"a.lin.weight": np.ones((2, 2)), "a.lin.bias": np.ones(2)}, None, "a: has lin.bias"),
+                                   ({**weights, "norm1.weight": np.ones(5), "norm2.weight": np.ones(3)}, None,
+                                    "2 norms, norm1 the first, for 2 layers"),
                                    (weights, without, "has no place for bias"),
                                    (weights, {"conv1.lin.weight": np.ones((2, 2))}, "2 layers"),
                                    (weights, {**weights, "conv1.att_src": np.ones((1, 8, 4))}, "att_src: of shape")):
@@ -314,11 +318,14 @@ class Weights(program.Case):
         self.assertRaisesRegex(ValueError, "1 linear layers beside 2 of a graph, skips.1 the first", distgat.state_dict, given)
 
     def test_settings_beside_tensors(self):
-        """Of what looks like a torch module: its slope is an option; what the program does not compute is refused."""
+        """Of what looks like a torch module: its slope and activation are options; what the program does not compute is
+        refused."""
         model, weights = self.random("gat", 2)
 
         def module(*kinds, **settings):
-            parts = [(name, type(kind, (), settings)()) for name, kind in zip(("conv1", "conv2", "norm1"), kinds)]
+            homes = {kind: {"__module__": "torch.nn.modules.activation"} for kind in ("ReLU", "ELU", "Tanh", "Sigmoid")}
+            parts = [(name, type(kind, (), {**settings, **homes.get(kind, {})})())
+                     for name, kind in zip(("conv1", "conv2", "norm1"), kinds)]
             return type("Net", (), {"state_dict": lambda _: weights, "named_modules": lambda _: [("", None), *parts]})()
 
         gats = module("GATConv", "GATConv", negative_slope=0.4, fill_value="mean", edge_dim=None)
@@ -326,11 +333,24 @@ class Weights(program.Case):
         self.assertEqual(again.options["negative_slope"], 0.4)
         self.assertEqual(distgat.train(model.graph, init=gats, epochs=0, progress=False, negative_slope=0.3).options["negative_slope"],
                          0.3)
+        for kind, want in (("ReLU", "relu"), ("ELU", "elu"), ("Sigmoid", "elu")):  # the last one is no hidden layer's
+            net = module("GATConv", "GATConv", kind, negative_slope=0.2)
+            self.assertEqual(distgat.train(model.graph, init=net, epochs=0, progress=False).options["activation"], want)
+        for kinds, words in ((("GATConv", "Tanh"), "conv2: activate by Tanh"), (("GATConv", "ReLU", "ELU"), "conv2, norm1: activate by")):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                distgat.train(model.graph, init=module(*kinds, negative_slope=0.2), epochs=0, progress=False)
+        with self.assertWarnsRegex(UserWarning, "conv1: adds no self-loops"):
+            distgat.state_dict(model, like=module("GATConv", "GATConv", edge_dim=None, add_self_loops=False))
         for kinds, settings in ((("GCNConv", "GCNConv"), {"improved": True}), (("GCNConv", "GCNConv", "PairNorm"), {}),
+                                (("GCNConv",), {"normalize": False}), (("GATConv",), {"aggr": "max"}),
+                                (("SAGEConv",), {"aggr": "mean", "project": True}), (("SAGEConv",), {"root_weight": False}),
+                                (("GATv2Conv",), {"flow": "target_to_source"}), (("GINConv",), {"propagate": None}),
+                                (("BasicGNN", "GCNConv", "BatchNorm1d"), {"act_first": True}), (("MLP",), {"plain_last": False}),
                                 (("GATConv",), {"fill_value": 0.0, "edge_dim": 2, "add_self_loops": True}),
                                 (("GCNConv", "GCNConv", "LayerNorm"), {"mode": "graph"}),
                                 (("GCNConv", "GCNConv", "BatchNorm1d"), {"affine": False})):
-            words = f"{('conv1', 'norm1')[len(kinds) > 2]}: is a {kinds[-1]}"
+            own = len(kinds) < 3 or kinds[0] == "BasicGNN"
+            words = f"conv1: is a {kinds[0]}" if own else f"norm1: is a {kinds[-1]}"
             for call in (lambda net: distgat.train(model.graph, init=net, progress=False),
                          lambda net: distgat.state_dict(model, like=net), lambda net: distgat.save_weights(self.path("w.h5"), net)):
                 with self.subTest(words), self.assertRaisesRegex(ValueError, words):
