@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <distgat/log.h>
 #include <distgat/memory.h>
 
 #include "base/fault.h"
 #include "data/h5kind.h"
+#include "data/text.h"
 
 static dg_status write_column(dg_h5 *file, const char *name, const dg_history *history, int64_t n, size_t offset) {
   dg_status status = DG_OK;
@@ -129,6 +131,33 @@ dg_status dg_model_share_weights(dg_real *weights, const dg_model *model, const 
       dg_comm_agree(comm, comm->rank == 0 ? dg_model_load_weights(weights, model, path, group) : DG_OK);
   if (status == DG_OK) dg_comm_bcast(comm, weights, (size_t)model->params.count * sizeof *weights, 0);
   return status;
+}
+
+typedef struct left_out {
+  const dg_params *params;
+  int n;
+  char first[128];
+} left_out;
+
+static dg_status note_left_out(const char *name, void *context) {
+  left_out *l = context;
+  const char *tensor = strrchr(name, '.');
+  if (dg_params_find(l->params, name) || (tensor && strcmp(tensor, ".num_batches_tracked") == 0)) return DG_OK;
+  if (l->n++ == 0) dg_text_copy(l->first, sizeof l->first, name);
+  return DG_OK;
+}
+
+void dg_model_warn_left_out(const dg_model *model, const char *path) {
+  dg_h5 *file = NULL;
+  left_out l = {.params = &model->params};
+  dg_status status = dg_h5_open(&file, path);
+  if (status == DG_OK) status = dg_h5_each(file, "weights", note_left_out, &l);
+  if (status != DG_OK) dg_status_clear(); /* the weights themselves have been read */
+  dg_h5_close(&file);
+  if (l.n == 0) return;
+  dg_warn(
+      "warning: %s: weights/%s%s left out, which this model has not; a model is trained on with the options of its own",
+      path, l.first, l.n > 1 ? " and others are" : " is");
 }
 
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group) {

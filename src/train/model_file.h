@@ -29,6 +29,9 @@ dg_status dg_model_load_weights(dg_real *weights, const dg_model *model, const c
 dg_status dg_model_share_weights(dg_real *weights, const dg_model *model, const dg_comm *comm, const char *path,
                                  const char *group);
 
+/* Warns, by one line, of weights in the file that the model has no place for; torch's count of batches is none. Local. */
+void dg_model_warn_left_out(const dg_model *model, const char *path);
+
 /* Writes one block of the parameters as group/NAME. Errors: DG_IO, DG_MEMORY. Local. */
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group);
 
