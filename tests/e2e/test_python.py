@@ -357,6 +357,24 @@ class Weights(program.Case):
                     call(module(*kinds, **settings))
         distgat.state_dict(model, like=module("GATConv", "GATConv", "BatchNorm1d", eps=1e-5, affine=True, momentum=0.01))
 
+    def test_saved_models_are_trained_on_as_they_are(self):
+        """Without their options being told again; what is told is what counts."""
+        draws = np.random.default_rng(5)
+        graph = ring(edge_weight=draws.random(40), edge_attr=draws.normal(size=(40, 2)))
+        for options in ({"model": "gat", "activation": "relu", "negative_slope": 0.5, "edge_attributes": "features"},
+                        {"model": "gcn", "edge_attributes": "weight", "norm": "layer", "normalize": "standardize", "layers": 3},
+                        {"model": "gat", "attention_target": "off", "symmetric_norm": True, "residual": True},
+                        {"model": "sage", "use_labels": 0.5, "label_iterations": 1, "norm": "batch"},
+                        {"model": "mlp", "layers": 1}):
+            model = distgat.train(graph, epochs=3, progress=False, **options)
+            want = model.predict().logits
+            for init in (model, model.path):
+                with self.subTest(options=options, init=type(init)):
+                    again = distgat.train(graph, init=init, epochs=0, progress=False)
+                    np.testing.assert_array_equal(again.predict().logits, want)
+        other = distgat.train(graph, init=model, epochs=0, progress=False, activation="elu")
+        self.assertEqual(other.options["activation"], "elu")
+
     def test_biases_that_are_not_there_are_zero(self):
         for kind in OLD:
             _, weights = self.random(kind, 2)
