@@ -44,6 +44,19 @@ cleanup:
   return status;
 }
 
+static const char *const task_names[] = {"", "multiclass", "multilabel"};
+
+dg_status dg_model_read_task(dg_model_task *task, dg_h5 *file) {
+  char *text = NULL;
+  *task = DG_TASK_UNKNOWN;
+  if (!dg_h5_attribute_exists(file, "task")) return DG_OK;
+  const dg_status status = dg_h5_get_string(file, "task", &text);
+  for (int k = DG_TASK_MULTICLASS; status == DG_OK && k <= DG_TASK_MULTILABEL; k++)
+    if (strcmp(text, task_names[k]) == 0) *task = (dg_model_task)k;
+  free(text);
+  return status;
+}
+
 static dg_status write_origin(dg_h5 *file, const dg_model_origin *origin) {
   dg_status status = DG_OK;
   char fingerprint[32];
@@ -53,6 +66,7 @@ static dg_status write_origin(dg_h5 *file, const dg_model_origin *origin) {
   DG_TRY(dg_h5_set_string(file, "split", origin->split));
   DG_TRY(dg_h5_set_int64(file, "num_features", origin->n_features));
   DG_TRY(dg_h5_set_int64(file, "num_classes", origin->n_classes));
+  DG_TRY(dg_h5_set_string(file, "task", task_names[origin->multilabel ? DG_TASK_MULTILABEL : DG_TASK_MULTICLASS]));
   if (origin->result) DG_TRY(dg_h5_set_string(file, "result", origin->result));
 
 cleanup:

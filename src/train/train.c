@@ -393,6 +393,7 @@ static dg_status save_model(const session *s) {
                                   .fingerprint = shard->fingerprint,
                                   .n_features = shard->info.n_features,
                                   .n_classes = shard->info.n_classes,
+                                  .multilabel = shard->info.multilabel,
                                   .result = text};
   const dg_status status = dg_model_save(s->config->save, s->config, run, &origin);
   free(text);
