@@ -133,6 +133,13 @@ static dg_status choose_split(char chosen[DG_SPLIT_NAME], const dg_predictor *p,
   dg_status_clear();
   status = dg_graph_choose_split(graph, p->config->split, chosen);
   if (status != DG_INPUT || p->config->split) goto cleanup;
+  if (p->model_config.model.use_labels > 0 && !dg_h5_exists(graph, "splits")) {
+    dg_status_clear();
+    status = dg_fail(DG_INPUT,
+                     "%s: has no splits (splits/NAME/train), and the model takes the labels of training nodes as input",
+                     graph_path);
+    goto cleanup;
+  }
   chosen[0] = '\0';
   dg_status_clear();
   status = DG_OK;
