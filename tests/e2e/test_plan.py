@@ -142,6 +142,14 @@ class Plan(program.Case):
                 self.assertGreaterEqual(point["halo_ms"], 2000)
             self.assertAlmostEqual(point["step_ms"], point["compute_ms"] + point["halo_ms"] + point["sum_ms"], delta=1e-3)
 
+    def test_steps_are_timed_on_the_cores_that_there_are_for_them(self):
+        """Be they fewer than the machine has, or than a rank is to have."""
+        core = min(os.sched_getaffinity(0))
+        for options in ((), ("--threads", 4, "--cores-per-node", 8)):
+            done = program.run("plan", self.path("graph.h5"), "--parts", "1,2", *options,
+                               preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_nodes_may_have_other_cores_than_these(self):
         few, many = (self.plan("--parts", "1,2", "--cores-per-node", cores, "--ranks-per-node", 2)
                      for cores in (2, 512))
