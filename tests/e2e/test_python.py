@@ -70,6 +70,16 @@ class Train(program.Case):
         distgat.train(ring(), epochs=150000, hidden=2, heads=1, progress=lambda line: seen.append(time.monotonic()))
         self.assertGreater(seen[-1] - seen[0], 0.3)
 
+    def test_options_are_pythons_own(self):
+        """What is on or off may be True or False, and numbers of nodes any sequence."""
+        model = distgat.train(ring(), model="gat", epochs=1, progress=False, attention_target=False, symmetric_norm=np.True_,
+                              residual=np.False_, prune=False)
+        self.assertEqual([model.options[name] for name in ("attention_target", "symmetric_norm", "residual")], ["off", 1, 0])
+        self.assertEqual(distgat.train(ring(), model="gat", epochs=0, progress=False, attention_target=True).options["attention_target"],
+                         "on")
+        for nodes in ([3, 4], (3, 4), range(3, 5), np.array([3, 4])):
+            self.assertEqual(set(model.predict(attention=True, nodes=nodes).attention["conv1"].edge_index[1]), {3, 4})
+
     def test_runs(self):
         model = distgat.train(ring(), epochs=3, runs=3, seed=5, progress=False)
         self.assertEqual([run["seed"] for run in model.runs], [5, 6, 7])

@@ -18,6 +18,7 @@ EPOCHS_BETWEEN_LINES = 10
 COMPUTE = ("activation", "negative_slope", "attention_target", "symmetric_norm", "edge_attributes", "use_labels", "label_iterations",
            "normalize")
 SWITCHES = {"symmetric_norm"}
+ON_OFF = {"attention_target", "prune"}  # options whose values these are
 
 
 def train(graph, *, save=None, log=None, init=None, progress=True, ranks=None, launcher=None, program=None, **options):
@@ -29,7 +30,7 @@ def train(graph, *, save=None, log=None, init=None, progress=True, ranks=None, l
              sizes are taken from it, and of a saved model all that its layers compute
   progress   prints a line every ten epochs; or a function that gets each epoch's line of the log as a dict; or False
   ranks      under `mpirun -np ranks`, or under `launcher`, a command that the number of ranks follows
-  options    as `distgat train --help` lists them, e.g. recipe="tutorial-gat", weight_decay=5e-4, resume=True
+  options    as `distgat train --help` lists them, e.g. recipe="tutorial-gat", weight_decay=5e-4, resume=True, prune=False
 
   Raises Error with the program's own line."""
   folder = Folder()
@@ -98,11 +99,15 @@ def saved_options(path):
 
 
 def words(options):
-  """Returns options as they are typed: True is an option without a value, None and False none at all."""
+  """Returns options as they are typed: True is an option without a value, None and False none at all; but for ON_OFF."""
   for name, value in options.items():
+    if getattr(value, "ndim", 0) or isinstance(value, np.bool_):
+      value = value.tolist()
+    if name in ON_OFF and isinstance(value, bool):
+      value = "on" if value else "off"
     if value is None or value is False:
       continue
-    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple, range)) else str(value)
     yield f"--{name.replace('_', '-')}" + ("" if value is True else f"={text}")
 
 
