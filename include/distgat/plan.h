@@ -12,7 +12,7 @@ DG_API_BEGIN
 /* The cluster that is planned for. */
 typedef struct dg_plan_cluster {
   int cores;           /* of a node */
-  int cores_here;      /* of the machine that times steps */
+  int cores_here;      /* that steps are timed on */
   int ranks_per_node;  /* at most */
   double latency;      /* seconds of a message between nodes */
   double bandwidth;    /* bytes a second between two nodes */

@@ -12,6 +12,7 @@
 #include "cli/json.h"
 #include "cli/plan_graph.h"
 #include "cli/verbs.h"
+#include "par/threads.h"
 
 static const char usage[] =
     "usage: distgat plan G.h5 --parts 1,2,4,... [options]\n"
@@ -235,9 +236,9 @@ static dg_status check_parts(const request *r, const dg_plan_graph *g) {
 
 static dg_plan_cluster cluster_of(const request *r) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const int here = cores > 0 ? (int)cores : 1, a_node = r->cores_per_node > 0 ? (int)r->cores_per_node : here;
+  const int all = cores > 0 ? (int)cores : 1, a_node = r->cores_per_node > 0 ? (int)r->cores_per_node : all;
   return (dg_plan_cluster){.cores = a_node,
-                           .cores_here = here,
+                           .cores_here = dg_threads_cores(),
                            .ranks_per_node = r->ranks_per_node > 0 ? (int)r->ranks_per_node : a_node,
                            .latency = 1e-6 * r->latency_us,
                            .bandwidth = 1e9 / 8 * r->bandwidth_gbit,

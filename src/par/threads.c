@@ -83,11 +83,23 @@ cleanup:
   return status;
 }
 
+static void find_own(int mine[DG_MAX_CORES]) {
+  memset(mine, 0, DG_MAX_CORES * sizeof *mine);
+  omp_get_num_places() > 0 ? find_places(mine) : find_cores(mine);
+}
+
+int dg_threads_cores(void) {
+  int mine[DG_MAX_CORES], n = 0;
+  find_own(mine);
+  for (int c = 0; c < DG_MAX_CORES; c++) n += mine[c];
+  return n > 0 ? n : 1;
+}
+
 /* Collective. */
 static int find_share(const dg_comm *comm) {
   MPI_Comm node;
-  int mine[DG_MAX_CORES] = {0};
-  omp_get_num_places() > 0 ? find_places(mine) : find_cores(mine);
+  int mine[DG_MAX_CORES];
+  find_own(mine);
   MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
   const int share = dg_threads_share(node, mine);
   MPI_Comm_free(&node);

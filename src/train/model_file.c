@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <distgat/log.h>
 #include <distgat/memory.h>
 
 #include "base/fault.h"
 #include "data/h5kind.h"
+#include "data/text.h"
 
 static dg_status write_column(dg_h5 *file, const char *name, const dg_history *history, int64_t n, size_t offset) {
   dg_status status = DG_OK;
@@ -42,6 +44,19 @@ cleanup:
   return status;
 }
 
+static const char *const task_names[] = {"", "multiclass", "multilabel"};
+
+dg_status dg_model_read_task(dg_model_task *task, dg_h5 *file) {
+  char *text = NULL;
+  *task = DG_TASK_UNKNOWN;
+  if (!dg_h5_attribute_exists(file, "task")) return DG_OK;
+  const dg_status status = dg_h5_get_string(file, "task", &text);
+  for (int k = DG_TASK_MULTICLASS; status == DG_OK && k <= DG_TASK_MULTILABEL; k++)
+    if (strcmp(text, task_names[k]) == 0) *task = (dg_model_task)k;
+  free(text);
+  return status;
+}
+
 static dg_status write_origin(dg_h5 *file, const dg_model_origin *origin) {
   dg_status status = DG_OK;
   char fingerprint[32];
@@ -51,6 +66,7 @@ static dg_status write_origin(dg_h5 *file, const dg_model_origin *origin) {
   DG_TRY(dg_h5_set_string(file, "split", origin->split));
   DG_TRY(dg_h5_set_int64(file, "num_features", origin->n_features));
   DG_TRY(dg_h5_set_int64(file, "num_classes", origin->n_classes));
+  DG_TRY(dg_h5_set_string(file, "task", task_names[origin->multilabel ? DG_TASK_MULTILABEL : DG_TASK_MULTICLASS]));
   if (origin->result) DG_TRY(dg_h5_set_string(file, "result", origin->result));
 
 cleanup:
@@ -129,6 +145,33 @@ dg_status dg_model_share_weights(dg_real *weights, const dg_model *model, const 
       dg_comm_agree(comm, comm->rank == 0 ? dg_model_load_weights(weights, model, path, group) : DG_OK);
   if (status == DG_OK) dg_comm_bcast(comm, weights, (size_t)model->params.count * sizeof *weights, 0);
   return status;
+}
+
+typedef struct left_out {
+  const dg_params *params;
+  int n;
+  char first[128];
+} left_out;
+
+static dg_status note_left_out(const char *name, void *context) {
+  left_out *l = context;
+  const char *tensor = strrchr(name, '.');
+  if (dg_params_find(l->params, name) || (tensor && strcmp(tensor, ".num_batches_tracked") == 0)) return DG_OK;
+  if (l->n++ == 0) dg_text_copy(l->first, sizeof l->first, name);
+  return DG_OK;
+}
+
+void dg_model_warn_left_out(const dg_model *model, const char *path) {
+  dg_h5 *file = NULL;
+  left_out l = {.params = &model->params};
+  dg_status status = dg_h5_open(&file, path);
+  if (status == DG_OK) status = dg_h5_each(file, "weights", note_left_out, &l);
+  if (status != DG_OK) dg_status_clear(); /* the weights themselves have been read */
+  dg_h5_close(&file);
+  if (l.n == 0) return;
+  dg_warn(
+      "warning: %s: weights/%s%s left out, which this model has not; a model is trained on with the options of its own",
+      path, l.first, l.n > 1 ? " and others are" : " is");
 }
 
 dg_status dg_model_save_block(const char *path, const dg_model *model, const dg_real *block, const char *group) {

@@ -181,13 +181,20 @@ static bool is_heavier(const dg_model *model, const dg_counts *a, const dg_count
   return x[DG_PHASE_PROJECTION] + x[DG_PHASE_EDGE_FORWARD] > y[DG_PHASE_PROJECTION] + y[DG_PHASE_EDGE_FORWARD];
 }
 
-/* The heaviest part among those with training nodes. */
-static int find_heaviest(const division *d) {
-  int heaviest = -1;
+/* The heaviest part among those with training nodes, -1 where none has. */
+static dg_status find_heaviest(int *heaviest, const division *d) {
+  dg_status status = DG_OK;
+  const dg_outline *graph = d->input->graph;
+  bool *trains = NULL;
+  *heaviest = -1;
+  DG_TRY(dg_alloc(&trains, (size_t)d->point->parts, sizeof *trains));
+  for (int64_t i = 0; i < graph->in.n_rows; i++) trains[d->part[i]] |= (graph->mask[i] & DG_TRAIN) != 0;
   for (int p = 0; p < d->point->parts; p++)
-    if (d->train[p].n_out > 0 && (heaviest < 0 || is_heavier(d->model, &d->train[p], &d->train[heaviest])))
-      heaviest = p;
-  return heaviest;
+    if (trains[p] && (*heaviest < 0 || is_heavier(d->model, &d->train[p], &d->train[*heaviest]))) *heaviest = p;
+
+cleanup:
+  dg_free(&trains);
+  return status;
 }
 
 /* The rates that are known. */
@@ -278,8 +285,10 @@ static known_rates describe_timing(const division *d) {
 /* Times steps on the heaviest part; where it is too large the rates of a smaller one stay. */
 static dg_status time_heaviest(known_rates *known, const known_rates *timing, const division *d, const dg_comm *alone) {
   dg_config config = *d->input->config;
-  const int p = find_heaviest(d);
+  int p;
+  const dg_status status = find_heaviest(&p, d);
   const dg_graph_part piece = {d->input->graph, d->part, p};
+  if (status != DG_OK) return status;
   if (p < 0) return dg_fail(DG_INPUT, "the training split is empty; it needs at least one labelled node");
   if (known->parts > 0 && d->each[p].edges > MOST_EDGES) return DG_OK;
   *known = *timing;

@@ -53,6 +53,7 @@ static dg_status read_config(dg_predictor *p) {
                    p->config->model_path));
   DG_TRY(dg_config_load(file, &p->model_config));
   DG_TRY(read_split(p->model_split, file));
+  DG_TRY(dg_model_read_task(&p->task, file));
   DG_TRY(dg_fault("predict.options", DG_INPUT));
   const dg_model_kind kind = p->model_config.model.kind;
   if (p->config->attention && !dg_conv_of(kind)->attention)
@@ -72,6 +73,7 @@ static dg_status share_config(dg_predictor *p) {
   if (status != DG_OK) return status;
   dg_comm_bcast(p->comm, &c->model, sizeof c->model, 0);
   dg_comm_bcast(p->comm, &c->normalize, sizeof c->normalize, 0);
+  dg_comm_bcast(p->comm, &p->task, sizeof p->task, 0);
   return DG_OK;
 }
 
@@ -87,6 +89,21 @@ static dg_status load_weights(dg_predictor *p) {
 
 cleanup:
   return status;
+}
+
+/* What is predicted is what the model was trained for: graphs of no labels at all do not say it. Collective. */
+static dg_status check_task(dg_predictor *p) {
+  dg_shard *s = &p->local.shard;
+  int64_t labelled = s->info.multilabel;
+  for (dg_row i = 0; s->labels && i < p->local.n; i++) labelled |= s->labels[i] >= 0;
+  labelled = dg_comm_max_int64(p->comm, labelled);
+  if (p->task == DG_TASK_UNKNOWN || s->info.multilabel == (p->task == DG_TASK_MULTILABEL)) return DG_OK;
+  if (labelled)
+    return dg_fail(DG_INPUT, "%s: was trained for %s, and in %s %s", p->config->model_path,
+                   s->info.multilabel ? "one label a node" : "several labels a node", s->info.name,
+                   s->info.multilabel ? "nodes have several" : "a node has one");
+  s->info.multilabel = true;
+  return DG_OK;
 }
 
 static const char *or_none(const char *text) {
@@ -116,6 +133,13 @@ static dg_status choose_split(char chosen[DG_SPLIT_NAME], const dg_predictor *p,
   dg_status_clear();
   status = dg_graph_choose_split(graph, p->config->split, chosen);
   if (status != DG_INPUT || p->config->split) goto cleanup;
+  if (p->model_config.model.use_labels > 0 && !dg_h5_exists(graph, "splits")) {
+    dg_status_clear();
+    status = dg_fail(DG_INPUT,
+                     "%s: has no splits (splits/NAME/train), and the model takes the labels of training nodes as input",
+                     graph_path);
+    goto cleanup;
+  }
   chosen[0] = '\0';
   dg_status_clear();
   status = DG_OK;
@@ -177,6 +201,7 @@ static dg_status prepare(dg_predict_result *result, dg_predictor *p, const char 
                                  .normalize = p->model_config.normalize,
                                  .edge_attributes = p->model_config.model.edge_attributes};
   DG_TRY(dg_load_graph(&p->local, p->comm, graph_path, &shard, &owners));
+  DG_TRY(check_task(p));
   DG_TRY(load_weights(p));
   if (p->model_config.model.symmetric_norm) DG_TRY(dg_local_count_out_edges(&p->local));
   const dg_field_config field = {.n_layers = p->model_config.model.layers,

@@ -108,11 +108,15 @@ static void print_header(const table *t) {
   fputs("\n", t->text.out);
 }
 
-/* Class and label of row i, or of each class whether it is predicted and whether it is there. */
+/* Class and label of row i, or of each class whether it is predicted and, where labels are known, whether it is there.
+ */
 static void print_classes(const table *t, int64_t i) {
   const int n = t->n_several;
   for (int c = 0; c < n; c++) fprintf(t->text.out, ",%d", t->many[i * n + c]);
-  for (int c = 0; c < n; c++) fprintf(t->text.out, ",%d", t->label.many[i * n + c]);
+  for (int c = 0; c < n; c++) {
+    fputc(',', t->text.out);
+    if (t->label.many) fprintf(t->text.out, "%d", t->label.many[i * n + c]);
+  }
   if (n > 0) return;
   fputc(',', t->text.out);
   print_name(t->text.out, &t->classes, t->best[i], t->best[i]);

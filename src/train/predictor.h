@@ -4,12 +4,15 @@
 #include <distgat/train.h>
 #include <distgat/trainer.h>
 
+#include "train/model_file.h"
+
 /* Full-graph inference. Rows of the field are brought to ascending ids before they are written. */
 typedef struct dg_predictor {
   const dg_comm *comm;
   const dg_predict_config *config;
   dg_config model_config;
   char model_split[DG_SPLIT_NAME]; /* that the model was trained on, "" where its file does not say; on rank 0 */
+  dg_model_task task;
   dg_local local;
   dg_model model;
   dg_field *field;

@@ -106,11 +106,15 @@ cleanup:
   return status;
 }
 
-/* The weights of --init, with which every run starts; a run that is gone on with has them. Collective. */
-static dg_status give_initial(session *s) {
+/* The weights of --init, with which every run of split k starts; a run that is gone on with has them. Collective. */
+static dg_status give_initial(session *s, int64_t k) {
   const char *path = s->keeper.resumes ? NULL : s->config->init;
+  const dg_model *model = &s->trainer.model;
   s->run.initial_given = path != NULL;
-  return path ? dg_model_share_weights(s->run.initial, &s->trainer.model, s->comm, path, "weights") : DG_OK;
+  if (!path) return DG_OK;
+  const dg_status status = dg_model_share_weights(s->run.initial, model, s->comm, path, "weights");
+  if (status == DG_OK && k == 0 && s->comm->rank == 0) dg_model_warn_left_out(model, path);
+  return status;
 }
 
 static dg_run_name run_name(const session *s) {
@@ -173,7 +177,7 @@ static dg_status open_split(session *s, int64_t k, const char *graph_path) {
   DG_TRY(dg_comm_agree(s->comm, dg_fault("train.validation", DG_MEMORY)));
   if (validates(s)) DG_TRY(dg_trainer_prepare_val(&s->trainer));
   DG_TRY(dg_comm_agree(s->comm, create_runs(s)));
-  DG_TRY(give_initial(s));
+  DG_TRY(give_initial(s, k));
   DG_TRY(dg_keeper_read(&s->keeper, &s->trainer));
 
 cleanup:
@@ -389,6 +393,7 @@ static dg_status save_model(const session *s) {
                                   .fingerprint = shard->fingerprint,
                                   .n_features = shard->info.n_features,
                                   .n_classes = shard->info.n_classes,
+                                  .multilabel = shard->info.multilabel,
                                   .result = text};
   const dg_status status = dg_model_save(s->config->save, s->config, run, &origin);
   free(text);

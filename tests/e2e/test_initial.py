@@ -95,6 +95,23 @@ class Initial(program.Case):
                 for one, other in zip(value.reshape(-1, value.shape[-1])[1:], value.reshape(-1, value.shape[-1])):
                     self.assertTrue((one != other).any(), name)
 
+    def test_weights_without_a_place_are_told(self):
+        """Of a model of more, by one line of standard error, quiet or not; not torch's count of batches, nor of all that is there."""
+        self.weights("gat", 0, "--residual", "--norm", "batch")
+        weights = {**graphs.read_weights(self.path("model.h5")), "norm1.num_batches_tracked": np.ones(1)}
+        graphs.write_weights(self.path("init.h5"), weights)
+        model = ("train", self.path("graph.h5"), "--model", "gat", "--layers", LAYERS, "--hidden", HIDDEN, "--heads", HEADS,
+                 "--out-heads", OUT_HEADS, "--epochs", 0, "--quiet", "--init", self.path("init.h5"))
+        for options, words in (((), "weights/conv1.res.weight and others are left out, which this model has not"),
+                               (("--residual",), "weights/norm1.bias and others are left out"),
+                               (("--residual", "--norm", "layer"), "weights/norm1.running_mean and others are left out"),
+                               (("--residual", "--norm", "batch"), None)):
+            for ranks in (None, 3):
+                with self.subTest(options=options, ranks=ranks):
+                    done = program.run(*model, *options, ranks=ranks)
+                    self.assertEqual((done.returncode, len(done.stderr.splitlines())), (0, words is not None), done.stderr)
+                    self.assertIn(words or "", done.stderr)
+
     def test_ranks(self):
         """Every rank starts with the same weights, to the last bit those of one process."""
         for kind in ("gat", "gatv2"):

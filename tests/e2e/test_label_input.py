@@ -212,12 +212,16 @@ class LabelInput(program.Case):
             self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
             self.assertIn(words, done.stderr)
         program.distgat("train", graph, "--use-labels", 0.5, "--epochs", 1, "--save", self.path("model.h5"))
-        with h5py.File(graph, "r+") as f:
-            del f["splits"]
-        for ranks in (None, 3):
-            done = program.run("predict", graph, "--model-file", self.path("model.h5"), "--out", self.path("out.h5"), ranks=ranks)
-            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
-            self.assertIn("takes the labels of training nodes as input", done.stderr)
+        for splits, words in ((("a", "b"), "the model takes the labels of training nodes as input: name their split by --split"),
+                              ((), "has no splits (splits/NAME/train), and the model takes the labels of training nodes as input")):
+            with h5py.File(graph, "r+") as f:
+                for name in splits:
+                    f.copy("splits/public", f"splits/{name}")
+                del f["splits/public" if splits else "splits"]
+            for ranks in (None, 3):
+                done = program.run("predict", graph, "--model-file", self.path("model.h5"), "--out", self.path("out.h5"), ranks=ranks)
+                self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+                self.assertIn(words, done.stderr)
 
     def test_plan_and_bench(self):
         self.made()

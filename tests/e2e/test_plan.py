@@ -121,6 +121,16 @@ class Plan(program.Case):
         self.assertIn(self.path("graph.h5"), planned.stderr)
         self.assertEqual(planned.stderr.split(": ", 1)[1], benched.stderr.split(": ", 1)[1])
 
+    def test_most_parts_may_have_no_training_node(self):
+        """Though they have as much to do, where every row is computed."""
+        graph = graphs.random_graph(200, features=8, classes=3, degree=4, symmetric=True, seed=6)
+        graph.train = graph.train[:1]
+        graph.write(self.path("one.h5"))
+        for model in (("--prune", "off"), ("--use-labels", 0.5, "--label-iterations", 1), ("--norm", "batch"), ()):
+            with self.subTest(model=model):
+                told = json.loads(program.distgat("plan", self.path("one.h5"), "--json", "--quiet", "--parts", "1,8,40", *model))
+                self.assertEqual([point["parts"] for point in told["points"]], [1, 8, 40])
+
     def test_a_slow_network_makes_more_ranks_slower(self):
         slow = self.plan("--parts", "1,2,4", "--ranks-per-node", 1, "--latency-us", 1e6)
         self.assertEqual((slow["best_parts"], slow["slower_beyond"]), (1, 1))
@@ -131,6 +141,14 @@ class Plan(program.Case):
                 self.assertGreaterEqual(point["sum_ms"], 2000)
                 self.assertGreaterEqual(point["halo_ms"], 2000)
             self.assertAlmostEqual(point["step_ms"], point["compute_ms"] + point["halo_ms"] + point["sum_ms"], delta=1e-3)
+
+    def test_steps_are_timed_on_the_cores_that_there_are_for_them(self):
+        """Be they fewer than the machine has, or than a rank is to have."""
+        core = min(os.sched_getaffinity(0))
+        for options in ((), ("--threads", 4, "--cores-per-node", 8)):
+            done = program.run("plan", self.path("graph.h5"), "--parts", "1,2", *options,
+                               preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_nodes_may_have_other_cores_than_these(self):
         few, many = (self.plan("--parts", "1,2", "--cores-per-node", cores, "--ranks-per-node", 2)

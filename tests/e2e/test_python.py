@@ -70,6 +70,16 @@ class Train(program.Case):
         distgat.train(ring(), epochs=150000, hidden=2, heads=1, progress=lambda line: seen.append(time.monotonic()))
         self.assertGreater(seen[-1] - seen[0], 0.3)
 
+    def test_options_are_pythons_own(self):
+        """What is on or off may be True or False, and numbers of nodes any sequence."""
+        model = distgat.train(ring(), model="gat", epochs=1, progress=False, attention_target=False, symmetric_norm=np.True_,
+                              residual=np.False_, prune=False)
+        self.assertEqual([model.options[name] for name in ("attention_target", "symmetric_norm", "residual")], ["off", 1, 0])
+        self.assertEqual(distgat.train(ring(), model="gat", epochs=0, progress=False, attention_target=True).options["attention_target"],
+                         "on")
+        for nodes in ([3, 4], (3, 4), range(3, 5), np.array([3, 4])):
+            self.assertEqual(set(model.predict(attention=True, nodes=nodes).attention["conv1"].edge_index[1]), {3, 4})
+
     def test_runs(self):
         model = distgat.train(ring(), epochs=3, runs=3, seed=5, progress=False)
         self.assertEqual([run["seed"] for run in model.runs], [5, 6, 7])
@@ -279,6 +289,10 @@ class Weights(program.Case):
         for given, like, words in ((ends, None, "lin_dst.weight: differs"),
                                    ({"embedding.table": np.ones(3)}, None, "embedding.table: is no tensor"),
                                    ({}, None, "no weights"),
+                                   ({**weights, "conv2.lin.bias": np.ones(3)}, None, "conv2: has lin.bias, which no layer of gat"),
+                                   ({"a.lin.weight": np.ones((2, 2)), "a.lin.bias": np.ones(2)}, None, "a: has lin.bias"),
+                                   ({**weights, "norm1.weight": np.ones(5), "norm2.weight": np.ones(3)}, None,
+                                    "2 norms, norm1 the first, for 2 layers"),
                                    (weights, without, "has no place for bias"),
                                    (weights, {"conv1.lin.weight": np.ones((2, 2))}, "2 layers"),
                                    (weights, {**weights, "conv1.att_src": np.ones((1, 8, 4))}, "att_src: of shape")):
@@ -314,11 +328,14 @@ class Weights(program.Case):
         self.assertRaisesRegex(ValueError, "1 linear layers beside 2 of a graph, skips.1 the first", distgat.state_dict, given)
 
     def test_settings_beside_tensors(self):
-        """Of what looks like a torch module: its slope is an option; what the program does not compute is refused."""
+        """Of what looks like a torch module: its slope and activation are options; what the program does not compute is
+        refused."""
         model, weights = self.random("gat", 2)
 
         def module(*kinds, **settings):
-            parts = [(name, type(kind, (), settings)()) for name, kind in zip(("conv1", "conv2", "norm1"), kinds)]
+            homes = {kind: {"__module__": "torch.nn.modules.activation"} for kind in ("ReLU", "ELU", "Tanh", "Sigmoid")}
+            parts = [(name, type(kind, (), {**settings, **homes.get(kind, {})})())
+                     for name, kind in zip(("conv1", "conv2", "norm1"), kinds)]
             return type("Net", (), {"state_dict": lambda _: weights, "named_modules": lambda _: [("", None), *parts]})()
 
         gats = module("GATConv", "GATConv", negative_slope=0.4, fill_value="mean", edge_dim=None)
@@ -326,16 +343,47 @@ class Weights(program.Case):
         self.assertEqual(again.options["negative_slope"], 0.4)
         self.assertEqual(distgat.train(model.graph, init=gats, epochs=0, progress=False, negative_slope=0.3).options["negative_slope"],
                          0.3)
+        for kind, want in (("ReLU", "relu"), ("ELU", "elu"), ("Sigmoid", "elu")):  # the last one is no hidden layer's
+            net = module("GATConv", "GATConv", kind, negative_slope=0.2)
+            self.assertEqual(distgat.train(model.graph, init=net, epochs=0, progress=False).options["activation"], want)
+        for kinds, words in ((("GATConv", "Tanh"), "conv2: activate by Tanh"), (("GATConv", "ReLU", "ELU"), "conv2, norm1: activate by")):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                distgat.train(model.graph, init=module(*kinds, negative_slope=0.2), epochs=0, progress=False)
+        with self.assertWarnsRegex(UserWarning, "conv1: adds no self-loops"):
+            distgat.state_dict(model, like=module("GATConv", "GATConv", edge_dim=None, add_self_loops=False))
         for kinds, settings in ((("GCNConv", "GCNConv"), {"improved": True}), (("GCNConv", "GCNConv", "PairNorm"), {}),
+                                (("GCNConv",), {"normalize": False}), (("GATConv",), {"aggr": "max"}),
+                                (("SAGEConv",), {"aggr": "mean", "project": True}), (("SAGEConv",), {"root_weight": False}),
+                                (("GATv2Conv",), {"flow": "target_to_source"}), (("GINConv",), {"propagate": None}),
+                                (("BasicGNN", "GCNConv", "BatchNorm1d"), {"act_first": True}), (("MLP",), {"plain_last": False}),
                                 (("GATConv",), {"fill_value": 0.0, "edge_dim": 2, "add_self_loops": True}),
                                 (("GCNConv", "GCNConv", "LayerNorm"), {"mode": "graph"}),
                                 (("GCNConv", "GCNConv", "BatchNorm1d"), {"affine": False})):
-            words = f"{('conv1', 'norm1')[len(kinds) > 2]}: is a {kinds[-1]}"
+            own = len(kinds) < 3 or kinds[0] == "BasicGNN"
+            words = f"conv1: is a {kinds[0]}" if own else f"norm1: is a {kinds[-1]}"
             for call in (lambda net: distgat.train(model.graph, init=net, progress=False),
                          lambda net: distgat.state_dict(model, like=net), lambda net: distgat.save_weights(self.path("w.h5"), net)):
                 with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                     call(module(*kinds, **settings))
         distgat.state_dict(model, like=module("GATConv", "GATConv", "BatchNorm1d", eps=1e-5, affine=True, momentum=0.01))
+
+    def test_saved_models_are_trained_on_as_they_are(self):
+        """Without their options being told again; what is told is what counts."""
+        draws = np.random.default_rng(5)
+        graph = ring(edge_weight=draws.random(40), edge_attr=draws.normal(size=(40, 2)))
+        for options in ({"model": "gat", "activation": "relu", "negative_slope": 0.5, "edge_attributes": "features"},
+                        {"model": "gcn", "edge_attributes": "weight", "norm": "layer", "normalize": "standardize", "layers": 3},
+                        {"model": "gat", "attention_target": "off", "symmetric_norm": True, "residual": True},
+                        {"model": "sage", "use_labels": 0.5, "label_iterations": 1, "norm": "batch"},
+                        {"model": "mlp", "layers": 1}):
+            model = distgat.train(graph, epochs=3, progress=False, **options)
+            want = model.predict().logits
+            for init in (model, model.path):
+                with self.subTest(options=options, init=type(init)):
+                    again = distgat.train(graph, init=init, epochs=0, progress=False)
+                    np.testing.assert_array_equal(again.predict().logits, want)
+        other = distgat.train(graph, init=model, epochs=0, progress=False, activation="elu")
+        self.assertEqual(other.options["activation"], "elu")
 
     def test_biases_that_are_not_there_are_zero(self):
         for kind in OLD:

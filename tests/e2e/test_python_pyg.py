@@ -149,6 +149,9 @@ class Exchange(program.Case):
         """What tensors do not tell: slopes are options, what the program does not compute is said."""
         net = attention(nn.GATv2Conv, negative_slope=0.35)
         self.close(self.trained(net, epochs=0).predict().logits, self.logits(net))
+        for act, kind in (("relu", nn.GAT), ("elu", nn.GCN)):
+            net = kind(FEATURES, HIDDEN, 2, CLASSES, act=act)
+            self.close(self.trained(net, epochs=0).predict().logits, self.logits(net))
         conv = [nn.GATConv(FEATURES, HIDDEN, heads=HEADS, negative_slope=slope) for slope in (0.1, 0.2)]
         graph_wide, per_node = (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="layer", norm_kwargs={"mode": mode})
                                 for mode in ("graph", "node"))
@@ -158,6 +161,15 @@ class Exchange(program.Case):
                            (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, improved=True), "convs.0: is a GCNConv of improved=True"),
                            (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, aggr="max"), "convs.0: is a SAGEConv of aggr='max'"),
                            (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, normalize=True), "SAGEConv of normalize=True"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, normalize=False), "convs.0: is a GCNConv of normalize=False"),
+                           (nn.GAT(FEATURES, HIDDEN, 2, CLASSES, aggr="max"), "convs.0: is a GATConv of aggr='max'"),
+                           (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, project=True), "convs.0: is a SAGEConv of project=True"),
+                           (nn.GraphSAGE(FEATURES, HIDDEN, 2, CLASSES, flow="target_to_source"), "of flow='target_to_source'"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="batch", act_first=True), "BasicGNN of act_first=True"),
+                           (nn.MLP([FEATURES, HIDDEN, CLASSES], plain_last=False), "MLP of plain_last=False"),
+                           (nn.GIN(FEATURES, HIDDEN, 2, CLASSES), "convs.0: is a GINConv"),
+                           (Net([nn.SGConv(FEATURES, HIDDEN, K=2), nn.SGConv(HIDDEN, CLASSES, K=2)]), "first: is a SGConv"),
+                           (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, act="tanh"), "act: activate by Tanh"),
                            (Net(conv), "negative slopes of their own, 0.1, 0.2"),
                            (nn.GCN(FEATURES, HIDDEN, 2, CLASSES, norm="batch", norm_kwargs={"eps": 1e-3}),
                             "BatchNorm1d of eps=0.001")):

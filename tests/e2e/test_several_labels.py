@@ -4,6 +4,7 @@ scikit-learn, what is refused, and runs that are gone on with."""
 import csv
 import json
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -150,6 +151,34 @@ class SeveralLabels(program.Case):
                 self.assertEqual([int(row[f"prediction {c}"]) for row in rows], list(found["prediction"][:, c]))
                 self.assertEqual([int(row[f"label {c}"]) for row in rows], list(self.several.labels[:, c]))
             self.assertEqual([i for i, row in enumerate(rows) if row["split"] == "val"], list(self.several.val))
+
+    def test_graphs_of_other_labels(self):
+        """A graph without labels is predicted as the model was trained; one of the other kind is refused."""
+        self.train("several.h5", "--epochs", 3)
+        bare = self.path("bare.h5")
+        shutil.copy(self.path("several.h5"), bare)
+        with h5py.File(bare, "a") as f:
+            del f["labels"], f["splits"], f.attrs["task"]
+            f["labels"] = np.full(self.several.n, -1, np.int32)
+        want = self.predict("several.h5")[1]
+        for ranks in (None, 3):
+            told, found = self.predict("bare.h5", "--csv", self.path("bare.csv"), ranks=ranks)
+            self.assertIsNone(told["test_acc"])
+            for name in ("prediction", "probabilities"):
+                np.testing.assert_allclose(found[name], want[name], atol=1e-6)
+            with open(self.path("bare.csv"), newline="") as f:
+                row = next(csv.DictReader(f))
+            self.assertEqual({row[f"label {c}"] for c in range(CLASSES)}, {""})
+            self.assertEqual([int(row[f"prediction {c}"]) for c in range(CLASSES)], list(found["prediction"][0]))
+        for trained, graph, words in (("several.h5", "one.h5", "several labels a node, and in test a node has one"),
+                                      ("one.h5", "several.h5", "one label a node, and in test nodes have several")):
+            self.train(trained, "--epochs", 1)
+            for ranks in (None, 3):
+                with self.subTest(trained=trained, ranks=ranks):
+                    done = program.run("predict", self.path(graph), "--model-file", self.path("model.h5"), "--out", self.path("o.h5"),
+                                       ranks=ranks)
+                    self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+                    self.assertIn("model.h5: was trained for " + words, done.stderr)
 
     def test_words(self):
         self.train("several.h5", "--epochs", 1)

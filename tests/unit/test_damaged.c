@@ -100,7 +100,8 @@ static void write_model(const char *path) {
   assert_int_equal(dg_run_create(&run, &model.params), DG_OK);
   dg_run_start(&run, &config, 0);
   assert_int_equal(
-      dg_model_save(path, &config, &run, &(dg_model_origin){"graph", "public", 1, FEATURES, CLASSES, "{}"}), DG_OK);
+      dg_model_save(path, &config, &run, &(dg_model_origin){"graph", "public", 1, FEATURES, CLASSES, false, "{}"}),
+      DG_OK);
   dg_run_destroy(&run);
   dg_model_destroy(&model);
 }

@@ -14,6 +14,11 @@ from . import graphs, h5, modules, weights
 from .program import run
 
 EPOCHS_BETWEEN_LINES = 10
+# Options, beside sizes, of what layers compute from weights.
+COMPUTE = ("activation", "negative_slope", "attention_target", "symmetric_norm", "edge_attributes", "use_labels", "label_iterations",
+           "normalize")
+SWITCHES = {"symmetric_norm"}
+ON_OFF = {"attention_target", "prune"}  # options whose values these are
 
 
 def train(graph, *, save=None, log=None, init=None, progress=True, ranks=None, launcher=None, program=None, **options):
@@ -21,10 +26,11 @@ def train(graph, *, save=None, log=None, init=None, progress=True, ranks=None, l
 
   graph      a graph file's path, or a Graph
   save       where the trained model goes (a temporary file, removed with what is returned)
-  init       start from these weights: a path, a torch module, a state dict, or arrays by name; sizes are taken from it
+  init       start from these weights: a path, what `train` returned, a torch module, a state dict, or arrays by name;
+             sizes are taken from it, and of a saved model all that its layers compute
   progress   prints a line every ten epochs; or a function that gets each epoch's line of the log as a dict; or False
   ranks      under `mpirun -np ranks`, or under `launcher`, a command that the number of ranks follows
-  options    as `distgat train --help` lists them, e.g. recipe="tutorial-gat", weight_decay=5e-4, resume=True
+  options    as `distgat train --help` lists them, e.g. recipe="tutorial-gat", weight_decay=5e-4, resume=True, prune=False
 
   Raises Error with the program's own line."""
   folder = Folder()
@@ -74,21 +80,34 @@ def graph_path(graph, folder):
 
 
 def initial(init, folder, options):
-  """Returns the path of initial weights, and the options with the sizes that they speak of, where none are given."""
+  """Returns the path of initial weights, and the options that they speak of, where none are given."""
   found = weights.weights_of(init)
-  if isinstance(init, (str, os.PathLike)):
-    return os.fspath(init), {**weights.sizes(found), **options}
+  path = getattr(init, "path", init)
+  if isinstance(path, (str, os.PathLike)):
+    return os.fspath(path), {**weights.sizes(found), **saved_options(path), **options}
   path = folder.path("init.h5")
   weights.save_weights(path, found)
   return path, {**weights.sizes(found), **modules.options(init), **options}
 
 
+def saved_options(path):
+  """Returns the options of a saved model that say what its layers compute; none of weights alone."""
+  with h5py.File(path, "r") as file:
+    saved = {name: file.attrs[name] for name in COMPUTE if name in file.attrs}
+  switches = {name: True for name in SWITCHES if saved.pop(name, 0)}
+  return {**{name: h5.text(value) if isinstance(value, (bytes, str)) else value.item() for name, value in saved.items()}, **switches}
+
+
 def words(options):
-  """Returns options as they are typed: True is an option without a value, None and False none at all."""
+  """Returns options as they are typed: True is an option without a value, None and False none at all; but for ON_OFF."""
   for name, value in options.items():
+    if getattr(value, "ndim", 0) or isinstance(value, np.bool_):
+      value = value.tolist()
+    if name in ON_OFF and isinstance(value, bool):
+      value = "on" if value else "off"
     if value is None or value is False:
       continue
-    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple, range)) else str(value)
     yield f"--{name.replace('_', '-')}" + ("" if value is True else f"={text}")
 
 

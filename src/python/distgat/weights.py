@@ -15,6 +15,14 @@ TENSOR = re.compile(r"(?:(?P<layer>.+?)\.)?(?P<tensor>(?:lin|lin_[a-z]+|res)\.(?
 OLD_GAT = {"lin_src.weight": "lin.weight", "lin_dst.weight": "lin.weight", "lin_l.weight": "lin.weight",
            "lin_r.weight": "lin.weight", "att_l": "att_src", "att_r": "att_dst"}
 MAIN = {"gat": "att_src", "gatv2": "att", "sage": "lin_l.weight", "gcn": "lin.weight", "mlp": "weight"}
+# All tensors of a layer, beside its skip.
+TENSORS = {
+    "gat": {"lin.weight", "att_src", "att_dst", "bias", "lin_edge.weight", "att_edge"},
+    "gatv2": {"lin_l.weight", "lin_l.bias", "lin_r.weight", "lin_r.bias", "att", "bias", "lin_edge.weight"},
+    "sage": {"lin_l.weight", "lin_l.bias", "lin_r.weight"},
+    "gcn": {"lin.weight", "bias"},
+    "mlp": {"weight", "bias"},
+}
 
 
 def read_weights(path, group="weights"):
@@ -57,7 +65,7 @@ def weights_of(source, group="weights"):
 def sizes(weights):
   """Returns the options of the program that weights, by the file's names, speak of."""
   count = len({name.partition(".")[0] for name in weights if name.startswith("conv")})
-  model = next((kind for kind, tensor in MAIN.items() if f"conv1.{tensor}" in weights), None)
+  model = kind_of({name.partition(".")[2] for name in weights if name.startswith("conv1.")})
   if model is None:
     raise ValueError("the weights are of no layer conv1 of " + ", ".join(MAIN))
   att = {"gat": "att_src", "gatv2": "att"}.get(model)
@@ -76,6 +84,11 @@ def sizes(weights):
   if "norm1.weight" in weights:
     found["norm"] = "batch" if "norm1.running_mean" in weights else "layer"
   return found
+
+
+def kind_of(tensors):
+  """Returns the model whose layer has such tensors, None where it is none's."""
+  return next((kind for kind, tensor in MAIN.items() if tensor in tensors), None)
 
 
 def tensors_of(weights):
@@ -145,12 +158,15 @@ def to_file(weights, model=None):
   convs, norms = layers_of(weights)
   if not convs:
     raise ValueError("there are no weights of a layer")
+  if norms and len(norms) != len(convs) - 1:
+    raise ValueError(f"{len(norms)} norms, {norms[0].name} the first, for {len(convs)} layers; expected are none, or one after each "
+                     "hidden layer")
   plain = [layer for layer in convs if is_plain(layer)]
   turned = model not in (None, "mlp") or any(len(layer["weight"]) != len(layer.get("bias", layer["weight"]))
                                              for layer in plain)
   found = {}
   for k, layer in enumerate(convs, 1):
-    layer = with_biases(modern(layer.name, layer, turned), k == len(convs))
+    layer = with_biases(checked(layer.name, modern(layer.name, layer, turned)), k == len(convs))
     found.update({f"conv{k}.{tensor}": value for tensor, value in layer.items()})
   for k, layer in enumerate(norms, 1):
     found.update({f"norm{k}.{tensor}": value for tensor, value in layer.items() if tensor != "num_batches_tracked"})
@@ -172,6 +188,15 @@ def modern(key, layer, turned):
     if not np.array_equal(found.setdefault(name, value), value):
       raise ValueError(f"{key}.{tensor}: differs from the layer's other {name}; both ends of an edge must share one")
   return found
+
+
+def checked(key, layer):
+  """Returns the layer, by today's names, if it has no tensor that the program's does not."""
+  kind = kind_of(layer)
+  more = sorted(set(layer) - TENSORS.get(kind, set(layer)) - {"res.weight", "res.bias"})
+  if more:
+    raise ValueError(f"{key}: has {', '.join(more)}, which no layer of {kind} has")
+  return layer
 
 
 def with_biases(layer, is_last):
