@@ -35,6 +35,7 @@ typedef struct polisher {
   int64_t *load, *limit; /* [parts, stride] */
   int64_t *room;         /* [parts, stride] to which rows that cost less may fill a part */
   double *fair;          /* [parts, stride] */
+  int32_t *lightest;     /* [stride] the part with the least of each load, -1: to be looked for */
   int64_t *nodes;        /* [parts] */
   int64_t *tie;          /* [parts] what the node at hand saves there, 0 between nodes */
   int32_t *tied;         /* [n_tied] parts where it is not 0 */
@@ -95,20 +96,29 @@ static bool must_stay(const polisher *p, int32_t node) {
   return false;
 }
 
-static int lightest(const polisher *p, int which) {
+/* In means. */
+static double relative_load(const polisher *p, int part, int which) {
+  const int64_t at = (int64_t)part * p->g->stride + which;
+  return p->fair[at] > 0 ? (double)p->load[at] / p->fair[at] : 0;
+}
+
+/* Of equal parts the first. */
+static int find_lightest(polisher *p, int which) {
+  if (p->lightest[which] >= 0) return p->lightest[which];
   int best = 0;
-  double least = INFINITY;
-  for (int q = 0; q < p->parts; q++) {
-    const int64_t at = (int64_t)q * p->g->stride + which;
-    const double load = p->fair[at] > 0 ? (double)p->load[at] / p->fair[at] : 0;
-    if (load < least) best = q, least = load;
-  }
-  return best;
+  for (int q = 1; q < p->parts; q++)
+    if (relative_load(p, q, which) < relative_load(p, best, which)) best = q;
+  return p->lightest[which] = best;
 }
 
 static void add_load(polisher *p, int part, int32_t node, int sign) {
   const int64_t *weight = weight_of(p, node);
-  for (int k = 0; k < p->g->stride; k++) p->load[part * p->g->stride + k] += sign * weight[k];
+  for (int k = 0; k < p->g->stride; k++) {
+    const int best = p->lightest[k];
+    p->load[part * p->g->stride + k] += sign * weight[k];
+    if (weight[k] == 0 || best < 0) continue;
+    if (part == best || (sign < 0 && relative_load(p, part, k) <= relative_load(p, best, k))) p->lightest[k] = -1;
+  }
   p->nodes[part] += sign;
 }
 
@@ -191,13 +201,13 @@ static int best_part(double *key, const polisher *p, int32_t node, pass_aim aim)
 }
 
 /* The part to go to that costs least for what excess it takes away, of neighbours' parts and the lightest. */
-static int best_relief(double *key, const polisher *p, int32_t node) {
+static int best_relief(double *key, polisher *p, int32_t node) {
   const int own = p->part[node];
   const double left = excess_change(p, node, own, -1);
   int best = -1;
   if (left >= 0) return -1;
   for (int k = 0; k < p->n_tied + p->g->stride; k++) {
-    const int q = k < p->n_tied ? p->tied[k] : lightest(p, k - p->n_tied);
+    const int q = k < p->n_tied ? p->tied[k] : find_lightest(p, k - p->n_tied);
     if (q == own) continue;
     const double relief = -left - excess_change(p, node, q, 1), gain = (double)(p->tie[q] - p->tie[own]);
     if (relief <= 1e-12) continue;
@@ -308,6 +318,7 @@ static void relieve(polisher *p, pass_aim aim) {
 
 static void weigh(polisher *p, const double *share) {
   const int kinds = p->g->stride;
+  for (int k = 0; k < kinds; k++) p->lightest[k] = -1;
   for (int32_t i = 0; i < (int32_t)p->g->n_nodes; i++) add_load(p, p->part[i], i, 1);
   for (int k = 0; k < kinds; k++) {
     double total = 0;
@@ -332,6 +343,7 @@ static dg_status allocate(polisher *p) {
   DG_TRY(dg_alloc(&p->limit, loads, sizeof *p->limit));
   DG_TRY(dg_alloc(&p->room, loads, sizeof *p->room));
   DG_TRY(dg_alloc(&p->fair, loads, sizeof *p->fair));
+  DG_TRY(dg_alloc(&p->lightest, (size_t)p->g->stride, sizeof *p->lightest));
   DG_TRY(dg_alloc(&p->nodes, parts, sizeof *p->nodes));
   DG_TRY(dg_alloc(&p->tie, parts, sizeof *p->tie));
   DG_TRY(dg_alloc(&p->tied, parts, sizeof *p->tied));
@@ -349,6 +361,7 @@ static void release(polisher *p) {
   dg_free(&p->limit);
   dg_free(&p->room);
   dg_free(&p->fair);
+  dg_free(&p->lightest);
   dg_free(&p->nodes);
   dg_free(&p->tie);
   dg_free(&p->tied);

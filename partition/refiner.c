@@ -50,6 +50,7 @@ dg_status dg_refiner_weigh(dg_refiner *r) {
       r->load[r->part[i]][l] += load;
       r->total[l] += load;
     }
+  for (int l = 0; l < r->n_loads; l++) r->lightest[l] = -1;
   return r->step ? weigh_nonzeros(r) : DG_OK;
 }
 
@@ -71,13 +72,18 @@ double dg_refiner_excess(const dg_refiner *r, int part, int which, double load) 
   return beyond > 0 ? beyond * beyond / (fair * fair) : 0;
 }
 
-int dg_refiner_lightest(const dg_refiner *r, int which) {
-  int best = 0;
-  for (int p = 1; p < r->parts; p++) {
-    const double share = r->share ? r->share[p] / r->share[best] : 1;
-    if (r->load[p][which] < r->load[best][which] * share) best = p;
-  }
-  return best;
+static bool is_lighter(const dg_refiner *r, int which, int p, int q) {
+  const double share = r->share ? r->share[p] / r->share[q] : 1;
+  return r->load[p][which] < r->load[q][which] * share;
+}
+
+int dg_refiner_lightest(dg_refiner *r, int which) {
+  int best = r->lightest[which];
+  if (best >= 0) return best;
+  best = 0;
+  for (int p = 1; p < r->parts; p++)
+    if (is_lighter(r, which, p, best)) best = p;
+  return r->lightest[which] = best;
 }
 
 bool dg_refiner_must_stay(const dg_refiner *r, int32_t node) {
@@ -192,8 +198,11 @@ double dg_refiner_burden(const dg_refiner *r, int32_t node, int which) {
 void dg_refiner_move(dg_refiner *r, int32_t node, int to) {
   const int from = r->part[node];
   for (int l = 0; l < r->n_loads; l++) {
-    r->load[from][l] -= load_in(r, node, from, l);
-    r->load[to][l] += load_in(r, node, to, l);
+    const double less = load_in(r, node, from, l), more = load_in(r, node, to, l);
+    r->load[from][l] -= less;
+    r->load[to][l] += more;
+    const int best = r->lightest[l];
+    if (best >= 0 && ((more != 0 && to == best) || (less != 0 && !is_lighter(r, l, best, from)))) r->lightest[l] = -1;
   }
   r->nodes[from]--, r->nodes[to]++;
   r->targets[from] -= is_target(r, node), r->targets[to] += is_target(r, node);
@@ -232,8 +241,9 @@ static int32_t last_node(const dg_refiner *r, int from) {
 
 static void fill(dg_refiner *r, const int64_t *count, bool targets) {
   for (int p = 0; p < r->parts; p++) {
+    if (count[p] > 0) continue;
     const int from = largest(count, r->parts);
-    if (count[p] > 0 || count[from] < 2) continue;
+    if (count[from] < 2) return;
     const int32_t node = targets ? cheapest_target(r, from, p) : last_node(r, from);
     if (node < 0) continue;
     dg_refiner_look(r, node);

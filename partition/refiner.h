@@ -29,6 +29,7 @@ typedef struct dg_refiner {
   int32_t *part;
   double total[DG_MAX_LOADS];
   double (*load)[DG_MAX_LOADS]; /* [parts] */
+  int lightest[DG_MAX_LOADS];   /* the part with the least of each load, -1: to be looked for */
   int64_t *nodes, *targets;     /* [parts] rows; rows that the step aggregates */
   dg_near *near;                /* [parts] */
   int *near_part, *source_part; /* [parts] those with the present token, source */
@@ -67,6 +68,7 @@ double dg_refiner_worst(const dg_refiner *r);
 bool dg_refiner_has_load(const dg_refiner *r, int32_t node, int which);
 /* Whether its part would be left without nodes or without targets. */
 bool dg_refiner_must_stay(const dg_refiner *r, int32_t node);
-int dg_refiner_lightest(const dg_refiner *r, int which);
+/* The part with the least of a load for its share, of equal ones the first. */
+int dg_refiner_lightest(dg_refiner *r, int which);
 
 #endif

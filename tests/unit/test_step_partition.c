@@ -223,6 +223,15 @@ static double summed_excess(const dg_refiner *r) {
   return sum;
 }
 
+static void check_lightest(dg_refiner *r) {
+  for (int l = 0; l < r->n_loads; l++) {
+    int least = r->parts - 1;
+    for (int p = least; p >= 0; p--)
+      if (r->load[p][l] <= r->load[least][l]) least = p;
+    assert_int_equal(dg_refiner_lightest(r, l), least);
+  }
+}
+
 /* What a move is said to change is what it changes; so loads that are kept are those that are found anew. */
 static void check_moves(int parts, dg_partition_balance balance) {
   dg_refiner r;
@@ -239,7 +248,9 @@ static void check_moves(int parts, dg_partition_balance balance) {
     dg_refiner_consider(&r, to);
     const double halo_change = dg_refiner_halo_of_move(&r, node, to);
     const double excess_change = dg_refiner_excess_of_move(&r, node, to);
+    check_lightest(&r);
     dg_refiner_move(&r, node, to);
+    check_lightest(&r);
     const double total = r.total[0];
     if (balance == DG_BALANCE_STEP) assert_true(near_to(weighted_halo(parts) - halo, halo_change));
     assert_true(near_to(summed_excess(&r) - excess, excess_change));
