@@ -7,6 +7,7 @@
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
+#include "kept_signals.h"
 #include "methods.h"
 
 /* A load over its share that moves mend dearly. */
@@ -243,22 +244,17 @@ static int call_quietly(const metis_graph *graph, idx_t *part, idx_t parts, cons
   return result;
 }
 
-/* The signals that METIS takes while it runs. It gives them back to their handlers, but as those of System V: for one
-   signal each, and calls that are interrupted then fail. */
-static const int taken[] = {SIGABRT, SIGTERM};
-enum { N_TAKEN = sizeof taken / sizeof taken[0] };
-
 static int call_and_restore(const metis_graph *graph, idx_t *part, idx_t parts, const metis_way *way,
                             idx_t *objective) {
-  struct sigaction before[N_TAKEN];
-  for (int i = 0; i < N_TAKEN; i++) sigaction(taken[i], NULL, &before[i]);
+  dg_kept_signals kept;
+  dg_kept_signals_begin(&kept);
   const int result = call_quietly(graph, part, parts, way, objective);
-  for (int i = 0; i < N_TAKEN; i++) sigaction(taken[i], &before[i], NULL);
+  dg_kept_signals_end(&kept);
   return result;
 }
 
-/* METIS takes a SIGTERM, by whomever, for a fault of its own, and gives up: it is heard after all. Who goes on then
-   divides once more. */
+/* METIS takes a SIGTERM that comes as it begins, by whomever, for a fault of its own, and gives up: it is heard after
+   all. Who goes on then divides once more. */
 static int call_through_signals(const metis_graph *graph, idx_t *part, idx_t parts, const metis_way *way,
                                 idx_t *objective) {
   const int result = call_and_restore(graph, part, parts, way, objective);

@@ -90,7 +90,7 @@ static void settle(int number) {
   pthread_sigmask(SIG_BLOCK, &all, NULL);
   while (atomic_flag_test_and_set(&ends)) pause();
   dg_h5_remove_unfinished();
-  if (speaker != 0 && is_end(number)) kill(speaker, number);
+  if (speaker != 0 && is_end(number) && number != SIGTERM) kill(speaker, number); /* a launcher sends that to all */
   if (number == SIGTERM) nanosleep(leaves_last ? &long_moment : &moment, NULL);
 }
 
