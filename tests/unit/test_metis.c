@@ -4,6 +4,7 @@
 #include <metis.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include <distgat/memory.h>
 #include <distgat/partition.h>
@@ -30,6 +31,25 @@ static struct told {
 /* How often METIS gives up, as it does where SIGTERM comes meanwhile; and how often that was heard. */
 static int gives_up, heard;
 
+/* Whether METIS waits until its handler of SIGTERM is no longer there; and whether it was. */
+static bool waits, lost_handler;
+
+static void be_signalled(int number) {
+  (void)number;
+}
+
+/* For ten seconds at most. */
+static void wait_for_handler(void) {
+  const struct timespec moment = {.tv_nsec = 1000 * 1000};
+  struct sigaction now;
+  signal(SIGTERM, be_signalled);
+  for (int i = 0; i < 10000 && !lost_handler; i++) {
+    nanosleep(&moment, NULL);
+    sigaction(SIGTERM, NULL, &now);
+    lost_handler = now.sa_handler != be_signalled;
+  }
+}
+
 static void note(const idx_t *ends, const idx_t *to, const idx_t *edge_weight) {
   for (int i = 0; i < told.n_nodes; i++)
     for (idx_t t = ends[i]; t < ends[i + 1]; t++) told.edge[i][to[t]] += edge_weight ? edge_weight[t] : 1;
@@ -54,6 +74,7 @@ int __wrap_METIS_PartGraphKway(idx_t *n, idx_t *n_weights, idx_t *ends, idx_t *t
   note(ends, to, edge_weight);
   note_nodes(weight, size, share);
   if (gives_up > 0 && gives_up--) return METIS_ERROR;
+  if (waits) wait_for_handler();
   return __real_METIS_PartGraphKway(n, n_weights, ends, to, weight, size, edge_weight, parts, share, slack, options,
                                     objective, part);
 }
@@ -261,6 +282,18 @@ static void handlers_stay_as_they_are(void **state) {
   }
 }
 
+/* So that none jumps out of what METIS is about. */
+static void sigterm_is_not_left_to_metis(void **state) {
+  (void)state;
+  static int32_t part[N];
+  const dg_partition_config config = by(DG_BALANCE_EDGES);
+  make_graph(true, 0.1);
+  waits = true;
+  assert_int_equal(dg_partition_compute(part, &graph.in, &config), DG_OK);
+  waits = false;
+  assert_true(lost_handler);
+}
+
 static int clean_up(void **state) {
   (void)state;
   destroy_graph();
@@ -275,6 +308,7 @@ int main(void) {
       cmocka_unit_test(parts_have_their_shares_of_each_weight),
       cmocka_unit_test(signals_that_metis_takes_are_passed_on),
       cmocka_unit_test(handlers_stay_as_they_are),
+      cmocka_unit_test(sigterm_is_not_left_to_metis),
   };
   return cmocka_run_group_tests(tests, NULL, clean_up);
 }
