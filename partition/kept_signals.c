@@ -4,13 +4,21 @@
 
 static const int numbers[DG_KEPT_SIGNALS] = {SIGTERM, SIGABRT};
 
+/* Where the process is about to die by it there is no handler any more, which stays so. */
+static void take_back(const struct sigaction *before) {
+  struct sigaction now;
+  sigaction(numbers[0], NULL, &now);
+  const bool kept = now.sa_handler == before->sa_handler && now.sa_flags == before->sa_flags;
+  if (!kept && now.sa_handler != SIG_DFL) sigaction(numbers[0], before, NULL);
+}
+
 /* METIS takes the handlers when it begins, and again wherever it calls itself. */
 static void *watch(void *argument) {
   static const struct timespec moment = {.tv_nsec = 1000 * 1000};
   dg_kept_signals *kept = argument;
   while (!atomic_load(&kept->ended)) {
     nanosleep(&moment, NULL);
-    sigaction(numbers[0], &kept->before[0], NULL);
+    take_back(&kept->before[0]);
   }
   return NULL;
 }
