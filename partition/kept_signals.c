@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-static const int numbers[DG_KEPT_SIGNALS] = {SIGTERM, SIGABRT};
+static const int numbers[DG_KEPT_SIGNALS] = {SIGTERM, SIGABRT}; /* the first is taken back */
 
 /* Where the process is about to die by it there is no handler any more, which stays so. */
 static void take_back(const struct sigaction *before) {

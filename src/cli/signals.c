@@ -82,7 +82,8 @@ static bool is_crash(int number) {
 
 /* One thread ends the process, and the rank that speaks hears of it. Where two have met a signal each, at the same
    time, a launcher's SIGTERM may be before the one that it follows: a moment is left for that. Open MPI's kills all
-   others once one has ended by it: rank 0 is to be that one. */
+   others once one has ended by it: rank 0 is to be that one. What is unfinished goes before that, for the launcher may
+   not wait; and once more by the caller, for other threads go on meanwhile. */
 static void settle(int number) {
   static atomic_flag ends = ATOMIC_FLAG_INIT;
   static const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000}, long_moment = {.tv_nsec = 500 * 1000 * 1000};

@@ -93,9 +93,13 @@ def initial(init, folder, options):
 def saved_options(path):
   """Returns the options of a saved model that say what its layers compute; none of weights alone."""
   with h5py.File(path, "r") as file:
-    saved = {name: file.attrs[name] for name in COMPUTE if name in file.attrs}
-  switches = {name: True for name in SWITCHES if saved.pop(name, 0)}
-  return {**{name: h5.text(value) if isinstance(value, (bytes, str)) else value.item() for name, value in saved.items()}, **switches}
+    saved = attributes(file)
+  return {name: bool(saved[name]) if name in SWITCHES else saved[name] for name in COMPUTE if name in saved}
+
+
+def attributes(file):
+  """Returns those of an HDF5 file, as text and numbers of Python."""
+  return {name: h5.text(value) if isinstance(value, (bytes, str)) else value.item() for name, value in file.attrs.items()}
 
 
 def words(options):
@@ -149,8 +153,7 @@ class Model:
   def __init__(self, path, graph=None, summary=None):
     self.path, self.graph, self.start = os.fspath(path), graph, {}
     with h5py.File(self.path, "r") as file:
-      self.options = {name: h5.text(value) if isinstance(value, (bytes, str)) else value.item()
-                      for name, value in file.attrs.items()}
+      self.options = attributes(file)
       self.history = {name: values[:] for name, values in file.get("history", {}).items()}
     self.result = json.loads(self.options.pop("result", "{}"))
     self.summary = summary or self.result
