@@ -95,6 +95,32 @@ static void settle(int number) {
   if (number == SIGTERM) nanosleep(leaves_last ? &long_moment : &moment, NULL);
 }
 
+/* MPI's report of a crash may wait for what the crash has interrupted, malloc's lock for one, and so for ever. */
+enum { REPORT_SECONDS = 2 };
+static volatile sig_atomic_t crash;
+
+static void let_in(int number) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void end_report(int number) {
+  (void)number;
+  signal(crash, SIG_DFL);
+  let_in(crash);
+  raise(crash);
+}
+
+static void limit_report(int number) {
+  const struct sigaction end = {.sa_handler = end_report};
+  crash = number;
+  sigaction(SIGALRM, &end, NULL);
+  let_in(SIGALRM);
+  alarm(REPORT_SECONDS);
+}
+
 static void die_clean(int number, siginfo_t *info, void *context) {
   if (is_end(number)) dg_stop_wish(number);
   if (!is_crash(number)) settle(number);
@@ -102,6 +128,7 @@ static void die_clean(int number, siginfo_t *info, void *context) {
   dg_h5_remove_unfinished();
   if (tells_loss && is_end(number)) tell_loss(number);
   sigaction(number, &before[number], NULL);
+  if (is_crash(number)) limit_report(number);
   if (before[number].sa_flags & SA_SIGINFO)
     before[number].sa_sigaction(number, info, context);
   else

@@ -4,7 +4,6 @@ what is merely interrupted or short succeeds."""
 import errno
 import os
 import pathlib
-import subprocess
 import sys
 import unittest.mock
 
@@ -23,8 +22,7 @@ class Disk(program.Case):
     def setUpClass(cls):
         super().setUpClass()
         cls.library = cls.path("fail_calls.so")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", cls.library,
-                        pathlib.Path(__file__).resolve().with_name("fail_calls.c"), "-ldl"], check=True)
+        program.build_library("fail_calls.c", cls.library)
         program.distgat("generate", "--nodes", 300, "--avg-degree", 4, "--features", 20, "--classes", 3, "--out",
                         cls.path("G.h5"), "--quiet")
         program.distgat("train", cls.path("G.h5"), "--epochs", 4, "--quiet", "--save", cls.path("M.h5"), "--checkpoint",

@@ -191,8 +191,7 @@ class Stop(program.Case):
         if program.launcher_is_hydra():
             self.skipTest("Hydra kills the other ranks by SIGKILL, at once")
         library, began = self.path("a.so"), self.path("began")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, os.path.join(program.HERE, "..", "faults", "end_in_metis.c"),
-                        "-ldl"], check=True)
+        program.build_library("end_in_metis.c", library)
         for tell, number in ((lambda p: p.send_signal(signal.SIGTERM), signal.SIGTERM),
                              (lambda p: p.send_signal(signal.SIGUSR1), signal.SIGUSR1),
                              (lambda p: os.kill(ranks.below(p.pid)[-1], signal.SIGUSR1), signal.SIGUSR1),

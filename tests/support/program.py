@@ -111,6 +111,11 @@ def distgat(*arguments, **options):
     return done.stdout
 
 
+def build_library(name, path):
+    """Builds tests/faults/NAME, a library to be loaded before a program, as path."""
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", path, os.path.join(HERE, "..", "faults", name), "-ldl"], check=True)
+
+
 def read_log(path, event):
     """The lines of one event of a JSON log."""
     with open(path) as f:
