@@ -52,7 +52,7 @@ typedef struct dg_config {
   dg_partition_objective objective;
   int threads; /* 0: cores per rank */
   bool prune;  /* training touches only the receptive field of its loss; exact */
-  bool reproducible, resume, print_config;
+  bool resume, print_config;
   char *config_file; /* --config */
   char *recipe, *split, *init, *save, *log, *checkpoint, *partition;
   char *checkpoint_every; /* "N" epochs or "Nm" minutes; NULL: 100 epochs */

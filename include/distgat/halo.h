@@ -52,6 +52,10 @@ dg_status dg_halo_channel_create(dg_halo_channel **channel, const dg_halo_plan *
    `type` are those of `gradient` on the wire. */
 dg_status dg_halo_channel_create_bf16(dg_halo_channel **channel, const dg_halo_plan *plan, dg_bf16 *value,
                                       int value_width, dg_real *gradient, int width, int ld, dg_halo_type type);
+/* The same, as they are, with rows of n_sums doubles in the place of gradients; `value`, or where that is not NULL
+   `table` in bf16. */
+dg_status dg_halo_channel_create_sums(dg_halo_channel **channel, const dg_halo_plan *plan, dg_real *value,
+                                      dg_bf16 *table, int width, int ld, double *sums, int n_sums);
 void dg_halo_channel_destroy(dg_halo_channel **channel);
 
 /* Pull: owned rows of `value` travel to the halo rows of the neighbours. Between begin and end neither owned rows are

@@ -45,6 +45,8 @@ typedef struct dg_model_config {
   int label_iterations; /* passes before the last, whose predictions are input where no label is */
   dg_edge_attributes edge_attributes; /* that GCN weighs edges by, and attention adds to scores */
   dg_table_type table_type;           /* bf16 in single precision only */
+  bool reproducible; /* sums over nodes and edges are exact: training gives the same bits at any number of ranks and
+                        threads; where rows are exchanged, the first layer's are too */
 } dg_model_config;
 
 /* Labels a node that are input beside the features: columns of the first layer. Local. */
@@ -181,7 +183,8 @@ static inline double dg_accuracy(const dg_metrics *sum, double n, bool multilabe
 }
 
 /* The same for the training nodes after a forward pass of training, and begins the backward pass: the gradient of the
-   mean loss over all of them, on all ranks, with respect to the last layer's results; the logits are lost. Local. */
+   mean loss over all of them, on all ranks, with respect to the last layer's results; the logits are lost. Local;
+   Collective where the model is reproducible: the first rank then has the loss of all. */
 dg_metrics dg_pass_loss(const dg_pass *pass);
 
 /* Backward pass after dg_pass_loss: gradients of all parameters, each layer's on its way through `sums`, made over

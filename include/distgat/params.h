@@ -43,6 +43,7 @@ typedef struct dg_params {
   int64_t n_trained; /* the first of them have a gradient */
   dg_real *value;    /* [count] */
   dg_real *grad;     /* [count] this rank's part, NULL where the model is not trained */
+  double squares;    /* sum of the squares of all ranks' gradients, where the backward pass knows these; else 0 */
   dg_real *m, *v;    /* [sums->n] moments of this rank's share */
   dg_sums *sums;     /* borrowed, NULL where the model is not trained */
   dg_real *store;    /* owns the values where the model is not trained */

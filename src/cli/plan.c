@@ -99,6 +99,8 @@ static dg_status parse(request *r, const char **graph_path, bool *help, int argc
   if (*help) return DG_OK;
   if (r->config.partition)
     DG_TRY(dg_fail(DG_USAGE, "--partition is for train and bench; plan divides the graph itself"));
+  if (r->config.model.reproducible)
+    DG_TRY(dg_fail(DG_USAGE, "--reproducible is for train and bench; plan does not know how long its sums take"));
   if (numbers && r->config.model.edge_attributes == DG_EDGES_FEATURES)
     DG_TRY(dg_fail(DG_USAGE, "--edge-attributes features needs a graph file, which says how many an edge has"));
   DG_TRY(check_sizes(r, numbers));

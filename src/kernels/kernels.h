@@ -115,6 +115,20 @@ typedef struct dg_product {
   int32_t n;
 } dg_product;
 
+/* Exact sums: the same bits in whatever order, and in however many sums that are added up. A number is three whole
+   multiples of steps, each in a double that holds every sum of them: what is smaller than the last step is rounded
+   away from each number before it is added, alone. Below 2^37 and for up to 2^28 numbers; what is not finite stays so.
+   Demmel and Nguyen 2015, Parallel Reproducible Summation, sec. 3, with steps that are known before. */
+#define DG_EXACT_HIGH 0x1p-16
+#define DG_EXACT_MIDDLE 0x1p-42
+#define DG_EXACT_LOW 0x1p-68
+enum { DG_EXACT_PARTS = 3 };
+
+/* Products of rounded numbers: whole numbers of so many bits, that many rows of which a double sums. The sums are kept
+   in multiples of a step, and the rest. */
+enum { DG_EXACT_BITS = 22, DG_EXACT_ROWS = 256, DG_EXACT_PRODUCT_PARTS = 2 };
+#define DG_EXACT_CARRY 0x1p26
+
 /* Added to variances before their root, as torch.nn does. */
 #define DG_NORM_EPS 1e-5
 
@@ -244,6 +258,14 @@ typedef struct dg_kernels {
 
   /* sum[c] += sum over rows of x[r, c]. */
   void (*column_sums)(const dg_real *x, int ld, int32_t begin, int32_t end, dg_real *sum);
+
+  /* Exact sums += x [n], n a multiple of 16, the parts of the sums `part` apart. */
+  void (*exact_add)(double *sum, size_t part, const dg_real *x, int n);
+  /* out [n] = x [n] times scale [n], rounded to whole numbers. */
+  void (*exact_round)(double *out, const dg_real *x, const double *scale, int n);
+  /* sum [DG_EXACT_PRODUCT_PARTS, n, ld] += x^T [n, rows] d [rows, ld], whole numbers below 2^DG_EXACT_BITS of at most
+     DG_EXACT_ROWS rows. */
+  void (*exact_multiply)(double *sum, const double *x, int n, const double *d, int ld, int32_t rows);
 
   /* logits [., ldc] = mean over heads of agg + bias; ldc = C rounded up to 16. */
   void (*output)(dg_real *logits, const dg_real *agg, const dg_real *bias, int heads, int hp, int ld, int n_classes,

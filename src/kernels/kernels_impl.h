@@ -24,6 +24,7 @@
 #endif
 #include "kernels/rows_impl.h"
 #include "kernels/norm_impl.h"
+#include "kernels/exact_impl.h"
 
 #define DG_CONCAT_(a, b) a##b
 #define DG_CONCAT(a, b) DG_CONCAT_(a, b)

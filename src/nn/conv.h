@@ -6,8 +6,9 @@
 
 #include "kernels/kernels.h"
 
-/* A kind of layer is one file with one table, dg_conv; what all kinds share lies in layer.c (buffers), project.c
-   (products with weights) and transition.c (what lies between two layers). */
+/* A kind of layer is one file with one table, dg_conv; what all kinds share lies in work.c (buffers), project.c and
+   weights.c (products with weights, forward and backward), transition.c (what lies between two layers) and exact.c (the
+   backward pass of reproducible training). */
 
 typedef struct dg_conv dg_conv;
 
@@ -33,6 +34,7 @@ typedef struct dg_layer {
   int edge_dim;               /* attributes of an edge; 0: none */
   int64_t lin_edge, att_edge; /* what attention makes of them */
   size_t note_size;           /* bytes that its backward pass notes of an out-edge (GATv2); 0: none */
+  bool exact;                 /* sums over nodes and edges are exact, see exact.h */
   int64_t chunk_sums;         /* numbers that a chunk of rows sums for gradients of these four */
   int64_t bias;
   int bias_ld; /* elements of the bias, and of a row of results: ld, last layer classes padded */
@@ -57,9 +59,18 @@ typedef struct dg_sizes {
   size_t skip, skip_weights, packed, share;
   size_t norm_room, norm_sums; /* see dg_normalizer; sums are doubles */
   size_t dagg, dzr, partial, turned;
-  size_t notes; /* bytes */
-  size_t sums;  /* doubles */
+  size_t notes;                                /* bytes */
+  size_t sums;                                 /* doubles */
+  size_t exact_dz, exact_thread, exact_common; /* see dg_exact; doubles */
 } dg_sizes;
+
+/* Where exact sums are made, see exact.h; of dg_scratch. */
+typedef struct dg_exact {
+  double *dz;     /* [n_src, DG_EXACT_PARTS, ld] */
+  double *room;   /* [threads, stride] */
+  double *common; /* see dg_exact_common_size */
+  size_t stride;
+} dg_exact;
 
 /* Buffers of the backward pass that one layer after the other uses, sized for the largest. */
 typedef struct dg_scratch {
@@ -70,6 +81,7 @@ typedef struct dg_scratch {
   dg_real *partial;   /* products, and sums of blocks of rows, of chunks */
   double *sums;       /* sums over chunks */
   dg_real *turned;    /* [2, ld, in_ld] transposed weights of a hidden layer, packed */
+  dg_exact exact;
 } dg_scratch;
 
 /* The norm of a layer at work, see norm.c. */
@@ -119,6 +131,7 @@ typedef struct dg_work {
   dg_real *by_head;      /* what is made of weights that lie head by head, see gat_input.c */
   dg_normalizer norm;
   dg_real *partial, *turned; /* of dg_scratch */
+  dg_exact exact;            /* the same */
   double *sums;              /* of dg_scratch */
   dg_real *tile;             /* dense input rows, one tile a thread */
   dg_real *rounding;         /* rows of tables in bf16 before they are rounded, one tile a thread and projection */
@@ -166,6 +179,15 @@ struct dg_conv {
   void (*backward_targets)(const dg_work *work);
   /* dz of chunks of sources. */
   void (*backward_sources)(const dg_work *work, int from, int to);
+  /* The edges that edges' kernels are to see; NULL: those of the work. */
+  dg_edges (*seen_edges)(const dg_work *work);
+  /* What exact sums (exact.h) are made of: dz of source j over the out-edges that `one` has of it, and in partial
+     [chunk_sums] what it gives the attention vectors; NULL: rows meet no edges. And dzr of target i, with partial, of
+     kinds that have these of targets; NULL: of sources. */
+  void (*backward_edge)(const dg_work *work, const dg_edges *one, int32_t j, dg_real *partial);
+  void (*backward_target)(const dg_work *work, int32_t i, dg_real *partial);
+  /* Gradients of the attention vectors, from sums [chunk_sums]; NULL: it has none. */
+  void (*take_sums)(const dg_work *work, dg_params *params, const dg_real *sums);
   /* After all sources: the rest, the attention vectors' gradients; NULL: none. */
   void (*backward_end)(const dg_work *work, dg_params *params);
   /* Attention coefficients of target rows; NULL: none. */

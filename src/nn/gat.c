@@ -109,6 +109,20 @@ static void backward_end(const dg_work *work, dg_params *params) {
   dg_gat_backward_edge_scores(work, params);
 }
 
+static void backward_edge(const dg_work *work, const dg_edges *one, int32_t j, dg_real *partial) {
+  memset(partial, 0, (size_t)work->layer->chunk_sums * sizeof *partial);
+  work->layer->edges->gat_backward_src(one, j, j + 1, partial);
+}
+
+static void take_sums(const dg_work *work, dg_params *params, const dg_real *sums) {
+  const dg_layer *l = work->layer;
+  const size_t both = 2 * (size_t)l->ld, n_scores = (size_t)l->edge_dim * (size_t)l->hp;
+  memcpy(params->grad + l->att, sums, (l->source_only ? (size_t)l->ld : both) * sizeof *sums);
+  if (l->edge_dim == 0) return;
+  memcpy(work->edge_scores + n_scores, sums + both, n_scores * sizeof *sums);
+  dg_gat_backward_edge_scores(work, params);
+}
+
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {
   work->layer->edges->gat_alpha(&work->e, begin, end, out);
 }
@@ -123,6 +137,9 @@ const dg_conv dg_conv_gat = {.edges = true,
                              .backward_begin = backward_begin,
                              .backward_sources = backward_sources,
                              .backward_end = backward_end,
+                             .seen_edges = seen_edges,
+                             .backward_edge = backward_edge,
+                             .take_sums = take_sums,
                              .alpha = alpha,
                              .flops = 2,
                              .flops_backward = 4,

@@ -19,7 +19,7 @@ static dg_status add_tensors(dg_params *params, dg_layer *layer, dg_channels in)
   DG_TRY(dg_layer_add_projection(params, layer, &layer->wr, "lin_r.weight", in));
   DG_TRY(dg_layer_add_projection_bias(params, layer, &layer->br, "lin_r.bias"));
   if (layer->edge_dim > 0) DG_TRY(dg_layer_add_edge_map(params, layer));
-  layer->note_size = note_size(layer);
+  layer->note_size = layer->exact ? 0 : note_size(layer); /* exact sums are made of whole rows */
   layer->chunk_sums = (1 + (int64_t)layer->edge_dim) * layer->ld;
 
 cleanup:
@@ -69,6 +69,23 @@ static void backward_targets(const dg_work *work) {
   FOR_CHUNKS(work, work->block->dst, 0, work->block->dst.n, backward_chunk(work, c_, begin, end));
 }
 
+static void backward_edge(const dg_work *work, const dg_edges *one, int32_t j, dg_real *partial) {
+  (void)partial;
+  work->layer->edges->gatv2_backward_src(one, j, j + 1);
+}
+
+static void backward_target(const dg_work *work, int32_t i, dg_real *partial) {
+  memset(partial, 0, (size_t)work->layer->chunk_sums * sizeof *partial);
+  work->layer->edges->gatv2_backward_dst(&work->e, i, i + 1, (dg_range){0, 0}, partial);
+}
+
+static void take_sums(const dg_work *work, dg_params *params, const dg_real *sums) {
+  const dg_layer *l = work->layer;
+  memcpy(params->grad + l->att, sums, (size_t)l->ld * sizeof *sums);
+  if (l->edge_dim > 0)
+    memcpy(params->grad + l->lin_edge, sums + l->ld, (size_t)l->edge_dim * (size_t)l->ld * sizeof *sums);
+}
+
 static void backward_end(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   const dg_chunks *dst = &work->block->dst;
@@ -91,6 +108,9 @@ const dg_conv dg_conv_gatv2 = {.edges = true,
                                .backward_targets = backward_targets,
                                .backward_sources = backward_sources,
                                .backward_end = backward_end,
+                               .backward_edge = backward_edge,
+                               .backward_target = backward_target,
+                               .take_sums = take_sums,
                                .alpha = alpha,
                                .flops = 7,           /* score and sum */
                                .flops_backward = 14, /* score, <dOut, z>, dz, dzr, datt */

@@ -39,7 +39,7 @@ void dg_norm_update(const dg_normalizer *norm, const dg_layer *layer, dg_params 
 /* Numbers of a column that dg_transition_backward sums over rows. */
 int dg_norm_n_sums(dg_norm norm);
 /* The gradients of the norm's tensors and of the layer's bias, from these sums over the rows of this rank, `sums`
-   [dg_norm_n_sums, ld]. */
+   [dg_norm_n_sums, ld]; with exact sums of all ranks, here and below. */
 void dg_norm_gradients(const dg_layer *layer, dg_params *params, const double *sums);
 /* What is left of the backward pass of batch norm, once all rows of all ranks have been through dg_transition_backward;
    sums as above. Collective. */

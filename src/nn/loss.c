@@ -1,4 +1,4 @@
-#include "nn/layer.h"
+#include "nn/exact.h"
 
 #include <math.h>
 
@@ -122,9 +122,13 @@ static void add_metrics(dg_metrics *sum, const dg_metrics *m) {
   sum->correct += m->correct, sum->guesses += m->guesses, sum->labels += m->labels;
 }
 
-/* ---- evaluation ---- */
-
 /* ---- what the loss is of ---- */
+
+/* Where sums are exact, what is added over nodes of all ranks is in whole steps, of which a double holds the sum. */
+static double in_steps(const dg_pass *pass, double x) {
+  const double round = 1.5 * 0x1p52 * 0x1p-24; /* to a multiple of 2^-24 */
+  return pass->model->config.reproducible ? (x + round) - round : x;
+}
 
 /* Whether the loss of training is of an output row. */
 static bool is_trained(const dg_pass *pass, int32_t i) {
@@ -139,7 +143,7 @@ dg_totals dg_loss_totals(const dg_pass *pass) {
   for (int32_t i = 0; i < pass->field->n_out; i++) {
     if (!is_trained(pass, i)) continue;
     const int32_t *one = pass->field->labels;
-    sum.weight += one ? node_weight(l, one[i]) : n_classes, sum.nodes++, sum.labels += one != NULL;
+    sum.weight += in_steps(pass, one ? node_weight(l, one[i]) : n_classes), sum.nodes++, sum.labels += one != NULL;
     for (int c = 0; !one && c < n_classes; c++) sum.labels += classes_of(pass, i)[c];
   }
   return sum;
@@ -170,7 +174,7 @@ static dg_metrics evaluate_row(const dg_pass *pass, int32_t i) {
   const double smooth = smooth_sum(&parts, &r, row);
   const double ce = log_sum_exp(row, r.n_classes, &best) - (double)row[r.label];
   return (dg_metrics){.loss_sum = finish(&slope, &r, (r.own + parts) * ce + smooth),
-                      .weight = node_weight(r.loss, r.label),
+                      .weight = in_steps(pass, node_weight(r.loss, r.label)),
                       .correct = best == r.label};
 }
 
@@ -178,7 +182,8 @@ dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
   dg_metrics sum = {0};
   for (int32_t i = 0; i < pass->field->n_out; i++) {
     if (!(pass->field->mask[i] & splits) || (pass->work->left_out && pass->work->left_out[i])) continue;
-    const dg_metrics m = evaluate_row(pass, i);
+    dg_metrics m = evaluate_row(pass, i);
+    m.loss_sum = in_steps(pass, m.loss_sum);
     add_metrics(&sum, &m);
   }
   return sum;
@@ -218,10 +223,11 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, i
     if (!is_trained(pass, i)) {
       memset(d, 0, (size_t)ldc * sizeof *d);
     } else if (pass->field->labels) {
-      sum.loss_sum += differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct);
+      sum.loss_sum += in_steps(pass, differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct));
       sum.correct += correct;
     } else {
-      const dg_metrics m = several_row(d, pass, logits, classes_of(pass, i), (double)share);
+      dg_metrics m = several_row(d, pass, logits, classes_of(pass, i), (double)share);
+      m.loss_sum = in_steps(pass, m.loss_sum);
       add_metrics(&sum, &m);
     }
     aggregated_gradient(work, d, n_classes, i);
@@ -247,6 +253,15 @@ static dg_metrics loss_part(dg_work *work, const dg_pass *pass, dg_real share, i
   return sum;
 }
 
+/* The gradient of the bias, and the loss of all ranks, which remains with the first alone. Collective. */
+static void sum_exactly(const dg_work *work, const dg_pass *pass, dg_metrics *total) {
+  const dg_comm *comm = work->comm;
+  dg_exact_columns(work, pass->model->params.grad + work->layer->bias, logits_gradient(work, pass), pass->ld_classes,
+                   work->block->n_dst);
+  dg_comm_sum_double(comm, &total->loss_sum, 1);
+  if (comm->rank > 0) total->loss_sum = 0;
+}
+
 dg_metrics dg_pass_loss(const dg_pass *pass) {
   const dg_model *model = pass->model;
   dg_work *work = &pass->work[model->config.layers - 1];
@@ -259,6 +274,7 @@ dg_metrics dg_pass_loss(const dg_pass *pass) {
     part[s] = loss_part(work, pass, share, s, s * rows, (s + 1) * rows < n ? (s + 1) * rows : n);
   add_sums(model->params.grad + work->layer->bias, work->sums, sums, pass->ld_classes);
   for (int s = 0; s < sums; s++) add_metrics(&total, &part[s]);
+  if (work->layer->exact) sum_exactly(work, pass, &total);
   dg_timer_lap(pass->timer, DG_PHASE_LOSS);
   return total;
 }

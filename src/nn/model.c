@@ -62,6 +62,7 @@ static dg_layer make_layer(const dg_model *m, int index, const dg_channels *in) 
   l.bf16 = c->table_type == DG_TABLE_BF16 && l.conv->edges;
   l.edges = (l.bf16 ? l.kernels->edges_bf16 : l.kernels->edges) +
             (l.edge_dim > 0 || l.edge_dropout > 0 || l.message_dropout > 0);
+  l.exact = c->reproducible;
   l.chunk_sums = 2 * l.ld;
   l.dropout = index == 0 ? c->input_dropout : c->dropout;
   l.attention_dropout = c->attention_dropout;

@@ -1,6 +1,7 @@
-#include "nn/layer.h"
+#include "nn/exact.h"
 
 #include <math.h>
+#include <string.h>
 
 #include <distgat/memory.h>
 
@@ -96,6 +97,32 @@ static void add_moments(dg_work *work, const dg_real *results) {
   add_doubles(work->norm.sums, work->sums, sums, both);
 }
 
+/* The same of all ranks, whatever these. Collective. */
+static void add_exact_moments(dg_work *work, const dg_real *results) {
+  const dg_layer *l = work->layer;
+  const int64_t both = 2 * (int64_t)l->ld, sums = DG_EXACT_PARTS * both;
+  dg_exact_begin(work, sums);
+  FOR_TILES(
+      work, work->block->n_dst, for (int32_t r = begin; r < end; r++) {
+        double *sum = dg_exact_room(work), *row = sum + sums;
+        memset(row, 0, (size_t)both * sizeof *row);
+        l->kernels->column_moments(row, results, l->ld, r, r + 1);
+        dg_exact_add_doubles(sum, row, both);
+      });
+  const double *total = dg_exact_total(work, sums);
+  for (int64_t i = 0; i < both; i++) work->norm.sums[i] = dg_exact_value(total, both, i);
+}
+
+static void sum_moments(dg_work *work) {
+  const dg_layer *l = work->layer;
+  if (l->exact) {
+    add_exact_moments(work, dg_layer_results(work));
+    return;
+  }
+  add_moments(work, dg_layer_results(work));
+  dg_comm_sum_double(work->comm, work->norm.sums, 2 * (size_t)l->ld);
+}
+
 /* What a step of some passes moves a running statistic to, beside the share of it that is kept. */
 static void add_pass(double *moved, double towards, bool first) {
   *moved = (first ? 0 : (1 - MOMENTUM) * *moved) + MOMENTUM * towards;
@@ -107,8 +134,7 @@ void dg_norm_measure(dg_work *work, const dg_params *params) {
   dg_normalizer *norm = &work->norm;
   const double unbiased = norm->n > 1 ? norm->n / (norm->n - 1) : 1;
   const bool first = norm->kept == 1;
-  add_moments(work, dg_layer_results(work));
-  dg_comm_sum_double(work->comm, norm->sums, 2 * (size_t)l->ld);
+  sum_moments(work);
   for (int c = 0; c < l->ld; c++) {
     const double mean = norm->sums[c] / norm->n, squares = norm->sums[l->ld + c] / norm->n - mean * mean;
     const double variance = squares > 0 ? squares : 0;
@@ -163,7 +189,7 @@ void dg_norm_finish_backward(dg_work *below, const double *sums) {
   dg_real *mean = column_of(norm, MEAN), *slope = column_of(norm, SLOPE);
   if (l->norm != DG_NORM_BATCH) return;
   memcpy(norm->sums, sums, 2 * ld * sizeof *sums);
-  dg_comm_sum_double(below->comm, norm->sums, 2 * ld);
+  if (!l->exact) dg_comm_sum_double(below->comm, norm->sums, 2 * ld);
   for (size_t c = 0; c < ld; c++) {
     mean[c] = (dg_real)(norm->sums[c] / norm->n);
     slope[c] = (dg_real)(norm->sums[ld + c] / norm->n * (double)norm->columns.rstd[c]);

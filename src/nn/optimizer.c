@@ -43,6 +43,7 @@ double dg_gradient_scale(const dg_params *params, double most) {
   const int64_t n = count_own(params);
   double own = 0;
   if (most <= 0) return 1;
+  if (params->squares > 0) return fmin(1, most / (sqrt(params->squares) + 1e-6));
   for (int64_t begin = 0; begin < n; begin += DG_STRIP)
     own += strip_squares(params->sums, begin, begin + DG_STRIP < n ? begin + DG_STRIP : n);
   const double factor = most / (sqrt(add_shares(params->sums->node, own)) + 1e-6);

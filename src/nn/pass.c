@@ -1,11 +1,12 @@
 #include <distgat/model.h>
 
 #include <math.h>
+#include <omp.h>
 
 #include <distgat/memory.h>
 #include <distgat/rng.h>
 
-#include "nn/layer.h"
+#include "nn/exact.h"
 
 /* Buffers of every layer; sizes [layers]. */
 static dg_status size_layers(dg_sizes *sizes, const dg_pass *pass, bool backward) {
@@ -27,6 +28,7 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
   int64_t halves = 0, dagg_bf16 = 0;
   /* The layers' backward passes share these. */
   int64_t dagg[2] = {0}, dzr = 0, partial = 0, turned = 0, notes = 0, sums = 0;
+  int64_t exact_dz = 0, exact_thread = 0, exact_common = 0;
   for (int k = 0; k < counts->n_layers; k++) {
     const dg_sizes s = dg_layer_sizes(&model->layer[k], &counts->layer[k], sparse, backward);
     reals += (int64_t)(s.z + s.zr + s.agg + s.stat + s.score_src + s.positive + s.dscore_dst + s.input + s.tile +
@@ -41,8 +43,11 @@ int64_t dg_pass_bytes(const dg_model *model, const dg_counts *counts, bool spars
     dzr = largest(dzr, s.dzr);
     partial = largest(partial, s.partial), turned = largest(turned, s.turned);
     notes = largest(notes, s.notes), sums = largest(sums, s.sums);
+    exact_dz = largest(exact_dz, s.exact_dz), exact_thread = largest(exact_thread, s.exact_thread);
+    exact_common = largest(exact_common, s.exact_common);
   }
   reals += dagg[0] + dagg[1] + dzr + partial + turned;
+  doubles += exact_dz + omp_get_max_threads() * exact_thread + exact_common;
   return bytes + notes + reals * (int64_t)sizeof(dg_real) + (halves + dagg_bf16) * (int64_t)sizeof(dg_bf16) +
          words * (int64_t)sizeof(uint32_t) + (doubles + sums) * (int64_t)sizeof(double);
 }
@@ -186,10 +191,28 @@ static void backward_layer(const dg_pass *pass, dg_work *w, dg_work *below) {
   dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
 }
 
+/* The same by exact sums, which hold all ranks' rows. */
+static void backward_layer_exactly(const dg_pass *pass, dg_work *w, dg_work *below) {
+  dg_params *params = &pass->model->params;
+  dg_exact_backward_edges(w, params);
+  dg_timer_lap(pass->timer, DG_PHASE_EDGE_BACKWARD);
+  if (below)
+    dg_layer_backward_input(w, below, params, DG_BOTH_SIDES);
+  else
+    dg_layer_backward_weights(w, params, DG_BOTH_SIDES);
+  dg_exact_keep(w, params);
+  dg_timer_lap(pass->timer, DG_PHASE_WEIGHT_GRADIENT);
+}
+
 void dg_pass_backward(const dg_pass *pass, dg_sums *sums) {
+  pass->model->params.squares = 0;
   for (int k = pass->model->config.layers - 1; k >= 0; k--) {
     const dg_layer *l = &pass->model->layer[k];
-    backward_layer(pass, &pass->work[k], k > 0 ? &pass->work[k - 1] : NULL);
+    dg_work *w = &pass->work[k], *below = k > 0 ? &pass->work[k - 1] : NULL;
+    if (l->exact)
+      backward_layer_exactly(pass, w, below);
+    else
+      backward_layer(pass, w, below);
     dg_sums_begin(sums, l->first);
     dg_timer_lap(pass->timer, DG_PHASE_ALL_REDUCE);
   }

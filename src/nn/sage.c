@@ -28,6 +28,11 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, work->layer->edges->mean_backward_src(&work->e, begin, end));
 }
 
+static void backward_edge(const dg_work *work, const dg_edges *one, int32_t j, dg_real *partial) {
+  (void)partial;
+  work->layer->edges->mean_backward_src(one, j, j + 1);
+}
+
 static void gather(const dg_work *work) {
   const dg_chunks *dst = &work->block->dst;
   FOR_CHUNKS(work, *dst, 0, dst->n, work->layer->edges->mean_forward(&work->gather, begin, end));
@@ -42,6 +47,7 @@ const dg_conv dg_conv_sage = {.edges = true,
                               .add_sizes = add_sizes,
                               .forward = forward,
                               .backward_sources = backward_sources,
+                              .backward_edge = backward_edge,
                               .flops = 2,
                               .flops_backward = 2,
                               .target_rows = 1,

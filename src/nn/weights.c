@@ -1,4 +1,4 @@
-#include "nn/sides.h"
+#include "nn/exact.h"
 
 #include <string.h>
 
@@ -121,6 +121,10 @@ static void pass_share(const dg_work *w, const dg_params *params, const dg_rows_
 /* All shares, and their sums: gradients of weights and biases, and what the transition below makes of its own. */
 static void pass_rows(dg_work *w, dg_params *params, const dg_rows_pass *p) {
   const int sums = n_sums(p->n);
+  if (w->layer->exact) {
+    dg_exact_pass_rows(w, params, p);
+    return;
+  }
 #pragma omp parallel for schedule(dynamic, 1) if (sums > 1)
   for (int s = 0; s < sums; s++) pass_share(w, params, p, s);
   const partial out = partial_of(w, p, 0);
@@ -155,6 +159,8 @@ static void feature_weights(dg_work *w, dg_params *params, const dg_side *list, 
   const dg_columns x = {f->t_indptr, f->t_rows, f->t_values, w->row_bits, w->x.drop};
   const int32_t n_cols = w->features->n_cols;
   dg_product product[DG_MAX_SIDES];
+  for (int i = 0; w->layer->exact && i < n; i++) dg_exact_sparse_weights(w, params, &list[i], &x);
+  if (w->layer->exact) return;
   for (int i = 0; i < n; i++) product[i] = (dg_product){grad + list[i].weights_at, list[i].d, NULL, list[i].n};
   for (int i = 0, k; i < n; i += k) {
     k = dg_sides_paired(list + i, n - i);

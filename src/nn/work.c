@@ -1,4 +1,4 @@
-#include "nn/layer.h"
+#include "nn/exact.h"
 
 #include <distgat/memory.h>
 
@@ -70,6 +70,10 @@ static void add_backward_sizes(dg_sizes *s, const dg_layer *l, const dg_layer_co
   if (l->index > 0) s->turned = count_sides(l) * l->kernels->packed_size(l->ld, l->in_ld);
   if (l->message_dropout > 0) s->dropped = (size_t)n->n_src * (size_t)l->ld;
   if (sparse) s->row_bits = (size_t)n->n_src;
+  if (l->exact) {
+    if (l->conv->edges) s->exact_dz = (size_t)n->n_src * dg_exact_row(l);
+    s->exact_thread = dg_exact_thread_size(l, sparse), s->exact_common = dg_exact_common_size(l, sparse);
+  }
   s->partial = partial_size(l, n, sparse);
   s->sums = sums_size(l, n);
 }
@@ -130,6 +134,9 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
     most.partial = max_size(most.partial, sizes[k].partial);
     most.turned = max_size(most.turned, sizes[k].turned);
     most.sums = max_size(most.sums, sizes[k].sums);
+    most.exact_dz = max_size(most.exact_dz, sizes[k].exact_dz);
+    most.exact_thread = max_size(most.exact_thread, sizes[k].exact_thread);
+    most.exact_common = max_size(most.exact_common, sizes[k].exact_common);
   }
   DG_TRY(dg_alloc(&scratch->dagg[0], dagg[0], sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->dagg[1], dagg[1], sizeof(dg_real)));
@@ -139,6 +146,10 @@ dg_status dg_scratch_create(dg_scratch *scratch, const dg_layer *layer, const dg
   DG_TRY(dg_alloc(&scratch->partial, most.partial, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->turned, most.turned, sizeof(dg_real)));
   DG_TRY(dg_alloc(&scratch->sums, most.sums, sizeof *scratch->sums));
+  scratch->exact.stride = most.exact_thread;
+  DG_TRY(dg_alloc(&scratch->exact.dz, most.exact_dz, sizeof(double)));
+  DG_TRY(dg_alloc(&scratch->exact.room, (size_t)omp_get_max_threads() * most.exact_thread, sizeof(double)));
+  DG_TRY(dg_alloc(&scratch->exact.common, most.exact_common, sizeof(double)));
 
 cleanup:
   return status;
@@ -153,6 +164,9 @@ void dg_scratch_destroy(dg_scratch *scratch) {
   dg_free(&scratch->partial);
   dg_free(&scratch->turned);
   dg_free(&scratch->sums);
+  dg_free(&scratch->exact.dz);
+  dg_free(&scratch->exact.room);
+  dg_free(&scratch->exact.common);
 }
 
 static void borrow_scratch(dg_work *w, const dg_scratch *s) {
@@ -166,6 +180,7 @@ static void borrow_scratch(dg_work *w, const dg_scratch *s) {
     w->e.t_notes = w->block->t_number, w->e.first_note = w->block->number;
   }
   w->e.dzr = s->dzr, w->partial = s->partial, w->turned = s->turned, w->sums = s->sums;
+  w->exact = s->exact;
   w->dskip = w->e.dagg;
 }
 
@@ -222,7 +237,7 @@ static void describe_edges(dg_edges *e, const dg_layer *l, const dg_block *b, in
   e->hp = l->hp, e->ld = ld;
   e->slope = (dg_real)l->slope;
   e->indptr = b->indptr, e->indices = b->indices;
-  e->t_indptr = b->t_indptr, e->t_indices = b->t_indices, e->inner = l->conv->inner_edges;
+  e->t_indptr = b->t_indptr, e->t_indices = b->t_indices, e->inner = l->conv->inner_edges && !l->exact;
   e->ids = b->folded, e->norm = b->norm;
   e->n_dst = b->n_dst, e->n_edges = b->indptr[b->n_dst];
   e->n_out_edges = b->t_indptr ? b->t_indptr[b->n_src] : 0;
@@ -245,6 +260,10 @@ static dg_status create_channel(dg_work *w, dg_halo_type type) {
   const dg_layer *l = w->layer;
   const dg_halo_plan *plan = &w->block->plan;
   const int width = l->dim * l->hp;
+  if (w->exact.stride > 0)
+    return dg_halo_channel_create_sums(&w->channel, plan, w->e.z, w->e.z_bf16,
+                                       l->bf16 ? dg_bf16_width(width, l->ld) : width, l->ld, w->exact.dz,
+                                       (int)dg_exact_row(l));
   if (l->bf16)
     return dg_halo_channel_create_bf16(&w->channel, plan, w->e.z_bf16, dg_bf16_width(width, l->ld), w->e.dz, width,
                                        l->ld, type);

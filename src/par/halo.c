@@ -125,6 +125,7 @@ typedef struct way {
   int width;     /* elements of a row that travel */
   size_t stride; /* bytes from one of its rows to the next */
   bool rounded;  /* reals of the matrix are bf16 on the wire */
+  bool doubles;  /* elements are these */
   bool in_place;
   size_t row_bytes;                  /* of a row on the wire */
   MPI_Datatype row;                  /* one row: counts of elements may exceed int */
@@ -175,9 +176,17 @@ static void unpack_row(const way *w, char *restrict row, const char *restrict wi
   for (int c = 0; c < w->width; c++) out[c] = (dg_real)from_bf16(in[c]);
 }
 
-/* Of gradients, which are reals. */
+static void add_doubles(double *restrict out, const double *restrict in, int n) {
+  for (int c = 0; c < n; c++) out[c] += in[c];
+}
+
+/* Of gradients, which are reals, or sums of them. */
 static void add_row(const dg_halo_channel *channel, char *restrict row, const char *restrict wire) {
   dg_real *restrict out = (dg_real *)row;
+  if (channel->push.doubles) {
+    add_doubles((double *)row, (const double *)wire, channel->push.width);
+    return;
+  }
   if (!channel->push.rounded) {
     const dg_real *restrict in = (const dg_real *)wire;
     for (int c = 0; c < channel->push.width; c++) out[c] += in[c];
@@ -292,6 +301,8 @@ typedef struct matrices {
   bool table;
   int value_width, width, ld;
   dg_halo_type type;
+  double *sums; /* in the place of `gradient`; NULL: that */
+  int n_sums;
 } matrices;
 
 static dg_status create_channel(dg_halo_channel **out, const dg_halo_plan *plan, const matrices *m) {
@@ -302,13 +313,17 @@ static dg_status create_channel(dg_halo_channel **out, const dg_halo_plan *plan,
   if (status == DG_OK) {
     *channel = (dg_halo_channel){.plan = plan};
     describe_way(&channel->pull, channel, m->value, m->value_width, m->ld, kept, m->table ? kept : wire);
-    describe_way(&channel->push, channel, m->gradient, m->width, m->ld, sizeof(dg_real), wire);
+    if (m->sums)
+      describe_way(&channel->push, channel, m->sums, m->n_sums, m->n_sums, sizeof(double), sizeof(double));
+    else
+      describe_way(&channel->push, channel, m->gradient, m->width, m->ld, sizeof(dg_real), wire);
+    channel->push.doubles = m->sums != NULL;
     status = allocate_channel(channel);
   }
   DG_TRY(dg_comm_agree(&plan->comm, status));
   channel->has_requests = true;
   create_requests(channel, &channel->pull, !wide || m->table ? MPI_UINT16_T : DG_MPI_REAL);
-  create_requests(channel, &channel->push, wide ? DG_MPI_REAL : MPI_UINT16_T);
+  create_requests(channel, &channel->push, m->sums ? MPI_DOUBLE : wide ? DG_MPI_REAL : MPI_UINT16_T);
 cleanup:
   if (status != DG_OK) dg_halo_channel_destroy(&channel);
   *out = channel;
@@ -317,13 +332,19 @@ cleanup:
 
 dg_status dg_halo_channel_create(dg_halo_channel **out, const dg_halo_plan *plan, dg_real *value, dg_real *gradient,
                                  int width, int ld, dg_halo_type type) {
-  const matrices m = {value, gradient, false, width, width, ld, type};
+  const matrices m = {value, gradient, false, width, width, ld, type, NULL, 0};
   return create_channel(out, plan, &m);
 }
 
 dg_status dg_halo_channel_create_bf16(dg_halo_channel **out, const dg_halo_plan *plan, dg_bf16 *value, int value_width,
                                       dg_real *gradient, int width, int ld, dg_halo_type type) {
-  const matrices m = {value, gradient, true, value_width, width, ld, type};
+  const matrices m = {value, gradient, true, value_width, width, ld, type, NULL, 0};
+  return create_channel(out, plan, &m);
+}
+
+dg_status dg_halo_channel_create_sums(dg_halo_channel **out, const dg_halo_plan *plan, dg_real *value, dg_bf16 *table,
+                                      int width, int ld, double *sums, int n_sums) {
+  const matrices m = {table ? (void *)table : value, NULL, table != NULL, width, width, ld, DG_HALO_F32, sums, n_sums};
   return create_channel(out, plan, &m);
 }
 

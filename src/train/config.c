@@ -72,8 +72,14 @@ static void fill_dependent_defaults(values *v, const dg_option *options) {
   if (!options[EVAL_EVERY].given) c->eval_every = watches ? 1 : 10;
 }
 
-static dg_status check_available(const dg_config *config) {
-  return config->reproducible ? dg_fail(DG_USAGE, "--reproducible is not available in this version") : DG_OK;
+/* Rows that other ranks read must be those that their owners do, and sums be made where rows are owned. */
+static dg_status check_reproducible(const values *v) {
+  if (!v->config.model.reproducible) return DG_OK;
+  if (v->halo_type != DG_HALO_F32)
+    return dg_fail(DG_USAGE, "--reproducible is for exchanged rows of f32, not for --halo-type bf16");
+  if (v->first_halo == DG_FIRST_FETCH)
+    return dg_fail(DG_USAGE, "--reproducible exchanges the first layer's rows: it is not for --first-halo fetch");
+  return DG_OK;
 }
 
 dg_status dg_config_period(dg_period *period, const dg_config *config) {
@@ -214,7 +220,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
     DG_TRY(dg_fail(DG_USAGE, "%s: print-config is for the command line", v->config.config_file));
   for (int i = 0; i < N_OPTIONS; i++) typed[i] = options[i].given;
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
-  DG_TRY(check_available(&v->config));
+  DG_TRY(check_reproducible(v));
   if (!whole_runs) DG_TRY(check_runs(options, typed));
   DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
@@ -232,7 +238,7 @@ cleanup:
 
 /* Whether --config may hold the option: it is in force, and a text that is there. */
 static bool is_printed(const values *v, const dg_option *options, int option, bool whole_runs) {
-  static const int never[] = {RECIPE, CONFIG, PRINT_CONFIG, REPRODUCIBLE, SAVE_GRADIENTS};
+  static const int never[] = {RECIPE, CONFIG, PRINT_CONFIG, SAVE_GRADIENTS};
   const dg_option *o = &options[option];
   if (is_among(option, never, sizeof never / sizeof *never)) return false;
   if (!whole_runs && is_among(option, run_options, N_RUN_OPTIONS)) return false;

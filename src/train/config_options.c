@@ -143,7 +143,8 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
   options[RESUME] = dg_option_flag("resume", &c->resume, "go on from --checkpoint; start where it is not there yet");
   options[PRINT_CONFIG] =
       dg_option_flag("print-config", &c->print_config, "print all these options as YAML for --config, and no more");
-  options[REPRODUCIBLE] = dg_option_flag("reproducible", &c->reproducible, NULL);
+  options[REPRODUCIBLE] = dg_option_flag("reproducible", &c->model.reproducible,
+                                         "the same bits for any number of ranks and threads; slower");
   options[SAVE_GRADIENTS] = dg_option_text("save-gradients", &c->save_gradients, "FILE", NULL);
 }
 
@@ -191,6 +192,7 @@ static const char *const group_of[N_OPTIONS] = {[MODEL] = "model",
                                                 [CONFIG] = "options by name or from a file",
                                                 [PRINT_CONFIG] = "options by name or from a file",
                                                 [THREADS] = "ranks",
+                                                [REPRODUCIBLE] = "ranks",
                                                 [PARTITION] = "ranks",
                                                 [BALANCE] = "ranks",
                                                 [OBJECTIVE] = "ranks",

@@ -56,11 +56,13 @@ double dg_loss_sum_weights(const dg_loss *loss, const dg_local *local, int split
   return sum;
 }
 
-/* What the training nodes of all ranks weigh, and how many labels they have. Collective. */
+/* What the training nodes of all ranks weigh, class by class, and how many labels they have. Local. */
 static void weigh(dg_loss *loss, const int64_t *count, const dg_local *local) {
   const int n_classes = local->shard.info.n_classes;
-  loss->train_labels = (double)local->shard.n_train;
-  loss->train_weight = dg_loss_sum_weights(loss, local, DG_TRAIN);
+  const bool plain = loss->class_weight == NULL || local->shard.classes;
+  loss->train_labels = loss->train_weight = (double)local->shard.n_train;
+  if (!plain) loss->train_weight = 0;
+  for (int c = 0; !plain && c < n_classes; c++) loss->train_weight += (double)count[c] * loss->class_weight[c];
   if (loss->kind != DG_LOSS_BCE) return;
   loss->train_weight *= n_classes;
   loss->train_labels = 0;

@@ -35,7 +35,8 @@ static dg_status make_pass(dg_trainer *t, dg_field **field, dg_pass *pass, int s
   const dg_field_config config = {.n_layers = t->config->model.layers,
                                   .splits = dg_config_prunes(t->config) ? splits : 0,
                                   .edges = dg_conv_of(t->config->model.kind)->edges,
-                                  .outer = dg_conv_of(t->config->model.kind)->inner_edges,
+                                  .outer =
+                                      dg_conv_of(t->config->model.kind)->inner_edges && !t->config->model.reproducible,
                                   .numbered = dg_model_notes_edges(&t->model),
                                   .exchange_first = t->exchange_first,
                                   .exchange_input = t->config->model.label_iterations > 0,
@@ -54,6 +55,7 @@ cleanup:
 /* The first layer's halo rows: as the configuration says, or where it leaves it open what costs less. */
 static bool exchanges_first(const dg_trainer *t) {
   const dg_local *local = &t->local;
+  if (t->config->model.reproducible) return t->model.layer[0].conv->edges;
   if (t->comm->size == 1 || !t->model.layer[0].conv->edges) return false;
   if (t->config->first_halo != DG_FIRST_AUTO) return t->config->first_halo == DG_FIRST_EXCHANGE;
   if (dg_model_may_gather_input(&t->model, local->shard.features.sparse)) return false;

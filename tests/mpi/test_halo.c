@@ -261,6 +261,50 @@ static void tables_in_bf16_travel_as_they_are(void **state) {
   for_each_case(check_table);
 }
 
+/* More digits than a real has. */
+static double sum_of(int rank, int node, int column) {
+  return (double)number_of(rank, node, column) + 0x1p-40;
+}
+
+/* Rows of doubles come home as they are, longer than those of `value`, which travel as ever. */
+static void check_sums(const local *l, shape s, dg_halo_type type) {
+  const int n = l->n_owned + l->n_halo, n_sums = 3 * s.ld;
+  double *sums = NULL;
+  dg_halo_channel *channel = NULL;
+  if (type != DG_HALO_F32 || s.ld > 100) return;
+  dg_real *value = matrix_create(l, s.ld);
+  DG_CHECK(dg_alloc(&sums, (size_t)n * (size_t)n_sums, sizeof *sums) == DG_OK);
+  assert_all_true(&test_comm,
+                  dg_halo_channel_create_sums(&channel, &l->plan, value, NULL, s.width, s.ld, sums, n_sums) == DG_OK);
+  bool right =
+      dg_halo_channel_bytes_back(channel) == l->plan.send_offset[l->plan.n_send_ranks] * n_sums * (int64_t)sizeof *sums;
+  for (int round = 0; round < 2; round++) {
+    fill(value, l, s.ld, round);
+    for (int i = l->n_owned * s.ld; i < n * s.ld; i++) value[i] = 99;
+    for (int i = 0; i < n * n_sums; i++) sums[i] = sum_of(test_comm.rank, l->node[i / n_sums], i % n_sums);
+    dg_halo_pull_begin(channel);
+    dg_halo_pull_end(channel);
+    dg_halo_push_begin(channel);
+    dg_halo_push_end(channel);
+    right &= pulled_right(value, l, s, round, type);
+    for (int i = 0; i < l->n_owned * n_sums; i++) {
+      double expected = sum_of(test_comm.rank, l->node[i / n_sums], i % n_sums);
+      for (int r = 0; r < test_comm.size; r++)
+        if (is_halo(l->of, r, l->node[i / n_sums])) expected += sum_of(r, l->node[i / n_sums], i % n_sums);
+      right &= sums[i] == expected;
+    }
+    assert_all_true(&test_comm, right);
+  }
+  dg_halo_channel_destroy(&channel);
+  dg_free(&value);
+  dg_free(&sums);
+}
+
+static void sums_come_home_as_doubles(void **state) {
+  (void)state;
+  for_each_case(check_sums);
+}
+
 static double dot(const dg_real *a, const dg_real *b, int n) {
   double sum = 0;
   for (int i = 0; i < n; i++) sum += (double)a[i] * b[i];
@@ -477,6 +521,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(pull_fills_the_halo_rows),
       cmocka_unit_test(push_adds_in_the_order_of_ranks),
       cmocka_unit_test(tables_in_bf16_travel_as_they_are),
+      cmocka_unit_test(sums_come_home_as_doubles),
       cmocka_unit_test(pull_and_push_are_adjoint),
       cmocka_unit_test(bytes_count_what_travels),
       cmocka_unit_test(rows_for_a_neighbour_are_one_message_or_short_ones),

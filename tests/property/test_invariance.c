@@ -10,12 +10,13 @@
 
 /* What training computes does not depend on who owns what, nor on leaving out rows the loss does not touch. */
 
-static const double tolerance = 1e-12; /* of a tensor's largest entry */
+#define tolerance 1e-12 /* of a tensor's largest entry */
 static const dg_step step = {.seed = 4, .epoch = 9, .training = true};
 
 /* Everything one step gives. */
 typedef struct outcome {
   double loss;
+  double scale;    /* of the gradient where it is clipped; 1 where the model is not reproducible */
   double *weights; /* [params.count] */
   double *input;   /* [n_nodes, n_features] */
 } outcome;
@@ -32,6 +33,7 @@ static dg_status run_step(outcome *o, test_job *job, const random_graph *g) {
   DG_TRY(dg_alloc(&o->input, (size_t)g->n_nodes * g->n_features, sizeof *o->input));
   o->loss = job_step(job, &step);
   for (int64_t i = 0; i < p->count; i++) o->weights[i] = (double)p->grad[i];
+  o->scale = job->config.model.reproducible ? dg_gradient_scale(p, 1e-3) : 1;
   DG_TRY(job_input_gradient(job, o->input));
 cleanup:
   return status;
@@ -43,10 +45,13 @@ static double largest(const double *a, int64_t n) {
   return most;
 }
 
+/* Where reproducible training says how close, in the place of `tolerance`. */
+static double allowed = tolerance;
+
 static bool close_to(const double *a, const double *b, int64_t n, double floor, const char *what) {
   double scale = fmax(floor, largest(a, n)), error = 0;
   for (int64_t i = 0; i < n; i++) error = fmax(error, isfinite(b[i]) ? fabs(a[i] - b[i]) : INFINITY);
-  bool close = error <= tolerance * scale;
+  bool close = error <= allowed * scale;
   if (!close) fprintf(stderr, "%s: error %.3g of %.3g\n", what, error, scale);
   return close;
 }
@@ -96,6 +101,39 @@ static void check(const random_graph *g, const dg_model_config *config) {
     job_destroy(&job);
   }
   outcome_destroy(&alone);
+  dg_comm_destroy(&self);
+}
+
+/* Reproducible steps, whose products round their factors to 22 bits, come that near to others; and are the same bits on
+   all ranks, whoever owns what, as on one: pruned ones as pruned ones, for what is rounded depends on the rows. */
+static void check_bits(const random_graph *g, const dg_model_config *config) {
+  dg_model_config exact = *config;
+  dg_comm self;
+  test_job job;
+  outcome plain, alone, together;
+  exact.reproducible = true;
+  assert_all_true(&test_comm, dg_comm_create(&self, MPI_COMM_SELF) == DG_OK);
+  run(&plain, &job, g, &self, config, true, true, 0);
+  job_destroy(&job);
+  for (int prune = 0; prune < 2; prune++) {
+    run(&alone, &job, g, &self, &exact, prune, true, 0);
+    allowed = 1e-5;
+    const bool near = same_outcome(&plain, &alone, &job, g);
+    allowed = tolerance;
+    assert_all_true(&test_comm, near);
+    job_destroy(&job);
+    for (uint64_t owner_seed = 1; owner_seed <= 3; owner_seed++) {
+      run(&together, &job, g, &test_comm, &exact, prune, true, owner_seed);
+      allowed = 0;
+      const bool same = same_outcome(&alone, &together, &job, g) && alone.scale < 1 && alone.scale == together.scale;
+      allowed = tolerance;
+      assert_all_true(&test_comm, same);
+      outcome_destroy(&together);
+      job_destroy(&job);
+    }
+    outcome_destroy(&alone);
+  }
+  outcome_destroy(&plain);
   dg_comm_destroy(&self);
 }
 
@@ -197,6 +235,30 @@ static void labels_as_input_change_nothing(void **state) {
   }
 }
 
+static void reproducible_steps_are_the_same_bits(void **state) {
+  (void)state;
+  const int before = omp_get_max_threads();
+  for (int sparse = 0; sparse < 2; sparse++) {
+    random_graph g = {.seed = 16, .n_nodes = 120, .n_features = 19, .n_classes = 5, .degree = 4, .hub = true};
+    g.sparse = sparse, g.edge_dim = sparse ? 3 : 0;
+    assert_int_equal(random_graph_create(&g), DG_OK);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+      for (int norm = DG_NORM_NONE; norm <= DG_NORM_LAYER; norm++) {
+        dg_model_config config = make_config(kinds[k], 3 - sparse, 2, 1 + norm);
+        const bool attention = kinds[k] == DG_MODEL_GAT || kinds[k] == DG_MODEL_GATV2;
+        config.norm = (dg_norm)norm, config.residual = norm == DG_NORM_LAYER;
+        config.use_labels = norm == DG_NORM_BATCH ? 0.5 : 0, config.label_iterations = norm == DG_NORM_BATCH;
+        config.edge_attributes = sparse && attention ? DG_EDGES_FEATURES : DG_EDGES_PLAIN;
+        config.edge_dropout = attention ? 0.2 : 0, config.symmetric_norm = attention && norm == DG_NORM_LAYER;
+        config.message_dropout = kinds[k] == DG_MODEL_GAT && norm == DG_NORM_LAYER ? 0.3 : 0;
+        omp_set_num_threads(1 + norm);
+        check_bits(&g, &config);
+      }
+    random_graph_destroy(&g);
+  }
+  omp_set_num_threads(before);
+}
+
 static void one_layer_will_do(void **state) {
   (void)state;
   random_graph g = {.seed = 2, .n_nodes = 30, .n_features = 7, .n_classes = 3, .degree = 3, .hub = true};
@@ -215,6 +277,7 @@ static void fewer_nodes_than_ranks(void **state) {
   assert_int_equal(random_graph_create(&g), DG_OK);
   dg_model_config config = make_config(DG_MODEL_GATV2, 2, 2, 1);
   check(&g, &config);
+  check_bits(&g, &config);
   config.residual = true, config.norm = DG_NORM_BATCH, config.edge_attributes = DG_EDGES_FEATURES;
   check(&g, &config);
   random_graph_destroy(&g);
@@ -245,6 +308,7 @@ int main(int argc, char **argv) {
                                      cmocka_unit_test(what_attention_sees_of_edges_changes_nothing),
                                      cmocka_unit_test(several_labels_change_nothing),
                                      cmocka_unit_test(labels_as_input_change_nothing),
+                                     cmocka_unit_test(reproducible_steps_are_the_same_bits),
                                      cmocka_unit_test(one_layer_will_do),
                                      cmocka_unit_test(fewer_nodes_than_ranks),
                                      cmocka_unit_test(threads_and_chunks_change_nothing)};

@@ -258,9 +258,14 @@ static void impossible_values_are_refused(void **state) {
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_int_equal(parse_with(NULL, lines[i]), DG_USAGE);
 }
 
-static void options_to_come_say_so(void **state) {
+static void reproducible_runs_exchange_rows_as_they_are(void **state) {
   (void)state;
-  assert_message("--reproducible", "--reproducible is not available in this version");
+  assert_int_equal(parse_with(NULL, "--reproducible"), DG_OK);
+  assert_true(config.model.reproducible);
+  assert_message("--reproducible --halo-type bf16",
+                 "--reproducible is for exchanged rows of f32, not for --halo-type bf16");
+  assert_message("--reproducible --first-halo fetch",
+                 "--reproducible exchanges the first layer's rows: it is not for --first-halo fetch");
 }
 
 static void assert_period(const char *line, int64_t epochs, int64_t minutes) {
@@ -417,7 +422,7 @@ int main(void) {
       cmocka_unit_test(nearer_sources_win),
       cmocka_unit_test(recipes_are_as_published),
       cmocka_unit_test(impossible_values_are_refused),
-      cmocka_unit_test(options_to_come_say_so),
+      cmocka_unit_test(reproducible_runs_exchange_rows_as_they_are),
       cmocka_unit_test(checkpoints_come_by_epochs_or_by_minutes),
       cmocka_unit_test(what_a_run_depends_on_is_described),
       cmocka_unit_test(verbs_add_options),
