@@ -61,6 +61,11 @@ static void add_partial(const dg_work *work, const dg_real *partial, int64_t beg
   if (begin < end) work->layer->kernels->exact_add(dg_exact_room(work) + begin, n, partial + begin, (int)(end - begin));
 }
 
+/* An index of rows of which kernels see row j alone: elements [j] and [j + 1] are the two of `ends`. */
+static const int32_t *index_of(const int32_t *ends, int32_t j) {
+  return (const int32_t *)((uintptr_t)ends - (uintptr_t)j * sizeof *ends);
+}
+
 /* The sum of dz of source j over its out-edges here, edge by edge. What a target's own score gives it comes with its
    self-loop. */
 static void sum_source(const dg_work *work, const dg_edges *edges, int32_t j) {
@@ -71,7 +76,7 @@ static void sum_source(const dg_work *work, const dg_edges *edges, int32_t j) {
   dg_edges one = *edges;
   int32_t ends[2];
   memset(sum, 0, row * sizeof *sum);
-  one.t_indptr = dg_exact_index_of(ends, j, sizeof *ends);
+  one.t_indptr = index_of(ends, j);
   for (int32_t t = edges->t_indptr[j]; t < edges->t_indptr[j + 1]; t++) {
     ends[0] = t, ends[1] = t + 1;
     const bool loop = edges->t_indices[t] == j;

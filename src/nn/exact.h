@@ -11,12 +11,6 @@
 size_t dg_exact_thread_size(const dg_layer *layer, bool sparse);
 size_t dg_exact_common_size(const dg_layer *layer, bool sparse);
 
-/* The index of a sparse matrix of which kernels see row j alone: its elements [j] and [j + 1], of so many bytes, are
-   the two of `ends`. Local. */
-static inline const void *dg_exact_index_of(const void *ends, int64_t j, size_t size) {
-  return (const void *)((uintptr_t)ends - (uintptr_t)j * size);
-}
-
 /* Numbers of an exact sum of a row of dz. Local. */
 static inline size_t dg_exact_row(const dg_layer *layer) {
   return DG_EXACT_PARTS * (size_t)layer->ld;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <distgat/rng.h>
+
 #include "nn/parallel.h"
 
 /* Gradients of weights by exact sums. Both factors of a product are rounded to whole multiples of a step of their
@@ -193,18 +195,18 @@ void dg_exact_pass_rows(dg_work *w, dg_params *params, const dg_rows_pass *p) {
 
 /* ---- sparse columns ---- */
 
-/* Sum over the rows of column f, non-zero by non-zero; the gradient's place is used on the way. */
-static void sum_column(const dg_work *w, double *sum, dg_real *grad, const dg_side *s, const dg_columns *x, int32_t f) {
+/* Sum over the rows of column f of its kept non-zeros times gradients. */
+static void sum_column(const dg_work *w, double *sum, const dg_side *s, const dg_columns *x, int32_t f) {
   const int ld = s->ld;
-  dg_product product = {grad, s->d, NULL, s->n};
-  dg_columns one = *x;
-  int64_t ends[2];
+  dg_real *product = (dg_real *)dg_exact_room(w);
   memset(sum, 0, DG_EXACT_PARTS * (size_t)ld * sizeof *sum);
-  one.indptr = dg_exact_index_of(ends, f, sizeof *ends);
   for (int64_t t = x->indptr[f]; t < x->indptr[f + 1] && x->rows[t] < s->n; t++) {
-    ends[0] = t, ends[1] = t + 1;
-    w->layer->kernels->sparse_backward(&product, 1, &one, ld, f, f + 1);
-    w->layer->kernels->exact_add(sum, (size_t)ld, grad + (size_t)f * (size_t)ld, ld);
+    const int32_t r = x->rows[t];
+    const dg_dropout *drop = &x->drop;
+    if (drop->threshold && dg_rng_column(x->row_bits[r], drop->key, (uint32_t)f) < drop->threshold) continue;
+    const dg_real value = (dg_real)x->values[t] * drop->scale, *d = s->d + (size_t)r * (size_t)ld;
+    for (int c = 0; c < ld; c++) product[c] = value * d[c];
+    w->layer->kernels->exact_add(sum, (size_t)ld, product, ld);
   }
 }
 
@@ -217,7 +219,7 @@ void dg_exact_sparse_weights(const dg_work *w, dg_params *params, const dg_side 
     const int32_t stop = dg_min_row(first + columns, n_cols);
     double *sum = w->exact.common;
 #pragma omp parallel for schedule(dynamic, 16)
-    for (int32_t f = first; f < stop; f++) sum_column(w, sum + (f - first) * n, grad, s, x, f);
+    for (int32_t f = first; f < stop; f++) sum_column(w, sum + (f - first) * n, s, x, f);
     dg_comm_sum_double(w->comm, sum, (size_t)((stop - first) * n));
     for (int32_t f = first; f < stop; f++)
       for (int c = 0; c < ld; c++) grad[(int64_t)f * ld + c] = (dg_real)dg_exact_value(sum + (f - first) * n, ld, c);
