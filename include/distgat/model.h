@@ -161,10 +161,11 @@ typedef struct dg_score {
 
 /* Loss summed over this rank's output rows of the splits, each by its weight, the sum of weights, and how many rows are
    classified right; with several labels a node how many labels are found, how many were guessed, and how many there
-   are. Local. */
+   are. Where sums are exact the loss is in two parts, which are added up after their sums over ranks. Local. */
 typedef struct dg_metrics {
   double loss_sum, weight, correct;
   double guesses, labels; /* of several */
+  double loss_rest;
 } dg_metrics;
 dg_metrics dg_pass_metrics(const dg_pass *pass, int splits);
 

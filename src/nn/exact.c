@@ -151,5 +151,6 @@ void dg_exact_keep(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
   for (int64_t i = l->first; i < l->first + l->count; i++)
     params->squares += (double)params->grad[i] * (double)params->grad[i];
+  for (int64_t i = l->first; i < l->first + l->count; i++) params->grad[i] += 0; /* no -0, as beside other ranks' 0 */
   if (work->comm->rank > 0) memset(params->grad + l->first, 0, (size_t)l->count * sizeof *params->grad);
 }

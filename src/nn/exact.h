@@ -43,6 +43,13 @@ void dg_exact_backward_edges(const dg_work *work, dg_params *params);
 /* out [n] = column sums of rows x [rows, n] of all ranks. Collective. */
 void dg_exact_columns(const dg_work *work, dg_real *out, const dg_real *x, int n, int32_t rows);
 
+/* reach[c] = the largest |x[r, c]| that is a number, or what it was; x [rows, n]. Local. */
+void dg_exact_find_reach(double *reach, const dg_real *x, int n, int32_t rows);
+
+/* What n columns are multiplied by, powers of 2, so that the largest number of each on any rank takes so many bits;
+   what each thread found is in its room. Collective. */
+const double *dg_exact_scales(const dg_work *work, int64_t n, int bits);
+
 /* A pass over dense input rows as in weights.c: gradients of weights and biases, and what the transition below makes of
    its own. The gradient of sparse features' weights and of the bias of one side. Collective. */
 void dg_exact_pass_rows(dg_work *work, dg_params *params, const dg_rows_pass *pass);

@@ -66,8 +66,7 @@ size_t dg_exact_common_size(const dg_layer *l, bool sparse) {
 
 /* ---- steps ---- */
 
-/* reach[c] = the largest |x[r, c]| that is a number, or what it was. */
-static void find_reach(double *reach, const dg_real *x, int n, int32_t rows) {
+void dg_exact_find_reach(double *reach, const dg_real *x, int n, int32_t rows) {
   for (int32_t r = 0; r < rows; r++, x += n)
     for (int c = 0; c < n; c++) {
       const double size = fabs((double)x[c]);
@@ -82,36 +81,40 @@ static int32_t rows_of_side(const dg_side *s, int32_t begin, int32_t end) {
 static void reach_tile(const dg_work *w, const dg_params *params, const dg_rows_pass *p, int32_t begin, int32_t end) {
   const dg_rows_of x = dg_input_rows(w, params, begin, end);
   double *reach = dg_exact_room(w);
-  find_reach(reach, x.at, x.n, end - begin);
+  dg_exact_find_reach(reach, x.at, x.n, end - begin);
   reach += x.n;
   for (int i = 0; i < p->n_weights; reach += p->side[i++].ld)
-    find_reach(reach, p->side[i].d + (size_t)begin * p->side[i].ld, p->side[i].ld,
-               rows_of_side(&p->side[i], begin, end));
+    dg_exact_find_reach(reach, p->side[i].d + (size_t)begin * p->side[i].ld, p->side[i].ld,
+                        rows_of_side(&p->side[i], begin, end));
 }
 
-/* What a column is multiplied by, so that its largest number takes DG_EXACT_BITS. */
-static double scale_of(double reach) {
+/* What a column is multiplied by, so that its largest number takes so many bits. */
+static double scale_of(double reach, int bits) {
   int exponent;
   if (reach == 0 || !isfinite(reach)) return 1;
   frexp(reach, &exponent);
-  return ldexp(1, DG_EXACT_BITS - exponent);
+  return ldexp(1, bits - exponent);
 }
 
-/* Columns of the input, then of each side. Collective. */
-static const double *find_scales(const dg_work *w, const dg_params *params, const dg_rows_pass *p) {
+const double *dg_exact_scales(const dg_work *w, int64_t n, int bits) {
   double *scale = w->exact.common;
-  int64_t n = dg_dense_width(w);
-  for (int i = 0; i < p->n_weights; i++) n += p->side[i].ld;
-  dg_exact_begin(w, n);
-  FOR_TILES(w, p->n, reach_tile(w, params, p, begin, end));
   for (int64_t c = 0; c < n; c++) {
     scale[c] = 0;
     for (int t = 0; t < omp_get_max_threads(); t++)
       scale[c] = fmax(scale[c], w->exact.room[(size_t)t * w->exact.stride + (size_t)c]);
   }
   dg_comm_max_doubles(w->comm, scale, (size_t)n);
-  for (int64_t c = 0; c < n; c++) scale[c] = scale_of(scale[c]);
+  for (int64_t c = 0; c < n; c++) scale[c] = scale_of(scale[c], bits);
   return scale;
+}
+
+/* Columns of the input, then of each side. Collective. */
+static const double *find_scales(const dg_work *w, const dg_params *params, const dg_rows_pass *p) {
+  int64_t n = dg_dense_width(w);
+  for (int i = 0; i < p->n_weights; i++) n += p->side[i].ld;
+  dg_exact_begin(w, n);
+  FOR_TILES(w, p->n, reach_tile(w, params, p, begin, end));
+  return dg_exact_scales(w, n, DG_EXACT_BITS);
 }
 
 /* ---- rows ---- */

@@ -118,16 +118,35 @@ static dg_metrics several_row(dg_real *d, const dg_pass *pass, const dg_real *lo
 }
 
 static void add_metrics(dg_metrics *sum, const dg_metrics *m) {
-  sum->loss_sum += m->loss_sum, sum->weight += m->weight;
+  sum->loss_sum += m->loss_sum, sum->loss_rest += m->loss_rest, sum->weight += m->weight;
   sum->correct += m->correct, sum->guesses += m->guesses, sum->labels += m->labels;
 }
 
 /* ---- what the loss is of ---- */
 
+/* The nearest whole multiple of a step. */
+static double in_steps_of(double step, double x) {
+  const double round = 1.5 * 0x1p52 * step;
+  return (x + round) - round;
+}
+
 /* Where sums are exact, what is added over nodes of all ranks is in whole steps, of which a double holds the sum. */
 static double in_steps(const dg_pass *pass, double x) {
-  const double round = 1.5 * 0x1p52 * 0x1p-24; /* to a multiple of 2^-24 */
-  return pass->model->config.reproducible ? (x + round) - round : x;
+  return pass->model->config.reproducible ? in_steps_of(0x1p-24, x) : x;
+}
+
+/* A loss may be large: there it is in two parts. */
+static void add_loss(const dg_pass *pass, dg_metrics *sum, double x) {
+  const bool parted = pass->model->config.reproducible && isfinite(x);
+  const double large = parted ? in_steps_of(16, x) : x;
+  sum->loss_sum += large;
+  if (parted) sum->loss_rest += in_steps_of(0x1p-24, x - large);
+}
+
+static void add_row(const dg_pass *pass, dg_metrics *sum, dg_metrics m) {
+  add_loss(pass, sum, m.loss_sum);
+  m.loss_sum = 0;
+  add_metrics(sum, &m);
 }
 
 /* Whether the loss of training is of an output row. */
@@ -182,9 +201,7 @@ dg_metrics dg_pass_metrics(const dg_pass *pass, int splits) {
   dg_metrics sum = {0};
   for (int32_t i = 0; i < pass->field->n_out; i++) {
     if (!(pass->field->mask[i] & splits) || (pass->work->left_out && pass->work->left_out[i])) continue;
-    dg_metrics m = evaluate_row(pass, i);
-    m.loss_sum = in_steps(pass, m.loss_sum);
-    add_metrics(&sum, &m);
+    add_row(pass, &sum, evaluate_row(pass, i));
   }
   return sum;
 }
@@ -223,12 +240,10 @@ static dg_metrics loss_rows(dg_work *work, const dg_pass *pass, dg_real share, i
     if (!is_trained(pass, i)) {
       memset(d, 0, (size_t)ldc * sizeof *d);
     } else if (pass->field->labels) {
-      sum.loss_sum += in_steps(pass, differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct));
+      add_loss(pass, &sum, differentiate_row(d, pass, logits, pass->field->labels[i], share, &correct));
       sum.correct += correct;
     } else {
-      dg_metrics m = several_row(d, pass, logits, classes_of(pass, i), (double)share);
-      m.loss_sum = in_steps(pass, m.loss_sum);
-      add_metrics(&sum, &m);
+      add_row(pass, &sum, several_row(d, pass, logits, classes_of(pass, i), (double)share));
     }
     aggregated_gradient(work, d, n_classes, i);
   }
@@ -258,8 +273,9 @@ static void sum_exactly(const dg_work *work, const dg_pass *pass, dg_metrics *to
   const dg_comm *comm = work->comm;
   dg_exact_columns(work, pass->model->params.grad + work->layer->bias, logits_gradient(work, pass), pass->ld_classes,
                    work->block->n_dst);
-  dg_comm_sum_double(comm, &total->loss_sum, 1);
-  if (comm->rank > 0) total->loss_sum = 0;
+  double parts[] = {total->loss_sum, total->loss_rest};
+  dg_comm_sum_double(comm, parts, 2);
+  total->loss_sum = comm->rank > 0 ? 0 : parts[0] + parts[1];
 }
 
 dg_metrics dg_pass_loss(const dg_pass *pass) {

@@ -97,20 +97,28 @@ static void add_moments(dg_work *work, const dg_real *results) {
   add_doubles(work->norm.sums, work->sums, sums, both);
 }
 
-/* The same of all ranks, whatever these. Collective. */
+/* The same of all ranks, whatever these, of columns whose largest number is made less than 1. Collective. */
 static void add_exact_moments(dg_work *work, const dg_real *results) {
   const dg_layer *l = work->layer;
   const int64_t both = 2 * (int64_t)l->ld, sums = DG_EXACT_PARTS * both;
+  dg_exact_begin(work, l->ld);
+  FOR_TILES(work, work->block->n_dst,
+            dg_exact_find_reach(dg_exact_room(work), results + (size_t)begin * (size_t)l->ld, l->ld, end - begin));
+  const double *scale = dg_exact_scales(work, l->ld, 0);
   dg_exact_begin(work, sums);
   FOR_TILES(
       work, work->block->n_dst, for (int32_t r = begin; r < end; r++) {
         double *sum = dg_exact_room(work), *row = sum + sums;
         memset(row, 0, (size_t)both * sizeof *row);
         l->kernels->column_moments(row, results, l->ld, r, r + 1);
+        for (int c = 0; c < l->ld; c++) row[c] *= scale[c], row[l->ld + c] *= scale[c] * scale[c];
         dg_exact_add_doubles(sum, row, both);
       });
   const double *total = dg_exact_total(work, sums);
-  for (int64_t i = 0; i < both; i++) work->norm.sums[i] = dg_exact_value(total, both, i);
+  for (int c = 0; c < l->ld; c++) {
+    work->norm.sums[c] = dg_exact_value(total, both, c) / scale[c];
+    work->norm.sums[l->ld + c] = dg_exact_value(total, both, l->ld + c) / (scale[c] * scale[c]);
+  }
 }
 
 static void sum_moments(dg_work *work) {

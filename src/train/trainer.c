@@ -203,9 +203,9 @@ dg_score dg_trainer_step(dg_trainer *trainer, uint64_t seed, int64_t epoch) {
 dg_score dg_trainer_score(dg_trainer *trainer, const dg_pass *pass, int split) {
   const int64_t n = dg_shard_count(&trainer->local.shard, split);
   const dg_metrics m = dg_pass_metrics(pass, split);
-  double sums[5] = {m.loss_sum, m.weight, m.correct, m.guesses, m.labels};
-  dg_comm_sum_double(trainer->comm, sums, 5);
-  const dg_metrics sum = {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  double sums[6] = {m.loss_sum, m.weight, m.correct, m.guesses, m.labels, m.loss_rest};
+  dg_comm_sum_double(trainer->comm, sums, 6);
+  const dg_metrics sum = {sums[0] + sums[5], sums[1], sums[2], sums[3], sums[4], 0};
   const double loss = sum.loss_sum / sum.weight;
   if (n == 0 || (!isfinite(loss) && sum.weight > 0)) return (dg_score){NAN, NAN};
   return (dg_score){loss, dg_accuracy(&sum, (double)n, trainer->local.shard.info.multilabel)};

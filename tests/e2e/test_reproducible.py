@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """With --reproducible a run is the same bits at any number of ranks and threads, and where it is gone on with at another."""
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -81,6 +82,21 @@ class Reproducible(program.Case):
         """Narrow ones, which edges gather where sums may be rounded; normalized with figures of all nodes."""
         for options in MODELS[::2]:
             self.check(self.dense, ("--normalize", "standardize", *options), (2, 7))
+
+    def test_large_features(self):
+        """Losses, and moments of batch norm that cancel, beyond what steps of small numbers would hold."""
+        large = self.path("large.h5")
+        shutil.copy(self.dense, large)
+        with h5py.File(large, "a") as f:
+            x = f["features/dense"]
+            pair = 1e13 * np.random.default_rng(3).random((300, x.shape[1]), np.float32)
+            x[:300], x[300:600] = pair, -pair
+        for options in (("--model", "mlp", "--norm", "batch"), ("--model", "gcn", "--eval-every", 1)):
+            options += "--dropout", 0
+            alone = self.train(large, *options, epochs=3)
+            for ranks in (2, 7):
+                with self.subTest(options=options, ranks=ranks):
+                    self.assert_same_bits(self.train(large, *options, ranks=ranks, epochs=3), alone)
 
     def test_gone_on_with(self):
         """On another number of ranks, from the middle of the run."""

@@ -58,7 +58,8 @@ void job_destroy(test_job *job) {
 
 double job_forward(test_job *job, const dg_step *step) {
   dg_pass_forward(&job->trainer.train, step);
-  return dg_pass_metrics(&job->trainer.train, DG_TRAIN).loss_sum / dg_pass_totals(&job->trainer.train).weight;
+  const dg_metrics m = dg_pass_metrics(&job->trainer.train, DG_TRAIN);
+  return (m.loss_sum + m.loss_rest) / dg_pass_totals(&job->trainer.train).weight;
 }
 
 double job_step(test_job *job, const dg_step *step) {
