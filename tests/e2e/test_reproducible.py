@@ -91,7 +91,7 @@ class Reproducible(program.Case):
             x = f["features/dense"]
             pair = 1e13 * np.random.default_rng(3).random((300, x.shape[1]), np.float32)
             x[:300], x[300:600] = pair, -pair
-        for options in (("--model", "mlp", "--norm", "batch"), ("--model", "gcn", "--eval-every", 1)):
+        for options in (("--model", "mlp", "--norm", "batch"), ("--model", "gcn", "--eval-every", 1, "--label-smoothing", 0.1)):
             options += "--dropout", 0
             alone = self.train(large, *options, epochs=3)
             for ranks in (2, 7):
