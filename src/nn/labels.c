@@ -27,7 +27,7 @@ static void show_labels(const dg_pass *pass, const dg_step *step) {
   const dg_row rows = w->channel ? b->n_src_owned : b->n_src; /* whose input is read here */
   const size_t n = (size_t)pass->model->n_classes;
   const uint64_t key = dg_rng_key(dg_rng_key(step->seed, step->epoch), SHOWN);
-  memset(w->labels, 0, (size_t)rows * n * sizeof *w->labels);
+  if (rows > 0) memset(w->labels, 0, (size_t)rows * n * sizeof *w->labels);
   for (dg_row i = 0; i < rows; i++) {
     const dg_row local = pass->field->input_local[i];
     const bool drawn = !step->training || dg_rng_uniform(key, (uint64_t)b->ids[i]) < pass->model->config.use_labels;

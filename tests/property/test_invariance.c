@@ -282,6 +282,9 @@ static void fewer_nodes_than_ranks(void **state) {
   check_bits(&g, &config);
   config.residual = true, config.norm = DG_NORM_BATCH, config.edge_attributes = DG_EDGES_FEATURES;
   check(&g, &config);
+  config.use_labels = 0.5, config.label_iterations = 1;
+  check(&g, &config);
+  check_bits(&g, &config);
   random_graph_destroy(&g);
 }
 
