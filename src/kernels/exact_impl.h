@@ -4,16 +4,13 @@ typedef double vd __attribute__((vector_size(DG_VL / 2 * sizeof(double)), may_al
 typedef dg_real half_row __attribute__((vector_size(DG_VL / 2 * sizeof(dg_real)), aligned(sizeof(dg_real)), may_alias));
 enum { VD = DG_VL / 2 }; /* doubles in a vector */
 
-/* Its unit in the last place is the step: x + this - this is the multiple nearest to x. */
-#define ROUNDER(step) (1.5 * 0x1p52 * (step))
-
 INLINE vd load_doubles(const double *p) {
   return *(const vd *)p;
 }
 
 /* Moves the multiple of a step that is nearest to what is left of x to a part of its sum. */
 INLINE void move_part(double *part, vd *left, double step) {
-  const vd whole = (*left + ROUNDER(step)) - ROUNDER(step);
+  const vd whole = (*left + DG_EXACT_ROUNDER(step)) - DG_EXACT_ROUNDER(step);
   *(vd *)part += whole;
   *left -= whole;
 }
@@ -28,7 +25,7 @@ static void exact_add(double *sum, size_t part, const dg_real *x, int n) {
 }
 
 static void exact_round(double *out, const dg_real *x, const double *scale, int n) {
-  for (int c = 0; c < n; c++) out[c] = ((double)x[c] * scale[c] + ROUNDER(1)) - ROUNDER(1);
+  for (int c = 0; c < n; c++) out[c] = dg_exact_nearest((double)x[c] * scale[c], 1);
 }
 
 /* Rows of the sum that are made together, and vectors of each. */

@@ -124,6 +124,13 @@ typedef struct dg_product {
 #define DG_EXACT_LOW 0x1p-68
 enum { DG_EXACT_PARTS = 3 };
 
+/* Its unit in the last place is the step: x + this - this is the multiple of the step that is nearest to x. */
+#define DG_EXACT_ROUNDER(step) (1.5 * 0x1p52 * (step))
+
+static inline double dg_exact_nearest(double x, double step) {
+  return (x + DG_EXACT_ROUNDER(step)) - DG_EXACT_ROUNDER(step);
+}
+
 /* Products of rounded numbers: whole numbers of so many bits, that many rows of which a double sums. The sums are kept
    in multiples of a step, and the rest. */
 enum { DG_EXACT_BITS = 22, DG_EXACT_ROWS = 256, DG_EXACT_PRODUCT_PARTS = 2 };

@@ -36,7 +36,7 @@ void dg_exact_add_doubles(double *sum, const double *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     double left = x[i];
     for (int p = 0; p < DG_EXACT_PARTS; p++) {
-      const double round = 1.5 * 0x1p52 * step[p], whole = (left + round) - round;
+      const double whole = dg_exact_nearest(left, step[p]);
       sum[p * n + i] += whole;
       left -= whole;
     }
@@ -149,8 +149,9 @@ void dg_exact_columns(const dg_work *work, dg_real *out, const dg_real *x, int n
 
 void dg_exact_keep(const dg_work *work, dg_params *params) {
   const dg_layer *l = work->layer;
-  for (int64_t i = l->first; i < l->first + l->count; i++)
+  for (int64_t i = l->first; i < l->first + l->count; i++) {
     params->squares += (double)params->grad[i] * (double)params->grad[i];
-  for (int64_t i = l->first; i < l->first + l->count; i++) params->grad[i] += 0; /* no -0, as beside other ranks' 0 */
+    params->grad[i] += 0; /* no -0, as beside other ranks' 0 */
+  }
   if (work->comm->rank > 0) memset(params->grad + l->first, 0, (size_t)l->count * sizeof *params->grad);
 }

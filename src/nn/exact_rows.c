@@ -74,10 +74,6 @@ void dg_exact_find_reach(double *reach, const dg_real *x, int n, int32_t rows) {
     }
 }
 
-static int32_t rows_of_side(const dg_side *s, int32_t begin, int32_t end) {
-  return dg_min_row(end, s->n) > begin ? dg_min_row(end, s->n) - begin : 0;
-}
-
 static void reach_tile(const dg_work *w, const dg_params *params, const dg_rows_pass *p, int32_t begin, int32_t end) {
   const dg_rows_of x = dg_input_rows(w, params, begin, end);
   double *reach = dg_exact_room(w);
@@ -85,7 +81,7 @@ static void reach_tile(const dg_work *w, const dg_params *params, const dg_rows_
   reach += x.n;
   for (int i = 0; i < p->n_weights; reach += p->side[i++].ld)
     dg_exact_find_reach(reach, p->side[i].d + (size_t)begin * p->side[i].ld, p->side[i].ld,
-                        rows_of_side(&p->side[i], begin, end));
+                        dg_side_count(&p->side[i], begin, end));
 }
 
 /* What a column is multiplied by, so that its largest number takes so many bits. */
@@ -158,7 +154,7 @@ static void pass_tile(const dg_work *w, const dg_params *params, const room *at,
   scale += x.n;
   for (int i = 0; i < p->n_sides; i++) {
     const dg_side *s = &p->side[i];
-    const int32_t rows = rows_of_side(s, begin, end);
+    const int32_t rows = dg_side_count(s, begin, end);
     const dg_real *d = s->d + (size_t)begin * s->ld;
     if (i < p->n_weights) sum_side(w, at, scale, s, i, d, rows), scale += s->ld;
     if (dx && i == 0) memset(dx + (size_t)rows * x.ld, 0, (size_t)(end - begin - rows) * x.ld * sizeof *dx);

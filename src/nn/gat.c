@@ -99,28 +99,24 @@ static void backward_sources(const dg_work *work, int from, int to) {
   FOR_CHUNKS(work, work->block->src, from, to, backward_chunk(work, &e, c_, begin, end));
 }
 
-static void backward_end(const dg_work *work, dg_params *params) {
+static void take_sums(const dg_work *work, dg_params *params, const dg_real *sums) {
   const dg_layer *l = work->layer;
-  const int64_t both = 2 * (int64_t)l->ld, n_scores = (int64_t)l->edge_dim * l->hp;
+  const size_t both = 2 * (size_t)l->ld, n_scores = (size_t)l->edge_dim * (size_t)l->hp;
   DG_CHECK(l->source_only || l->att_dst == l->att + l->ld); /* they lie side by side in the block */
-  add_parts(params->grad + l->att, work->sums, work->block->src.n, l->chunk_sums, l->source_only ? l->ld : both);
+  memcpy(params->grad + l->att, sums, (l->source_only ? (size_t)l->ld : both) * sizeof *sums);
   if (l->edge_dim == 0) return;
-  add_parts(work->edge_scores + n_scores, work->sums + both, work->block->src.n, l->chunk_sums, n_scores);
+  memcpy(work->edge_scores + n_scores, sums + both, n_scores * sizeof *sums);
   dg_gat_backward_edge_scores(work, params);
+}
+
+static void backward_end(const dg_work *work, dg_params *params) {
+  add_sums(work->partial, work->sums, work->block->src.n, work->layer->chunk_sums);
+  take_sums(work, params, work->partial);
 }
 
 static void backward_edge(const dg_work *work, const dg_edges *one, int32_t j, dg_real *partial) {
   memset(partial, 0, (size_t)work->layer->chunk_sums * sizeof *partial);
   work->layer->edges->gat_backward_src(one, j, j + 1, partial);
-}
-
-static void take_sums(const dg_work *work, dg_params *params, const dg_real *sums) {
-  const dg_layer *l = work->layer;
-  const size_t both = 2 * (size_t)l->ld, n_scores = (size_t)l->edge_dim * (size_t)l->hp;
-  memcpy(params->grad + l->att, sums, (l->source_only ? (size_t)l->ld : both) * sizeof *sums);
-  if (l->edge_dim == 0) return;
-  memcpy(work->edge_scores + n_scores, sums + both, n_scores * sizeof *sums);
-  dg_gat_backward_edge_scores(work, params);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {

@@ -87,11 +87,8 @@ static void take_sums(const dg_work *work, dg_params *params, const dg_real *sum
 }
 
 static void backward_end(const dg_work *work, dg_params *params) {
-  const dg_layer *l = work->layer;
-  const dg_chunks *dst = &work->block->dst;
-  add_parts(params->grad + l->att, work->sums, dst->n, l->chunk_sums, l->ld);
-  if (l->edge_dim > 0)
-    add_parts(params->grad + l->lin_edge, work->sums + l->ld, dst->n, l->chunk_sums, (int64_t)l->edge_dim * l->ld);
+  add_sums(work->partial, work->sums, work->block->dst.n, work->layer->chunk_sums);
+  take_sums(work, params, work->partial);
 }
 
 static void alpha(const dg_work *work, int32_t begin, int32_t end, dg_real *out) {

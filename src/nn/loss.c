@@ -124,23 +124,17 @@ static void add_metrics(dg_metrics *sum, const dg_metrics *m) {
 
 /* ---- what the loss is of ---- */
 
-/* The nearest whole multiple of a step. */
-static double in_steps_of(double step, double x) {
-  const double round = 1.5 * 0x1p52 * step;
-  return (x + round) - round;
-}
-
 /* Where sums are exact, what is added over nodes of all ranks is in whole steps, of which a double holds the sum. */
 static double in_steps(const dg_pass *pass, double x) {
-  return pass->model->config.reproducible ? in_steps_of(0x1p-24, x) : x;
+  return pass->model->config.reproducible ? dg_exact_nearest(x, 0x1p-24) : x;
 }
 
 /* A loss may be large: there it is in two parts. */
 static void add_loss(const dg_pass *pass, dg_metrics *sum, double x) {
   const bool parted = pass->model->config.reproducible && isfinite(x);
-  const double large = parted ? in_steps_of(16, x) : x;
+  const double large = parted ? dg_exact_nearest(x, 16) : x;
   sum->loss_sum += large;
-  if (parted) sum->loss_rest += in_steps_of(0x1p-24, x - large);
+  if (parted) sum->loss_rest += dg_exact_nearest(x - large, 0x1p-24);
 }
 
 static void add_row(const dg_pass *pass, dg_metrics *sum, dg_metrics m) {

@@ -72,4 +72,10 @@ static inline int32_t dg_min_row(int32_t a, int32_t b) {
   return a < b ? a : b;
 }
 
+/* Rows of [begin, end) that a side has: the first so many. */
+static inline int32_t dg_side_count(const dg_side *side, int32_t begin, int32_t end) {
+  const int32_t stop = dg_min_row(end, side->n);
+  return stop > begin ? stop - begin : 0;
+}
+
 #endif

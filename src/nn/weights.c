@@ -94,7 +94,7 @@ static void pass_tile(const partial *out, const dg_work *w, const dg_params *par
   dg_real *dx = p->below ? dg_layer_dagg_room(p->below, begin) : NULL;
   for (int i = 0; i < p->n_sides; i++) {
     const dg_side *s = &p->side[i];
-    const int32_t rows = dg_min_row(end, s->n) > begin ? dg_min_row(end, s->n) - begin : 0;
+    const int32_t rows = dg_side_count(s, begin, end);
     const dg_real *d = s->d + (size_t)begin * s->ld;
     if (i < p->n_weights && (rows > 0 || !add))
       tile_gradient(out->matrix[i], out->bias[i], l, dg_side_rows(w, s, x, begin), d, add, s->ld, rows);

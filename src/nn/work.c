@@ -41,12 +41,13 @@ static size_t transition_sums(const dg_layer *l) {
   return (size_t)l->input_sums * (size_t)l->in_ld;
 }
 
-/* Elements of partial results of the backward pass: of all that a pass over rows sums, or of chunks. */
+/* Elements of partial results of the backward pass: of all that a pass over rows sums, or of chunks, whose sum has the
+   place of one. */
 static size_t partial_size(const dg_layer *l, const dg_layer_counts *n, bool sparse) {
   const size_t ld = (size_t)l->ld, sums = (size_t)most_sums((int32_t)n->n_src);
   const size_t width = dense_width(l, sparse), matrix = width > 0 ? count_sides(l) * (width + 1) * ld : 0;
   return max_size(sums * max_size(matrix + transition_sums(l), ld),
-                  (size_t)n->n_chunks * max_size(2 * ld, (size_t)l->chunk_sums));
+                  max_size((size_t)n->n_chunks, 1) * max_size(2 * ld, (size_t)l->chunk_sums));
 }
 
 /* Partial sums over rows, of projections' biases and of the transition, the latter also added up; or over chunks. */

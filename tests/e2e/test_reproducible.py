@@ -29,7 +29,7 @@ class Reproducible(program.Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.sparse, cls.dense, cls.several = (cls.path(name + ".h5") for name in ("sparse", "dense", "several"))
+        cls.sparse, cls.dense = cls.path("sparse.h5"), cls.path("dense.h5")
         found = program.planetoid("cora", cls.folder.name)
         if found is None:
             program.distgat("generate", "--preset", "cora", "--seed", 1, "--out", cls.sparse)
