@@ -14,7 +14,7 @@
 #include "base/nearest.h"
 #include "base/option_value.h"
 
-enum { WHO_MAX_LENGTH = 640, HELP_VALUE = INT32_MAX };
+enum { WHO_MAX_LENGTH = 640, HELP_VALUE = INT32_MAX, NAME_SIZE = 64 };
 
 dg_option dg_option_flag(const char *name, bool *target, const char *help) {
   return (dg_option){.name = name, .kind = DG_OPTION_FLAG, .target = target, .help = help};
@@ -195,20 +195,31 @@ bool dg_option_print(FILE *out, const dg_option *option) {
 
 /* ---- command line ---------------------------------------------------------------------------------------------- */
 
-/* popt's own table: every value is read as text, so that all checks are made in one place. */
-static void fill_popt_table(struct poptOption *table, const dg_option *options) {
-  int n = count_options(options);
-  for (int i = 0; i < n; i++)
-    table[i] = (struct poptOption){.longName = options[i].name,
-                                   .argInfo = options[i].kind == DG_OPTION_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
-                                   .val = i + 1};
-  table[n] = (struct poptOption){.longName = "help", .shortName = 'h', .argInfo = POPT_ARG_NONE, .val = HELP_VALUE};
+typedef struct {
+  struct poptOption *rows;      /* [2 n + 2] */
+  char (*opposites)[NAME_SIZE]; /* [n], the names of flags behind "no-" */
+} popt_table;
+
+/* popt's own table: every value is read as text, so that all checks are made in one place. It tells option i as i + 1,
+   and the opposite of a flag as n + i + 1. */
+static void fill_popt_table(popt_table table, const dg_option *options) {
+  int n = count_options(options), n_rows = 0;
+  for (int i = 0; i < n; i++) {
+    const bool flag = options[i].kind == DG_OPTION_FLAG;
+    const unsigned takes = flag ? POPT_ARG_NONE : POPT_ARG_STRING;
+    table.rows[n_rows++] = (struct poptOption){.longName = options[i].name, .argInfo = takes, .val = i + 1};
+    if (!flag) continue;
+    snprintf(table.opposites[i], NAME_SIZE, "no-%s", options[i].name);
+    table.rows[n_rows++] = (struct poptOption){.longName = table.opposites[i], .argInfo = takes, .val = n + i + 1};
+  }
+  table.rows[n_rows] =
+      (struct poptOption){.longName = "help", .shortName = 'h', .argInfo = POPT_ARG_NONE, .val = HELP_VALUE};
 }
 
 /* Fails on an option as typed: "--name", "--name=value" or "-n". */
 static dg_status fail_unknown(const dg_option *options, const char *typed) {
   int length = (int)strcspn(typed, "=");
-  char name[64];
+  char name[NAME_SIZE];
   snprintf(name, sizeof name, "%.*s", length, typed);
   const char *near = dg_option_nearest(options, name + strspn(name, "-"));
   if (near) return dg_fail(DG_USAGE, "unknown option %s; did you mean --%s?", name, near);
@@ -230,8 +241,8 @@ static dg_status fail_popt(const dg_option *options, poptContext context, int er
   }
 }
 
-static dg_status take_option(dg_option *option, const char *value) {
-  if (option->kind == DG_OPTION_FLAG) return dg_options_set(option, "true", NULL);
+static dg_status take_option(dg_option *option, bool opposite, const char *value) {
+  if (option->kind == DG_OPTION_FLAG) return dg_options_set(option, opposite ? "false" : "true", NULL);
   /* An option that follows at once means that the value was forgotten. */
   if (strncmp(value, "--", 2) == 0)
     return dg_fail(DG_USAGE, "--%s needs a value, and %s looks like an option", option->name, value);
@@ -239,6 +250,7 @@ static dg_status take_option(dg_option *option, const char *value) {
 }
 
 static dg_status take_options(dg_option *options, poptContext context, bool *help) {
+  const int n = count_options(options);
   int code;
   while ((code = poptGetNextOpt(context)) > 0) {
     if (code == HELP_VALUE) {
@@ -246,7 +258,7 @@ static dg_status take_options(dg_option *options, poptContext context, bool *hel
       return DG_OK;
     }
     char *value = poptGetOptArg(context);
-    dg_status status = take_option(&options[code - 1], value);
+    dg_status status = take_option(&options[(code - 1) % n], code > n, value);
     free(value);
     if (status != DG_OK) return status;
   }
@@ -271,15 +283,19 @@ static dg_status take_operands(const char **operand, int n_operand, poptContext 
 dg_status dg_options_parse(dg_option *options, int argc, char **argv, const char *usage, const char **operand,
                            int n_operand, bool *help) {
   *help = false;
-  struct poptOption *table = calloc((size_t)count_options(options) + 2, sizeof *table);
-  if (!table) return dg_fail(DG_MEMORY, "out of memory for the command line");
-  fill_popt_table(table, options);
-  poptContext context = poptGetContext(argv[0], argc, (const char **)argv, table, 0);
+  const size_t n = (size_t)count_options(options);
+  popt_table table = {calloc(2 * n + 2, sizeof *table.rows), calloc(n + 1, sizeof *table.opposites)};
+  poptContext context = NULL;
+  if (table.rows && table.opposites) {
+    fill_popt_table(table, options);
+    context = poptGetContext(argv[0], argc, (const char **)argv, table.rows, 0);
+  }
   dg_status status = context ? DG_OK : dg_fail(DG_MEMORY, "out of memory for the command line");
   if (status == DG_OK) status = take_options(options, context, help);
   if (status == DG_OK && *help) dg_help_print(options, usage);
   if (status == DG_OK && !*help) status = take_operands(operand, n_operand, context, argc, argv);
   poptFreeContext(context);
-  free(table);
+  free(table.rows);
+  free(table.opposites);
   return status;
 }

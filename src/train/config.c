@@ -342,8 +342,9 @@ static bool is_same(const dg_option *a, const dg_option *b) {
 /* Adds an option to the text, as it would be typed. */
 static void describe_option(FILE *out, const char *before, const dg_option *option) {
   char number[32];
-  fprintf(out, "%s--%s", before, option->name);
-  if (option->kind == DG_OPTION_FLAG) return;
+  const bool flag = option->kind == DG_OPTION_FLAG, off = flag && !*(const bool *)option->target;
+  fprintf(out, "%s--%s%s", before, off ? "no-" : "", option->name);
+  if (flag) return;
   fputc(' ', out);
   dg_shell_word(out, dg_option_value(number, option));
 }

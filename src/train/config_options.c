@@ -116,7 +116,7 @@ static void describe_run(dg_option options[N_OPTIONS], dg_config_values *v) {
                                 .target = &c->recipe,
                                 .choices = dg_recipe_names(),
                                 .argument = "NAME",
-                                .help = "a named set of options, see below; what is typed wins"};
+                                .help = "a named set of options, see below; what is typed wins,\nand --no-NAME where the set has --NAME"};
   options[CONFIG] =
       dg_option_text("config", &c->config_file, "FILE", "options from a YAML file; the command line wins");
   options[SPLIT] = dg_option_text("split", &c->split, "NAME|all",

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 
+import h5py
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import program  # noqa: E402
 
@@ -48,6 +50,21 @@ class Config(program.Case):
                         self.assertIn("--recipe " + recipe, told)
                         self.assertEqual("--edge-dropout" in told, drops_edges and model in ("gat", "gatv2"))
                         self.assertNotIn("--norm none", told)
+
+    def test_what_a_recipe_turns_on_is_turned_off(self):
+        """As if the recipe had it not, in what is printed, read and told of the run; and as configurations turn it off."""
+        recipe = ("--recipe", "arxiv-gat")
+        whole = self.printed(*recipe, ranks=None)
+        self.assertIn("residual: true\n", whole)
+        text = self.printed(*recipe, "--no-residual", ranks=None)
+        self.assertEqual(text, whole.replace("residual: true\n", ""))
+        self.assertEqual(self.printed(*self.write(text), ranks=None), text)
+        self.assertEqual(self.printed(*self.write(whole), "--no-residual", ranks=None), text)
+        told = program.distgat("train", self.path("graph.h5"), *recipe, "--no-residual", "--epochs", 0, "--save",
+                               self.path("model.h5"))
+        self.assertIn("--no-residual", told)
+        with h5py.File(self.path("model.h5"), "r") as file:
+            self.assertEqual(file.attrs["residual"], 0)
 
     def test_the_run_is_the_same(self):
         options = ("--model", "gat", "--heads", 3, "--dropout", 0.3, "--epochs", 7, "--early-stop", "gcn",

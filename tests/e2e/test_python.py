@@ -77,6 +77,7 @@ class Train(program.Case):
         self.assertEqual([model.options[name] for name in ("attention_target", "symmetric_norm", "residual")], ["off", 1, 0])
         self.assertEqual(distgat.train(ring(), model="gat", epochs=0, progress=False, attention_target=True).options["attention_target"],
                          "on")
+        self.assertEqual(distgat.train(ring(), recipe="arxiv-gcn", epochs=0, progress=False, residual=False).options["residual"], 0)
         for nodes in ([3, 4], (3, 4), range(3, 5), np.array([3, 4])):
             self.assertEqual(set(model.predict(attention=True, nodes=nodes).attention["conv1"].edge_index[1]), {3, 4})
 

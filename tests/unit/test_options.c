@@ -86,6 +86,16 @@ static void last_of_repeated_wins(void **state) {
   assert_string_equal(file, "b");
 }
 
+static void flags_are_undone(void **state) {
+  (void)state;
+  assert_int_equal(parse("G --verbose --no-verbose"), DG_OK);
+  assert_true(!verbose && options[5].given && !options[0].given);
+  assert_int_equal(parse("G --no-verbose --count 3 --verbose"), DG_OK);
+  assert_true(verbose && count == 3);
+  assert_message("G --no-verbose=true", "--no-verbose takes no value");
+  assert_message("G --no-count", "unknown option --no-count; did you mean --count?");
+}
+
 static void unknown_options_are_named_with_the_nearest(void **state) {
   (void)state;
   assert_message("G --cuont 3", "unknown option --cuont; did you mean --count?");
@@ -254,6 +264,7 @@ int main(void) {
       cmocka_unit_test(values_are_set),
       cmocka_unit_test(negative_values_are_values),
       cmocka_unit_test(last_of_repeated_wins),
+      cmocka_unit_test(flags_are_undone),
       cmocka_unit_test(unknown_options_are_named_with_the_nearest),
       cmocka_unit_test(unknown_values_are_named_with_the_nearest),
       cmocka_unit_test(malformed_numbers_are_refused),

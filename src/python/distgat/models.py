@@ -103,16 +103,18 @@ def attributes(file):
 
 
 def words(options):
-  """Returns options as they are typed: True is an option without a value, None and False none at all; but for ON_OFF."""
+  """Returns options as they are typed: True is an option without a value, False its opposite, None none at all; but for
+  ON_OFF."""
   for name, value in options.items():
     if getattr(value, "ndim", 0) or isinstance(value, np.bool_):
       value = value.tolist()
     if name in ON_OFF and isinstance(value, bool):
       value = "on" if value else "off"
-    if value is None or value is False:
+    if value is None:
       continue
     text = ",".join(map(str, value)) if isinstance(value, (list, tuple, range)) else str(value)
-    yield f"--{name.replace('_', '-')}" + ("" if value is True else f"={text}")
+    no = "no-" if value is False else ""
+    yield f"--{no}{name.replace('_', '-')}" + ("" if isinstance(value, bool) else f"={text}")
 
 
 class Watcher:
