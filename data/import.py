@@ -98,6 +98,8 @@ def parse(arguments):
     command.add_argument("--out", required=True, metavar="G.h5", help="the graph file to write")
     command.add_argument("--directed", action="store_true", help="keep directions; else each edge goes both ways")
     command.add_argument("--weights", action="store_true", help="keep the weights of edges; else they are dropped")
+    command.add_argument("--edge-features", action="store_true",
+                         help="keep the numbers of each edge, such as its type or score; else they are dropped")
     command.add_argument("--largest-component", action="store_true", help="leave out what is not connected to it")
     command.add_argument(
         "--split", type=split, metavar="NAME",
@@ -152,7 +154,7 @@ def parse(arguments):
   command.add_argument("source", metavar="DIR", help="folder of the files")
   command.add_argument("name", metavar="NAME", help="cora, citeseer, pubmed")
 
-  command = add("npz", lambda o: npz.read(o.source), "an archive of arrays: graph, features, labels, split")
+  command = add("npz", npz.read, "an archive of arrays: graph, features, labels, split")
   command.add_argument("source", metavar="FILE", help="the archive")
   check_words(parser, formats.choices, arguments)
   return parser.parse_args(arguments)

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from . import safe_pickle
-from .graph import InputError, Named, open_input, printable
+from .graph import InputError, Named, open_input, printable, real
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 HEADER_BYTES = 2**16  # longer ones are no plain arrays
@@ -92,6 +92,18 @@ class Archive(Named):
                        "save it as an array of numbers or strings") from refused
     except Exception as error:  # as above
       raise InputError(f"{self.path}: array {name} is truncated or damaged") from error
+
+  def rows(self, name, n_rows):
+    """Returns an array of finite numbers as float32 [n_rows, F]; a vector stands for a column."""
+    values = self.get(name)
+    if values.ndim not in (1, 2) or len(values) != n_rows:
+      self.refuse(name, f"has the shape {values.shape}, [{n_rows}, F] is expected")
+    with np.errstate(over="ignore"):
+      values = real(self.path, values.reshape(n_rows, math.prod(values.shape[1:]))).astype(np.float32, copy=False)
+    wrong = ~np.isfinite(values).all(axis=1)
+    if wrong.any():
+      self.refuse(name, f"holds a number that is not finite in single precision, in row {int(np.argmax(wrong))}")
+    return values
 
   def whole(self, name):
     """Returns an array of integers as int64; floats may stand for them."""

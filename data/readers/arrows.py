@@ -43,9 +43,8 @@ def are_drawn(path, line, content):
   return False
 
 
-def turn(path, first_line, pairs, weights, marks, lines):
-  """Returns pairs [2, n] and weights in the directions that the marks say: those of both stand twice; and how many these
-  are."""
+def turn(path, first_line, pairs, marks, lines):
+  """Returns pairs [2, n] in the directions that the marks say, those of both twice, and from which each is made."""
   ways = np.array([WAY.get(mark, 0) for mark in marks], np.int8)
   for k in np.flatnonzero(ways == 0)[:1]:
     raise InputError(f"{path}, line {lines[k]}: {text.shown(marks[k])} stands where line {first_line} has an arrow; expected "
@@ -53,4 +52,4 @@ def turn(path, first_line, pairs, weights, marks, lines):
   pairs = np.where(ways == BACKWARD, pairs[::-1], pairs)
   both = ways == BOTH
   pairs = np.concatenate([pairs, pairs[::-1, both]], axis=1)
-  return pairs, None if weights is None else np.concatenate([weights, weights[both]]), both.sum()
+  return pairs, np.concatenate([np.arange(len(ways)), np.flatnonzero(both)])

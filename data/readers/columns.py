@@ -177,19 +177,24 @@ def numbers(path, plan, batch):
   """Returns the features of some rows: float32 [n, F], or a list of vectors where a column holds lists."""
   if len(plan.features) == 1 and any(is_list(fields[plan.features[0]]) for _, fields in batch):
     return [to_floats(path, line, parts_of(fields[plan.features[0]])) for line, fields in batch]
+  return block(path, plan, batch)
+
+
+def block(path, plan, batch):
+  """Returns float32 [n, F], all finite."""
   with np.errstate(over="ignore"):
     try:
       flat = np.array([fields[k] for _, fields in batch for k in plan.features]).astype(np.float32)
-      block = flat.reshape(len(batch), -1)
+      found = flat.reshape(len(batch), len(plan.features))
     except ValueError:
       for line, fields in batch:
         for k in plan.features:
           check_feature(path, plan, k, line, fields[k], is_number(fields[k]), "is no number")
-      block = np.stack([to_floats(path, line, [fields[k] for k in plan.features]) for line, fields in batch])
-  for row, place in np.argwhere(~np.isfinite(block))[:1]:
+      found = np.stack([to_floats(path, line, [fields[k] for k in plan.features]) for line, fields in batch])
+  for row, place in np.argwhere(~np.isfinite(found))[:1]:
     line, fields = batch[row]
     check_feature(path, plan, plan.features[place], line, fields[plan.features[place]], False, "is not finite in single precision")
-  return block
+  return found
 
 
 def check_feature(path, plan, k, line, field, good, what):

@@ -1,13 +1,14 @@
 """Edge lists: a line for each edge, its two nodes first or in columns that a header names."""
 
 import dataclasses
+import itertools
 import math
 import re
 from typing import List, Optional
 
 import numpy as np
 
-from . import arrows, joined, matrix, nodes, text
+from . import arrows, columns, joined, matrix, nodes, text
 from .graph import InputError, printable
 
 SOURCES = {
@@ -26,7 +27,8 @@ FOREIGN = [(re.compile(pattern, re.IGNORECASE), name) for pattern, name in (
     (r"(strict\s+)?(di)?graph\b[^{]*\{.*", "DOT"), (r"(graph|creator)\b.*(\[|\").*", "GML"), (r"<[?!a-z].*", "XML or HTML"),
     (r"[\[{].*", "JSON"), (r"\*\w.*", "Pajek"), (r"\(.*\)[,;]?", "a list of pairs in brackets"))]
 MATRIX_MARKET = b"%%matrixmarket"
-MOST_COLUMNS = 20  # of an edge whose columns have no names: more are those of a matrix
+MOST_COLUMNS = 20  # of an edge whose columns have no names, unless they are its features: more are those of a matrix
+HEAD = 100  # lines that are looked at to tell what columns hold
 
 
 @dataclasses.dataclass
@@ -35,24 +37,29 @@ class Layout:
   delimiter: Optional[str]
   n_columns: int
   ends: List[int]  # columns of source and target
-  weight: Optional[int]  # column of the weight
+  names: List[str]  # of columns, or their numbers
   first_line: int  # of an edge
-  notes: List[str]
+  weight: Optional[int] = None  # column of the weight, if it is wanted
+  features: List[int] = dataclasses.field(default_factory=list)  # columns of these, if they are
+  notes: List[str] = dataclasses.field(default_factory=list)
   doubt: Optional[str] = None  # the first line, where it may be a header
   header: Optional[re.Pattern] = None  # the line, as bytes
   again: int = 0  # how often it was met again, as where tables were put one behind the other
   arrow: Optional[int] = None  # column of the arrow
   both: int = 0  # edges whose arrow goes both ways
 
+  def name(self, k):
+    return text.shown(self.names[k])
+
 
 def read(options):
   """Returns the graph of an edge list, with what files of its nodes say of them."""
-  layout = find_layout(options.source, options.weights, options.header)
+  layout = find_layout(options, options.header)
   listed = list_edges(layout, options)
   if layout.doubt and stands_alone(listed):
     if is_odd(listed):
       listed = None  # before the next is made
-      listed = list_edges(find_layout(options.source, options.weights, "yes"), options)
+      listed = list_edges(find_layout(options, "yes"), options)
     else:
       listed.warnings.append(f"{layout.path}, line {layout.first_line}: {layout.doubt} is read as an edge, and may be "
                              "a header: its names are nowhere else; --header yes or no decides")
@@ -62,16 +69,17 @@ def read(options):
 def list_edges(layout, options):
   try:
     ids = nodes.Integers()
-    sources, targets, weights = read_edges(layout, ids, options.weights)
+    sources, targets, attributes = read_edges(layout, ids)
     reason = None
   except nodes.NotIntegers as met:
     reason, ids = str(met), nodes.Strings()  # the exception itself would hold what was read
-    sources, targets, weights = read_edges(layout, ids, options.weights)
+    sources, targets, attributes = read_edges(layout, ids)
   if not len(sources):
     raise InputError(f"{layout.path}: has no edges: every line is empty, a comment, or the header again")
   notes = layout.notes + ([f"the header again, skipped: {layout.again}"] if layout.again else [])
   notes += [f"edges of both directions, as <-> and -- are: {layout.both}"] if layout.both and options.directed else []
-  return joined.Listed(layout.path, ids, sources, targets, weights, first_id=options.first_id, notes=notes, reason=reason)
+  return joined.Listed(layout.path, ids, sources, targets, **attributes, first_id=options.first_id, notes=notes,
+                       reason=reason)
 
 
 # ---- headers above names of nodes ----
@@ -97,8 +105,9 @@ def is_odd(listed):
 # ---- columns ----
 
 
-def find_layout(path, weighted, wanted):
+def find_layout(options, wanted):
   """Returns the Layout of a file by its first two lines; `wanted` says whether a header is there: yes, no or auto."""
+  path = options.source
   lines = list(text.numbered(path, 2))
   if not lines:
     raise InputError(f"{path}: has no edges: every line is empty or a comment")
@@ -120,7 +129,7 @@ def find_layout(path, weighted, wanted):
                      "commas, semicolons, bars or an arrow")
   if not drawn and not is_named(names):
     matrix.refuse(path, delimiter, max(n_columns, len(rows[0])))
-  if n_columns > MOST_COLUMNS and not header:
+  if n_columns > MOST_COLUMNS and not header and not options.edge_features:
     raise InputError(f"{path}, line {first_line}: {n_columns} fields; expected are two nodes and perhaps a weight. A matrix is "
                      "read as MatrixMarket or npz")
   arrow = 1 if n_columns > 2 and rows[header][1] in arrows.WAY else None
@@ -132,21 +141,13 @@ def find_layout(path, weighted, wanted):
   others = [k for k in range(n_columns) if k not in ends and k != arrow]
   if any(rows[header][k] in arrows.WAY for k in others):
     raise InputError(f"{path}, line {first_line}: a chain of arrows; expected is one edge in a line")
-  weight = find_weight(names, others)
-  if weighted and weight is None:
-    raise InputError(
-        f"{path}, line {first_line}: --weights: {n_columns} fields, and none for the weight; expected is a "
-        "third one, or a header that names one weight")
   called = [printable(rows[0][k]) if header and k < len(rows[0]) else str(k + 1) for k in range(n_columns)]
-  if weighted:
-    notes.append(f"weights: column {called[weight]}")
-    others.remove(weight)
-  if others:
-    notes.append("columns not used: " + ", ".join(called[k] for k in others))
   doubtful = wanted == "auto" and not header and len(rows) > 1 and not any(map(is_value, rows[0]))
   doubt = text.shown((delimiter or " ").join(rows[0])) if doubtful else None
-  return Layout(path, delimiter, n_columns, ends, weight, first_line, notes, doubt,
-                pattern_of(rows[0], delimiter, is_named(names)) if header else None, arrow=arrow)
+  layout = Layout(path, delimiter, n_columns, ends, called, first_line, notes=notes, doubt=doubt, arrow=arrow,
+                  header=pattern_of(rows[0], delimiter, is_named(names)) if header else None)
+  find_attributes(layout, options, find_weight(names, others), others)
+  return layout
 
 
 def refuse_foreign(path, line, content):
@@ -223,21 +224,57 @@ def find_weight(names, others):
   return named[0] if named else others[0] if len(others) == 1 or others and not names else None
 
 
+def find_attributes(layout, options, weight, others):
+  """Finds what is wanted among the columns beside the ends, and notes what is left."""
+  where = f"{layout.path}, line {layout.first_line}"
+  if options.weights:
+    if weight is None:
+      raise InputError(f"{where}: --weights: {layout.n_columns} fields, and none for the weight; expected is a third one, or "
+                       "a header that names one weight")
+    layout.weight = weight
+    layout.notes.append(f"weights: column {layout.names[weight]}")
+    others = [k for k in others if k != weight]
+  if options.edge_features:
+    layout.features = find_features(layout, others)
+    if not layout.features:
+      raise InputError(f"{where}: --edge-features: no column of numbers beside the two nodes"
+                       f"{' and the weight' * options.weights}")
+    layout.notes.append("features of edges: " + ", ".join(layout.names[k] for k in layout.features))
+    others = [k for k in others if k not in layout.features]
+  if others:
+    of_text = "of text " * options.edge_features
+    layout.notes.append(f"columns {of_text}not used: " + ", ".join(layout.names[k] for k in others))
+
+
+def find_features(layout, others):
+  """Returns those of the columns whose first value that is not missing is a number."""
+  rows = itertools.chain.from_iterable(text.rows(layout.path, *piece, layout.delimiter) for piece in pieces(layout))
+  head = [fields for _, fields in itertools.islice(rows, HEAD)]
+  return [k for k in others if columns.is_number(next(
+      (fields[k] for fields in head if k < len(fields) and not columns.is_missing(fields[k])), ""))]
+
+
 # ---- edges ----
 
 
-def read_edges(layout, ids, weighted):
-  """Returns the codes of sources and targets, and float64 weights or None."""
-  ends, weights = [], []
-  layout.again = layout.both = 0
+def pieces(layout):
+  """Yields (number of the first line, bytes) of the lines of edges."""
   for number, content in text.pieces(layout.path):
     number, content = text.after(number, content, layout.first_line)
     content = arrows.spaced(content) if layout.arrow and layout.delimiter is None else content
-    pairs, some = read_piece(layout, ids, weighted, number, without_header(layout, content))
+    yield number, without_header(layout, content)
+
+
+def read_edges(layout, ids):
+  """Returns the codes of sources and targets, and what is wanted beside them by its name in joined.Listed."""
+  ends, parts = [], []
+  layout.again = layout.both = 0
+  for number, content in pieces(layout):
+    pairs, attributes = read_piece(layout, ids, number, content)
     ends.append(pairs)
-    weights.append(some)
+    parts.append(attributes)
   ends = np.concatenate(ends, axis=1)
-  return ends[0], ends[1], np.concatenate(weights) if weighted else None
+  return ends[0], ends[1], {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 
 def without_header(layout, content):
@@ -249,44 +286,53 @@ def without_header(layout, content):
   return content
 
 
-def read_piece(layout, ids, weighted, number, content):
-  """Returns codes [2, n] and weights [n] of a piece of the file."""
+def read_piece(layout, ids, number, content):
+  """Returns codes [2, n] and attributes [n, ...] of a piece of the file."""
   plain = None
   if not ids.strings:
     plain = text.plain_rows(number, content, layout.n_columns, layout.delimiter, layout.ends)
   if plain is None:
-    return read_rows(layout, ids, weighted, number, content)
+    return read_rows(layout, ids, number, content)
   values, lines = plain
-  weights = values[:, layout.weight].astype(np.float64) if weighted else None
-  if weighted:
-    text.check_finite(layout.path, weights, lines)
-  return values[:, layout.ends].T.astype(np.int64), weights
+  attributes = {}
+  if layout.weight is not None:
+    attributes["weights"] = values[:, layout.weight].astype(np.float64)
+    text.check_finite(layout.path, attributes["weights"], lines)
+  if layout.features:
+    with np.errstate(over="ignore"):
+      attributes["edge_features"] = values[:, layout.features].astype(np.float32)
+    if not np.isfinite(attributes["edge_features"]).all():
+      return read_rows(layout, ids, number, content)  # which says where
+  return values[:, layout.ends].T.astype(np.int64), attributes
 
 
-def read_rows(layout, ids, weighted, number, content):
+def read_rows(layout, ids, number, content):
   plain = text.plain_fields(layout.path, number, content, layout.n_columns, layout.delimiter)
   if plain is not None:
-    return convert(layout, ids, weighted, *plain)
+    return convert(layout, ids, *plain)
   rows, lines = [], []
   for line, fields in text.rows(layout.path, number, content, layout.delimiter):
     rows.append(fields if len(fields) == layout.n_columns else mend(layout, ids, line, fields))
     lines.append(line)
-  return convert(layout, ids, weighted, list(zip(*rows)) or [()] * layout.n_columns, lines)
+  return convert(layout, ids, list(zip(*rows)) or [()] * layout.n_columns, lines)
 
 
-def convert(layout, ids, weighted, fields, lines):
-  """Returns codes and weights of the fields of each column."""
+def convert(layout, ids, fields, lines):
+  """Returns codes and attributes of the fields of each column."""
   path = layout.path
   pairs = np.stack([ids.encode(path, fields[column], lines) for column in layout.ends])
-  weights = None
-  if weighted:
+  attributes = {}
+  if layout.weight is not None:
     weights = np.array([weight_of(path, line, field) for line, field in zip(lines, fields[layout.weight])], np.float64)
     text.check_finite(path, weights, lines)
+    attributes["weights"] = weights
+  if layout.features:
+    attributes["edge_features"] = columns.block(path, layout, list(zip(lines, zip(*fields))))
   if layout.arrow is None:
-    return pairs, weights
-  pairs, weights, n_both = arrows.turn(path, layout.first_line, pairs, weights, fields[layout.arrow], lines)
-  layout.both += n_both
-  return pairs, weights
+    return pairs, attributes
+  pairs, made_from = arrows.turn(path, layout.first_line, pairs, fields[layout.arrow], lines)
+  layout.both += len(made_from) - len(lines)
+  return pairs, {name: values[made_from] for name, values in attributes.items()}
 
 
 def mend(layout, ids, line, fields):

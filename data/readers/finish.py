@@ -9,13 +9,14 @@ import scipy.sparse
 import scipy.sparse.csgraph  # noqa: F401
 
 from . import edges, nodes, splits
-from .graph import MAX_CLASSES, Graph, InputError, Labels
+from .graph import MAX_CLASSES, MAX_EDGE_FEATURES, Graph, InputError, Labels
 
 
 @dataclasses.dataclass
 class Options:
   directed: bool = False
   weights: bool = False
+  edge_features: bool = False
   largest_component: bool = False
   split: Optional[str] = None  # None: those of the source, or one that is drawn
   split_seed: int = 0
@@ -24,17 +25,13 @@ class Options:
 
 def complete(source, options):
   """Returns the graph as the program takes it: with features, at least one class, and labels in all splits."""
-  if options.weights and source.weights is None:
-    raise InputError(f"{source.path}: --weights: its edges have no weights")
+  dropped = choose_attributes(source, options)
   check_labels(source)
-  weightless = source.weights is None or options.weights or (source.weights == 1).all()
-  indptr, indices, weights, changes = edges.simple(source, options.directed, options.weights)
-  notes = list(changes)
-  if not weightless:
-    notes.append("edge weights dropped")
+  indptr, indices, attributes, changes = edges.simple(source, options.directed)
+  notes = changes + dropped
   labels = source.labels or Labels(np.full(source.n_nodes, -1, np.int32), 1)
-  graph = Graph(source.name, indptr, indices, weights, source.features, labels, dict(source.splits), source.node_ids,
-                notes, list(source.warnings))
+  graph = Graph(source.name, indptr, indices, source.features, labels, dict(source.splits), source.node_ids, notes,
+                list(source.warnings), **attributes)
   if options.largest_component:
     keep_component(graph)
   mend_features(graph)
@@ -43,6 +40,22 @@ def complete(source, options):
   check_splits(source.path, graph)
   graph.notes += source.notes
   return graph
+
+
+def choose_attributes(source, options):
+  """Leaves the source those attributes of edges that are wanted, and returns notes on others."""
+  if options.weights and source.weights is None:
+    raise InputError(f"{source.path}: --weights: its edges have no weights")
+  if options.edge_features and source.edge_features is None:
+    raise InputError(f"{source.path}: --edge-features: its edges have no features")
+  width = source.edge_features.shape[1] if options.edge_features else 1
+  if not 1 <= width <= MAX_EDGE_FEATURES:
+    raise InputError(f"{source.path}: --edge-features: {width} of an edge, 1 to {MAX_EDGE_FEATURES} are possible")
+  notes = []
+  if not options.weights and source.weights is not None:
+    notes += [] if (source.weights == 1).all() else ["edge weights dropped"]
+    source.weights = None
+  return notes
 
 
 def check_labels(source):
@@ -65,7 +78,9 @@ def keep_component(graph):
   degrees = np.diff(graph.indptr)
   of_kept = np.repeat(mask, degrees)
   graph.indices = number[graph.indices[of_kept]].astype(np.int32)
-  graph.weights = None if graph.weights is None else graph.weights[of_kept]
+  for kind in edges.KINDS:
+    values = getattr(graph, kind.field)
+    setattr(graph, kind.field, None if values is None else values[of_kept])
   graph.indptr = np.concatenate([[0], np.cumsum(degrees[kept])])
   graph.features = None if graph.features is None else graph.features[kept]
   graph.labels = dataclasses.replace(graph.labels, values=graph.labels.values[kept])
@@ -77,9 +92,22 @@ def keep_component(graph):
 
 
 def mend_features(graph):
-  if graph.features is None or graph.features.shape[1] == 0:
+  """Nodes without features get those of their edges, else each one of its own."""
+  if graph.features is not None and graph.features.shape[1]:
+    return
+  if graph.edge_features is None:
     graph.features = scipy.sparse.identity(len(graph.indptr) - 1, np.float32, "csr")
     graph.notes.insert(0, "no features: identity features")
+  else:
+    graph.features = mean_of_edges(graph)
+    graph.notes.insert(0, "no features: means of those of the edges to a node")
+
+
+def mean_of_edges(graph):
+  """Returns the mean of the features of each node's edges from in-neighbours, 0 where it has none."""
+  features = np.zeros((len(graph.indptr) - 1, graph.edge_features.shape[1]), np.float32)
+  features[np.diff(graph.indptr) > 0] = edges.combine(graph.edge_features, None, np.unique(graph.indptr), True)
+  return features
 
 
 def check_splits(path, graph):

@@ -11,6 +11,7 @@ import scipy.sparse
 
 MAX_NODES = 2**31 - 1  # node ids fit int32
 MAX_CLASSES = 2**20  # as the program accepts
+MAX_EDGE_FEATURES = 2**16  # as well
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -50,6 +51,7 @@ class Source:
   sources: np.ndarray  # [M], edges as they are listed: sources -> targets
   targets: np.ndarray
   weights: Optional[np.ndarray] = None  # float64 [M], all finite
+  edge_features: Optional[np.ndarray] = None  # float32 [M, D], all finite
   features: Optional[Features] = None
   labels: Optional[Labels] = None
   splits: dict = dataclasses.field(default_factory=dict)  # name -> {"train", "val", "test"} -> int64 ids, ascending
@@ -64,13 +66,14 @@ class Graph:
   name: str
   indptr: np.ndarray  # int64 [N + 1]
   indices: np.ndarray  # int32 [E], in-neighbours of each node, ascending
-  weights: Optional[np.ndarray]  # float32 [E]
   features: Features
   labels: Labels
   splits: dict
   node_ids: Optional[np.ndarray]
   notes: List[str]
   warnings: List[str]
+  weights: Optional[np.ndarray] = None  # float64 [E]
+  edge_features: Optional[np.ndarray] = None  # float32 [E, D]
 
 
 @dataclasses.dataclass

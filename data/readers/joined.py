@@ -19,7 +19,8 @@ class Listed:
   ids: object  # nodes.Integers or nodes.Strings
   sources: np.ndarray  # codes
   targets: np.ndarray
-  weights: Optional[np.ndarray]
+  weights: Optional[np.ndarray] = None
+  edge_features: Optional[np.ndarray] = None
   n_nodes: Optional[int] = None
   first_id: int = 0
   notes: List[str] = dataclasses.field(default_factory=list)
@@ -34,8 +35,8 @@ def assemble(listed, options):
   given = read_tables(options, listed.ids, met)
   numbering = number_nodes(listed, given, met)
   source = Source(listed.path, stem(listed.path), len(numbering), numbering.numbers(listed.sources),
-                  numbering.numbers(listed.targets), listed.weights)
-  listed.sources = listed.targets = None
+                  numbering.numbers(listed.targets), listed.weights, listed.edge_features)
+  listed.sources = listed.targets = listed.weights = listed.edge_features = None
   if numbering.changed():
     source.node_ids = numbering.ids
   for table in given:

@@ -23,7 +23,8 @@ def read(options):
   """Returns the graph; its ids are those of the file, 1, 2, …"""
   header = read_header(options.source)
   sources, targets, weights, notes = read_nodes(header)
-  listed = joined.Listed(header.path, nodes.Integers(), sources, targets, weights, header.n_nodes, 1, notes)
+  listed = joined.Listed(header.path, nodes.Integers(), sources, targets, weights, n_nodes=header.n_nodes, first_id=1,
+                         notes=notes)
   return joined.assemble(listed, options)
 
 

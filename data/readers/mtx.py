@@ -37,7 +37,7 @@ def read(options):
     sources, targets = np.concatenate([sources, targets[other]]), np.concatenate([targets, sources[other]])
     weights = np.concatenate([weights, -weights[other] if header.skew else weights[other]])
   listed = joined.Listed(header.path, nodes.Integers(), sources, targets, weights if header.values else None,
-                         header.n_nodes, 1, notes)
+                         n_nodes=header.n_nodes, first_id=1, notes=notes)
   return joined.assemble(listed, options)
 
 

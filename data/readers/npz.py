@@ -14,18 +14,20 @@ PREFIXES = {"adj": ("adj_", "adj_matrix.", "adj."), "attr": ("attr_", "attr_matr
 DENSE = {"adj": ("adj_matrix", "adj"), "attr": ("attr_matrix", "node_features", "features", "x")}
 EDGES = ("edge_index", "edges")
 WEIGHTS = ("edge_weight", "edge_weights", "edge_attr")
+FEATURES = ("edge_features", "edge_feat", "edge_attr")
 LABELS = ("labels", "node_labels", "y")
 
 
-def read(path):
+def read(options):
+  path = options.source
   archive = Archive(path)
   refuse_scipy(archive)
   adjacency, features = find_matrix(archive, "adj"), find_matrix(archive, "attr")
   name = archive.need_one("labels", LABELS)
   n_nodes = count_nodes(archive, adjacency, features, name)
   known = labels.read(archive, name)
-  sources, targets, weights = read_edges(archive, adjacency, n_nodes)
-  source = Source(path, os.path.splitext(os.path.basename(path))[0], n_nodes, sources, targets, weights, labels=known)
+  name = os.path.splitext(os.path.basename(path))[0]
+  source = Source(path, name, n_nodes, *read_edges(archive, adjacency, n_nodes, options.edge_features), labels=known)
   if features is not None:
     source.features = clean_features(path, features.read())
   source.splits = splits.read(archive, n_nodes)
@@ -102,14 +104,19 @@ def count_nodes(archive, adjacency, features, name):
   return counts[name]
 
 
-def read_edges(archive, adjacency, n_nodes):
-  """Returns (sources, targets, weights or None); of an adjacency matrix the entries other than zero, from row to
-  column."""
+def read_edges(archive, adjacency, n_nodes, featured):
+  """Returns (sources, targets, weights or None, features or None); of an adjacency matrix the entries other than zero,
+  from row to column."""
   path = archive.path
   if adjacency is None:
     sources, targets = read_pairs(archive, archive.first(EDGES))
     check_range(path, sources, targets, n_nodes)
-    return sources, targets, read_weights(archive, len(sources))
+    features = archive.need_one("features of edges for --edge-features", FEATURES) if featured else None
+    weights = read_weights(archive, archive.first([name for name in WEIGHTS if name != features]), len(sources))
+    return sources, targets, weights, archive.rows(features, len(sources)) if featured else None
+  if featured:
+    raise InputError(f"{path}: --edge-features: a matrix has one number for an edge; expected are listed edges, as "
+                     f"{EDGES[0]}, and a row of features for each")
   matrix = adjacency.read().tocoo()
   if matrix.shape != (n_nodes, n_nodes):
     raise InputError(f"{path}: an adjacency matrix of shape {matrix.shape}, it must be square")
@@ -117,12 +124,11 @@ def read_edges(archive, adjacency, n_nodes):
     raise InputError(f"{path}: the adjacency matrix holds weights that are not finite in single precision")
   check_range(path, matrix.row, matrix.col, n_nodes)
   linked = matrix.data != 0
-  return matrix.row[linked], matrix.col[linked], matrix.data[linked].astype(np.float64)
+  return matrix.row[linked], matrix.col[linked], matrix.data[linked].astype(np.float64), None
 
 
-def read_weights(archive, n_edges):
+def read_weights(archive, name, n_edges):
   """Returns the weights of listed edges, or None."""
-  name = archive.first(WEIGHTS)
   if name is None or archive.shape(name) not in ((n_edges,), (n_edges, 1)):
     if name not in (None, "edge_attr"):
       archive.refuse(name, f"has the shape {archive.shape(name)}; expected is one weight for each of {n_edges} edges")

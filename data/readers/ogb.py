@@ -7,17 +7,19 @@ import numpy as np
 from . import columns, labels, nodes, splits, text
 from .archive import Archive
 from .edges import check_range
-from .graph import MAX_CLASSES, MAX_NODES, InputError, Source, real
+from .graph import MAX_CLASSES, MAX_NODES, InputError, Source
 
 ENDS = (".csv.gz", ".csv")
 PICKLED = (".pt", ".pkl", ".pickle")
+LEFT = "features of edges not used (--edge-features keeps them)"
 
 
 def read(options):
   """Returns the graph of a folder such as ogbn_arxiv; nothing that is pickled in it is opened."""
   folder = base(options.source)
   archive = os.path.join(folder, "raw", "data.npz")
-  source = from_archive(folder, archive) if os.path.exists(archive) else from_text(folder)
+  kept = options.edge_features
+  source = from_archive(folder, archive, kept) if os.path.exists(archive) else from_text(folder, kept)
   source.name = os.path.basename(os.path.abspath(folder))
   source.splits = read_splits(folder, source.n_nodes)
   add_names(folder, source)
@@ -50,7 +52,7 @@ def need(folder, *name):
 # ---- raw/ as text ----
 
 
-def from_text(folder):
+def from_text(folder, kept):
   n_nodes = one_size(need(folder, "raw", "num-node-list"))
   check_size(find(folder, "raw", "num-node-list"), n_nodes)
   edges_path = need(folder, "raw", "edge")
@@ -61,13 +63,22 @@ def from_text(folder):
   check_range(edges_path, pairs[:, 0], pairs[:, 1], n_nodes)
   source = Source(edges_path, "", n_nodes, pairs[:, 0], pairs[:, 1])
   features, marks = find(folder, "raw", "node-feat"), find(folder, "raw", "node-label")
-  source.features = features and read_features(features, n_nodes)
+  source.features = features and read_features(features, n_nodes, "node")
   source.labels = marks and read_labels(marks, n_nodes)
   if source.labels:
     source.path = marks
-  if find(folder, "raw", "edge-feat"):
-    source.notes.append("features of edges not used")
+  if kept:
+    source.edge_features = read_features(need_edge_features(folder), len(pairs), "edge")
+  elif find(folder, "raw", "edge-feat"):
+    source.notes.append(LEFT)
   return source
+
+
+def need_edge_features(folder):
+  path = find(folder, "raw", "edge-feat")
+  if path is None:
+    raise InputError(f"{os.path.join(folder, 'raw', 'edge-feat')}.csv.gz: is not there; --edge-features needs it")
+  return path
 
 
 def one_size(path):
@@ -102,18 +113,18 @@ def integer_rows(path, number, content, n_columns):
   return np.array(rows, np.int64).reshape(-1, n_columns)
 
 
-def read_features(path, n_nodes):
-  """Returns float32 [n_nodes, F], read in pieces."""
+def read_features(path, n_expected, what):
+  """Returns float32 [n_expected, F], a row for each node or edge, read in pieces; None of nothing."""
   features, n_rows = None, 0
   for number, content in text.pieces(path):
     if features is None:
-      features = np.empty((n_nodes, content.partition(b"\n")[0].count(b",") + 1), np.float32)
+      features = np.empty((n_expected, content.partition(b"\n")[0].count(b",") + 1), np.float32)
     block, lines = feature_rows(path, number, content, features.shape[1])
-    if n_rows + len(block) <= n_nodes:
+    if n_rows + len(block) <= n_expected:
       features[n_rows:n_rows + len(block)] = block
     n_rows += len(block)
     check_block(path, block, lines)
-  check_rows(path, n_rows, n_nodes)
+  check_rows(path, n_rows, n_expected, what)
   return features
 
 
@@ -137,9 +148,9 @@ def check_block(path, block, lines):
     raise InputError(f"{path}, line {lines[int(np.argmax(wrong))]}: a feature that is not finite in single precision")
 
 
-def check_rows(path, n_rows, n_nodes):
-  if n_rows != n_nodes:
-    raise InputError(f"{path}: {n_rows} rows, {n_nodes} are expected, one for each node")
+def check_rows(path, n_rows, n_expected, what="node"):
+  if n_rows != n_expected:
+    raise InputError(f"{path}: {n_rows} rows, {n_expected} are expected, one for each {what}")
 
 
 def read_labels(path, n_nodes):
@@ -162,7 +173,7 @@ def read_labels(path, n_nodes):
 # ---- raw/ as archives ----
 
 
-def from_archive(folder, path):
+def from_archive(folder, path, kept):
   archive = Archive(path)
   n_nodes = archive.whole("num_nodes_list").reshape(-1)
   if n_nodes.shape != (1,) or not 1 <= n_nodes[0] <= MAX_NODES:
@@ -173,29 +184,23 @@ def from_archive(folder, path):
     archive.refuse("edge_index", f"has the shape {pairs.shape}, [2, E] is expected")
   check_range(path, pairs[0], pairs[1], n_nodes)
   source = Source(path, "", n_nodes, pairs[0], pairs[1])
-  if archive.first(["node_feat"]) and archive.shape("node_feat") != ():
-    source.features = archive_features(archive, n_nodes)
+  if has_rows(archive, "node_feat"):
+    source.features = archive.rows("node_feat", n_nodes)
+  if kept and not has_rows(archive, "edge_feat"):
+    archive.refuse("edge_feat", "is not there; --edge-features needs it")
+  if kept:
+    source.edge_features = archive.rows("edge_feat", len(pairs[0]))
   source.labels, source.path = archive_labels(os.path.join(folder, "raw", "node-label.npz"), n_nodes)
-  unused = [name for name in archive.unused() if name != "num_edges_list"]
+  unused = [name for name in archive.unused() if name not in ("num_edges_list", "edge_feat")]
   source.notes = ["not used: " + ", ".join(unused)] if unused else []
+  if not kept and has_rows(archive, "edge_feat"):
+    source.notes.append(LEFT)
   return source
 
 
-def archive_features(archive, n_nodes):
-  values = archive.get("node_feat")
-  if values.ndim != 2 or len(values) != n_nodes:
-    archive.refuse("node_feat", f"has the shape {values.shape}, [{n_nodes}, F] is expected")
-  with np.errstate(over="ignore"):
-    features = real(archive.path, values).astype(np.float32, copy=False)
-  check_finite(archive, features)
-  return features
-
-
-def check_finite(archive, features):
-  wrong = ~np.isfinite(features).all(axis=1)
-  if wrong.any():
-    archive.refuse("node_feat",
-                   f"holds a number that is not finite in single precision, in row {int(np.argmax(wrong))}")
+def has_rows(archive, name):
+  """Whether an array is there, and no mere None."""
+  return name in archive.members and archive.shape(name) != ()
 
 
 def archive_labels(path, n_nodes):

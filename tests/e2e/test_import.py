@@ -200,6 +200,8 @@ class Toy(ToyFolder):
     self.write(**none)
     sets = self.imported("planetoid", self.folder, "toy", warning="val", told=["identity features"])[1]
     self.assertEqual(sets["features/indices"].tolist(), list(range(9)))
+    for option, what in (("--weights", "weights"), ("--edge-features", "features")):
+      self.refused("planetoid", self.folder, "toy", option, words=[f"{option}: its edges have no {what}"])
     for changes in ({part: parts[part][:, :0] for part in ("y", "ally", "ty")},
                     {"y": 0 * parts["y"], "ally": 0 * parts["ally"]}, {"x": parts["x"][:0], "y": parts["y"][:0]}):
       self.write(**changes)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -40,6 +41,29 @@ class Ogb(program.Case):
         text = program.distgat("train", self.path("graph.h5"), "--recipe", "arxiv-gat-reuse", "--print-config")
         for line in ("layers: 3", "heads: 3", "hidden: 250", "edge-dropout: 0.3", "label-iterations: 1", "optimizer: rmsprop"):
             self.assertIn(line, text)
+
+    def test_features_of_edges_train(self):
+        """As ogbn-proteins has them, whose nodes have none."""
+        folder = self.path("ogbn_edges")
+        shutil.copytree(self.path("ogbn_small"), folder)
+        os.unlink(os.path.join(folder, "raw/node-feat.csv"))
+        with open(os.path.join(folder, "raw/edge.csv"), encoding="utf-8") as f:
+            n_edges = len(f.readlines())
+        with open(os.path.join(folder, "raw/edge-feat.csv"), "w", encoding="utf-8") as f:
+            f.writelines(f"{k % 7 / 7},{k % 5 / 5},{k % 2}\n" for k in range(n_edges))
+        graph = self.path("edges.h5")
+        subprocess.run([sys.executable, os.path.join(program.SOURCE, "data", "import.py"), "ogb", folder, "--edge-features", "--out",
+                        graph], check=True, capture_output=True)
+        told = json.loads(program.distgat("info", graph, "--json"))
+        self.assertEqual((told["features"], told["edge_features"], told["edge_weights"]), (3, 3, False))
+        found = {}
+        for which, ranks in (("features", None), ("features", 3), ("none", None)):
+            program.distgat("train", graph, "--model", "gatv2", "--edge-attributes", which, "--epochs", 5, "--log", self.path("log"),
+                            ranks=ranks)
+            found[which, ranks] = program.losses(self.path("log"))
+        for k, loss in enumerate(found["features", None]):
+            self.assertAlmostEqual(loss / found["features", 3][k], 1, delta=1e-4)
+        self.assertNotAlmostEqual(found["features", None][-1], found["none", None][-1], places=3)
 
     def test_models_are_the_published_ones(self):
         """As many parameters as DGL's pages tell, but for biases that batch norm takes away; skips beside all layers."""
