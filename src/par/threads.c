@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <distgat/log.h>
@@ -43,44 +45,69 @@ int dg_threads_share(MPI_Comm node, const int *mine) {
   return share < 1 ? 1 : (int)share;
 }
 
+/* Threads that are there to show that as many can be. */
+typedef struct {
+  pthread_mutex_t gate;
+  pthread_t *thread; /* [n] */
+  int n;
+} trial;
+
 static void *wait_to_end(void *gate) {
   pthread_mutex_lock(gate);
   pthread_mutex_unlock(gate);
   return NULL;
 }
 
-/* Starts n threads that are there at once, and ends them; gives how many there were. */
-static int try_threads(pthread_t *thread, int n, int *error) {
-  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-  int started = 0;
-  pthread_mutex_lock(&gate);
-  while (started < n && (*error = pthread_create(&thread[started], NULL, wait_to_end, &gate)) == 0) started++;
-  pthread_mutex_unlock(&gate);
-  for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
-  return started;
-}
-
-/* OpenMP ends the program where it cannot start a thread. Tries as many as it will want, whose stacks it then takes
-   over, and lets it start its own at once. Local. */
-static dg_status start_threads(int threads) {
+/* Starts n threads, which stay until end_trial. Local. */
+static dg_status start_trial(trial *t, int n) {
   dg_status status = DG_OK;
-  pthread_t *others = NULL;
   int error = 0;
+  pthread_mutex_lock(&t->gate);
   DG_TRY(dg_fault("threads.start", DG_MEMORY));
   DG_TRY(dg_memory_check());
-  DG_TRY(dg_alloc(&others, (size_t)threads, sizeof *others));
-  const int started = try_threads(others, threads - 1, &error);
-  if (started < threads - 1)
+  DG_TRY(dg_alloc(&t->thread, (size_t)n + 1, sizeof *t->thread));
+  while (t->n < n && (error = pthread_create(&t->thread[t->n], NULL, wait_to_end, &t->gate)) == 0) t->n++;
+  if (t->n < n)
     DG_TRY(dg_fail(DG_MEMORY,
                    "cannot start thread %d of %d: %s; a limit on memory (ulimit -v) or processes (ulimit -u) is in the "
                    "way, fewer --threads need less",
-                   started + 2, threads, strerror(error)));
+                   t->n + 2, n + 1, strerror(error)));
   DG_TRY(dg_memory_check());
+cleanup:
+  return status;
+}
+
+/* Threads that the system counts, at least 1, or 0 where it does not tell. */
+static long count_threads(void) {
+  enum { OTHER_LINKS = 2 }; /* of the folder */
+  struct stat folder;
+  return stat("/proc/self/task", &folder) == 0 ? (long)folder.st_nlink - OTHER_LINKS : 0;
+}
+
+/* The system counts a thread against the limits for a moment longer than it takes to join it. */
+static void end_trial(trial *t) {
+  enum { MOST_LOOKS = 1000 };
+  const long others = count_threads() - t->n;
+  pthread_mutex_unlock(&t->gate);
+  for (int i = 0; i < t->n; i++) pthread_join(t->thread[i], NULL);
+  for (int i = 0; i < MOST_LOOKS && count_threads() > others; i++)
+    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+  dg_free(&t->thread);
+}
+
+/* OpenMP ends the program where it cannot start a thread. Tries as many as it will want, of all ranks at once, for
+   those of a node share its limits; OpenMP then takes over their stacks, and starts its own, before any rank starts
+   more. Collective. */
+static dg_status start_threads(const dg_comm *comm, int threads) {
+  trial t = {.gate = PTHREAD_MUTEX_INITIALIZER};
+  const dg_status status = dg_comm_agree(comm, start_trial(&t, threads - 1));
+  end_trial(&t);
+  if (status != DG_OK) return status;
+  MPI_Barrier(comm->mpi);
 #pragma omp parallel num_threads(threads)
   (void)omp_get_thread_num();
-cleanup:
-  dg_free(&others);
-  return status;
+  MPI_Barrier(comm->mpi);
+  return DG_OK;
 }
 
 static void find_own(int mine[DG_MAX_CORES]) {
@@ -115,7 +142,7 @@ dg_status dg_threads_set(int *threads, const dg_comm *comm, int wanted) {
   omp_set_dynamic(0);
   omp_set_num_threads(*threads);
   openblas_set_num_threads(1);
-  const dg_status status = dg_comm_agree(comm, start_threads(*threads));
+  const dg_status status = start_threads(comm, *threads);
   if (status == DG_OK) dg_memory_touch(*threads);
   return status;
 }
