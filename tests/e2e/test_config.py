@@ -4,9 +4,10 @@ import json
 import os
 import sys
 
-import h5py
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import science  # noqa: E402,F401 (finds numpy and h5py)
+import h5py  # noqa: E402
+
 import program  # noqa: E402
 
 RECIPES = ("tutorial-gcn", "tutorial-gat", "mlp", "gcn-paper", "gat-paper", "gat-paper-pubmed", "best",
