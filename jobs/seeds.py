@@ -3,6 +3,7 @@
 failed, and those that are not at their end. Ends with 3 where there are such."""
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -13,12 +14,22 @@ MEANINGS = {"2": "bad usage or input", "3": "failure at run time", "75": "saved 
 
 
 def last_result(path):
-  """The result line of a log; None where there is none."""
+  """The result line of a log; None where there is none, or what stands there is no log."""
   try:
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-  except (OSError, json.JSONDecodeError):
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+  except (OSError, ValueError, RecursionError):
     return None
-  return next((line for line in reversed(lines) if line.get("event") == "result"), None)
+  return next((line for line in reversed(lines) if is_result(line)), None)
+
+
+def is_result(line):
+  """Whether all is there that is told of it; of a run that diverged the accuracy is None."""
+  return (isinstance(line, dict) and line.get("event") == "result" and {"model", "dataset"} <= line.keys()
+          and all(is_figure(line.get(name)) for name in ("test_acc", "val_acc")))
+
+
+def is_figure(value):
+  return value is None or isinstance(value, (int, float)) and math.isfinite(value)
 
 
 class Seed:
@@ -26,7 +37,7 @@ class Seed:
 
   def __init__(self, state_path):
     self.number = int(state_path.stem.split("-")[1])
-    self.state = state_path.read_text().strip()
+    self.state = state_path.read_text(errors="replace").strip()
     self.result = last_result(state_path.with_suffix(".jsonl"))
 
   def problem(self):
@@ -34,13 +45,17 @@ class Seed:
       return "has not ended"
     if self.state != "0":
       diverged = self.result and self.result.get("test_acc") is None
-      why = f"diverged: {self.result['stop_reason']}" if diverged else MEANINGS.get(self.state, "see its log")
+      why = f"diverged: {self.result.get('stop_reason')}" if diverged else MEANINGS.get(self.state, "see its log")
       return f"failed with {self.state} ({why})"
     return None if self.result and self.result.get("test_acc") is not None else "left no result"
 
 
+def states(folder):
+  return [path for path in folder.glob("seed-*.state") if path.stem[len("seed-"):].isdecimal()]
+
+
 def read(folder):
-  return sorted((Seed(path) for path in folder.glob("seed-*.state")), key=lambda seed: seed.number)
+  return sorted(map(Seed, states(folder)), key=lambda seed: seed.number)
 
 
 def summarize(seeds, tasks):
@@ -85,7 +100,7 @@ def main():
   parser.add_argument("--tasks", type=int, help="tasks of the array (default: those that have begun)")
   parser.add_argument("--out", type=Path, help="write it there, and print it only when all tasks have ended")
   arguments = parser.parse_args()
-  if not any(arguments.folder.glob("seed-*.state")):
+  if not states(arguments.folder):
     parser.exit(2, f"seeds.py: {arguments.folder}: no seeds of an array here; seeds.sbatch makes such a folder\n")
   seeds = write(arguments.folder, arguments.tasks, arguments.out) if arguments.out else read(arguments.folder)
   lines, well = summarize(seeds, arguments.tasks)

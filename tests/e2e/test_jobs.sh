@@ -153,6 +153,16 @@ for line in 'gcn on cora, 1 runs: test accuracy 80.00 +- 0.00 % without 3 of 4' 
   'seed 3 has not ended' '1 of 4 tasks have not begun'; do
   grep -qxF "$line" summary.txt || fail "the summary lacks '$line': $(<summary.txt)"
 done
+echo 0 | tee seeds/seed-2.state >seeds/seed-3.state
+touch seeds/seed-x.state # nobody's
+for log in 'null' '{"event":"result","model":"gcn","dataset":"cora","test_acc":"much"}' \
+  '{"event":"result","model":"gcn","dataset":"cora","test_acc":NaN}' '\xff' "$(printf '[%.0s' {1..9999})"; do
+  printf "$log\n" | tee seeds/seed-2.jsonl >seeds/seed-3.jsonl
+  code=0
+  "$jobs/seeds.py" seeds >summary.txt 2>&1 || code=$?
+  [ "$code" -eq 3 ] && [ "$(tail -n +3 summary.txt)" = $'seed 2 left no result\nseed 3 left no result' ] ||
+    fail "a log that is none ends the summary with $code: $(<summary.txt)"
+done
 
 code=0
 bash "$jobs/train.sbatch" missing.h5 2>missing.err || code=$?
