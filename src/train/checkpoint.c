@@ -177,7 +177,9 @@ cleanup:
 }
 
 dg_status dg_checkpoint_index(int64_t *index, dg_h5 *file) {
-  return dg_h5_read(file, "run/index", DG_H5_I64, 0, 1, index);
+  const dg_status status = dg_h5_read(file, "run/index", DG_H5_I64, 0, 1, index);
+  if (status != DG_OK || *index >= 0) return status;
+  return dg_fail(DG_INPUT, "%s: goes on with run %lld, which there cannot be", dg_h5_path(file), (long long)*index);
 }
 
 /* What may change, but not to less than what is done. */
@@ -226,6 +228,15 @@ static dg_status check_origin(const dg_origin *stored, const dg_origin *here, dg
                  other_graph ? stored->graph : stored->split, other_graph ? here->graph : here->split);
 }
 
+/* Of the runs that are done, the one that is kept; in the first run there is none yet. */
+static dg_status read_kept(const dg_checkpoint *c, dg_h5 *file) {
+  if (!c->kept || c->run->index == 0) return DG_OK;
+  const dg_status status = dg_run_read(c->kept, c->config, file, "kept");
+  if (status != DG_OK || c->kept->index < c->run->index) return status;
+  return dg_fail(DG_INPUT, "%s: keeps run %lld, and run %lld is not done", dg_h5_path(file), (long long)c->kept->index,
+                 (long long)c->run->index);
+}
+
 dg_status dg_checkpoint_read(const dg_checkpoint *c, dg_h5 *file) {
   dg_status status = DG_OK;
   dg_origin stored;
@@ -234,7 +245,7 @@ dg_status dg_checkpoint_read(const dg_checkpoint *c, dg_h5 *file) {
   DG_TRY(dg_fault("checkpoint.read", DG_INPUT));
   DG_TRY(dg_state_read(c->state, c->run->params, file));
   DG_TRY(dg_run_read(c->run, c->config, file, "run"));
-  if (c->kept && dg_h5_exists(file, "kept")) DG_TRY(dg_run_read(c->kept, c->config, file, "kept"));
+  DG_TRY(read_kept(c, file));
   DG_TRY(dg_columns_read(&dg_result_columns, c->results, c->run->index, file, "results"));
   if (stored.ranks == c->origin.ranks && stored.partition != c->origin.partition)
     dg_log("%s: the run began with another partition; it goes on within rounding", dg_h5_path(file));

@@ -54,9 +54,13 @@ static void end_if_all_done(dg_run *run, const dg_config *config) {
   snprintf(run->stop_reason, sizeof run->stop_reason, "all %lld epochs done", (long long)config->epochs);
 }
 
+uint64_t dg_run_seed(const dg_config *config, int64_t index) {
+  return config->seed + (uint64_t)(index % config->runs);
+}
+
 void dg_run_start(dg_run *run, const dg_config *config, int64_t index) {
   run->index = index;
-  run->seed = config->seed + (uint64_t)(index % config->runs); /* every split has the same seeds */
+  run->seed = dg_run_seed(config, index);
   run->epoch = 0;
   run->began = dg_time();
   run->best_epoch = 0;

@@ -32,6 +32,9 @@ void dg_run_destroy(dg_run *run);
 /* Gives `a` what `b` holds, and the reverse; both are of the same model and start with the same weights. Local. */
 void dg_run_swap(dg_run *a, dg_run *b);
 
+/* The seed of run `index`; every split has the same seeds. Local. */
+uint64_t dg_run_seed(const dg_config *config, int64_t index);
+
 /* Begins run `index`: its seed, its weights, nothing seen. Collective. */
 void dg_run_start(dg_run *run, const dg_config *config, int64_t index);
 

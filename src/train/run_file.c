@@ -107,9 +107,11 @@ cleanup:
   return status;
 }
 
-static dg_status check_figures(const dg_run *run, dg_h5 *file) {
-  const bool good = run->index >= 0 && run->epoch >= 0 && run->best_epoch >= 0 && run->best_epoch <= run->epoch &&
-                    run->stopping.seen >= 0 && run->stopping.seen <= run->epoch;
+static dg_status check_figures(const dg_run *run, const dg_config *config, dg_h5 *file) {
+  const dg_stopping *s = &run->stopping;
+  const bool good = run->index >= 0 && run->seed == dg_run_seed(config, run->index) && run->epoch >= 0 &&
+                    run->epoch <= config->epochs && run->best_epoch >= 0 && run->best_epoch <= run->epoch &&
+                    s->seen >= 0 && s->seen <= run->epoch && s->waited >= 0 && s->waited <= run->epoch;
   return good ? DG_OK : dg_fail(DG_INPUT, "%s: holds a run whose figures do not fit together", dg_h5_path(file));
 }
 
@@ -119,7 +121,7 @@ dg_status dg_run_read(dg_run *run, const dg_config *config, dg_h5 *file, const c
   dg_stopping_destroy(&run->stopping);
   dg_stopping_create(&run->stopping, config);
   DG_TRY(dg_columns_read(&dg_run_columns, run, 1, file, group));
-  DG_TRY(check_figures(run, file));
+  DG_TRY(check_figures(run, config, file));
   DG_TRY(make_room(run));
   DG_TRY(dg_h5_read(file, in(path, group, "stopping.recent"), DG_H5_F64, 0, run->stopping.room, run->stopping.recent));
   DG_TRY(dg_columns_read(&dg_history_columns, run->history, run->epoch, file, in(path, group, "history")));

@@ -72,7 +72,7 @@ static void fill_state(state *s) {
   number_block(p, s->run.best, 300), number_block(p, s->run.initial, 400);
   s->blocks.value[0] = INFINITY; /* of a run that has diverged */
   s->run.initial_given = true;
-  s->run.stopping.waited = 77, s->run.stopping.least_loss = 0.25,
+  s->run.stopping.waited = 4, s->run.stopping.least_loss = 0.25,
   s->run.stopping.most_acc = 0.75; /* of the other rule */
   s->run.diverged = true;
   snprintf(s->run.stop_reason, sizeof s->run.stop_reason, "a reason");
@@ -290,6 +290,34 @@ static void other_runs_are_refused_by_name(void **unused) {
   config = as_written;
 }
 
+static void figures_that_no_run_has_are_refused(void **unused) {
+  (void)unused;
+  const char *misfit = "holds a run whose figures do not fit together";
+  const dg_run run = stored.run, kept = stored.kept;
+  stored.run.seed++, write_down();
+  assert_refused(DG_INPUT, misfit);
+  stored.run = run, stored.run.stopping.waited = -1, write_down();
+  assert_refused(DG_INPUT, misfit);
+  stored.run.stopping.waited = EPOCHS + 1, write_down();
+  assert_refused(DG_INPUT, misfit);
+  stored.run = run, stored.kept.epoch = config.epochs + 1, write_down();
+  assert_refused(DG_INPUT, misfit);
+  stored.kept = kept, stored.kept.index = N_RESULTS, stored.kept.seed++, write_down();
+  assert_refused(DG_INPUT, "keeps run 2, and run 2 is not done");
+  stored.kept = kept;
+}
+
+static void of_several_runs_one_is_kept(void **unused) {
+  (void)unused;
+  dg_checkpoint c = checkpoint_of(&stored, results);
+  c.kept = NULL;
+  assert_int_equal(dg_checkpoint_write(&c), DG_OK);
+  assert_refused(DG_INPUT, "kept/index is missing");
+  take_epochs(&stored.run, 0, EPOCHS);
+  assert_int_equal(dg_checkpoint_write(&c), DG_OK);
+  assert_int_equal(read_back(), DG_OK);
+}
+
 static void another_graph_is_refused(void **unused) {
   (void)unused;
   dg_h5 *file = NULL;
@@ -335,6 +363,8 @@ int main(void) {
                                      TEST(the_one_before_is_used_where_the_last_is_damaged),
                                      TEST(changed_bits_show),
                                      TEST(other_runs_are_refused_by_name),
+                                     TEST(figures_that_no_run_has_are_refused),
+                                     TEST(of_several_runs_one_is_kept),
                                      TEST(another_graph_is_refused),
                                      TEST(other_files_are_refused)};
   if (mkdtemp(folder) == NULL) return 1;
