@@ -31,6 +31,7 @@ typedef struct dg_option {
   const char *help;           /* one line, with the default */
   bool given;                 /* set when it was seen */
   const char *group;          /* title under which the help lists it; NULL: the last, "options" */
+  bool typed;                 /* on the command line alone: a file that holds it is refused */
 } dg_option;
 
 /* One row of a table each: name, target, what is allowed, argument as shown, help. A NULL help hides the option. Local.

@@ -22,12 +22,12 @@ dg_option dg_option_flag(const char *name, bool *target, const char *help) {
 
 dg_option dg_option_int(const char *name, int64_t *target, double low, double high, const char *argument,
                         const char *help) {
-  return (dg_option){name, DG_OPTION_INT, target, low, high, NULL, argument, help, false, NULL};
+  return (dg_option){name, DG_OPTION_INT, target, low, high, NULL, argument, help, false, NULL, false};
 }
 
 dg_option dg_option_real(const char *name, double *target, double low, double high, const char *argument,
                          const char *help) {
-  return (dg_option){name, DG_OPTION_REAL, target, low, high, NULL, argument, help, false, NULL};
+  return (dg_option){name, DG_OPTION_REAL, target, low, high, NULL, argument, help, false, NULL, false};
 }
 
 dg_option dg_option_text(const char *name, char **target, const char *argument, const char *help) {

@@ -56,6 +56,7 @@ static dg_status set_pair(dg_option *options, yaml_document_t *document, const y
   if (!name) return dg_fail(DG_INPUT, "%s: the name of an option was expected", where);
   dg_option *option = find_option(options, name);
   if (!option) return fail_unknown(options, name, where);
+  if (option->typed) return dg_fail(DG_INPUT, "%s: %s is for the command line", where, name);
   if (!text) return dg_fail(DG_INPUT, "%s: %s must be one value in plain text, not a list or a mapping", where, name);
   if (set_before(options, document, first, pair, option)) return dg_fail(DG_INPUT, "%s: %s is set twice", where, name);
   if (option->given) return DG_OK;
@@ -75,9 +76,13 @@ static dg_status set_all(dg_option *options, yaml_document_t *document, const ch
   return status;
 }
 
+/* What is longer may have no end, and brackets within brackets cost the library the square of their number. */
+enum { MOST_BYTES = 1 << 20, MOST_BRACKETS = 1000 };
+
 /* A file that is read, and why it could not be: an errno, 0 where it could. */
 typedef struct source {
   int fd, error;
+  size_t length, brackets;
 } source;
 
 /* For the parser, which calls what ends early damaged. */
@@ -88,10 +93,16 @@ static int read_some(void *context, unsigned char *text, size_t room, size_t *le
   while (n < 0 && errno == EINTR);
   from->error = n < 0 ? errno : 0;
   *length = n < 0 ? 0 : (size_t)n;
-  return n >= 0;
+  from->length += *length;
+  for (size_t i = 0; i < *length; i++) from->brackets += text[i] == '[' || text[i] == '{';
+  if (from->length > MOST_BYTES || from->brackets > MOST_BRACKETS) from->error = EFBIG;
+  return from->error == 0;
 }
 
 static dg_status fail_parse(const yaml_parser_t *parser, const source *from, const char *path) {
+  if (from->error == EFBIG)
+    return dg_fail(DG_INPUT, "%s: holds more than options: over %d bytes, or over %d brackets", path, MOST_BYTES,
+                   MOST_BRACKETS);
   if (from->error != 0) return dg_file_cannot_read(path, from->error);
   if (parser->error == YAML_READER_ERROR) return dg_fail(DG_INPUT, "%s is not a readable text file", path);
   if (parser->error == YAML_MEMORY_ERROR) return dg_fail(DG_MEMORY, "out of memory for %s", path);

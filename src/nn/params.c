@@ -161,9 +161,10 @@ static dg_status check_stored_shape(const dg_tensor *t, dg_h5 *file, const char 
   return status == DG_OK ? check_shape(t, rank, shape, dg_h5_path(file), name) : status;
 }
 
+/* As the model has them: a file may hold doubles that are finite and too large. */
 static dg_status check_finite(const double *data, int64_t n, dg_h5 *file, const char *name) {
   for (int64_t i = 0; i < n; i++)
-    if (!isfinite(data[i]))
+    if (!isfinite((dg_real)data[i]))
       return dg_fail(DG_INPUT, "%s: %s holds a number that is not finite", dg_h5_path(file), name);
   return DG_OK;
 }

@@ -210,14 +210,21 @@ static dg_status check_tables(const values *v) {
                  dg_model_kind_name(kind));
 }
 
+dg_status dg_config_check_model(const dg_config_values *v) {
+  dg_status status = DG_OK;
+  DG_TRY(check_edges(v));
+  DG_TRY(check_tables(v));
+  DG_TRY(check_label_input(v));
+
+cleanup:
+  return status;
+}
+
 /* From what was typed, in `options`, to a complete configuration. */
 static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   dg_status status = DG_OK;
   bool typed[N_OPTIONS]; /* on the command line or in the file */
-  const bool prints = v->config.print_config;
   if (v->config.config_file) DG_TRY(dg_options_load_yaml(options, v->config.config_file));
-  if (v->config.print_config && !prints)
-    DG_TRY(dg_fail(DG_USAGE, "%s: print-config is for the command line", v->config.config_file));
   for (int i = 0; i < N_OPTIONS; i++) typed[i] = options[i].given;
   if (v->config.recipe) DG_TRY(dg_recipe_apply(options, v->config.recipe));
   DG_TRY(check_reproducible(v));
@@ -225,9 +232,7 @@ static dg_status resolve(values *v, dg_option *options, bool whole_runs) {
   DG_TRY(check_checkpoint(&v->config));
   DG_TRY(check_model(v, typed));
   DG_TRY(check_norm(v, typed));
-  DG_TRY(check_edges(v));
-  DG_TRY(check_tables(v));
-  DG_TRY(check_label_input(v));
+  DG_TRY(dg_config_check_model(v));
   DG_TRY(check_watching(v, typed));
   DG_TRY(check_partition(v, typed));
   DG_TRY(check_seeds(v));

@@ -39,7 +39,9 @@ static dg_status load_option(dg_h5 *file, dg_option *option, bool optional) {
   if (optional && !dg_h5_attribute_exists(file, name)) return DG_OK;
   if (option->kind == DG_OPTION_FLAG) {
     DG_TRY(dg_h5_get_int64(file, name, &integer));
-    *(bool *)option->target = integer != 0;
+    if (integer != 0 && integer != 1)
+      return dg_fail(DG_INPUT, "%s: %s must be 0 or 1, not %lld", dg_h5_path(file), name, (long long)integer);
+    *(bool *)option->target = integer == 1;
     return DG_OK;
   }
   if (option->kind == DG_OPTION_INT) {
@@ -67,6 +69,15 @@ dg_status dg_config_save(dg_h5 *file, const dg_config *config) {
   return status;
 }
 
+/* What does not go together on a command line does not in a file. */
+static dg_status check_model(dg_h5 *file, const dg_config_values *v) {
+  char why[512];
+  if (dg_config_check_model(v) == DG_OK) return DG_OK;
+  snprintf(why, sizeof why, "%s", dg_status_message());
+  dg_status_clear();
+  return dg_fail(DG_INPUT, "%s: %s", dg_h5_path(file), why);
+}
+
 dg_status dg_config_load(dg_h5 *file, dg_config *config) {
   const dg_config start = dg_config_default(DG_MODEL_GATV2);
   dg_config_values v = dg_config_to_values(&start);
@@ -74,6 +85,7 @@ dg_status dg_config_load(dg_h5 *file, dg_config *config) {
   dg_config_describe_model(options, &v);
   dg_status status = DG_OK;
   for (int i = 0; i < N_MODEL_OPTIONS && status == DG_OK; i++) status = load_option(file, &options[i], is_new(i));
+  if (status == DG_OK) status = check_model(file, &v);
   dg_config_from_values(config, &v);
   return status;
 }

@@ -209,6 +209,7 @@ void dg_config_describe(dg_option options[N_OPTIONS], dg_config_values *v) {
   describe_training(options, v);
   describe_run(options, v);
   for (int i = 0; i < N_OPTIONS; i++) options[i].group = group_of[i];
+  options[CONFIG].typed = options[PRINT_CONFIG].typed = true;
 }
 
 dg_config_values dg_config_to_values(const dg_config *config) {

@@ -78,6 +78,9 @@ typedef struct dg_config_values {
 void dg_config_describe_model(dg_option options[N_MODEL_OPTIONS], dg_config_values *values);
 void dg_config_describe(dg_option options[N_OPTIONS], dg_config_values *values);
 
+/* Whether options of the model go together that are used, or refused, whoever gives them. Errors: DG_USAGE. Local. */
+dg_status dg_config_check_model(const dg_config_values *values);
+
 /* A configuration in the types of the parser, and back. Local. */
 dg_config_values dg_config_to_values(const dg_config *config);
 void dg_config_from_values(dg_config *config, const dg_config_values *values);

@@ -44,6 +44,9 @@ cleanup:
   return status;
 }
 
+/* Raised whenever the file becomes another. */
+enum { VERSION = 1 };
+
 static const char *const task_names[] = {"", "multiclass", "multilabel"};
 
 dg_status dg_model_read_task(dg_model_task *task, dg_h5 *file) {
@@ -78,7 +81,7 @@ dg_status dg_model_save(const char *path, const dg_config *config, const dg_run 
   dg_h5 *file = NULL;
   DG_TRY(dg_h5_create(&file, path));
   DG_TRY(dg_h5_set_string(file, "format", "distgat-model"));
-  DG_TRY(dg_h5_set_int64(file, "version", 1));
+  DG_TRY(dg_h5_set_int64(file, "version", VERSION));
   DG_TRY(dg_config_save(file, config));
   DG_TRY(write_origin(file, origin));
   DG_TRY(dg_params_write(run->params, run->best, file, "weights"));
@@ -92,6 +95,14 @@ cleanup:
   return status;
 }
 
+static dg_status check_version(dg_h5 *file) {
+  int64_t version;
+  const dg_status status = dg_h5_get_int64(file, "version", &version);
+  if (status != DG_OK || version == VERSION) return status;
+  return dg_fail(DG_INPUT, "%s: model of version %lld, this program reads version %d", dg_h5_path(file),
+                 (long long)version, VERSION);
+}
+
 dg_status dg_model_check_kind(dg_h5 *file) {
   static const char *const others[] = {"a graph", "a prediction", "a partition"};
   const char *kind = dg_h5kind(file);
@@ -99,7 +110,7 @@ dg_status dg_model_check_kind(dg_h5 *file) {
     if (strcmp(kind, others[i]) == 0)
       return dg_fail(DG_INPUT, "%s: is %s, not a model; a model is what distgat train --save writes", dg_h5_path(file),
                      kind);
-  return DG_OK;
+  return kind && strcmp(kind, "a model") == 0 ? check_version(file) : DG_OK;
 }
 
 /* Weights of another library may not say what they were trained on: then shapes of tensors tell. */

@@ -25,7 +25,7 @@ typedef enum dg_model_task { DG_TASK_UNKNOWN, DG_TASK_MULTICLASS, DG_TASK_MULTIL
 /* Errors: DG_INPUT. Local. */
 dg_status dg_model_read_task(dg_model_task *task, dg_h5 *file);
 
-/* Refuses what holds no weights, by what it is. Errors: DG_INPUT. Local. */
+/* Refuses what holds no weights, by what it is, and models of later versions. Errors: DG_INPUT. Local. */
 dg_status dg_model_check_kind(dg_h5 *file);
 
 /* Reads /weights (or another group) of a file that holds a model like this one into weights [params.count]. One of

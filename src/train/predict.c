@@ -267,6 +267,17 @@ cleanup:
   return status;
 }
 
+/* Numbers that are none predict nothing, though a class would come of them. Collective. */
+static dg_status check_logits(const prediction *y, const dg_predictor *p) {
+  dg_status status = DG_OK;
+  const size_t n_classes = (size_t)p->model.n_classes, all = (size_t)p->local.n * n_classes;
+  for (size_t i = 0; i < all && status == DG_OK; i++)
+    if (!isfinite(y->logits[i]))
+      status = dg_fail(DG_INPUT, "%s: gives node %lld of %s logits that are not finite", p->config->model_path,
+                       (long long)p->local.ids[i / n_classes], p->local.shard.info.name);
+  return dg_comm_agree(p->comm, status);
+}
+
 /* Softmax of a row, its largest entry that of class `best`. */
 static void soften_row(float *row, int best, int n) {
   const double most = row[best];
@@ -289,6 +300,7 @@ static dg_status write_prediction(dg_predict_result *result, dg_predictor *p) {
   const int n_classes = p->model.n_classes;
   prediction y = {0};
   DG_TRY(take_logits(&y, p));
+  DG_TRY(check_logits(&y, p));
   DG_TRY(dg_quality_find(&result->train, &p->pass, DG_TRAIN));
   DG_TRY(dg_quality_find(&result->val, &p->pass, DG_VAL));
   DG_TRY(dg_quality_find(&result->test, &p->pass, DG_TEST));

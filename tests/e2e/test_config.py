@@ -107,11 +107,12 @@ class Config(program.Case):
         for text in ("---\nlr: 0.1\n", "lr: 0.1\n...\n", "%YAML 1.1\n---\nlr: 0.1\n...\n# end\n"):
             self.assertIn("lr: 0.1\n", self.printed(*self.write(text)))
 
-    def test_a_file_does_not_ask_for_printing(self):
-        for ranks in (1, 3):
-            done = program.run("train", self.path("graph.h5"), *self.write("print-config: true\n"), ranks=ranks)
-            self.assertEqual((done.returncode, done.stdout), (2, ""))
-            self.assertIn("print-config is for the command line", done.stderr)
+    def test_a_file_neither_asks_for_printing_nor_for_another(self):
+        for text in ("print-config: true\n", "config: other.yaml\n"):
+            for ranks in (1, 3):
+                done = program.run("train", self.path("graph.h5"), *self.write(text), ranks=ranks)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(f"config.yaml:1: {text.split(':')[0]} is for the command line", done.stderr)
 
 
 if __name__ == "__main__":

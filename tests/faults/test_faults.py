@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -128,6 +129,8 @@ USAGE = {
     "missing_yaml": ("train", "G", "--config", "absent.yaml"),
     "unknown_yaml_option": ("train", "G", "--config", "unknown.yaml"),
     "malformed_yaml": ("train", "G", "--config", "malformed.yaml"),
+    "nested_yaml": ("train", "G", "--config", "nested.yaml"),
+    "endless_yaml": ("train", "G", "--config", "endless.yaml"),
 }
 
 UNWRITABLE = {
@@ -171,6 +174,10 @@ class Faults(program.Case):
             f.write("hiden: 8\n")
         with open(cls.path("malformed.yaml"), "w") as f:
             f.write("hidden: [8\n")
+        with open(cls.path("nested.yaml"), "w") as f:
+            f.write("[" * 10**6)
+        with open(cls.path("endless.yaml"), "w") as f:
+            f.write("# options\n" * 2**17)
         program.distgat("train", cls.path("G.h5"), "--epochs", 1, "--save", cls.path("M.h5"), timeout=AT_ONCE)
 
     def fails(self, code, *arguments, ranks=(None, 4), words="", **options):
@@ -194,9 +201,13 @@ class Faults(program.Case):
         paths = [os.path.join(at, name) for at, _, files in os.walk(self.folder.name) for name in files]
         return {path: pathlib.Path(path).read_bytes() if os.path.exists(path) else None for path in paths}
 
-    def edited(self, edit, name="bad.h5"):
+    def edited(self, edit, name="bad.h5", of=None):
+        """A copy of the file `of`, of the graph where there is none, that is not what it was."""
         path = self.path(name)
-        self.graph.write(path)
+        if of:
+            shutil.copy(self.path(of), path)
+        else:
+            self.graph.write(path)
         with h5py.File(path, "r+") as f:
             edit(f)
         return path
@@ -289,6 +300,30 @@ class Faults(program.Case):
         other = graphs.random_graph(20, features=9, seed=2)
         other.write(self.path("other.h5"))
         self.fails(BAD, "predict", "other.h5", "--model-file", "M", "--out", "O")
+
+    def test_edited_models(self):
+        """Options that do not go together, weights beyond single precision, weights whose logits are."""
+        def weights(value):
+            def edit(f):
+                replace(f, "weights/conv1.lin_l.weight", np.full(f["weights/conv1.lin_l.weight"].shape, value))
+            return edit
+        for edit, words in ((set_attribute("version", 2), "model of version 2, this program reads version 1"),
+                            (set_attribute("residual", 2), "residual must be 0 or 1, not 2"),
+                            (set_attribute("label_iterations", 1), "--label-iterations is for --use-labels"),
+                            (lambda f: f.attrs.update(model="mlp", edge_attributes="weight"), "--edge-attributes is for"),
+                            (weights(1e300), "weights/conv1.lin_l.weight holds a number that is not finite"),
+                            (weights(3e38), "gives node ")):
+            edited = self.edited(edit, "edited.h5", "M.h5")
+            with self.subTest(words=words):
+                self.fails(BAD, "predict", "G", "--model-file", edited, "--out", "O", words="edited.h5: " + words)
+
+    def test_edited_checkpoints(self):
+        """A run before the first is none that could be gone on with."""
+        options = ("G", "--epochs", 2, "--split", "all", "--checkpoint")
+        program.distgat("train", self.path("G.h5"), *options[1:], self.path("C.h5"))
+        for index in (-1, -2**40):
+            edited = self.edited(lambda f: replace(f, "run/index", np.array([index])), "edited.h5", "C.h5")
+            self.fails(BAD, "train", *options, edited, "--resume", words=f"edited.h5: goes on with run {index}")
 
     def test_unwritable(self):
         for name, command in UNWRITABLE.items():
