@@ -128,11 +128,17 @@ class Table:
 
   def __init__(self, path):
     self.path, self.rows = path, {}
-    if path.exists():
-      with open(path, newline="", encoding="utf-8") as file:
+    try:
+      self.read()
+      self.rate()
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, csv.Error) as error:
+      raise Failure(f"{path} is no table of such studies ({type(error).__name__}: {error}): name another folder by --out") from error
+
+  def read(self):
+    if self.path.exists():
+      with open(self.path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
           self.rows[self.key(row)] = row
-    self.rate()
 
   @staticmethod
   def key(row):

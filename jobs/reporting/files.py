@@ -1,4 +1,5 @@
 """Graphs, saved models and logs as pages need them, and the program that is asked for the rest."""
+import contextlib
 import functools
 import json
 import os
@@ -27,12 +28,19 @@ def say(words):
   print(f"{Path(sys.argv[0]).name}: {words}", file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
 def open_h5(path):
+  """Whatever the file holds in the place of what distgat writes there ends in one line."""
   try:
-    return h5py.File(path, "r")
+    file = h5py.File(path, "r")
   except OSError as error:
     reason = "no such file" if not path.exists() else f"not a readable HDF5 file ({error})"
     raise Failure(f"{path}: {reason}") from error
+  with file:
+    try:
+      yield file
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+      raise Failure(f"{path}: lacks what distgat writes there, or holds something else ({error})") from error
 
 
 def text(value):
@@ -120,10 +128,10 @@ class Model(Runs):
       self.shapes = {name: weight.shape for name, weight in file["weights"].items()}
       self.has_initial = "initial_weights" in file
       self.history = {name: values[:] for name, values in file.get("history", {}).items()}
-    self.result = json.loads(attributes.pop("result", None) or "{}")
-    super().__init__(path.stem, self.result.get("model") or attributes.get("model") or "model", [self.result])
+      self.result = json.loads(attributes.pop("result", None) or "{}")
+      super().__init__(path.stem, self.result.get("model") or attributes.get("model") or "model", [self.result])
+      self.layers = int(attributes.get("layers", 2))
     self.options = {name: value for name, value in attributes.items() if name not in ("format", "version")}
-    self.layers = int(attributes.get("layers", 2))
     self.has_attention = self.kind in ("gat", "gatv2")
 
   @property

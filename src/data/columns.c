@@ -5,6 +5,8 @@
 
 #include <distgat/memory.h>
 
+#include "data/text.h"
+
 static size_t align_up(size_t at, size_t align) {
   return (at + align - 1) / align * align;
 }
@@ -57,10 +59,16 @@ static dg_status check_shape(const dg_column *c, int64_t n, dg_h5 *file, const c
   return dg_fail(DG_INPUT, "%s: data set %s must have %lld rows", dg_h5_path(file), name, (long long)n);
 }
 
-/* A truth is 0 or 1, a text ends; whatever the file holds. */
-static void make_valid(const dg_column *c, char *value) {
+/* A truth is 0 or 1, a text ends and can be shown; whatever the file holds. */
+static void take_valid(const dg_column *c, char *out, char *value) {
   if (c->kind == DG_COLUMN_BOOL) *value = *value != 0;
-  if (c->kind == DG_COLUMN_TEXT) value[c->size - 1] = '\0';
+  if (c->kind == DG_COLUMN_TEXT) {
+    value[c->size - 1] = '\0';
+    memset(out, 0, c->size);
+    dg_text_copy(out, c->size, value);
+  } else {
+    memcpy(out, value, c->size);
+  }
 }
 
 static dg_status read_column(const dg_column *c, char *structs, size_t bytes, int64_t n, dg_h5 *file,
@@ -70,10 +78,7 @@ static dg_status read_column(const dg_column *c, char *structs, size_t bytes, in
   DG_TRY(check_shape(c, n, file, name));
   DG_TRY(dg_alloc(&data, (size_t)n, c->size));
   DG_TRY(dg_h5_read(file, name, type_of(c), 0, n, data));
-  for (size_t i = 0; i < (size_t)n; i++) {
-    make_valid(c, data + i * c->size);
-    memcpy(structs + i * bytes + c->offset, data + i * c->size, c->size);
-  }
+  for (size_t i = 0; i < (size_t)n; i++) take_valid(c, structs + i * bytes + c->offset, data + i * c->size);
 
 cleanup:
   dg_free(&data);

@@ -159,11 +159,18 @@ class Report(unittest.TestCase):
     foreign.write_text("no HDF5")
     distgat("generate", "--nodes", 50, "--avg-degree", 2, "--features", 7, "--classes", 2, "--out", other)
     gcn, out = self.models["gcn"], self.folder / "none.html"
+    odd = [shutil.copy(path, self.folder / f"odd-{k}.h5") for k, path in enumerate((gcn, gcn, self.graph), 1)]
+    for path, name, value in zip(odd, ("result", "layers", "num_classes"), ("[1]", "two", "many")):
+      with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
     for words, *command in (("required", self.graph, gcn), ("missing.h5", missing, gcn, "--out", out),
                             ("foreign.h5", self.graph, foreign, "--out", out),
                             ("weights", self.graph, other, "--out", out),
                             ("graph", gcn, gcn, "--out", out), ("conv", other, gcn, "--out", out),
                             ("log of a model", self.graph, gcn, "--out", out, "--logs", os.devnull),
+                            ("odd-1.h5: lacks", self.graph, odd[0], "--out", out),
+                            ("odd-2.h5: lacks", self.graph, odd[1], "--out", out),
+                            ("odd-3.h5: lacks", odd[2], gcn, "--out", out),
                             ("folder", self.graph, gcn, "--out", self.folder / "nowhere" / "page.html")):
       with self.subTest(words):
         code, told = pages.report(*command, cache=self.folder / "cache")

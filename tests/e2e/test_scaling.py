@@ -156,6 +156,19 @@ class Scaling(program.Case):
         self.assertIn("missing.h5: no such graph file", late.stderr)
         self.assertFalse(os.path.exists(self.path("late/scaling.csv")))
 
+    def test_a_foreign_table_is_told(self):
+        self.study("own", "--ranks", "1", "--threads", "1", "--no-plan")
+        with open(self.path("own/scaling.csv")) as file:
+            own = file.read()
+        for text in ("a,b\n1,2\n", own.replace("step_ms,", "steps,"), "\0,1\n2"):
+            with self.subTest(text[-40:]):
+                os.makedirs(self.path("foreign"), exist_ok=True)
+                with open(self.path("foreign/scaling.csv"), "w") as file:
+                    file.write(text)
+                said = self.study("foreign", "--collect", code=2).stderr
+                self.assertEqual(said.count("\n"), 1, said)
+                self.assertIn("foreign/scaling.csv", said)
+
 
 if __name__ == "__main__":
     program.main()

@@ -204,6 +204,14 @@ static void a_run_that_was_complete_has_more_to_do_where_more_is_asked_for(void 
   assert_string_equal(run->stop_reason, "another");
 }
 
+static void a_reason_can_be_shown(void **unused) {
+  (void)unused;
+  snprintf(stored.run.stop_reason, sizeof stored.run.stop_reason, "a \x1b[1mreason\n");
+  write_down();
+  assert_int_equal(read_back(), DG_OK);
+  assert_string_equal(found.run.stop_reason, "a ?[1mreason?");
+}
+
 static void without_a_file_there_is_nothing_to_go_on_with(void **unused) {
   (void)unused;
   dg_h5 *file = NULL;
@@ -359,6 +367,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {TEST(all_comes_back),
                                      TEST(no_member_is_forgotten),
                                      TEST(a_run_that_was_complete_has_more_to_do_where_more_is_asked_for),
+                                     TEST(a_reason_can_be_shown),
                                      TEST(without_a_file_there_is_nothing_to_go_on_with),
                                      TEST(the_one_before_is_used_where_the_last_is_damaged),
                                      TEST(changed_bits_show),
