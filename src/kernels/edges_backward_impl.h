@@ -242,6 +242,7 @@ INLINE void gatv2_dst_rows(const dg_edges *e, int32_t begin, int32_t end, dg_ran
   vf local[MAX_FIXED], att_room[MAX_FIXED], room[MAX_FIXED], dagg_room[MAX_FIXED], *datt = IS_FIXED(nv) ? local : sum;
   const vf *att = own_vectors(att_room, e->att, nv);
   for (int v = 0; v < nv; v++) datt[v] = splat(0);
+  for (int v = nv; edge && v < (1 + e->edge_dim) * nv; v++) sum[v] = splat(0);
   FOR_TILES_OF(s, e->indptr, begin, end, hp) {
     put_in_edges(&tl, &s, e, att, edge, nv, hp);
     FOR_ROWS_OF(s, e->indptr, i, from, to) {
@@ -442,6 +443,7 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
   tile tl;
   vf local[MAX_FIXED], dsrc[MAX_PATTERN];
   for (int v = 0; v < 2 * nv; v++) sum[v] = splat(0);
+  if (edge) memset(sum + 2 * nv, 0, (size_t)e->edge_dim * (size_t)hp * sizeof(dg_real));
   clear_empty(e, begin, end, nv);
   FOR_TILES_OF(s, e->t_indptr, begin, end, hp) {
     put_out_edges(&tl, &s, e, NULL, false, edge, nv, hp);
@@ -462,41 +464,21 @@ INLINE void gat_src_rows(const dg_edges *e, int32_t begin, int32_t end, bool edg
   }
 }
 
-static void gcn_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+SUM_KERNEL(gcn_backward_src,
+           sum_rows(e, SUM_SYMMETRIC, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv))
 
-static void mean_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_MEAN_BACKWARD, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+SUM_KERNEL(mean_backward_src,
+           sum_rows(e, SUM_MEAN_BACKWARD, e->dz, TABLE(e, dagg), e->t_indptr, e->t_indices, begin, end, nv))
 
-static void gatv2_backward_dst(const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial) {
-#define CALL(nv, hp) gatv2_dst_rows(e, begin, end, chunk, false, nv, hp, (vf *)partial)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gatv2_backward_dst, (const dg_edges *e, int32_t begin, int32_t end, dg_range chunk, dg_real *partial),
+       (e, begin, end, chunk, partial), gatv2_dst_rows(e, begin, end, chunk, false, nv, hp, (vf *)partial))
 
-static void gatv2_backward_src(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) gatv2_src_rows(e, begin, end, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gatv2_backward_src, gatv2_src_rows(e, begin, end, false, nv, hp))
 
-static void gatv2_backward_noted(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) noted_rows(e, begin, end, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gatv2_backward_noted, noted_rows(e, begin, end, nv, hp))
 
-static void gat_backward_src(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-#define CALL(nv, hp) gat_src_rows(e, begin, end, false, nv, hp, (vf *)partial)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gat_backward_src, (const dg_edges *e, int32_t begin, int32_t end, dg_real *partial), (e, begin, end, partial),
+       gat_src_rows(e, begin, end, false, nv, hp, (vf *)partial))
 
 /* The gradients of the scores of a row sum to zero: those at the lower slope of LeakyReLU cancel, and what is left of
    the target's score is (1 - slope) times the sum over edges of positive argument, <dOut, P> - <dOut, Out> A. */
@@ -515,8 +497,4 @@ INLINE void dot_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, int 
   }
 }
 
-static void row_dots(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) dot_rows(e, begin, end, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(row_dots, dot_rows(e, begin, end, nv, hp))

@@ -1,7 +1,7 @@
 /* Aggregation over edges, forward. The edges of a row pass in tiles, three times each: scores, one after
    the other; exponentials of the tile, whose numbers then lie side by side and fill vectors whatever the heads; sums.
    Functions over rows take the number nv of vectors in a row
-   and the heads hp as constants where a fast path exists, and keep sums in registers then; FOR_SHAPES makes the paths.
+   and the heads hp as constants where a fast path exists, and keep sums in registers then; KERNEL makes the paths.
    Whether edges have attributes, `edge`, is a constant too: what is made for those without knows nothing of them. */
 
 enum { TILE_EDGES = 32, TILE_NUMBERS = 512 };
@@ -336,50 +336,75 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
   }
 }
 
-/* Calls with (nv, hp), constant for usual shapes; for others at least the heads, where they are usual. */
-#define FOR_SHAPES(CALL)                                                                                               \
-  if (e->hp == 8 && e->ld == 64)                                                                                       \
-    CALL(64 / DG_VL, 8);                                                                                               \
-  else if (e->hp == 1 && e->ld == 16)                                                                                  \
-    CALL(16 / DG_VL, 1);                                                                                               \
-  else if (e->hp == 1 && e->ld == 48)                                                                                  \
-    CALL(48 / DG_VL, 1);                                                                                               \
-  else if (e->hp == 1 && e->ld == 64)                                                                                  \
-    CALL(64 / DG_VL, 1);                                                                                               \
-  else if (e->hp == 1)                                                                                                 \
-    CALL(e->ld / DG_VL, 1);                                                                                            \
-  else if (e->hp == 8)                                                                                                 \
-    CALL(e->ld / DG_VL, 8);                                                                                            \
-  else if (e->hp == 4)                                                                                                 \
-    CALL(e->ld / DG_VL, 4);                                                                                            \
-  else if (e->hp == 3)                                                                                                 \
-    CALL(e->ld / DG_VL, 3);                                                                                            \
-  else                                                                                                                 \
-    CALL(e->ld / DG_VL, e->hp)
+/* One shape of a kernel, of nv vectors in a row and hp heads: a function of its own, for what a compiler needs grows
+   faster than a function does. */
+#define SHAPE(name, parameters, vectors, n_heads, ...)                                                                 \
+  static NOINLINE void name parameters {                                                                               \
+    const int nv = (vectors), hp = (n_heads);                                                                          \
+    (void)hp;                                                                                                          \
+    __VA_ARGS__;                                                                                                       \
+  }
 
-static void gatv2_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) attention_rows(e, begin, end, true, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+/* A kernel: its statement for each usual shape, whose nv and hp are constants; for others at least the heads are, where
+   they are usual; and the function that calls that of the edges e. */
+#define KERNEL(name, parameters, arguments, ...)                                                                       \
+  SHAPE(name##_8x8, parameters, 64 / DG_VL, 8, __VA_ARGS__)                                                            \
+  SHAPE(name##_1x16, parameters, 16 / DG_VL, 1, __VA_ARGS__)                                                           \
+  SHAPE(name##_1x48, parameters, 48 / DG_VL, 1, __VA_ARGS__)                                                           \
+  SHAPE(name##_1x64, parameters, 64 / DG_VL, 1, __VA_ARGS__)                                                           \
+  SHAPE(name##_1, parameters, e->ld / DG_VL, 1, __VA_ARGS__)                                                           \
+  SHAPE(name##_8, parameters, e->ld / DG_VL, 8, __VA_ARGS__)                                                           \
+  SHAPE(name##_4, parameters, e->ld / DG_VL, 4, __VA_ARGS__)                                                           \
+  SHAPE(name##_3, parameters, e->ld / DG_VL, 3, __VA_ARGS__)                                                           \
+  SHAPE(name##_any, parameters, e->ld / DG_VL, e->hp, __VA_ARGS__)                                                     \
+  static void name parameters {                                                                                        \
+    if (e->hp == 8 && e->ld == 64)                                                                                     \
+      name##_8x8 arguments;                                                                                            \
+    else if (e->hp == 1 && e->ld == 16)                                                                                \
+      name##_1x16 arguments;                                                                                           \
+    else if (e->hp == 1 && e->ld == 48)                                                                                \
+      name##_1x48 arguments;                                                                                           \
+    else if (e->hp == 1 && e->ld == 64)                                                                                \
+      name##_1x64 arguments;                                                                                           \
+    else if (e->hp == 1)                                                                                               \
+      name##_1 arguments;                                                                                              \
+    else if (e->hp == 8)                                                                                               \
+      name##_8 arguments;                                                                                              \
+    else if (e->hp == 4)                                                                                               \
+      name##_4 arguments;                                                                                              \
+    else if (e->hp == 3)                                                                                               \
+      name##_3 arguments;                                                                                              \
+    else                                                                                                               \
+      name##_any arguments;                                                                                            \
+  }
 
-static void gat_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) attention_rows(e, begin, end, false, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+#define ROWS_KERNEL(name, ...)                                                                                         \
+  KERNEL(name, (const dg_edges *e, int32_t begin, int32_t end), (e, begin, end), __VA_ARGS__)
 
-static void gcn_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_SYMMETRIC, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+/* A kernel whose rows know no heads. */
+#define SUM_KERNEL(name, ...)                                                                                          \
+  SHAPE(name##_16, (const dg_edges *e, int32_t begin, int32_t end), 16 / DG_VL, 1, __VA_ARGS__)                        \
+  SHAPE(name##_48, (const dg_edges *e, int32_t begin, int32_t end), 48 / DG_VL, 1, __VA_ARGS__)                        \
+  SHAPE(name##_64, (const dg_edges *e, int32_t begin, int32_t end), 64 / DG_VL, 1, __VA_ARGS__)                        \
+  SHAPE(name##_any, (const dg_edges *e, int32_t begin, int32_t end), e->ld / DG_VL, 1, __VA_ARGS__)                    \
+  static void name(const dg_edges *e, int32_t begin, int32_t end) {                                                    \
+    if (e->ld == 16)                                                                                                   \
+      name##_16(e, begin, end);                                                                                        \
+    else if (e->ld == 48)                                                                                              \
+      name##_48(e, begin, end);                                                                                        \
+    else if (e->ld == 64)                                                                                              \
+      name##_64(e, begin, end);                                                                                        \
+    else                                                                                                               \
+      name##_any(e, begin, end);                                                                                       \
+  }
 
-static void mean_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) sum_rows(e, SUM_MEAN, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gatv2_forward, attention_rows(e, begin, end, true, false, nv, hp))
+
+ROWS_KERNEL(gat_forward, attention_rows(e, begin, end, false, false, nv, hp))
+
+SUM_KERNEL(gcn_forward, sum_rows(e, SUM_SYMMETRIC, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv))
+
+SUM_KERNEL(mean_forward, sum_rows(e, SUM_MEAN, e->agg, TABLE(e, z), e->indptr, e->indices, begin, end, nv))
 
 /* Pattern of <x, y> a head. */
 INLINE void head_dots(vf *s, table_row x, const vf *y, int nv, int q, int hp) {
@@ -401,11 +426,7 @@ INLINE void score_rows(const dg_edges *e, int32_t begin, int32_t end, int nv, in
   }
 }
 
-static void gat_scores(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) score_rows(e, begin, end, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gat_scores, score_rows(e, begin, end, nv, hp))
 
 INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha, bool v2, bool edge, int nv,
                        int hp) {
@@ -432,14 +453,8 @@ INLINE void alpha_rows(const dg_edges *e, int32_t begin, int32_t end, dg_real *a
   }
 }
 
-static void gatv2_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, true, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gatv2_alpha, (const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha), (e, begin, end, alpha),
+       alpha_rows(e, begin, end, alpha, true, false, nv, hp))
 
-static void gat_alpha(const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha) {
-#define CALL(nv, hp) alpha_rows(e, begin, end, alpha, false, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gat_alpha, (const dg_edges *e, int32_t begin, int32_t end, dg_real *alpha), (e, begin, end, alpha),
+       alpha_rows(e, begin, end, alpha, false, false, nv, hp))

@@ -142,6 +142,7 @@ INLINE void add_score_gradients(vf *sum, tile *tl, const span *s, const dg_edges
 INLINE void input_backward_rows(const dg_edges *e, int32_t begin, int32_t end, bool edge, int nv, int hp, vf *sum) {
   tile tl;
   for (int v = 0; v < 2 * e->heads * nv; v++) sum[v] = splat(0);
+  if (edge) memset(sum + 2 * e->heads * nv, 0, (size_t)e->edge_dim * (size_t)hp * sizeof(dg_real));
   for (int32_t i = begin; i < end; i++) put_dots(e, i, nv, hp);
   FOR_TILES_OF(s, e->indptr, begin, end, hp) {
     put_input_edges(&tl, &s, e, edge, nv, hp);
@@ -151,27 +152,12 @@ INLINE void input_backward_rows(const dg_edges *e, int32_t begin, int32_t end, b
   }
 }
 
-static void gat_input_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) input_rows(e, begin, end, false, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gat_input_forward, input_rows(e, begin, end, false, nv, hp))
 
-static void gat_input_edge_forward(const dg_edges *e, int32_t begin, int32_t end) {
-#define CALL(nv, hp) input_rows(e, begin, end, true, nv, hp)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+ROWS_KERNEL(gat_input_edge_forward, input_rows(e, begin, end, true, nv, hp))
 
-static void gat_input_backward(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-#define CALL(nv, hp) input_backward_rows(e, begin, end, false, nv, hp, (vf *)partial)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gat_input_backward, (const dg_edges *e, int32_t begin, int32_t end, dg_real *partial), (e, begin, end, partial),
+       input_backward_rows(e, begin, end, false, nv, hp, (vf *)partial))
 
-static void gat_input_edge_backward(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial) {
-  memset(partial + 2 * e->heads * e->ld, 0, (size_t)e->edge_dim * (size_t)e->hp * sizeof *partial);
-#define CALL(nv, hp) input_backward_rows(e, begin, end, true, nv, hp, (vf *)partial)
-  FOR_SHAPES(CALL);
-#undef CALL
-}
+KERNEL(gat_input_edge_backward, (const dg_edges *e, int32_t begin, int32_t end, dg_real *partial),
+       (e, begin, end, partial), input_backward_rows(e, begin, end, true, nv, hp, (vf *)partial))

@@ -7,6 +7,7 @@
 #include <distgat/rng.h>
 
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline, unused))
 #define UNROLLED _Pragma("GCC unroll 16")
 
 /* Vectors `v` of a row of nv, and with each the vector `k` of a pattern of q that it meets. */
