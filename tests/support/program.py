@@ -153,6 +153,19 @@ class Case(unittest.TestCase):
         return os.path.join(cls.folder.name, name)
 
 
+def instructions(**environment):
+    """The set whose code the program runs."""
+    said = subprocess.run([DISTGAT, "--version"], env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+    return said.stdout.rpartition("SIMD: ")[2].strip()
+
+
+def skip_known_instructions():
+    """Ends a script, as skipped, whose DISTGAT_SIMD names code that this processor lacks or runs without being told."""
+    if os.environ.get("DISTGAT_SIMD") and instructions() == instructions(DISTGAT_SIMD=""):
+        print(f"skipped: with and without DISTGAT_SIMD={os.environ['DISTGAT_SIMD']} this processor runs {instructions()}")
+        sys.exit(77)
+
+
 def main():
     """Runs the tests of the script, or those that DISTGAT_TEST_PART names; 77, skipped, where nothing could run."""
     part = os.environ.get("DISTGAT_TEST_PART")
