@@ -40,6 +40,10 @@ tell_skipped() {
 # Starting ranks is mostly waiting, and so are the tests of what happens in time.
 at_once=$(($(nproc) + 2))
 
+# Open MPI's launchers share a folder, which one that ends removes where it is empty, also from under one that begins.
+shared=${TMPDIR:-/tmp}/ompi.$(uname -n | cut -d. -f1).$(id -u)
+mkdir -p "$shared/kept" && trap 'rmdir "$shared/kept" "$shared" 2>/dev/null' EXIT
+
 cd "$distgat_root" || exit 2
 export DISTGAT_WERROR=ON
 distgat_build release || exit
