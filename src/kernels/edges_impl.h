@@ -345,29 +345,37 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
     __VA_ARGS__;                                                                                                       \
   }
 
-/* A kernel: its statement for each usual shape, whose nv and hp are constants; for others at least the heads are, where
-   they are usual; and the function that calls that of the edges e. */
+/* A kernel of edges of one head, or whose rows know no heads: its statement for each usual shape, whose nv is a
+   constant, and the function that calls that of the edges e. */
+#define ONE_HEAD_KERNEL(name, parameters, arguments, ...)                                                              \
+  SHAPE(name##x16, parameters, 16 / DG_VL, 1, __VA_ARGS__)                                                             \
+  SHAPE(name##x48, parameters, 48 / DG_VL, 1, __VA_ARGS__)                                                             \
+  SHAPE(name##x64, parameters, 64 / DG_VL, 1, __VA_ARGS__)                                                             \
+  SHAPE(name##xany, parameters, e->ld / DG_VL, 1, __VA_ARGS__)                                                         \
+  static void name parameters {                                                                                        \
+    if (e->ld == 16)                                                                                                   \
+      name##x16 arguments;                                                                                             \
+    else if (e->ld == 48)                                                                                              \
+      name##x48 arguments;                                                                                             \
+    else if (e->ld == 64)                                                                                              \
+      name##x64 arguments;                                                                                             \
+    else                                                                                                               \
+      name##xany arguments;                                                                                            \
+  }
+
+/* A kernel of any heads: hp is a constant where they are usual, of one shape nv too. */
 #define KERNEL(name, parameters, arguments, ...)                                                                       \
-  SHAPE(name##_8x8, parameters, 64 / DG_VL, 8, __VA_ARGS__)                                                            \
-  SHAPE(name##_1x16, parameters, 16 / DG_VL, 1, __VA_ARGS__)                                                           \
-  SHAPE(name##_1x48, parameters, 48 / DG_VL, 1, __VA_ARGS__)                                                           \
-  SHAPE(name##_1x64, parameters, 64 / DG_VL, 1, __VA_ARGS__)                                                           \
-  SHAPE(name##_1, parameters, e->ld / DG_VL, 1, __VA_ARGS__)                                                           \
+  ONE_HEAD_KERNEL(name##_1, parameters, arguments, __VA_ARGS__)                                                        \
+  SHAPE(name##_8x64, parameters, 64 / DG_VL, 8, __VA_ARGS__)                                                           \
   SHAPE(name##_8, parameters, e->ld / DG_VL, 8, __VA_ARGS__)                                                           \
   SHAPE(name##_4, parameters, e->ld / DG_VL, 4, __VA_ARGS__)                                                           \
   SHAPE(name##_3, parameters, e->ld / DG_VL, 3, __VA_ARGS__)                                                           \
   SHAPE(name##_any, parameters, e->ld / DG_VL, e->hp, __VA_ARGS__)                                                     \
   static void name parameters {                                                                                        \
-    if (e->hp == 8 && e->ld == 64)                                                                                     \
-      name##_8x8 arguments;                                                                                            \
-    else if (e->hp == 1 && e->ld == 16)                                                                                \
-      name##_1x16 arguments;                                                                                           \
-    else if (e->hp == 1 && e->ld == 48)                                                                                \
-      name##_1x48 arguments;                                                                                           \
-    else if (e->hp == 1 && e->ld == 64)                                                                                \
-      name##_1x64 arguments;                                                                                           \
-    else if (e->hp == 1)                                                                                               \
+    if (e->hp == 1)                                                                                                    \
       name##_1 arguments;                                                                                              \
+    else if (e->hp == 8 && e->ld == 64)                                                                                \
+      name##_8x64 arguments;                                                                                           \
     else if (e->hp == 8)                                                                                               \
       name##_8 arguments;                                                                                              \
     else if (e->hp == 4)                                                                                               \
@@ -381,22 +389,8 @@ INLINE void sum_rows(const dg_edges *e, enum sum_kind kind, dg_real *out, const 
 #define ROWS_KERNEL(name, ...)                                                                                         \
   KERNEL(name, (const dg_edges *e, int32_t begin, int32_t end), (e, begin, end), __VA_ARGS__)
 
-/* A kernel whose rows know no heads. */
 #define SUM_KERNEL(name, ...)                                                                                          \
-  SHAPE(name##_16, (const dg_edges *e, int32_t begin, int32_t end), 16 / DG_VL, 1, __VA_ARGS__)                        \
-  SHAPE(name##_48, (const dg_edges *e, int32_t begin, int32_t end), 48 / DG_VL, 1, __VA_ARGS__)                        \
-  SHAPE(name##_64, (const dg_edges *e, int32_t begin, int32_t end), 64 / DG_VL, 1, __VA_ARGS__)                        \
-  SHAPE(name##_any, (const dg_edges *e, int32_t begin, int32_t end), e->ld / DG_VL, 1, __VA_ARGS__)                    \
-  static void name(const dg_edges *e, int32_t begin, int32_t end) {                                                    \
-    if (e->ld == 16)                                                                                                   \
-      name##_16(e, begin, end);                                                                                        \
-    else if (e->ld == 48)                                                                                              \
-      name##_48(e, begin, end);                                                                                        \
-    else if (e->ld == 64)                                                                                              \
-      name##_64(e, begin, end);                                                                                        \
-    else                                                                                                               \
-      name##_any(e, begin, end);                                                                                       \
-  }
+  ONE_HEAD_KERNEL(name, (const dg_edges *e, int32_t begin, int32_t end), (e, begin, end), __VA_ARGS__)
 
 ROWS_KERNEL(gatv2_forward, attention_rows(e, begin, end, true, false, nv, hp))
 
