@@ -13,7 +13,6 @@ import oracle  # noqa: E402
 import program  # noqa: E402
 
 RANKS = (1, 2, 3, 4, 7, 16)
-FEW_RANKS = (3, 7)  # of what the properties' tests, which launch no program, see at more
 MODELS = {
     "gatv2": ("--attention-dropout", 0.6),
     "gat": ("--attention-dropout", 0.6, "--out-heads", 2),
@@ -89,7 +88,7 @@ class Invariance(program.Case):
         for options in DEEP:
             alone = self.losses(*options)
             want = program.read_log(self.path("log.jsonl"), "result")[0]["test_loss"]
-            for ranks in FEW_RANKS:
+            for ranks in RANKS:
                 with self.subTest(options=options, ranks=ranks):
                     np.testing.assert_allclose(self.losses(*options, ranks=ranks), alone, rtol=1e-5)
                     got = program.read_log(self.path("log.jsonl"), "result")[0]["test_loss"]
@@ -103,7 +102,7 @@ class Invariance(program.Case):
             attention = ("--attention",) if options[1].startswith("gat") else ()
             alone = self.predicted(*attention)
             self.assertGreater(len(alone), 3 if attention else 2)
-            for ranks in (2, *FEW_RANKS):
+            for ranks in (2, 3, 4, 7):
                 with self.subTest(options=options, ranks=ranks):
                     for name, value in self.predicted(*attention, ranks=ranks).items():
                         np.testing.assert_array_equal(value, alone[name], err_msg=name)
@@ -125,8 +124,8 @@ class Invariance(program.Case):
             alone, wide = self.losses(*options), self.losses(*options[:-1], "f32")
             self.assertGreater(np.abs(wide / alone - 1).max(), 1e-6)
             np.testing.assert_allclose(wide, alone, rtol=2e-2)
-            for ranks in FEW_RANKS:
-                for first in ("fetch", "exchange"):
+            for ranks in RANKS:
+                for first in ("fetch", "exchange") if ranks > 1 else ("auto",):
                     with self.subTest(options=options, ranks=ranks, first=first):
                         got = self.losses(*options, "--first-halo", first, ranks=ranks)
                         np.testing.assert_allclose(got[0], alone[0], rtol=1e-6)
