@@ -17,6 +17,12 @@ static const char *place_of(char text[PLACE], const dg_keeper *k) {
   return text;
 }
 
+/* The file as it is now; zeros where it cannot be looked at. */
+static struct stat look(const char *path) {
+  struct stat found;
+  return stat(path, &found) == 0 ? found : (struct stat){0};
+}
+
 /* ---- going on ---- */
 
 dg_status dg_keeper_open(dg_keeper *k, dg_config *now) {
@@ -27,6 +33,7 @@ dg_status dg_keeper_open(dg_keeper *k, dg_config *now) {
   *now = *given;
   if (given->resume) dg_stop_place("before another epoch");
   DG_TRY(dg_comm_agree(k->comm, dg_config_period(&k->period, given)));
+  if (k->comm->rank == 0 && given->checkpoint) k->last = look(given->checkpoint);
   DG_TRY(dg_comm_agree(k->comm, looks ? dg_checkpoint_open(&k->file, &origin, given) : DG_OK));
   DG_TRY(dg_comm_agree(k->comm, k->file ? dg_checkpoint_index(&k->index, k->file) : DG_OK));
   k->resumes = k->file != NULL;
@@ -95,13 +102,26 @@ static dg_status stop(const dg_keeper *k, dg_status written) {
 
 /* ---- writing ---- */
 
+/* Of two runs with one file each would replace what the other has written. */
+static void warn_of_another(dg_keeper *k) {
+  const struct stat now = look(k->checkpoint.config->checkpoint);
+  const bool mine = now.st_ino == k->last.st_ino && now.st_mtim.tv_sec == k->last.st_mtim.tv_sec &&
+                    now.st_mtim.tv_nsec == k->last.st_mtim.tv_nsec;
+  if (mine || now.st_ino == 0 || k->shared) return;
+  k->shared = true;
+  dg_warn("warning: %s: another run writes it too, as was seen %s; give each a --checkpoint of its own",
+          k->checkpoint.config->checkpoint, dg_stop_where());
+}
+
 /* Rank 0. */
-static dg_status write_down(const dg_keeper *k) {
+static dg_status write_down(dg_keeper *k) {
   dg_status status = DG_OK;
   const dg_observer *o = k->observer;
   char place[PLACE];
   if (o->on_checkpoint) DG_TRY(o->on_checkpoint(o->context));
+  warn_of_another(k);
   DG_TRY(dg_checkpoint_write(&k->checkpoint));
+  k->last = look(k->checkpoint.config->checkpoint);
   dg_stop_place(place_of(place, k));
 
 cleanup:

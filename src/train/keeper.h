@@ -1,6 +1,8 @@
 #ifndef DG_TRAIN_KEEPER_H
 #define DG_TRAIN_KEEPER_H
 
+#include <sys/stat.h>
+
 #include <distgat/trainer.h>
 
 #include "train/checkpoint.h"
@@ -13,12 +15,14 @@ typedef struct dg_keeper {
   dg_checkpoint checkpoint;    /* config, run, kept and results are filled in by who makes it */
   dg_state state;              /* while it is written or read */
   dg_period period;
-  dg_h5 *file;    /* open until it is read; on rank 0 */
-  bool resumes;   /* there is something to be gone on with */
-  int64_t index;  /* of the run that it is in; 0 where there is none */
-  int64_t epochs; /* since it was written last */
-  double written; /* dg_time() */
-  bool lacking;   /* the last one could not be written; on rank 0 */
+  dg_h5 *file;      /* open until it is read; on rank 0 */
+  bool resumes;     /* there is something to be gone on with */
+  int64_t index;    /* of the run that it is in; 0 where there is none */
+  int64_t epochs;   /* since it was written last */
+  double written;   /* dg_time() */
+  bool lacking;     /* the last one could not be written; on rank 0 */
+  struct stat last; /* the file as this run found or wrote it, zeros where there was none; on rank 0 */
+  bool shared;      /* another run was seen to write it; on rank 0 */
 } dg_keeper;
 
 /* Looks for what is to be gone on with. `now` becomes the configuration, but with choices that were made when the run

@@ -4,7 +4,10 @@ ranks, within rounding on others; what would make it another run is refused by n
 import json
 import os
 import resource
+import select
 import shutil
+import signal
+import subprocess
 import sys
 import unittest.mock
 
@@ -15,6 +18,7 @@ import numpy as np  # noqa: E402
 
 import graphs  # noqa: E402
 import program  # noqa: E402
+import ranks  # noqa: E402
 
 TIMES = ("seconds", "step_ms_median", "peak_rss_bytes")
 WATCH = ("--early-stop", "gat", "--patience", 6, "--select", "best-val-loss", "--lr", 0.05)
@@ -246,6 +250,30 @@ class Resume(program.Case):
         with open(self.path("c.h5"), "rb") as f:
             self.assertEqual(f.read(), before)
         self.assertEqual([name for name in os.listdir(self.folder.name) if "tmp" in name], [])
+
+    def test_a_file_of_two_runs(self):
+        """It is said once, by a run that finds what it has not written itself; one that goes on with its own finds none."""
+        command = ["train", self.path("graph.h5"), "--checkpoint", self.path("c.h5"), "--quiet", "--epochs"]
+        first = subprocess.Popen([program.DISTGAT, *map(str, command), "1000000000", "--checkpoint-every", "200"], text=True,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(first.stderr.close)
+        self.addCleanup(first.wait)
+        self.addCleanup(first.kill)
+        self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("c.h5"))))
+        for _ in range(10):  # what is replaced while it writes is not seen
+            program.distgat(*command, 5, "--checkpoint-every", 1)
+            if select.select([first.stderr], [], [], 1)[0]:
+                break
+        else:
+            self.fail("not said")
+        line = r"warning: \S*c.h5: another run writes it too, as was seen after epoch \d+; give each a --checkpoint of its own\n"
+        self.assertRegex(first.stderr.readline(), line)
+        first.send_signal(signal.SIGTERM)
+        self.assertRegex(first.stderr.read(), r"\Adistgat train: stopped by signal SIGTERM after epoch \d+; continue with --resume\n\Z")
+        for name in ("c.h5", "c.h5.previous"):
+            os.remove(self.path(name))
+        for epochs in (8, 16):
+            self.assertNotIn("another run", self.go_on("--epochs", epochs, "--checkpoint-every", 1).stderr)
 
 
 if __name__ == "__main__":
