@@ -107,8 +107,8 @@ void dg_run_continue(dg_run *run, const dg_config *config) {
 static void end_diverged(dg_run *run) {
   run->diverged = true;
   run->all_done = false;
-  snprintf(run->stop_reason, sizeof run->stop_reason, "training loss of epoch %lld is not finite",
-           (long long)run->epoch);
+  snprintf(run->stop_reason, sizeof run->stop_reason, "training loss of epoch %lld is not finite%s",
+           (long long)run->epoch, run->epoch == 1 && run->initial_given ? ", with the weights that --init gave" : "");
 }
 
 static void take_validation(dg_run *run, dg_score val) {

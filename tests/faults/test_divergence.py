@@ -73,6 +73,17 @@ class Divergence(program.Case):
             for name, value in weights.items():
                 np.testing.assert_array_equal(value, initial[name])
 
+    def test_given_weights_of_which_the_first_loss_is_none(self):
+        program.distgat("train", self.path("good.h5"), "--epochs", 1, "--save", self.path("huge.h5"))
+        with h5py.File(self.path("huge.h5"), "r+") as f:
+            for value in f["weights"].values():
+                value[...] = value[...] * 1e30
+        for ranks in RANKS:
+            result, _, _ = self.diverges(self.path("good.h5"), "--epochs", 3, "--init", self.path("huge.h5"), ranks=ranks,
+                                         line="training diverged: training loss of epoch 1 is not finite, with the weights that "
+                                              "--init gave\n")
+            self.no_figures(result)
+
     def test_large_scores_are_no_divergence(self):
         """Scores are made twice: rounded otherwise than their maximum, they would give coefficients far beyond one."""
         for factor in (1e10, 1e20):
