@@ -261,8 +261,15 @@ static void check_alpha(const problem *p, const plain_edges *plain, const char *
 /* Kernels treat ranges of rows: all are made in two, of which the sums are added. */
 typedef void edge_kernel(const dg_edges *e, int32_t begin, int32_t end);
 typedef void summing(const dg_edges *e, int32_t begin, int32_t end, dg_real *partial);
+
+/* Where a kernel's sums are to be lies what another has left there. */
+static void leave(dg_real *sums, size_t n) {
+  for (size_t c = 0; c < n; c++) sums[c] = 7;
+}
+
 static void run_summing(problem *p, const dg_edges *e, summing *kernel, int32_t n, int32_t middle, size_t width) {
   dg_real *partial = room(width, sizeof *partial);
+  leave(p->datt, width), leave(partial, width);
   kernel(e, 0, middle, p->datt);
   kernel(e, middle, n, partial);
   for (size_t c = 0; c < width; c++) p->datt[c] += partial[c];
@@ -275,6 +282,7 @@ static void run_targets(problem *p, const dg_edges *e, const dg_edge_kernels *k,
   const size_t width = (size_t)(1 + e->edge_dim) * (size_t)e->ld;
   dg_real *partial = room(width, sizeof *partial);
   memset(p->datt, 0, width * sizeof *partial);
+  leave(partial, width);
   if (inner) memset(p->dz, 0, N_DST * (size_t)e->ld * sizeof *p->dz);
   for (int c = 0; c < 2; c++)
     for (int32_t i = chunks[c].begin, end; i < chunks[c].end; i = end) {
@@ -496,6 +504,7 @@ static void check_input_rows(const dg_kernels *k, size_t shape, double dropout, 
   e.heads = p.heads, e.ld = width, e.z = x, e.agg = sums, e.dzr = dsums;
   edges->gat_input_forward(&e, 0, 5);
   edges->gat_input_forward(&e, 5, N_DST);
+  leave(first, both + (size_t)n_scores), leave(rest, both + (size_t)n_scores);
   edges->gat_input_backward(&e, 0, 4, first);
   edges->gat_input_backward(&e, 4, N_DST, rest);
   for (size_t c = 0; c < both + (size_t)n_scores; c++) first[c] += rest[c];
