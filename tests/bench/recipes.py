@@ -5,22 +5,19 @@ import os
 import statistics
 import sys
 
-import time_to_accuracy
+import libraries
 
-peers = time_to_accuracy.peers
 RECIPES = ("arxiv-gcn", "arxiv-gat", "arxiv-gat-reuse", "products-gat")
 
 
 def parse():
-    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "distgat-peers")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph", help="of dense features and one label a node")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, metavar="NAME", help=", ".join(RECIPES))
     for name, value in (("epochs", 300), ("seeds", 1), ("threads", 2)):
         parser.add_argument("--" + name, type=int, default=value, metavar="N")
     parser.add_argument("--libraries", nargs="*", default=["dgl"], choices=["dgl"])
-    parser.add_argument("--distgat", default=os.path.join(peers.SOURCE, "build", "release", "distgat"))
-    parser.add_argument("--environments", default=cache, metavar="DIR")
+    libraries.add_arguments(parser)
     return parser.parse_args()
 
 
@@ -35,16 +32,17 @@ def cell(results):
 
 def main():
     options = parse()
-    python = peers.environment("dgl", options.environments) if options.libraries else None
+    python = libraries.environment("dgl", options.environments) if options.libraries else None
     print(f"{options.epochs} epochs of {options.seeds} seed" + "s" * (options.seeds > 1))
     print("| recipe | trained by | validation / test accuracy, % | epochs kept | seconds |\n| --- | --- | --- | --- | --- |")
     for recipe in options.recipes:
         usual = ["--epochs", options.epochs, "--threads", options.threads, "--seed"]
-        commands = {"distgat": [options.distgat, "train", options.graph, "--recipe", recipe, "--eval-every", 1, "--json", "--quiet"]}
+        commands = {"distgat": [options.distgat, "train", options.graph, "--recipe", recipe, "--eval-every", 1, "--json",
+                                "--quiet"]}
         if python:
-            commands["DGL"] = [python, os.path.join(peers.HERE, "peer", "recipe.py"), recipe, options.graph]
+            commands["DGL"] = [python, os.path.join(libraries.HERE, "peer", "recipe.py"), recipe, options.graph]
         for name, command in commands.items():
-            results = [peers.launch([*command, *usual, seed], options.threads) for seed in range(options.seeds)]
+            results = [libraries.launch([*command, *usual, seed], options.threads) for seed in range(options.seeds)]
             if None not in results:
                 print(f"| {recipe} | {name} | {cell(results)} |", flush=True)
 

@@ -6,8 +6,6 @@ A peer's time is that of its epochs alone; distgat's has its evaluations in it, 
 """
 import argparse
 import functools
-import importlib.machinery
-import importlib.util
 import json
 import os
 import statistics
@@ -15,18 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import libraries
+
 SHARES = (0.95, 0.99, 0.995)
-
-
-def load_peers():
-    loader = importlib.machinery.SourceFileLoader("peers", os.path.join(HERE, "peers"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("peers", loader))
-    loader.exec_module(module)
-    return module
-
-
-peers = load_peers()
 
 
 def curve_of_distgat(options, seed, rate):
@@ -46,7 +35,7 @@ def curve_of_distgat(options, seed, rate):
 
 
 def curve_of_peer(options, library, python, seed, rate):
-    command = [python, os.path.join(HERE, "peer", "sampled.py"), library, options.model, options.graph]
+    command = [python, os.path.join(libraries.HERE, "peer", "sampled.py"), library, options.model, options.graph]
     for name in ("hidden", "heads", "batch", "dropout", "fanout", "workers"):
         command += ["--" + name, str(getattr(options, name))]
     for name in ("epochs", "evaluations", "threads"):
@@ -55,7 +44,7 @@ def curve_of_peer(options, library, python, seed, rate):
     threads = {name: str(options.peer_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads, "DGLBACKEND": "pytorch"})
     if done.returncode != 0:
-        peers.say(f"{library} is left out: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+        libraries.say(f"{library} is left out: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
         return None
     return [(line["seconds"], line["val_acc"]) for line in map(json.loads, done.stdout.splitlines())]
 
@@ -95,7 +84,6 @@ def rates(text):
 
 
 def parse():
-    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "distgat-peers")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("graph", help="of dense features, such as that of distgat generate --preset arxiv-hard")
     parser.add_argument("--model", choices=("gcn", "gat", "gatv2", "sage"), default="gat")
@@ -111,8 +99,7 @@ def parse():
     parser.add_argument("--dropout", type=float, default=0.3, metavar="P")
     parser.add_argument("--fanout", default="15,10", metavar="A,B", help="neighbours that are drawn, a number a layer")
     parser.add_argument("--libraries", nargs="*", default=["dgl", "pyg"], choices=("dgl", "pyg"))
-    parser.add_argument("--distgat", default=os.path.join(peers.SOURCE, "build", "release", "distgat"))
-    parser.add_argument("--environments", default=cache, metavar="DIR")
+    libraries.add_arguments(parser)
     options = parser.parse_args()
     options.peer_threads = options.peer_threads or options.threads
     return options
@@ -120,7 +107,7 @@ def parse():
 
 def main():
     options = parse()
-    pythons = {library: peers.environment(library, options.environments) for library in options.libraries}
+    pythons = {library: libraries.environment(library, options.environments) for library in options.libraries}
     takers = {f"distgat, the whole graph, rate {rate:g}": functools.partial(curve_of_distgat, options, rate=rate)
               for rate in options.lr}
     takers.update({f"{library}, sampled, rate {rate:g}": functools.partial(curve_of_peer, options, library, python, rate=rate)

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """The script that times training until an accuracy: its table of known curves, and each model that it offers, without peers."""
-import importlib.util
 import os
 import subprocess
 import sys
@@ -9,13 +8,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import program  # noqa: E402
 
 SCRIPT = os.path.join(program.SOURCE, "tests", "bench", "time_to_accuracy.py")
-
-
-def load():
-    spec = importlib.util.spec_from_file_location("time_to_accuracy", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+sys.path.insert(0, os.path.dirname(SCRIPT))
+import time_to_accuracy  # noqa: E402
 
 
 class TimeToAccuracy(program.Case):
@@ -23,13 +17,13 @@ class TimeToAccuracy(program.Case):
         """Of two ways and three seeds; the second way stays behind in the last one."""
         steady = [[(1, 0.5), (2, 0.77), (3, 0.8)], [(1, 0.4), (5, 0.58), (6, 0.6)], [(2, 0.7), (4, 0.7)]]
         late = [[(1, 0.1), (9, 0.8)], [(7, 0.6)], [(8, 0.69)]]
-        rows = list(load().table({"steady": steady, "late": late}))
+        rows = list(time_to_accuracy.table({"steady": steady, "late": late}))
         self.assertEqual(rows[0], "best validation accuracy 0.7000 (0.6000 to 0.8000) of 3 seeds")
         self.assertEqual(rows[3:], [
             "| steady | 0.7000 (0.6000 to 0.8000) | 2.00 (2.00 to 5.00) | 3.00 (2.00 to 6.00) | 3.00 (2.00 to 6.00) |",
             "| late | 0.6900 (0.6000 to 0.8000) | 8.00 (7.00 to 9.00) | 8.00 (7.00 to 9.00), 2 of 3 seeds | "
             "8.00 (7.00 to 9.00), 2 of 3 seeds |"])
-        rows = list(load().table({"one": steady[:1], "none": [[(1, 0.2)]]}))
+        rows = list(time_to_accuracy.table({"one": steady[:1], "none": [[(1, 0.2)]]}))
         self.assertEqual(rows[0], "best validation accuracy 0.8000 of 1 seed")
         self.assertEqual(rows[3:], ["| one | 0.8000 | 2.00 | 3.00 | 3.00 |",
                                     "| none | 0.2000 | not reached | not reached | not reached |"])

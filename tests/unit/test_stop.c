@@ -11,17 +11,36 @@
 
 enum { UNLEFT = 100 };
 
+/* What happens in a process: a signal comes, or where there is none the work says what is done with one. */
+typedef struct event {
+  int number;
+  dg_stop_mode mode;
+} event;
+
+#define COMES(signal)                                                                                                  \
+  { .number = (signal) }
+#define FROM_HERE(stop_mode)                                                                                           \
+  { .mode = (stop_mode) }
+#define END_OF(...) end_of((const event[]){__VA_ARGS__}, sizeof((const event[]){__VA_ARGS__}) / sizeof(event))
+
 static void leave(int number) {
   _exit(number);
 }
 
-static int end_of(void (*work)(void)) {
+static void happen(event e) {
+  if (e.number != 0)
+    dg_stop_wish(e.number);
+  else
+    dg_stop_set(e.mode);
+}
+
+static int end_of(const event *events, size_t n) {
   int status = 0;
   const pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     dg_stop_by(leave);
-    work();
+    for (size_t i = 0; i < n; i++) happen(events[i]);
     _exit(UNLEFT + dg_stop_wished());
   }
   assert_int_equal(waitpid(child, &status, 0), child);
@@ -29,91 +48,35 @@ static int end_of(void (*work)(void)) {
   return WEXITSTATUS(status);
 }
 
-static void wish_of_a_user_then_of_a_launcher(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGUSR1);
-  dg_stop_wish(SIGTERM);
-}
-
-static void wish_of_a_launcher_then_of_a_user(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGTERM);
-  dg_stop_wish(SIGUSR1);
-}
-
 static void the_smallest_of_two_signals_is_told(void **state) {
   (void)state;
-  assert_int_equal(end_of(wish_of_a_user_then_of_a_launcher), UNLEFT + SIGUSR1);
-  assert_int_equal(end_of(wish_of_a_launcher_then_of_a_user), UNLEFT + SIGUSR1);
-}
-
-static void wish_at_once(void) {
-  dg_stop_wish(SIGTERM);
-}
-
-static void wish_before_work_without_agreement(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGTERM);
-  dg_stop_set(DG_STOP_AT_ONCE);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGUSR1), COMES(SIGTERM)), UNLEFT + SIGUSR1);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGTERM), COMES(SIGUSR1)), UNLEFT + SIGUSR1);
 }
 
 static void work_that_loses_nothing_is_left_at_once(void **state) {
   (void)state;
-  assert_int_equal(end_of(wish_at_once), SIGTERM);
-  assert_int_equal(end_of(wish_before_work_without_agreement), SIGTERM);
-}
-
-static void two_wishes_of_a_launcher(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGTERM);
-  dg_stop_wish(SIGTERM);
-}
-
-static void two_wishes_of_a_user(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGINT);
-  dg_stop_wish(SIGINT);
+  assert_int_equal(END_OF(COMES(SIGTERM)), SIGTERM);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGTERM), FROM_HERE(DG_STOP_AT_ONCE)), SIGTERM);
 }
 
 static void a_second_wish_of_the_user_means_at_once(void **state) {
   (void)state;
-  assert_int_equal(end_of(two_wishes_of_a_launcher), UNLEFT + SIGTERM);
-  assert_int_equal(end_of(two_wishes_of_a_user), SIGINT);
-}
-
-static void wish_at_the_end(void) {
-  dg_stop_set(DG_STOP_NOT_ANY_MORE);
-  dg_stop_wish(SIGTERM);
-}
-
-static void two_wishes_of_a_user_at_the_end(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGINT);
-  dg_stop_set(DG_STOP_NOT_ANY_MORE);
-  dg_stop_wish(SIGINT);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGTERM), COMES(SIGTERM)), UNLEFT + SIGTERM);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGINT), COMES(SIGINT)), SIGINT);
 }
 
 static void work_that_ends_anyway_hears_no_first_wish(void **state) {
   (void)state;
-  assert_int_equal(end_of(wish_at_the_end), UNLEFT);
-  assert_int_equal(end_of(two_wishes_of_a_user_at_the_end), SIGINT);
-}
-
-static void alarm_without_a_wish(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGALRM);
-}
-
-static void alarm_after_a_wish(void) {
-  dg_stop_set(DG_STOP_AGREED);
-  dg_stop_wish(SIGUSR1);
-  dg_stop_wish(SIGALRM);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_NOT_ANY_MORE), COMES(SIGTERM)), UNLEFT);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGINT), FROM_HERE(DG_STOP_NOT_ANY_MORE), COMES(SIGINT)),
+                   SIGINT);
 }
 
 static void an_agreement_that_takes_too_long_is_not_waited_for(void **state) {
   (void)state;
-  assert_int_equal(end_of(alarm_without_a_wish), UNLEFT);
-  assert_int_equal(end_of(alarm_after_a_wish), SIGUSR1);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGALRM)), UNLEFT);
+  assert_int_equal(END_OF(FROM_HERE(DG_STOP_AGREED), COMES(SIGUSR1), COMES(SIGALRM)), SIGUSR1);
 }
 
 int main(void) {

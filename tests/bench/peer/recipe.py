@@ -138,7 +138,8 @@ class Training:
         self.net.eval()
         logits, d = self.logits(self.data.train), self.data
         right = (logits.argmax(1) == d.y).float()
-        return dict(val_loss=float(self.loss(logits, d.val)), val_acc=float(right[d.val].mean()), test_acc=float(right[d.test].mean()))
+        return dict(val_loss=float(self.loss(logits, d.val)), val_acc=float(right[d.val].mean()),
+                    test_acc=float(right[d.test].mean()))
 
 
 def main():
