@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <distgat/log.h>
 
 #include "base/csv.h"
 #include "base/fault.h"
@@ -24,12 +27,22 @@ static bool is_table(const train_log *log) {
   return length >= n && strcasecmp(log->path + length - n, ending) == 0;
 }
 
+/* Of two runs with one file each writes over the other's lines. The second is told; a lock that cannot be had for
+   another reason, as on some network's file system, or that a lost host has left there, keeps nobody from going on. */
+static void claim(const train_log *log) {
+  struct stat info;
+  const int fd = fileno(log->file);
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    dg_warn("warning: %s: another run writes it too; give each a --log of its own", log->path);
+}
+
 dg_status train_log_open(train_log *log) {
   if (log->path == NULL) return DG_OK;
   const dg_status status = dg_fault("log.open", DG_IO);
   if (status != DG_OK) return status;
   log->file = fopen(log->path, "w");
   if (log->file == NULL) return fail_log(log);
+  claim(log);
   if (is_table(log)) fputs(heading, log->file);
   return DG_OK;
 }
@@ -115,6 +128,7 @@ dg_status train_log_reopen(train_log *log, int64_t run) {
   const bool there = stat(log->path, &info) == 0 && S_ISREG(info.st_mode);
   log->file = fopen(log->path, there ? "r+" : "w");
   if (log->file == NULL) return fail_log(log);
+  claim(log);
   const off_t bytes = there ? earlier_bytes(log, run) : 0;
   if (bytes < 0) return dg_fail(DG_IO, "cannot read the log %s: %s", log->path, strerror(errno));
   if (there && (fseeko(log->file, bytes, SEEK_SET) != 0 || ftruncate(fileno(log->file), bytes) != 0))

@@ -251,14 +251,36 @@ class Resume(program.Case):
             self.assertEqual(f.read(), before)
         self.assertEqual([name for name in os.listdir(self.folder.name) if "tmp" in name], [])
 
+    def start(self, *options):
+        """A run that goes on for days."""
+        process = subprocess.Popen([program.DISTGAT, "train", self.path("graph.h5"), "--epochs", "1000000000", "--quiet", *options],
+                                   text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_a_log_of_two_runs(self):
+        """The second is told, begun anew or gone on with; once the first has ended nobody is, nor of what is no file."""
+        line = r"\Awarning: \S*b.jsonl: another run writes it too; give each a --log of its own\n\Z"
+        alone = self.go_on("--epochs", 6, "--quiet")
+        first = self.start("--log", self.path("b.jsonl"))
+        self.assertTrue(ranks.wait(lambda: os.path.getsize(self.path("b.jsonl")) > 10000))
+        second = program.run("train", self.path("graph.h5"), "--epochs", 5, "--log", self.path("b.jsonl"), "--quiet", ranks=2)
+        self.assertRegex(second.stderr, line)
+        again = self.go_on("--epochs", 9, "--quiet")
+        self.assertRegex(again.stderr, line)
+        first.kill()
+        first.wait()
+        self.assertEqual([alone.stderr, first.stderr.read(), self.go_on("--epochs", 12, "--quiet").stderr], ["", "", ""])
+        nowhere = self.start("--log", os.devnull)
+        done = program.run("train", self.path("graph.h5"), "--epochs", 5, "--log", os.devnull, "--quiet")
+        self.assertEqual([nowhere.poll(), done.returncode, done.stderr], [None, 0, ""])
+
     def test_a_file_of_two_runs(self):
         """It is said once, by a run that finds what it has not written itself; one that goes on with its own finds none."""
         command = ["train", self.path("graph.h5"), "--checkpoint", self.path("c.h5"), "--quiet", "--epochs"]
-        first = subprocess.Popen([program.DISTGAT, *map(str, command), "1000000000", "--checkpoint-every", "200"], text=True,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self.addCleanup(first.stderr.close)
-        self.addCleanup(first.wait)
-        self.addCleanup(first.kill)
+        first = self.start("--checkpoint", self.path("c.h5"), "--checkpoint-every", "200")
         self.assertTrue(ranks.wait(lambda: os.path.exists(self.path("c.h5"))))
         for _ in range(10):  # what is replaced while it writes is not seen
             program.distgat(*command, 5, "--checkpoint-every", 1)
